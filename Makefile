@@ -1,0 +1,55 @@
+# Every target works on a fresh machine: it needs Python 3.11 or newer, and a network for the first run.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test test-unit lint format generate bench clean lock
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"mljobs needs Python 3.11 or newer, and {sys.executable} is {sys.version.split()[0]}: set PYTHON=python3.12, say")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned dependencies into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
+	@$(BIN)/mljobs demo
+
+test: $(STAMP) ## Run all tests but the benchmarks
+	@$(BIN)/mljobs controlplane ensure --with kubectl
+	@$(BIN)/pytest
+
+test-unit: $(STAMP) ## Run only the tests that need no control plane
+	@$(BIN)/pytest -m 'not e2e'
+
+lint: $(STAMP) ## Check style, types, import contracts and generated files
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m mljobs.cli.generate --check
+
+format: $(STAMP) ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix-only --exit-zero .
+	@$(BIN)/ruff format .
+
+generate: $(STAMP) ## Write every generated file anew
+	@$(BIN)/python -m mljobs.cli.generate
+
+bench: $(STAMP) ## Measure the figures of docs/benchmarks.md
+	@$(BIN)/mljobs controlplane ensure --with kubectl
+	@$(BIN)/python -m bench
+
+lock: $(STAMP) ## Pin the dependencies again, with hashes
+	@bash requirements/lock.sh
+
+clean: ## Remove what the other targets made here
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

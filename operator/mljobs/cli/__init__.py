@@ -1,0 +1,1 @@
+"""The commands: `mljobs` and the kubectl plugin `kubectl mljobs`."""
