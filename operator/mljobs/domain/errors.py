@@ -1,0 +1,89 @@
+"""What a job service can answer instead of a result.
+
+    JobServiceError
+    ├── NotFound       a fact: there is no such job
+    ├── AlreadyExists  a fact: the job id is in use, by us or by somebody else
+    ├── StaleEtag      a fact: the job has changed since it was read
+    ├── Throttled      refused for now, and certainly not applied
+    ├── Unavailable    no usable answer: it may or may not have been applied
+    ├── Denied         credentials or permissions: somebody has to change something
+    └── Rejected       the request itself is wrong: the same request will never pass
+
+Clients map their library's errors to these and to nothing else; `decide` and the retry policy depend on the
+class alone, never on a text.
+"""
+
+from dataclasses import dataclass
+
+
+class JobServiceError(Exception):
+    """The base of the tree.
+
+    Args:
+        message: one sentence or more for a person, as the service worded it where it did.
+        status: the HTTP status, or 0 where there was no answer.
+    """
+
+    def __init__(self, message: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+
+
+class NotFound(JobServiceError):
+    """There is no such job or project (404)."""
+
+
+class AlreadyExists(JobServiceError):
+    """A job with this id exists (409 on create). Ids are never freed, and the job may be our own."""
+
+
+class StaleEtag(JobServiceError):
+    """The etag of a patch is not the job's newest (409 or 412 on patch). Read the job and try again."""
+
+
+class Throttled(JobServiceError):
+    """A quota refused the request (429); nothing was applied.
+
+    Args:
+        retry_after: seconds that the service asked for, or None where it did not say.
+    """
+
+    def __init__(self, message: str, *, status: int = 429, retry_after: float | None = None) -> None:
+        super().__init__(message, status=status)
+        self.retry_after = retry_after
+
+
+class Unavailable(JobServiceError):
+    """5xx, a broken connection, a time-out or an unreadable answer: the outcome may be unknown."""
+
+
+class Denied(JobServiceError):
+    """401 after the credentials were refreshed, or 403."""
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One field that the service refused.
+
+    Attributes:
+        field: the service's path of the field, in snake_case and without the input's name.
+        description: the service's own words.
+    """
+
+    field: str
+    description: str
+
+
+class Rejected(JobServiceError):
+    """The request is wrong (400 and other 4xx). It is never sent again for the same generation.
+
+    Args:
+        violations: the fields that the service named, possibly none.
+    """
+
+    def __init__(
+        self, message: str, *, status: int = 400, violations: tuple[Violation, ...] = ()
+    ) -> None:
+        super().__init__(message, status=status)
+        self.violations = violations
