@@ -1,0 +1,354 @@
+"""The custom resources: what users write and what the operator reports, and the words that name them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mljobs.api.base import (
+    Counter,
+    Flag,
+    Int64,
+    Labels,
+    Model,
+    Name,
+    Observed,
+    Text,
+    Timestamp,
+    Uri,
+    Word,
+)
+from mljobs.api.inputs import PredictionInput, TrainingInput
+from mljobs.api.outputs import HyperparameterOutput, PredictionOutput, State, TrainingOutput
+
+GROUP = "mljobs.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+CATEGORY = "mljobs"
+
+TRIALS_LIMIT = 1000
+"""The most trials that a status can hold; what else keeps it small is the operator's business."""
+
+ATTEMPTS_LIMIT = 100
+"""The most attempts that a status can hold."""
+
+
+class DeletionPolicy(StrEnum):
+    """What becomes of the job when its resource is deleted."""
+
+    CANCEL = "Cancel"
+    ORPHAN = "Orphan"
+
+
+class JobSpec(Model):
+    """What both kinds have in common."""
+
+    project_id: Word | None = None
+    """The Google Cloud project that runs the job. Left out, it is the one that the administrator chose. It
+    cannot be changed once the job is submitted."""
+
+    job_id: Word | None = None
+    """The job's id, unique in its project for ever: a letter, then letters, digits and underscores, at most
+    128 in all. Left out, the operator derives one from the resource's namespace, name and uid. It cannot be
+    changed once the job is submitted."""
+
+    labels: Labels | None = None
+    """Labels of the job. They may be changed at any time; the operator adds three of its own, whose names
+    start with `mljobs-`."""
+
+    deletion_policy: DeletionPolicy = DeletionPolicy.CANCEL
+    """What becomes of the job when the resource is deleted: `Cancel` ends it, `Orphan` leaves it running."""
+
+    suspend: Flag = False
+    """Holds the job back while it is true. On a job that was submitted, true cancels it, and false again
+    submits a new attempt."""
+
+
+class TrainingJobSpec(JobSpec):
+    """A training job as it is wanted."""
+
+    training_input: TrainingInput
+    """What to train, on which machines, and where. It cannot be changed once the job is submitted."""
+
+
+class PredictionJobSpec(JobSpec):
+    """A batch prediction job as it is wanted."""
+
+    prediction_input: PredictionInput
+    """What to predict, with which model, and where. It cannot be changed once the job is submitted."""
+
+
+class Condition(Observed):
+    """One aspect of the resource's state, in the shape that all Kubernetes resources share."""
+
+    type: Annotated[str, Field(min_length=1, max_length=316)]
+    """The aspect: Submitted, Succeeded, Reconciling, Suspended or Stalled."""
+
+    status: Literal["True", "False", "Unknown"]
+    """Whether it holds: True, False or Unknown."""
+
+    observed_generation: Annotated[Counter | None, Field(ge=0)] = None
+    """The generation of the spec that the condition was made from."""
+
+    last_transition_time: Timestamp
+    """When the status last changed from one word to another."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=1024)]
+    """A single word for programs that says why."""
+
+    message: Annotated[str, Field(max_length=32768)]
+    """A text for people that says why, and what to do."""
+
+
+class Attempt(Observed):
+    """One job that was submitted for this resource."""
+
+    attempt: Annotated[Counter, Field(ge=1)]
+    """The attempt's number, counted from 1."""
+
+    job_id: Word
+    """The id of the attempt's job."""
+
+    job_name: Name | None = None
+    """The full name of the attempt's job, `projects/PROJECT/jobs/ID`."""
+
+    state: State | None = None
+    """The state that was last seen."""
+
+    create_time: Timestamp | None = None
+    """When the service accepted the job."""
+
+    start_time: Timestamp | None = None
+    """When the job started to run."""
+
+    end_time: Timestamp | None = None
+    """When the job ended."""
+
+    error_message: Text | None = None
+    """Why the job failed or was cancelled, in the service's words."""
+
+
+class TrainingJobOutput(TrainingOutput):
+    """The results of a training job, with its trials best first and only as many as a status can hold."""
+
+    trials: Annotated[tuple[HyperparameterOutput, ...] | None, Field(max_length=TRIALS_LIMIT)] = None
+    """The trials of a tuning job, best first; `trialsTruncated` says how many more there are."""
+
+    best_trial: HyperparameterOutput | None = None
+    """The trial whose final metric is the best for the job's goal."""
+
+    trials_truncated: Annotated[Counter | None, Field(ge=0)] = None
+    """How many trials were left out of `trials`."""
+
+
+class JobStatus(Observed):
+    """What the operator reports for both kinds."""
+
+    observed_generation: Counter | None = None
+    """The generation of the spec that this status was made from; -1 before the operator has seen it."""
+
+    state: State | None = None
+    """The job's state in the service's words. Absent until the service has accepted the job."""
+
+    job_id: Word | None = None
+    """The id of the current attempt's job. Once it is set, the input, the project and the id are fixed."""
+
+    job_name: Name | None = None
+    """The full name of the current attempt's job, `projects/PROJECT/jobs/ID`."""
+
+    attempt: Annotated[Counter | None, Field(ge=0)] = None
+    """The number of the current attempt, counted from 1."""
+
+    attempts: Annotated[tuple[Attempt, ...] | None, Field(max_length=ATTEMPTS_LIMIT)] = None
+    """The attempts so far, the newest last."""
+
+    create_time: Timestamp | None = None
+    """When the service accepted the job."""
+
+    start_time: Timestamp | None = None
+    """When the job started to run."""
+
+    end_time: Timestamp | None = None
+    """When the job ended."""
+
+    job_position: Int64 | None = None
+    """The job's place in the queue while its state is QUEUED; 0 once it is scheduled."""
+
+    error_message: Text | None = None
+    """Why the job failed or was cancelled, in the service's words."""
+
+    etag: Name | None = None
+    """The service's mark of the job's current version, which guards changes of its labels."""
+
+    labels: Labels | None = None
+    """The labels that the job has at the service, the operator's own included."""
+
+    console_url: Uri | None = None
+    """The job's page in the Google Cloud console."""
+
+    logs_url: Uri | None = None
+    """The job's logs in the Google Cloud console."""
+
+    conditions: Annotated[
+        tuple[Condition, ...] | None,
+        Field(
+            max_length=32,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = None
+    """The aspects of the resource's state, one for each type."""
+
+
+class TrainingJobStatus(JobStatus):
+    """A training job as it is."""
+
+    training_output: TrainingJobOutput | None = None
+    """The job's results so far."""
+
+
+class PredictionJobStatus(JobStatus):
+    """A batch prediction job as it is."""
+
+    prediction_output: PredictionOutput | None = None
+    """The job's results so far."""
+
+
+class Metadata(Observed):
+    """The parts of a Kubernetes object's metadata that the operator reads."""
+
+    name: str
+    """The resource's name."""
+
+    namespace: str | None = None
+    """The resource's namespace."""
+
+    uid: str | None = None
+    """Unique for ever, also when a resource of the same name is made again."""
+
+    generation: Counter | None = None
+    """Counts the changes of the spec."""
+
+    resource_version: str | None = None
+    """Changes with every write."""
+
+    labels: dict[str, str] | None = None
+    """The resource's own labels, which are not the job's."""
+
+    annotations: dict[str, str] | None = None
+    """The resource's annotations."""
+
+    finalizers: tuple[str, ...] | None = None
+    """What holds the resource back from going away."""
+
+    creation_timestamp: Timestamp | None = None
+    """When the resource was created."""
+
+    deletion_timestamp: Timestamp | None = None
+    """When its deletion was asked for; absent for a resource that is to stay."""
+
+
+class TrainingJob(Model):
+    """A training job on Google's managed ML service."""
+
+    api_version: Literal["mljobs.dev/v1alpha1"] = "mljobs.dev/v1alpha1"
+    """The group and version of this resource."""
+
+    kind: Literal["TrainingJob"] = "TrainingJob"
+    """The kind of this resource."""
+
+    metadata: Metadata
+    """Name, namespace and what Kubernetes keeps about the resource."""
+
+    spec: TrainingJobSpec
+    """The job as it is wanted. The input's fields are those of the service's `TrainingInput`."""
+
+    status: TrainingJobStatus | None = None
+    """The job as it is, written by the operator alone."""
+
+
+class PredictionJob(Model):
+    """A batch prediction job on Google's managed ML service."""
+
+    api_version: Literal["mljobs.dev/v1alpha1"] = "mljobs.dev/v1alpha1"
+    """The group and version of this resource."""
+
+    kind: Literal["PredictionJob"] = "PredictionJob"
+    """The kind of this resource."""
+
+    metadata: Metadata
+    """Name, namespace and what Kubernetes keeps about the resource."""
+
+    spec: PredictionJobSpec
+    """The job as it is wanted. The input's fields are those of the service's `PredictionInput`."""
+
+    status: PredictionJobStatus | None = None
+    """The job as it is, written by the operator alone."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The words and models of one kind.
+
+    Attributes:
+        name: the kind, `TrainingJob`.
+        plural: its name in URLs, `trainingjobs`.
+        singular: its name for kubectl, `trainingjob`.
+        short_name: its short name for kubectl, `tj`.
+        input_field: the spec's field with the service's input, `trainingInput`.
+        output_field: the status's field with the service's output, `trainingOutput`.
+        resource: the model of the whole resource.
+        spec: the model of its spec.
+        status: the model of its status.
+        input: the model of its input.
+        output: the model of the output as the service sends it.
+    """
+
+    name: str
+    plural: str
+    singular: str
+    short_name: str
+    input_field: str
+    output_field: str
+    resource: type[TrainingJob] | type[PredictionJob]
+    spec: type[TrainingJobSpec] | type[PredictionJobSpec]
+    status: type[TrainingJobStatus] | type[PredictionJobStatus]
+    input: type[TrainingInput] | type[PredictionInput]
+    output: type[TrainingOutput] | type[PredictionOutput]
+
+    @property
+    def crd_name(self) -> str:
+        """The name of the kind's CustomResourceDefinition."""
+        return f"{self.plural}.{GROUP}"
+
+
+TRAINING_JOB = Kind(
+    name="TrainingJob",
+    plural="trainingjobs",
+    singular="trainingjob",
+    short_name="tj",
+    input_field="trainingInput",
+    output_field="trainingOutput",
+    resource=TrainingJob,
+    spec=TrainingJobSpec,
+    status=TrainingJobStatus,
+    input=TrainingInput,
+    output=TrainingOutput,
+)
+
+PREDICTION_JOB = Kind(
+    name="PredictionJob",
+    plural="predictionjobs",
+    singular="predictionjob",
+    short_name="pj",
+    input_field="predictionInput",
+    output_field="predictionOutput",
+    resource=PredictionJob,
+    spec=PredictionJobSpec,
+    status=PredictionJobStatus,
+    input=PredictionInput,
+    output=PredictionOutput,
+)
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (TRAINING_JOB, PREDICTION_JOB)}
+"""Both kinds by name."""
