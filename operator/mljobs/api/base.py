@@ -101,7 +101,7 @@ Flag = Annotated[bool, Strict()]
 Counter = Annotated[
     int,
     Strict(),
-    Field(ge=-1, le=INT64_MAX, json_schema_extra={"format": "int64"}),
+    Field(ge=-1, json_schema_extra={"format": "int64"}),
 ]
 """A Kubernetes generation or a count of the operator's own: a number in JSON; -1 for "none seen yet"."""
 
