@@ -1,1 +1,1 @@
-"""A real control plane (etcd and kube-apiserver) as child processes on loopback, for development and tests."""
+"""A real control plane (etcd, kube-apiserver) as child processes on loopback, for development and tests."""

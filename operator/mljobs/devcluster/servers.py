@@ -1,0 +1,131 @@
+"""The command lines of the control plane's servers, in one place. Called by `controlplane` only.
+
+etcd listens on Unix sockets in a folder that only its owner can enter, so that it needs neither a port nor
+credentials of its own. Its socket names are relative to the working folder: that is how etcd spells them, and
+it keeps them under the system's limit of about 100 bytes wherever the folder is.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mljobs.devcluster.pki import SERVICE_RANGE, Authority
+from mljobs.devcluster.ports import LOOPBACK
+
+ETCD_SOCKET = "etcd.sock"
+TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local"  # noqa: S105 - an address
+CONTROLLERS = (
+    "namespace-controller",
+    "garbage-collector-controller",
+    "serviceaccount-controller",
+    "clusterrole-aggregation-controller",
+    "root-ca-certificate-publisher-controller",
+    "job-controller",
+    "deployment-controller",
+    "replicaset-controller",
+)
+"""What of kube-controller-manager runs: deletion of namespaces and of owned objects, accounts, workloads."""
+
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    verbs: [create, update, patch, delete, deletecollection]
+  - level: None
+"""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the files of one control plane are, below one folder."""
+
+    folder: Path
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the servers' logs."""
+        return self.folder / "logs"
+
+    @property
+    def audit_policy(self) -> Path:
+        """The policy file that the API server reads."""
+        return self.folder / "audit-policy.yaml"
+
+    @property
+    def audit_log(self) -> Path:
+        """JSON lines, one a write."""
+        return self.logs / "audit.jsonl"
+
+    @property
+    def port(self) -> Path:
+        """The API server's port, for the next run in the same folder."""
+        return self.folder / "port"
+
+    @property
+    def etcd_socket(self) -> Path:
+        """The socket on which etcd serves clients."""
+        return self.folder / ETCD_SOCKET
+
+
+def etcd(binaries: Path) -> list[str]:
+    """Return etcd's command; its working folder is the control plane's."""
+    return [
+        str(binaries / "etcd"),
+        "--name=mljobs",
+        "--data-dir=etcd",
+        f"--listen-client-urls=unix://{ETCD_SOCKET}",
+        f"--advertise-client-urls=unix://{ETCD_SOCKET}",
+        "--listen-peer-urls=unix://etcd-peer.sock",
+        "--initial-advertise-peer-urls=unix://etcd-peer.sock",
+        "--initial-cluster=mljobs=unix://etcd-peer.sock",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]
+
+
+def kube_apiserver(
+    binaries: Path, layout: Layout, authority: Authority, port: int, *, audit: bool
+) -> list[str]:
+    """Return kube-apiserver's command: TLS, client certificates, RBAC, and the default admission plugins."""
+    certificate, key = authority.server("kube-apiserver", LOOPBACK)
+    flags = {
+        "etcd-servers": f"unix://{ETCD_SOCKET}",
+        "bind-address": LOOPBACK,
+        "advertise-address": LOOPBACK,
+        "secure-port": port,
+        "permit-port-sharing": "true",
+        "endpoint-reconciler-type": "none",
+        "tls-cert-file": certificate,
+        "tls-private-key-file": key,
+        "client-ca-file": authority.certificate_file,
+        "authorization-mode": "Node,RBAC",
+        "enable-admission-plugins": "NodeRestriction",
+        "service-cluster-ip-range": SERVICE_RANGE,
+        "service-account-issuer": TOKEN_ISSUER,
+        "service-account-key-file": authority.token_public_file,
+        "service-account-signing-key-file": authority.token_key_file,
+        "allow-privileged": "true",
+        "profiling": "false",
+    }
+    if audit:
+        layout.audit_policy.write_text(AUDIT_POLICY, "utf-8")
+        flags["audit-policy-file"] = layout.audit_policy
+        flags["audit-log-path"] = layout.audit_log
+    return [str(binaries / "kube-apiserver"), *(f"--{name}={value}" for name, value in flags.items())]
+
+
+def kube_controller_manager(binaries: Path, authority: Authority, kubeconfig: Path) -> list[str]:
+    """Return kube-controller-manager's command, limited to `CONTROLLERS`, serving nothing."""
+    flags = {
+        "kubeconfig": kubeconfig,
+        "controllers": ",".join(CONTROLLERS),
+        "leader-elect": "false",
+        "secure-port": 0,
+        "root-ca-file": authority.certificate_file,
+        "use-service-account-credentials": "false",
+    }
+    return [
+        str(binaries / "kube-controller-manager"),
+        *(f"--{name}={value}" for name, value in flags.items()),
+    ]
