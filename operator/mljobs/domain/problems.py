@@ -1,0 +1,133 @@
+"""What is wrong with a spec, in words for the person who wrote it: field, value, rule.
+
+The wording follows the API server's own field errors, so that `kubectl apply`, `mljobs plan` and the Stalled
+condition read alike.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+SHOWN = 64
+"""Characters of a value that are shown."""
+
+_SECRETIVE = frozenset({"args", "containerArgs", "containerCommand"})
+"""Fields whose values are command lines: they may carry passwords and are counted, never shown."""
+
+
+class Missing(Enum):
+    """The value of a field that is not there, as opposed to one that is empty."""
+
+    MISSING = "missing"
+
+
+MISSING = Missing.MISSING
+
+
+class Severity(StrEnum):
+    """Whether a problem refuses the spec."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class Reason(StrEnum):
+    """What is wrong in one word; the API server's reasons for field errors."""
+
+    REQUIRED = "FieldValueRequired"
+    INVALID = "FieldValueInvalid"
+    FORBIDDEN = "FieldValueForbidden"
+    DUPLICATE = "FieldValueDuplicate"
+
+
+class Source(StrEnum):
+    """Where a rule comes from."""
+
+    DISCOVERY = "discovery document"
+    PROTO = "API definition"
+    DOCUMENTATION = "documentation"
+    RECORDED = "recorded traffic"
+    CLIENTS = "real clients and inputs"
+    OPERATOR = "this operator"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One rule that a spec breaks, or would better not.
+
+    Attributes:
+        path: the field in the resource's spelling, `spec.trainingInput.hyperparameters.params[0].minValue`.
+        value: what stands there, or `MISSING`.
+        rule: the rule in one sentence.
+        severity: an error refuses the spec, a warning does not.
+        source: where the rule comes from.
+        reason: the kind of problem.
+        id: the rule's name in the table of rules, or the kind of type error.
+    """
+
+    path: str
+    value: Any
+    rule: str
+    severity: Severity = Severity.ERROR
+    source: Source = Source.DISCOVERY
+    reason: Reason = Reason.INVALID
+    id: str = ""
+
+    @property
+    def text(self) -> str:
+        """One line that names field, value and rule."""
+        if self.value is MISSING:
+            word = "Required value" if self.reason is Reason.REQUIRED else "Not set"
+            return f"{self.path}: {word}: {self.rule}"
+        return f"{self.path}: {_WORDS[self.reason]}: {shown(self.path, self.value)}: {self.rule}"
+
+    def __str__(self) -> str:
+        return self.text
+
+
+_WORDS = {
+    Reason.REQUIRED: "Required value",
+    Reason.INVALID: "Invalid value",
+    Reason.FORBIDDEN: "Forbidden",
+    Reason.DUPLICATE: "Duplicate value",
+}
+
+
+def shown(path: str, value: Any) -> str:
+    """Show a value in one short line; nothing of command-line arguments, which may carry secrets."""
+    if isinstance(value, Mapping):
+        return _counted(len(value), "field")
+    if isinstance(value, list | tuple):
+        return _counted(len(value), "item")
+    if _is_secretive(path):
+        return f"({_counted(len(str(value)), 'character')}, not shown)"
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = json.dumps(str(value), ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def summary(problems: Iterable[Problem], limit: int = 10) -> str:
+    """All problems in one text of `limit` lines at most, for a condition's message."""
+    lines = [problem.text for problem in problems]
+    if len(lines) > limit:
+        lines[limit - 1 :] = [f"and {len(lines) - limit + 1} more: see `mljobs plan`"]
+    return "\n".join(lines)
+
+
+def join(path: str, key: str | int) -> str:
+    """The path of a member: `.key` or `[index]`."""
+    if isinstance(key, int):
+        return f"{path}[{key}]"
+    return f"{path}.{key}" if path else key
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _is_secretive(path: str) -> bool:
+    return any(part.split("[")[0] in _SECRETIVE for part in path.split("."))

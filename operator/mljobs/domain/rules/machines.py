@@ -1,0 +1,330 @@
+"""Rules for machines and replicas: scale tier, types, counts, accelerators, disks, containers, TPUs."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mljobs.domain.problems import Reason, Severity, Source
+from mljobs.domain.rules.rule import TRAINING_JOB, Rule
+from mljobs.domain.rules.terms import (
+    Term,
+    all_of,
+    any_of,
+    at_least,
+    fits,
+    get,
+    given,
+    is_one_of,
+    one_of,
+    positive,
+    reads,
+)
+
+INPUT = "trainingInput"
+KINDS = frozenset({TRAINING_JOB})
+
+CLOUD_TPU = "cloud_tpu"
+LEGACY = (
+    "standard",
+    "large_model",
+    "complex_model_s",
+    "complex_model_m",
+    "complex_model_l",
+    "standard_gpu",
+    "complex_model_m_gpu",
+    "complex_model_l_gpu",
+    "standard_p100",
+    "complex_model_m_p100",
+    "standard_v100",
+    "large_model_v100",
+    "complex_model_m_v100",
+    "complex_model_l_v100",
+)
+"""The legacy machine types; `cloud_tpu` goes with these and with Compute Engine's."""
+
+COMPUTE_ENGINE = r"[a-z][a-z0-9]*(-[a-z0-9]+)+"
+"""Compute Engine types have hyphens, legacy types underscores; new ones of the former appear at any time."""
+
+IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:@/-]*"
+"""What the service can try to read; it refuses an image that is not there."""
+
+TPUS = ("TPU_V2", "TPU_V3", "TPU_V2_POD", "TPU_V3_POD", "TPU_V4_POD")
+
+
+@dataclass(frozen=True)
+class Role:
+    """A part that replicas play, and the fields that speak of it.
+
+    Attributes:
+        id: the first part of its rules' names.
+        noun: what people call it.
+        type: the field with its machine type.
+        config: the field with its ReplicaConfig.
+        count: the field with its number of replicas; None for the master, which is always one.
+    """
+
+    id: str
+    noun: str
+    type: str
+    config: str
+    count: str | None
+
+    @property
+    def image(self) -> Term:
+        """Whether its replicas run a custom container; all inherit the master's image."""
+        return given(f"{self.config}.imageUri") | MASTER_IMAGE
+
+    @property
+    def is_tpu(self) -> Term:
+        """Whether its replicas are TPU machines."""
+        return is_one_of(self.type, CLOUD_TPU) | is_one_of(f"{self.config}.acceleratorConfig.type", *TPUS)
+
+
+MASTER_IMAGE = given("masterConfig.imageUri")
+CUSTOM = is_one_of("scaleTier", "CUSTOM")
+BASIC_TPU = is_one_of("scaleTier", "BASIC_TPU")
+
+MASTER = Role("master", "master", "masterType", "masterConfig", None)
+ROLES = (
+    MASTER,
+    Role("worker", "worker", "workerType", "workerConfig", "workerCount"),
+    Role("ps", "parameter server", "parameterServerType", "parameterServerConfig", "parameterServerCount"),
+    Role("evaluator", "evaluator", "evaluatorType", "evaluatorConfig", "evaluatorCount"),
+)
+
+
+def _category(value: Any) -> str | None:
+    if reads("", COMPUTE_ENGINE).test(value):
+        return "Compute Engine"
+    return "legacy" if value in LEGACY else None
+
+
+def _mixed_types(node: Any) -> Iterable[tuple[str, Any]]:
+    """The types that are not of the category of the first one, which is the master's where it has one."""
+    types = [(role.type, get(node, role.type)) for role in ROLES]
+    known = [(path, value, category) for path, value in types if (category := _category(value))]
+    return [(path, value) for path, value, category in known if category != known[0][2]]
+
+
+def _counted(role: Role, count: str) -> Iterator[Rule]:
+    """The rules of a role that can have several replicas."""
+    yield Rule(
+        f"{role.id}-count",
+        f"{INPUT}.{count}",
+        at_least(0),
+        "a number of replicas is not negative",
+        Source.DISCOVERY,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-type-required",
+        INPUT,
+        positive(count).implies(given(role.type)),
+        f"a machine type is required where {count} is above 0",
+        Source.DISCOVERY,
+        field=role.type,
+        reason=Reason.REQUIRED,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-count-custom",
+        INPUT,
+        positive(count).implies(CUSTOM),
+        f"a {role.noun} count above 0 needs scaleTier CUSTOM; the default is BASIC",
+        Source.DISCOVERY,
+        field=count,
+        reason=Reason.FORBIDDEN,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-type-unused",
+        INPUT,
+        given(role.type).implies(positive(count)),
+        f"this machine type has no effect without a {count} above 0",
+        Source.DISCOVERY,
+        field=role.type,
+        severity=Severity.WARNING,
+        kinds=KINDS,
+    )
+
+
+def _typed(role: Role) -> Iterator[Rule]:
+    yield Rule(
+        f"{role.id}-type-known",
+        INPUT,
+        given(role.type).implies(is_one_of(role.type, *LEGACY, CLOUD_TPU) | reads(role.type, COMPUTE_ENGINE)),
+        "this is neither a legacy machine type nor cloud_tpu, and not named like one of Compute Engine",
+        Source.DOCUMENTATION,
+        field=role.type,
+        severity=Severity.WARNING,
+        kinds=KINDS,
+    )
+    accelerator = f"{role.config}.acceleratorConfig"
+    named = is_one_of(f"{accelerator}.type", "ACCELERATOR_TYPE_UNSPECIFIED")
+    wanted = positive(f"{accelerator}.count") | (given(f"{accelerator}.type") & ~named)
+    yield Rule(
+        f"{role.id}-accelerator-machine",
+        INPUT,
+        wanted.implies(
+            any_of(
+                reads(role.type, COMPUTE_ENGINE),
+                is_one_of(role.type, CLOUD_TPU) & is_one_of(f"{accelerator}.type", *TPUS),
+            )
+        ),
+        f"accelerators need a Compute Engine machine type in {role.type}, or cloud_tpu for TPUs",
+        Source.DISCOVERY,
+        field=accelerator,
+        reason=Reason.FORBIDDEN,
+        kinds=KINDS,
+    )
+
+
+def _accelerated(role: Role) -> Iterator[Rule]:
+    scope = f"{INPUT}.{role.config}.acceleratorConfig"
+    typed = given("type") & ~is_one_of("type", "ACCELERATOR_TYPE_UNSPECIFIED")
+    yield Rule(
+        f"{role.id}-accelerator-type",
+        scope,
+        positive("count").implies(typed),
+        "a count above 0 needs the type of the accelerator",
+        Source.DISCOVERY,
+        field="type",
+        reason=Reason.REQUIRED,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-accelerator-count",
+        f"{scope}.count",
+        at_least(0),
+        "a number of accelerators is not negative",
+        Source.DISCOVERY,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-accelerator-none",
+        scope,
+        typed.implies(positive("count")),
+        "a type of accelerator without a count above 0 may attach none",
+        Source.DISCOVERY,
+        field="count",
+        severity=Severity.WARNING,
+        kinds=KINDS,
+    )
+
+
+def _contained(role: Role) -> Iterator[Rule]:
+    """Containers, TPUs and disks."""
+    yield Rule(
+        f"{role.id}-image-uri",
+        f"{INPUT}.{role.config}.imageUri",
+        fits(IMAGE),
+        "an image is HOST/PATH, with :TAG or @DIGEST where wanted, such as gcr.io/my-project/trainer:1",
+        Source.RECORDED,
+        kinds=KINDS,
+    )
+    for name, what in (("containerArgs", "container-args"), ("containerCommand", "container-command")):
+        yield Rule(
+            f"{role.id}-{what}-image",
+            INPUT,
+            given(f"{role.config}.{name}").implies(role.image),
+            f"{name} needs a custom image, this replica's own or masterConfig.imageUri",
+            Source.DISCOVERY,
+            field=f"{role.config}.{name}",
+            reason=Reason.FORBIDDEN,
+            kinds=KINDS,
+        )
+    version = given(f"{role.config}.tpuTfVersion")
+    yield Rule(
+        f"{role.id}-tpu-tf-version-required",
+        INPUT,
+        all_of(role.is_tpu, role.image).implies(version),
+        "a TPU worker with a custom image needs the runtime version that has its TensorFlow",
+        Source.DISCOVERY,
+        field=f"{role.config}.tpuTfVersion",
+        reason=Reason.REQUIRED,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-tpu-tf-version-forbidden",
+        INPUT,
+        version.implies(all_of(role.is_tpu | BASIC_TPU, role.image)),
+        "tpuTfVersion is for TPU workers with a custom image only",
+        Source.DISCOVERY,
+        field=f"{role.config}.tpuTfVersion",
+        reason=Reason.FORBIDDEN,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-disk-type",
+        f"{INPUT}.{role.config}.diskConfig.bootDiskType",
+        one_of("pd-ssd", "pd-standard"),
+        "a boot disk is pd-ssd or pd-standard",
+        Source.DISCOVERY,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-disk-size",
+        f"{INPUT}.{role.config}.diskConfig.bootDiskSizeGb",
+        at_least(0),
+        "a disk's size is not negative; 0 stands for the default of 100 GB",
+        Source.DISCOVERY,
+        kinds=KINDS,
+    )
+
+
+def _of(role: Role) -> Iterator[Rule]:
+    if role.count is not None:
+        yield from _counted(role, role.count)
+    yield from _typed(role)
+    yield from _accelerated(role)
+    yield from _contained(role)
+
+
+RULES = (
+    Rule(
+        "master-type-required",
+        INPUT,
+        CUSTOM.implies(given("masterType")),
+        "scaleTier CUSTOM needs the master's machine type",
+        Source.DISCOVERY,
+        field="masterType",
+        reason=Reason.REQUIRED,
+        kinds=KINDS,
+    ),
+    Rule(
+        "master-type-unused",
+        INPUT,
+        given("masterType").implies(CUSTOM),
+        "machine types have an effect with scaleTier CUSTOM only; the default is BASIC",
+        Source.DISCOVERY,
+        field="masterType",
+        severity=Severity.WARNING,
+        kinds=KINDS,
+    ),
+    Rule(
+        "machine-category",
+        INPUT,
+        ~all_of(
+            any_of(*(reads(role.type, COMPUTE_ENGINE) for role in ROLES)),
+            any_of(*(is_one_of(role.type, *LEGACY) for role in ROLES)),
+        ),
+        "all machine types are of one category, Compute Engine's or legacy; cloud_tpu goes with both",
+        Source.DISCOVERY,
+        blame=_mixed_types,
+        kinds=KINDS,
+    ),
+    Rule(
+        "basic-tpu-tf-version",
+        INPUT,
+        all_of(BASIC_TPU, MASTER_IMAGE).implies(
+            given("masterConfig.tpuTfVersion") | given("workerConfig.tpuTfVersion")
+        ),
+        "a custom image on scaleTier BASIC_TPU may need the runtime version that has its TensorFlow",
+        Source.DISCOVERY,
+        field="workerConfig.tpuTfVersion",
+        severity=Severity.WARNING,
+        kinds=KINDS,
+    ),
+    *(rule for role in ROLES for rule in _of(role)),
+)
+"""The rules of this module."""

@@ -1,0 +1,137 @@
+"""Validates a spec: types by the models, everything else by the table of rules; all problems at once."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from mljobs.api.resources import KINDS, PredictionJobSpec, TrainingJobSpec
+from mljobs.domain import lenient, rules
+from mljobs.domain.problems import MISSING, Problem, Reason, Severity, Source, join
+
+JobSpec = TrainingJobSpec | PredictionJobSpec
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What became of a spec.
+
+    Attributes:
+        spec: the model; None where there are problems.
+        problems: the errors.
+        warnings: what is deprecated, or odd but legal.
+    """
+
+    spec: JobSpec | None
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+
+
+def validate(kind: str, spec: Mapping[str, Any], *, default_project: str | None = None) -> Validated:
+    """Check a spec as it stands in a resource.
+
+    Args:
+        kind: `TrainingJob` or `PredictionJob`.
+        spec: in canonical spelling, as the API server stores it and `lenient` makes it.
+        default_project: the project of resources that name none; without one, projectId is required.
+
+    Raises:
+        KeyError: there is no such kind.
+    """
+    model, mistakes = _model(kind, spec)
+    mistyped = {problem.path for problem in mistakes if problem.id == "type"}
+    whole = {"projectId": default_project, **_without_nulls(spec)} if default_project else spec
+    judged = list(rules.check(kind, whole, mistyped))
+    errors = [problem for problem in judged if problem.severity is Severity.ERROR]
+    worded = {problem.path for problem in errors} - mistyped
+    problems = (
+        *(problem for problem in mistakes if problem.path not in worded),
+        *(problem for problem in errors if problem.path not in mistyped),
+    )
+    warnings = tuple(problem for problem in judged if problem.severity is Severity.WARNING)
+    return Validated(None if problems else model, problems, warnings)
+
+
+def _without_nulls(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {key: value for key, value in spec.items() if value is not None}
+
+
+def _model(kind: str, spec: Mapping[str, Any]) -> tuple[JobSpec | None, list[Problem]]:
+    try:
+        return KINDS[kind].spec.model_validate(spec, by_alias=True, by_name=False), []
+    except ValidationError as error:
+        schema = lenient.spec_schema(kind)
+        return None, [_problem(mistake, schema) for mistake in error.errors(include_url=False)]
+
+
+def _problem(mistake: ErrorDetails, schema: lenient.Schema) -> Problem:
+    path = _path(mistake["loc"])
+    word = mistake["type"]
+    if word == "missing":
+        return Problem(path, MISSING, "this field is required", reason=Reason.REQUIRED, id="missing-field")
+    if word == "extra_forbidden":
+        *parents, key = mistake["loc"]
+        return lenient.unknown_field(_path(parents), str(key), mistake["input"], _schema_at(schema, parents))
+    if word in _BOUNDS:
+        text = _BOUNDS[word](mistake.get("ctx", {}))
+        return Problem(path, mistake["input"], text, source=Source.OPERATOR, id="bound")
+    wording = _TYPES.get(word)
+    text = wording(mistake.get("ctx", {})) if wording else mistake["msg"]
+    return Problem(path, mistake["input"], text + _hint(mistake["input"]), id="type")
+
+
+_Wording = Callable[[Mapping[str, Any]], str]
+
+_TYPES: dict[str, _Wording] = {
+    "int_type": lambda _: "must be a whole number",
+    "int_from_float": lambda _: "must be a whole number",
+    "int64_type": lambda _: "must be a whole number or its decimal text",
+    "int64_text": lambda _: "must be a whole number or its decimal text",
+    "float_type": lambda _: "must be a number",
+    "finite_number": lambda _: "must be a finite number",
+    "bool_type": lambda _: "must be true or false",
+    "string_type": lambda _: "must be a text; put it in quotes",
+    "tuple_type": lambda _: "must be a list",
+    "dict_type": lambda _: "must be an object",
+    "model_type": lambda _: "must be an object",
+    "model_attributes_type": lambda _: "must be an object",
+    "enum": lambda about: f"must be one of {about['expected'].replace(chr(39), '').replace(' or ', ', ')}",
+}
+"""The wrong types, by pydantic's names."""
+
+_BOUNDS: dict[str, _Wording] = {
+    "string_too_long": lambda about: f"must have at most {about['max_length']} characters",
+    "too_long": lambda about: f"must have at most {about['max_length']} members",
+    "greater_than_equal": lambda about: f"must be at least {about['ge']}",
+    "less_than_equal": lambda about: f"must be at most {about['le']}",
+    "string_pattern_mismatch": lambda about: f"must match {about['pattern']}",
+}
+"""Values of the right type that are out of bounds, by pydantic's names."""
+
+
+def _hint(value: Any) -> str:
+    if isinstance(value, str) and "${" in value:
+        return "; it has a shell variable that nobody has filled in"
+    return ""
+
+
+def _path(location: Any) -> str:
+    path = "spec"
+    for key, following in _with_next(location):
+        if key == "[key]":
+            continue
+        path = f"{path}[{key}]" if following == "[key]" else join(path, key)
+    return path
+
+
+def _with_next(location: Any) -> Iterator[tuple[Any, Any]]:
+    keys = list(location)
+    return zip(keys, [*keys[1:], None], strict=True)
+
+
+def _schema_at(schema: lenient.Schema, location: Any) -> lenient.Schema:
+    for key in location:
+        schema = schema["items"] if isinstance(key, int) else schema["properties"][key]
+    return schema
