@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from mljobs.api import crd
+from mljobs.api.resources import Kind
 
 JsonObject = dict[str, Any]
 
@@ -17,6 +18,12 @@ def crds() -> None:
 def definitions() -> list[JsonObject]:
     """Both CRDs with all their rules, in the order of the kinds."""
     return crd.crds()
+
+
+def definition(kind: Kind) -> JsonObject:
+    """The CRD of one kind, with all its rules."""
+    (document,) = (one for one in definitions() if one["metadata"]["name"] == kind.crd_name)
+    return document
 
 
 def render(documents: list[JsonObject]) -> str:

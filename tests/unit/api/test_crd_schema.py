@@ -1,0 +1,165 @@
+"""The CRDs: structural, bounded, described; the rules stand where they were put."""
+
+from typing import Any
+
+import pytest
+
+from mljobs.api import crd
+from mljobs.api.crd import CelRule
+from mljobs.api.resources import KINDS, TRAINING_JOB, Kind
+
+PLACES = [(kind.name, path, node) for kind in KINDS.values() for path, node in crd.walk(crd.schema(kind))]
+
+STRUCTURAL = {
+    "description",
+    "type",
+    "format",
+    "enum",
+    "default",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "maxItems",
+    "maxProperties",
+    "required",
+    "properties",
+    "items",
+    "additionalProperties",
+    "x-kubernetes-int-or-string",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-validations",
+}
+
+
+def test_only_structural_words_are_used() -> None:
+    for kind, path, node in PLACES:
+        assert set(node) <= STRUCTURAL, (kind, path)
+        assert ("type" in node) != ("x-kubernetes-int-or-string" in node), (kind, path)
+        assert not ("properties" in node and "additionalProperties" in node), (kind, path)
+
+
+def is_bounded(node: dict[str, Any]) -> bool:
+    if "x-kubernetes-int-or-string" in node:
+        return "maxLength" in node
+    match node["type"]:
+        case "string":
+            return "maxLength" in node or "enum" in node or node.get("format") == "date-time"
+        case "array":
+            return "maxItems" in node
+        case "object":
+            return "maxProperties" in node or "properties" in node
+    return True
+
+
+def test_everything_is_bounded() -> None:
+    own = {"apiVersion", "kind", "metadata"}
+    unbounded = [(kind, path) for kind, path, node in PLACES if path not in own and not is_bounded(node)]
+    assert unbounded == []
+
+
+def test_every_field_is_described_on_one_line() -> None:
+    for kind, path, node in PLACES:
+        if path != "metadata" and not path.endswith(("[]", "{}")):
+            assert node["description"], (kind, path)
+            assert "\n" not in node["description"], (kind, path)
+
+
+def test_no_two_places_share_a_part() -> None:
+    parts: list[tuple[str, Any]] = [(path, node) for _, path, node in PLACES]
+    parts += [(path, value) for path, node in parts for value in node.values() if isinstance(value, list)]
+    seen: dict[int, str] = {}
+    for path, part in parts:
+        assert seen.setdefault(id(part), path) == path
+    assert len(seen) == len(parts)
+
+
+@pytest.mark.parametrize("document", crd.crds(), ids=lambda document: document["metadata"]["name"])
+def test_what_kubectl_shows(document: dict[str, Any]) -> None:
+    (version,) = document["spec"]["versions"]
+    columns = {column["name"]: column.get("priority", 0) for column in version["additionalPrinterColumns"]}
+    assert columns == {"State": 0, "Job": 0, "Age": 0, "Project": 1, "Region": 1, "Reason": 1}
+    assert document["spec"]["names"]["categories"] == ["mljobs"]
+    assert version["subresources"] == {"status": {}}
+    assert version["selectableFields"] == [{"jsonPath": ".status.state"}]
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]
+    assert status["default"] == {"observedGeneration": -1}
+
+
+def test_short_names() -> None:
+    names = {
+        document["spec"]["names"]["kind"]: document["spec"]["names"]["shortNames"] for document in crd.crds()
+    }
+    assert names == {"TrainingJob": ["tj"], "PredictionJob": ["pj"]}
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_immutable_fields(kind: Kind) -> None:
+    rules = crd.schema(kind)["x-kubernetes-validations"]
+    assert [rule["fieldPath"] for rule in rules] == [
+        f".spec.{kind.input_field}",
+        ".spec.projectId",
+        ".spec.jobId",
+    ]
+    for rule in rules:
+        assert rule["reason"] == "FieldValueForbidden"
+        assert f"make a new {kind.name} instead" in rule["message"]
+
+
+RULE = CelRule("self.minValue <= self.maxValue", "minValue is at most maxValue", ".minValue")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "spec",
+        "spec.labels",
+        "spec.labels{}",
+        "spec.trainingInput.args[]",
+        "spec.trainingInput.hyperparameters.params[]",
+        "status.conditions[]",
+    ],
+)
+def test_a_rule_stands_at_its_path_and_nowhere_else(path: str) -> None:
+    training, prediction = crd.crds({"TrainingJob": {path: [RULE]}})
+    root = training["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    places = [place for place, node in crd.walk(root) if place and "x-kubernetes-validations" in node]
+    assert places == [path]
+    assert dict(crd.walk(root))[path]["x-kubernetes-validations"] == [
+        {
+            "rule": RULE.rule,
+            "message": RULE.message,
+            "reason": "FieldValueInvalid",
+            "fieldPath": ".minValue",
+        }
+    ]
+    assert prediction == crd.crds()[1]
+
+
+def test_rules_for_the_whole_resource_come_after_the_own_ones() -> None:
+    rules = crd.schema(TRAINING_JOB, {"": [RULE]})["x-kubernetes-validations"]
+    assert [rule["rule"] for rule in rules][3:] == [RULE.rule]
+
+
+def test_a_rule_without_field_blames_the_place_itself() -> None:
+    assert "fieldPath" not in CelRule("true", "m").document()
+
+
+@pytest.mark.parametrize("path", ["spec.trainingInput.novelty", "spec.trainingInput.args", "trainingInput"])
+def test_a_path_that_does_not_exist_is_named(path: str) -> None:
+    kind = "PredictionJob"
+    with pytest.raises(KeyError, match=path):
+        crd.crds({kind: {path: [RULE]}})
+
+
+def test_a_kind_that_does_not_exist_is_named() -> None:
+    with pytest.raises(KeyError, match="OtherJob"):
+        crd.crds({"OtherJob": {"spec": [RULE]}})
+
+
+def test_a_call_leaves_the_next_one_clean() -> None:
+    before = crd.crds()
+    crd.crds({"TrainingJob": {"spec": [RULE]}})
+    assert crd.crds() == before
