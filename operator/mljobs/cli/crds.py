@@ -6,6 +6,7 @@ import yaml
 
 from mljobs.api import crd
 from mljobs.api.resources import Kind
+from mljobs.domain import rules
 
 JsonObject = dict[str, Any]
 
@@ -17,7 +18,7 @@ def crds() -> None:
 
 def definitions() -> list[JsonObject]:
     """Both CRDs with all their rules, in the order of the kinds."""
-    return crd.crds()
+    return crd.crds(rules.cel_rules())
 
 
 def definition(kind: Kind) -> JsonObject:
