@@ -26,39 +26,52 @@ class Reason(StrEnum):
     JOB_CANCELLED = "JobCancelled"
     WATCHING = "Watching"
     FINISHED = "Finished"
-    CANCELLING = "Cancelling"
     DELETING = "Deleting"
-    UPDATING_LABELS = "UpdatingLabels"
     SUSPENDED = "Suspended"
     SUSPENDING = "Suspending"
     NOT_SUSPENDED = "NotSuspended"
     WAITING = "Waiting"
+    LEFT_BEHIND = "LeftBehind"
 
 
 MEANING: dict[Reason, str] = {
-    Reason.PENDING: "The operator has not submitted the job yet. If this lasts, look whether the operator runs.",
+    Reason.PENDING: (
+        "The operator has not submitted the job yet. If this lasts, look whether the operator runs."
+    ),
     Reason.ACCEPTED: "The service has accepted the job.",
-    Reason.ADOPTED: "The service already had this resource's job, from an earlier try; the operator goes on with it.",
-    Reason.OUTCOME_UNKNOWN: "The create call got no usable answer. The operator finds out whether the job exists; nothing is submitted twice.",
+    Reason.ADOPTED: (
+        "The service already had this resource's job, from an earlier try; the operator goes on with it."
+    ),
+    Reason.OUTCOME_UNKNOWN: (
+        "The create call got no usable answer. The operator finds out whether the job exists; "
+        "nothing is submitted twice."
+    ),
     Reason.THROTTLED: "A quota of the project refused the call. The operator tries again later.",
     Reason.SERVICE_UNAVAILABLE: "The service cannot be reached or fails. The operator keeps trying.",
     Reason.INVALID_SPEC: "The spec breaks a rule; the message names field, value and rule. Correct the spec.",
     Reason.REJECTED: "The service refused the job; the message is its own. Correct the spec.",
-    Reason.JOB_ID_TAKEN: "The project has a job with this id that belongs to somebody else. Choose another spec.jobId.",
-    Reason.DENIED: "The operator's credentials may not do this. Grant the permission; the operator tries again slowly.",
-    Reason.LOST: "The service no longer knows the job. It is never submitted again silently: make a new resource.",
+    Reason.JOB_ID_TAKEN: (
+        "The project has a job with this id that belongs to somebody else. Choose another spec.jobId."
+    ),
+    Reason.DENIED: (
+        "The operator's credentials may not do this. Grant the permission; the operator tries again slowly."
+    ),
+    Reason.LOST: (
+        "The service no longer knows the job. It is never submitted again silently: make a new resource."
+    ),
     Reason.NOT_FINISHED: "The job has not ended.",
     Reason.JOB_SUCCEEDED: "The job has succeeded.",
     Reason.JOB_FAILED: "The job has failed; the message is the service's own.",
     Reason.JOB_CANCELLED: "The job was cancelled.",
     Reason.WATCHING: "The service owns the job; the operator only watches it.",
     Reason.FINISHED: "The job has ended; there is nothing left to do.",
-    Reason.CANCELLING: "The service is ending the job.",
     Reason.DELETING: "The resource is being deleted; it goes away when its job is known to end.",
-    Reason.UPDATING_LABELS: "spec.labels differ from the job's; the operator is patching them.",
     Reason.SUSPENDED: "spec.suspend is true: no job runs. Set it to false to start one.",
     Reason.SUSPENDING: "spec.suspend is true: the job is being cancelled.",
     Reason.NOT_SUSPENDED: "spec.suspend is not true.",
+    Reason.LEFT_BEHIND: (
+        "The resource was let go while its job may still run; cancel it by hand if it is not wanted."
+    ),
     Reason.WAITING: "The resource cannot go on before somebody changes something; see Stalled.",
 }
 """What each reason means, and what a user does about it."""

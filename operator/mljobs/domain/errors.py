@@ -82,8 +82,6 @@ class Rejected(JobServiceError):
         violations: the fields that the service named, possibly none.
     """
 
-    def __init__(
-        self, message: str, *, status: int = 400, violations: tuple[Violation, ...] = ()
-    ) -> None:
+    def __init__(self, message: str, *, status: int = 400, violations: tuple[Violation, ...] = ()) -> None:
         super().__init__(message, status=status)
         self.violations = violations

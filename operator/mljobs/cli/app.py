@@ -1,0 +1,43 @@
+"""The `mljobs` command: puts the commands of this package together."""
+
+from typing import Annotated
+
+import typer
+
+from mljobs import __version__
+from mljobs.cli.controlplane import controlplane_app
+from mljobs.cli.crds import crds
+from mljobs.cli.run import run
+
+app = typer.Typer(
+    name="mljobs",
+    help="TrainingJob and PredictionJob resources, run on Google's managed ML service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+
+
+app.command()(run)
+app.command()(crds)
+app.add_typer(controlplane_app, name="controlplane")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,91 @@
+"""Carries out what was decided at the job service, and says what that taught."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from mljobs.domain import errors
+from mljobs.domain.decisions import Cancel, Effect, Look, Submit, UpdateLabels
+from mljobs.domain.observation import Method, Observation
+from mljobs.domain.port import JobService
+from mljobs.domain.resource import Resource, Target
+
+logger = logging.getLogger(__name__)
+
+
+class Effects:
+    """The calls of one resource's reconciliation.
+
+    Args:
+        service: the port.
+        clock: the time, with a zone.
+        jitter: a number from 0 to 1, anew at each call.
+    """
+
+    def __init__(
+        self, service: JobService, clock: Callable[[], datetime], jitter: Callable[[], float]
+    ) -> None:
+        self._service = service
+        self._clock = clock
+        self._jitter = jitter
+
+    async def carry_out(self, effect: Effect, resource: Resource, known: Observation) -> Observation:
+        """Make one call and add its outcome to what is known. Failures are outcomes: nothing is raised."""
+        match effect:
+            case Submit(intent, job):
+                known = known.about(intent.target)
+                logger.info("submitting %s", intent.target.job_name)
+                try:
+                    return known.saw(await self._service.create(intent.target.project, job), by=Method.CREATE)
+                except errors.JobServiceError as error:
+                    return self._failed(known, Method.CREATE, error, resource)
+            case Look(target):
+                return await self._look(target, resource, known.about(target))
+            case UpdateLabels(target):
+                return await self._relabel(effect, resource, known.about(target))
+            case Cancel(target):
+                logger.info("cancelling %s", target.job_name)
+                return await self._cancel(target, resource, known.about(target))
+
+    async def _look(self, target: Target, resource: Resource, known: Observation) -> Observation:
+        try:
+            return known.saw(await self._service.get(target.project, target.job_id))
+        except errors.NotFound:
+            return known.missed(self._clock())
+        except errors.JobServiceError as error:
+            return self._failed(known, Method.GET, error, resource)
+
+    async def _relabel(self, effect: UpdateLabels, resource: Resource, known: Observation) -> Observation:
+        target = effect.target
+        try:
+            job = await self._service.patch_labels(target.project, target.job_id, effect.labels, effect.etag)
+        except errors.StaleEtag:
+            return await self._look(target, resource, known)
+        except errors.NotFound:
+            return known.missed(self._clock())
+        except errors.JobServiceError as error:
+            return self._failed(known, Method.PATCH, error, resource)
+        return known.saw(job, by=Method.PATCH)
+
+    async def _cancel(self, target: Target, resource: Resource, known: Observation) -> Observation:
+        try:
+            await self._service.cancel(target.project, target.job_id)
+        except errors.NotFound:
+            return known.missed(self._clock())
+        except errors.Rejected as error:
+            # the usual cause is that the job has ended meanwhile, which only a look can tell
+            seen = await self._look(target, resource, known)
+            running = seen.job is not None and not seen.job.ending
+            return self._failed(seen, Method.CANCEL, error, resource) if running else seen
+        except errors.JobServiceError as error:
+            return self._failed(known, Method.CANCEL, error, resource)
+        return known.accepted_cancel()
+
+    def _failed(
+        self, known: Observation, method: Method, error: errors.JobServiceError, resource: Resource
+    ) -> Observation:
+        if not isinstance(error, errors.AlreadyExists):
+            logger.warning("%s failed: %s: %s", method, type(error).__name__, error.message)
+        return known.failed(
+            method, error, generation=resource.generation, now=self._clock(), jitter=self._jitter()
+        )

@@ -1,0 +1,85 @@
+"""The kopf side: a registry of its own, settings that write nothing by themselves, and one thin handler.
+
+kopf lists and watches, survives cut streams and expired versions, and logs in. What its
+change-handlers would add are writes of its own for each object; the reconciler needs none of their
+bookkeeping, because it compares levels instead of remembering changes.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import kopf
+
+from mljobs.api.base import JsonObject
+from mljobs.api.resources import GROUP, KINDS, VERSION
+from mljobs.controller.store import Key, Store
+
+logger = logging.getLogger(__name__)
+
+LOGIN_LIFETIME = timedelta(minutes=10)
+"""After this the credentials are read again; kubelets renew tokens well before they expire."""
+
+
+def settings() -> kopf.OperatorSettings:
+    """How kopf behaves here."""
+    chosen = kopf.OperatorSettings()
+    # a finalizer of kopf's own name would be removed by kopf, since no handler of its asks for one
+    chosen.persistence.finalizer = "mljobs.dev/kopf"
+    chosen.persistence.progress_storage = kopf.StatusProgressStorage(field="status.operator.progress")
+    chosen.persistence.diffbase_storage = kopf.StatusDiffBaseStorage(field="status.operator.lastHandled")
+    chosen.posting.enabled = False
+    chosen.scanning.disabled = True
+    chosen.watching.chunk_size = 500
+    chosen.networking.error_backoffs = [1, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30]
+    chosen.queueing.worker_limit = None
+    return chosen
+
+
+def registry(store: Store, changed: Callable[[Key], None], *, connections: int) -> kopf.OperatorRegistry:
+    """Register the handlers.
+
+    Args:
+        store: gets each object that the watch brings.
+        changed: called with the key of each resource that the watch speaks of.
+        connections: open at once for kopf's own calls, at the most.
+    """
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers)
+    async def login(**arguments: Any) -> kopf.AiohttpSession | None:
+        return await _login(connections, **arguments)
+
+    async def observe(event: kopf.RawEvent, **_: Any) -> None:
+        body: JsonObject = {**event["object"]}
+        key = Key.of(body)
+        if event["type"] == "DELETED":
+            store.drop(key, body["metadata"]["uid"])
+        else:
+            store.put(body)
+        changed(key)
+
+    for kind in KINDS.values():
+        kopf.on.event(GROUP, VERSION, kind.plural, registry=handlers, id="observe")(observe)
+    return handlers
+
+
+async def _login(connections: int, **arguments: Any) -> kopf.AiohttpSession | None:
+    """Log in as the official client does, over a bounded pool of connections."""
+    found = kopf.login_via_client(**arguments)
+    if found is None:
+        return None
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, ssl=found.as_ssl_context()),
+        headers=found.as_http_headers(),
+        proxy=found.proxy_url,
+        trust_env=True,
+    )
+    return kopf.AiohttpSession(
+        server=found.server,
+        default_namespace=found.default_namespace,
+        aiohttp_session=session,
+        expiration=datetime.now(UTC) + LOGIN_LIFETIME,
+    )

@@ -1,0 +1,218 @@
+"""The Kubernetes API as the operator uses it: the calls of `deploy/`'s Role and no others.
+
+Built on the official client's asyncio half, with a bounded connection pool. Objects are plain dicts.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from mljobs.api.base import JsonObject
+from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
+from mljobs.domain.events import Event
+from mljobs.domain.resource import Resource, timestamp
+
+COMPONENT = "mljobs-operator"
+_MERGE = "application/merge-patch+json"
+_PAGE = 500
+
+
+class KubeError(Exception):
+    """The API server has not done what it was asked; the message says which object and why."""
+
+
+class Gone(KubeError):
+    """The object is no longer there, or another one has its name (404; 409 on the uid)."""
+
+
+class Conflict(KubeError):
+    """The object has changed since it was read (409)."""
+
+
+class Refused(KubeError):
+    """The API server does not want this write (400, 403, 422, a webhook, a quota)."""
+
+
+class Unreachable(KubeError):
+    """No answer, or none that can be used (network, time-out, 429, 5xx)."""
+
+
+class Kube:
+    """A connection to one API server.
+
+    Args:
+        api: the configured client.
+        timeout: seconds for one call.
+    """
+
+    def __init__(self, api: client.ApiClient, *, timeout: float = 30) -> None:
+        self._custom = client.CustomObjectsApi(api)
+        self._core = client.CoreV1Api(api)
+        self._timeout = timeout
+
+    async def get(self, kind: str, namespace: str, name: str) -> JsonObject:
+        """Read one object.
+
+        Raises:
+            Gone: there is none.
+        """
+        return await self._call(
+            f"{kind} {namespace}/{name}",
+            self._custom.get_namespaced_custom_object,
+            **_place(kind, namespace, name),
+        )
+
+    async def list(self, kind: str, namespace: str | None) -> tuple[list[JsonObject], str]:
+        """Read all objects of a kind, in pages.
+
+        Returns:
+            The objects, and the resourceVersion of the list.
+        """
+        items: list[JsonObject] = []
+        token, version = "", ""
+        while True:
+            page = await self._list_page(kind, namespace, token)
+            meta = page.get("metadata") or {}
+            version = version or str(meta.get("resourceVersion", ""))
+            items.extend(
+                {"kind": kind, "apiVersion": API_VERSION, **item} for item in page.get("items") or ()
+            )
+            token = meta.get("continue") or ""
+            if not token:
+                return items, version
+
+    async def _list_page(self, kind: str, namespace: str | None, token: str) -> JsonObject:
+        place = {"group": GROUP, "version": VERSION, "plural": KINDS[kind].plural}
+        options = {"limit": _PAGE, **({"_continue": token} if token else {})}
+        if namespace is None:
+            return await self._call(kind, self._custom.list_cluster_custom_object, **place, **options)
+        return await self._call(
+            kind, self._custom.list_namespaced_custom_object, namespace=namespace, **place, **options
+        )
+
+    async def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
+        """Merge into an object's metadata, if it has not changed since it was read.
+
+        Raises:
+            Conflict: it has changed.
+            Gone: it is no longer there.
+        """
+        guard = {"uid": resource.uid, "resourceVersion": resource.version}
+        return await self._patch(
+            self._custom.patch_namespaced_custom_object, resource, {"metadata": {**guard, **metadata}}
+        )
+
+    async def patch_status(self, resource: Resource, patch: Mapping[str, Any]) -> JsonObject:
+        """Merge into an object's status. The uid in the body keeps it from hitting a successor of that name.
+
+        Raises:
+            Gone: it is no longer there.
+        """
+        body = {"metadata": {"uid": resource.uid}, "status": dict(patch)}
+        try:
+            return await self._patch(self._custom.patch_namespaced_custom_object_status, resource, body)
+        except Conflict as error:
+            raise Gone(str(error)) from error
+
+    async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
+        """Post a Kubernetes Event about an object."""
+        stamp = timestamp(now)
+        body = {
+            "metadata": {"generateName": f"{resource.name[:50]}.", "namespace": resource.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": resource.kind,
+                "namespace": resource.namespace,
+                "name": resource.name,
+                "uid": resource.uid,
+            },
+            "type": event.type,
+            "reason": event.reason.value,
+            "message": event.message[:1024],
+            "source": {"component": COMPONENT},
+            "reportingComponent": COMPONENT,
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+        }
+        await self._call(
+            f"Event for {resource.kind} {resource.namespace}/{resource.name}",
+            self._core.create_namespaced_event,
+            namespace=resource.namespace,
+            body=body,
+        )
+
+    async def _patch(self, method: Any, resource: Resource, body: JsonObject) -> JsonObject:
+        return await self._call(
+            f"{resource.kind} {resource.namespace}/{resource.name}",
+            method,
+            **_place(resource.kind, resource.namespace, resource.name),
+            body=body,
+            field_manager=COMPONENT,
+            _content_type=_MERGE,
+        )
+
+    async def _call(self, what: str, method: Any, **arguments: Any) -> JsonObject:
+        try:
+            answer: JsonObject = await method(**arguments, _request_timeout=self._timeout)
+        except client.ApiException as error:
+            raise _translated(error, what) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"{what}: the API server did not answer: {error!r}") from error
+        return answer
+
+
+def _place(kind: str, namespace: str, name: str) -> dict[str, str]:
+    return {
+        "group": GROUP,
+        "version": VERSION,
+        "plural": KINDS[kind].plural,
+        "namespace": namespace,
+        "name": name,
+    }
+
+
+def _translated(error: client.ApiException, what: str) -> KubeError:
+    text = f"{what}: {error.status} {error.reason}: {str(error.body or '')[:2048]}"
+    match error.status:
+        case 404:
+            return Gone(text)
+        case 409:
+            return Conflict(text)
+        case 429:
+            return Unreachable(text)
+        case status if status and 400 <= status < 500:
+            return Refused(text)
+        case _:
+            return Unreachable(text)
+
+
+@asynccontextmanager
+async def connect(*, connections: int = 32) -> AsyncIterator[Kube]:
+    """Open the API server of the pod's service account, else of the current kubeconfig.
+
+    Args:
+        connections: open at once, at the most.
+
+    Raises:
+        KubeError: neither is there; the message names the way out.
+    """
+    settings = client.Configuration()
+    try:
+        config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=settings
+        )
+    except config.ConfigException:
+        try:
+            await config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError) as error:
+            raise KubeError(
+                f"No Kubernetes API server is known: run inside a cluster, or set KUBECONFIG ({error})"
+            ) from error
+    settings.connection_pool_maxsize = connections
+    async with client.ApiClient(settings) as api:
+        yield Kube(api)

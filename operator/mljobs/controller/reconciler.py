@@ -1,0 +1,193 @@
+"""One resource, one step after the other: decide, carry out, show.
+
+Level-based: what woke it is no input, so that a missed or repeated event changes nothing.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from mljobs.api.base import JsonObject
+from mljobs.controller.effects import Effects
+from mljobs.controller.kube import Conflict, Gone, Kube, KubeError
+from mljobs.controller.logs import about
+from mljobs.controller.metrics import Metrics
+from mljobs.controller.poller import Poller
+from mljobs.controller.status import StatusWriter
+from mljobs.controller.store import Key, Store
+from mljobs.controller.workqueue import WorkQueue
+from mljobs.domain.conditions import Reason
+from mljobs.domain.decide import Policy, decide, polled
+from mljobs.domain.decisions import Cancel, Decision, Keep, Look, Release, Submit, UpdateLabels, Wait
+from mljobs.domain.events import Event
+from mljobs.domain.project import project
+from mljobs.domain.resource import FINALIZER, SUBMISSION, Intent, Resource
+
+logger = logging.getLogger(__name__)
+
+STEPS = 8
+"""Steps of one resource before others have their turn."""
+
+FIRST_RETRY, LONGEST_RETRY = 0.5, 30.0
+"""Seconds before a reconciliation that the API server did not let end is begun anew."""
+
+
+class Reconciler:
+    """Brings resources and cloud jobs together.
+
+    Args:
+        kube: the API server.
+        store: objects and observations.
+        effects: calls of the job service.
+        writer: the status writer.
+        poller: told which jobs to watch.
+        queue: told when to come back.
+        policy: the administrator's settings.
+        clock: the time, with a zone.
+        metrics: counts and durations.
+    """
+
+    def __init__(
+        self,
+        *,
+        kube: Kube,
+        store: Store,
+        effects: Effects,
+        writer: StatusWriter,
+        poller: Poller,
+        queue: WorkQueue[Key],
+        policy: Policy,
+        clock: Callable[[], datetime],
+        metrics: Metrics,
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._effects = effects
+        self._writer = writer
+        self._poller = poller
+        self._queue = queue
+        self._policy = policy
+        self._clock = clock
+        self._metrics = metrics
+        self._failures: dict[Key, int] = {}
+
+    async def work(self) -> None:
+        """Reconcile key after key until the queue is closed."""
+        while (key := await self._queue.get()) is not None:
+            started = time.perf_counter()
+            try:
+                result = await self._once(key)
+            finally:
+                self._queue.done(key)
+            self._metrics.reconcile_seconds.labels(key.kind).observe(time.perf_counter() - started)
+            self._metrics.reconciles.labels(key.kind, result).inc()
+
+    async def _once(self, key: Key) -> str:
+        """Reconcile one key; whatever goes wrong, it is tried again."""
+        try:
+            delay = await self.reconcile(key)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            failures = self._failures.get(key, 0) + 1
+            self._failures[key] = failures
+            again = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY)
+            self._queue.add_later(key, again)
+            self._metrics.reconcile_errors.labels(key.kind).inc()
+            if isinstance(error, KubeError):
+                logger.warning("%s; tried again in %.1f s", error, again)
+            else:
+                logger.exception("reconciling %s %s/%s failed; tried again in %.1f s", *key, again)
+            return "error"
+        self._failures.pop(key, None)
+        if delay is None:
+            return "success"
+        self._queue.add_later(key, delay)
+        return "requeue_after"
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Do what can be done for a resource now.
+
+        Returns:
+            Seconds after which to come back, or None: the next change of the resource or its job is enough.
+
+        Raises:
+            KubeError: the API server did not take a write.
+        """
+        for _ in range(STEPS):
+            body = self._store.body(key)
+            if body is None:
+                self._poller.follow(key, None)
+                return None
+            resource = Resource.parse(body)
+            observation = self._store.observation(key)
+            decision = decide(resource, observation, self._policy, self._clock())
+            self._poller.follow(key, polled(resource, observation))
+            with about(resource):
+                try:
+                    if await self._step(key, resource, decision):
+                        return self._pause(decision)
+                except (Gone, Conflict):
+                    await self._read_again(key, resource)
+        return FIRST_RETRY
+
+    async def _step(self, key: Key, resource: Resource, decision: Decision) -> bool:
+        """Take one step.
+
+        Returns:
+            Whether there is nothing more to do now.
+        """
+        match decision:
+            case Keep():
+                return True
+            case Release(left_behind):
+                await self._release(key, resource, left_behind)
+                return True
+            case Submit(intent) if resource.intent != intent or not resource.held:
+                await self._record(resource, intent)
+                return False
+            case Submit() | Look() | UpdateLabels() | Cancel():
+                known = await self._effects.carry_out(decision, resource, self._store.observation(key))
+                self._store.observe(key, resource.uid, known)
+                return False
+            case _:
+                observation = self._store.observation(key)
+                status = project(resource, observation, decision, self._clock())
+                self._keep(await self._writer.write(resource, status))
+                return True
+
+    def _pause(self, decision: Decision) -> float | None:
+        if not isinstance(decision, Wait):
+            return None
+        return max((decision.until - self._clock()).total_seconds(), 0.05)
+
+    async def _record(self, resource: Resource, intent: Intent) -> None:
+        """Write down what is about to be submitted, and hold the resource; the create call comes after."""
+        finalizers = [*resource.finalizers, *([] if resource.held else [FINALIZER])]
+        annotations = {SUBMISSION: intent.encode()}
+        self._keep(
+            await self._kube.patch_metadata(resource, {"finalizers": finalizers, "annotations": annotations})
+        )
+
+    async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
+        if left_behind:
+            message = f"{left_behind} may still run. Cancel it by hand if it is not wanted."
+            await self._writer.post(resource, Event(Reason.LEFT_BEHIND, message))
+        finalizers = [name for name in resource.finalizers if name != FINALIZER]
+        self._poller.follow(key, None)
+        self._keep(await self._kube.patch_metadata(resource, {"finalizers": finalizers}))
+
+    def _keep(self, body: JsonObject | None) -> None:
+        if body is not None:
+            self._store.put(body)
+
+    async def _read_again(self, key: Key, resource: Resource) -> None:
+        """A write has met a change that the watch has not brought yet."""
+        try:
+            body = await self._kube.get(*key)
+        except Gone:
+            self._store.drop(key, resource.uid)
+        else:
+            self._store.put(body)

@@ -1,0 +1,73 @@
+"""The periodic list: repairs what the watch has missed, and drops what went away unseen."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from mljobs.api.resources import KINDS
+from mljobs.controller.kube import Kube, KubeError
+from mljobs.controller.store import Key, Store
+
+logger = logging.getLogger(__name__)
+
+
+class Resync:
+    """Compares the store with complete lists.
+
+    Args:
+        kube: the API server.
+        store: what is compared.
+        changed: called with each key whose object is new, newer or gone.
+        interval: seconds between lists.
+        namespaces: those that are watched; none: all.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        store: Store,
+        changed: Callable[[Key], None],
+        *,
+        interval: float,
+        namespaces: Sequence[str] = (),
+    ) -> None:
+        self._kube = kube
+        self._store = store
+        self._changed = changed
+        self._interval = interval
+        self._namespaces = namespaces
+
+    async def run(self) -> None:
+        """List at every interval until cancelled."""
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                await self.once()
+            except KubeError as error:
+                logger.warning("listing the resources failed; tried again in %s s: %s", self._interval, error)
+
+    async def once(self) -> None:
+        """List both kinds once.
+
+        Raises:
+            KubeError: a list failed.
+        """
+        for kind in KINDS:
+            for namespace in self._namespaces or (None,):
+                await self._compare(kind, namespace)
+
+    async def _compare(self, kind: str, namespace: str | None) -> None:
+        bodies, version = await self._kube.list(kind, namespace)
+        living = set()
+        for body in bodies:
+            key = Key.of(body)
+            living.add((key, body["metadata"]["uid"]))
+            known = self._store.body(key)
+            same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
+            if not same and self._store.put(body):
+                self._changed(key)
+        scope = None if namespace is None else frozenset({namespace})
+        for key in self._store.ghosts(kind, scope, living, version):
+            logger.info("%s %s/%s went away unseen", *key)
+            self._store.drop(key, self._store.uid(key))
+            self._changed(key)

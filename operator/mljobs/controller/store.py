@@ -1,0 +1,125 @@
+"""What the operator has in memory: the newest object of each resource, and what was seen of its job."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from mljobs.api.base import JsonObject
+from mljobs.domain.observation import Observation
+
+
+class Key(NamedTuple):
+    """Names a resource in the cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> "Key":
+        """The key of an object."""
+        meta = body["metadata"]
+        return cls(body["kind"], meta.get("namespace", ""), meta["name"])
+
+
+@dataclass
+class _Entry:
+    body: JsonObject
+    observation: Observation
+
+    @property
+    def uid(self) -> str:
+        return str(self.body["metadata"]["uid"])
+
+    @property
+    def version(self) -> int:
+        return _number(self.body["metadata"].get("resourceVersion"))
+
+
+class Store:
+    """The resources by key.
+
+    Args:
+        since: when this process began.
+    """
+
+    def __init__(self, since: datetime) -> None:
+        self._since = since
+        self._entries: dict[Key, _Entry] = {}
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(tuple(self._entries))
+
+    def body(self, key: Key) -> JsonObject | None:
+        """The newest object that was read under a key."""
+        entry = self._entries.get(key)
+        return entry.body if entry else None
+
+    def put(self, body: JsonObject) -> bool:
+        """Keep an object unless a newer one is here already.
+
+        The watch may bring an object that is older than the answer to our own last write; resource versions
+        of one kind can be compared as numbers (the API conventions guarantee it since Kubernetes 1.35).
+
+        Returns:
+            Whether it was kept.
+        """
+        key = Key.of(body)
+        entry = self._entries.get(key)
+        fresh = _Entry(body, Observation(since=self._since))
+        if entry and entry.uid == fresh.uid:
+            if entry.version > fresh.version:
+                return False
+            entry.body = body
+            return True
+        if entry and entry.version > fresh.version:
+            return False
+        self._entries[key] = fresh
+        return True
+
+    def drop(self, key: Key, uid: str) -> bool:
+        """Forget a resource that is gone, unless another has taken its name."""
+        entry = self._entries.get(key)
+        if entry is None or entry.uid != uid:
+            return False
+        del self._entries[key]
+        return True
+
+    def observation(self, key: Key) -> Observation:
+        """What was seen of the job of the resource under a key."""
+        entry = self._entries.get(key)
+        return entry.observation if entry else Observation(since=self._since)
+
+    def observe(self, key: Key, uid: str, observation: Observation) -> None:
+        """Keep what was seen, for as long as the resource with that uid is there."""
+        entry = self._entries.get(key)
+        if entry and entry.uid == uid:
+            entry.observation = observation
+
+    def ghosts(
+        self, kind: str, namespaces: frozenset[str] | None, living: set[tuple[Key, str]], version: str
+    ) -> list[Key]:
+        """The resources of a kind that a complete list did not have although they are older than it."""
+        listed = _number(version)
+        return [
+            key
+            for key, entry in self._entries.items()
+            if key.kind == kind
+            and (namespaces is None or key.namespace in namespaces)
+            and entry.version <= listed
+            and (key, entry.uid) not in living
+        ]
+
+    def uid(self, key: Key) -> str:
+        """The uid of the resource under a key; empty where there is none."""
+        entry = self._entries.get(key)
+        return entry.uid if entry else ""
+
+
+def _number(version: Any) -> int:
+    text = str(version or "")
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,79 @@
+"""A queue of keys: each key at most once, and never with two workers at the same time.
+
+The semantics are those of client-go's workqueue, which no maintained Python library offers: a key that is
+added while it is being worked on comes back when that is done, and a delayed key keeps its earliest time.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class WorkQueue(Generic[K]):
+    """Keys that wait for a worker, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[K] = deque()
+        self._dirty: set[K] = set()
+        self._working: set[K] = set()
+        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._wake = asyncio.Event()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, key: K) -> None:
+        """Have a key worked on as soon as there is a worker, and not while another works on it."""
+        if timer := self._timers.pop(key, None):
+            timer.cancel()
+        if self._closed or key in self._dirty:
+            return
+        self._dirty.add(key)
+        if key not in self._working:
+            self._waiting.append(key)
+            self._wake.set()
+
+    def add_later(self, key: K, delay: float) -> None:
+        """Have a key worked on in `delay` seconds, or earlier if it is already due earlier."""
+        if self._closed or key in self._dirty:
+            return
+        loop = asyncio.get_running_loop()
+        due = loop.time() + delay
+        timer = self._timers.get(key)
+        if timer:
+            if timer.when() <= due:
+                return
+            timer.cancel()
+        self._timers[key] = loop.call_at(due, self.add, key)
+
+    async def get(self) -> K | None:
+        """Take the next key, waiting for one; None once the queue is closed. `done` must follow."""
+        while not self._waiting:
+            if self._closed:
+                return None
+            self._wake.clear()
+            await self._wake.wait()
+        key = self._waiting.popleft()
+        self._dirty.discard(key)
+        self._working.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """Say that the work on a key has ended, however it ended."""
+        self._working.discard(key)
+        if key in self._dirty:
+            self._waiting.append(key)
+            self._wake.set()
+
+    def close(self) -> None:
+        """Hand out no more keys: whoever waits gets None."""
+        self._closed = True
+        self._waiting.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        self._wake.set()

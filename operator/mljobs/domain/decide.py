@@ -1,0 +1,342 @@
+"""What to do next about one resource: a pure function of the resource and of what is known of its job.
+
+It is asked again after every effect and every change, so that each answer is one step, and a crash between
+two steps is the same as asking anew.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from mljobs.domain import errors, naming
+from mljobs.domain.conditions import MEANING, ConditionType, Reason
+from mljobs.domain.decisions import (
+    Cancel,
+    Decision,
+    Finish,
+    Hold,
+    Keep,
+    Look,
+    Refuse,
+    Release,
+    Stall,
+    Submit,
+    Suspend,
+    UpdateLabels,
+    Wait,
+    Watch,
+)
+from mljobs.domain.observation import Method, Observation, Trouble
+from mljobs.domain.port import Job
+from mljobs.domain.problems import Problem
+from mljobs.domain.resource import Intent, Resource, Target
+from mljobs.domain.translate import to_job
+from mljobs.domain.validate import validate
+
+LOST_AFTER = 2
+"""Answers of NotFound in a row before a recorded job counts as lost: one may be a stale replica's."""
+
+SECOND_LOOK = timedelta(seconds=2)
+"""Between the first answer of NotFound and the question that makes sure, before a finalizer goes."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the administrator decides for all resources.
+
+    Attributes:
+        default_project: the project of resources that name none.
+        grace: how long after a create call without an answer it may still take effect.
+    """
+
+    default_project: str | None = None
+    grace: timedelta = timedelta(seconds=60)
+
+
+def decide(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+    """Choose the next step.
+
+    Args:
+        resource: the object as last read.
+        observation: of the job of `resource.target`; one about another attempt counts as knowing nothing.
+        policy: the administrator's settings.
+        now: the time, with a zone.
+    """
+    target = resource.target
+    observation = observation.about(target)
+    if resource.deleting:
+        return _delete(resource, observation, policy, now)
+    if target and (resource.submitted or _ours(resource, observation.job)):
+        return _run(resource, target, observation, policy, now)
+    return _start(resource, observation, policy, now)
+
+
+# --- before the service has accepted the job -------------------------------------------------------------
+
+
+def _start(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+    """Submit, or say why not."""
+    intent, created = resource.intent, observation.troubles.get(Method.CREATE)
+    refused = _refused(resource, observation, policy, now)
+    if refused:
+        return refused
+    waiting = observation.waiting(now, Method.GET)
+    if waiting is None and created and isinstance(created.error, errors.AlreadyExists) and intent:
+        return Look(intent.target)
+    waiting = waiting or observation.waiting(now, Method.CREATE)
+    if waiting and _still_applies(waiting, resource):
+        return _wait(waiting)
+    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    if validated.spec is None:
+        return Refuse(validated.problems)
+    planned = _plan(resource, policy, intent.target.attempt if intent else 1)
+    in_doubt = intent is not None and _in_doubt(resource, observation, policy)
+    if in_doubt and (resource.suspend or (intent and intent.target != planned)):
+        return _settle_doubt(resource, observation, policy, now)
+    return Hold() if resource.suspend else _submit(resource, planned, policy, now)
+
+
+def _refused(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision | None:
+    """A refusal by the service that this generation of the spec has already met."""
+    intent = resource.intent
+    if intent is None or resource.generation > intent.generation:
+        return None
+    if observation.job and not _ours(resource, observation.job):
+        return Stall(
+            Reason.JOB_ID_TAKEN,
+            f"Project {intent.target.project} already has a job {intent.target.job_id} of somebody else's. "
+            f"Choose another spec.jobId.",
+        )
+    trouble = observation.troubles.get(Method.CREATE)
+    if trouble and isinstance(trouble.error, errors.Rejected):
+        if _in_doubt(resource, observation, policy):
+            return _settle_doubt(resource, observation, policy, now)
+        return Stall(
+            Reason.REJECTED, f"The service refused the job: {trouble.error.message} Correct the spec."
+        )
+    return Keep() if _refusal_recorded(resource) else None
+
+
+def _refusal_recorded(resource: Resource) -> bool:
+    """Whether the status says, of the newest intent, that the service has certainly not made its job."""
+    intent = resource.intent
+    return (
+        intent is not None
+        and resource.status.get("observedGeneration", -1) >= intent.generation
+        and not resource.submitted
+        and resource.stalled_by(Reason.REJECTED, Reason.JOB_ID_TAKEN)
+    )
+
+
+def _submit(resource: Resource, target: Target, policy: Policy, now: datetime) -> Decision:
+    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    if validated.spec is None:
+        return Refuse(validated.problems)
+    intent = resource.intent
+    if intent is None or intent.target != target or intent.generation != resource.generation:
+        intent = Intent(target, resource.generation, now)
+    job = to_job(resource.kind, validated.spec, job_id=target.job_id, labels=resource.labels)
+    return Submit(intent, job)
+
+
+def _plan(resource: Resource, policy: Policy, attempt: int) -> Target:
+    spec = resource.spec
+    project = str(spec.get("projectId") or policy.default_project or "")
+    chosen = spec.get("jobId")
+    return Target(
+        project,
+        naming.job_id(
+            resource.namespace,
+            resource.name,
+            resource.uid,
+            attempt,
+            chosen if isinstance(chosen, str) else None,
+        ),
+        attempt,
+    )
+
+
+# --- an unknown outcome ----------------------------------------------------------------------------------
+
+
+def _doubt_until(resource: Resource, observation: Observation, policy: Policy) -> datetime | None:
+    """Until when a create call without an answer may still take effect; None where there is no such call."""
+    moments = [observation.doubtful_at] if observation.doubtful_at else []
+    if resource.intent and resource.intent.time <= observation.since:
+        moments.append(observation.since)
+    return max(moments) + policy.grace if moments else None
+
+
+def _in_doubt(resource: Resource, observation: Observation, policy: Policy) -> bool:
+    """Whether the newest intent's job may exist although nobody has seen it."""
+    if resource.intent is None or resource.submitted or _refusal_recorded(resource):
+        return False
+    if observation.job:
+        return False
+    until = _doubt_until(resource, observation, policy)
+    return until is not None and (observation.absent_at is None or observation.absent_at < until)
+
+
+def _settle_doubt(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+    """Look whether the job exists, and once more when no create call can be under way any longer."""
+    intent = resource.intent
+    until = _doubt_until(resource, observation, policy)
+    if intent is None or until is None:
+        return Release()
+    if observation.absent_at and observation.absent_at < until and now < until:
+        return Wait(
+            Reason.OUTCOME_UNKNOWN,
+            f"A create call for {intent.target.job_name} got no answer, and may still take effect. "
+            f"The operator looks again when that is over.",
+            until,
+        )
+    return Look(intent.target)
+
+
+# --- while the service owns the job ----------------------------------------------------------------------
+
+
+def _run(
+    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+) -> Decision:
+    suspended = resource.condition(ConditionType.SUSPENDED).get("status") == "True"
+    if resource.ended:
+        if not (suspended and resource.state == "CANCELLED"):
+            return Finish()
+        return (
+            Hold()
+            if resource.suspend
+            else _submit(resource, _plan(resource, policy, target.attempt + 1), policy, now)
+        )
+    job = observation.job
+    if job is None:
+        return _unseen(target, observation)
+    if job.ended:
+        return Hold() if suspended and job.state == "CANCELLED" else Finish()
+    if suspended or resource.suspend:
+        return _suspend(resource, target, observation, now) if suspended else Suspend(target)
+    return _relabel(resource, target, observation, job, now)
+
+
+def _unseen(target: Target, observation: Observation) -> Decision:
+    if observation.absences >= LOST_AFTER:
+        return Stall(
+            Reason.LOST,
+            f"The service no longer knows {target.job_name}. It is not submitted again: "
+            f"delete this resource and make a new one if the job is still wanted.",
+        )
+    return Watch(target)
+
+
+def _suspend(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:
+    job = observation.job
+    if job is None or job.ending or observation.cancelled or not _ours(resource, job):
+        return Watch(target)
+    trouble = observation.waiting(now, Method.CANCEL)
+    return _wait(trouble) if trouble else Cancel(target)
+
+
+def _relabel(
+    resource: Resource, target: Target, observation: Observation, job: Job, now: datetime
+) -> Decision:
+    if job.ending or not _ours(resource, job) or dict(job.labels) == resource.labels:
+        return Watch(target)
+    problems = _label_problems(resource)
+    if problems:
+        return Refuse(problems)
+    trouble = observation.troubles.get(Method.PATCH)
+    if trouble and isinstance(trouble.error, errors.Rejected) and trouble.generation == resource.generation:
+        return Stall(
+            Reason.REJECTED, f"The service refused the labels: {trouble.error.message} Correct spec.labels."
+        )
+    if trouble and now < trouble.retry_at:
+        return _wait(trouble)
+    return UpdateLabels(target, resource.labels, job.etag)
+
+
+def _label_problems(resource: Resource) -> tuple[Problem, ...]:
+    problems = validate(resource.kind, resource.spec, default_project="-").problems
+    return tuple(problem for problem in problems if problem.path.startswith("spec.labels"))
+
+
+def polled(resource: Resource, observation: Observation) -> Target | None:
+    """The job that the poller should watch for this resource; None where nothing of it changes by itself."""
+    target = resource.target
+    job = observation.about(target).job
+    if target is None or resource.deleting or resource.ended or (job and job.ended):
+        return None
+    return target if resource.submitted or _ours(resource, job) else None
+
+
+# --- deletion: status and metadata are enough -------------------------------------------------------------
+
+
+def _delete(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+    if not resource.held:
+        return Keep()
+    target = resource.target or _plan(resource, policy, 1)
+    if resource.force_release:
+        return Release(left_behind="" if resource.ended else target.job_name)
+    if resource.orphan or resource.ended or _refusal_recorded(resource):
+        return Release()
+    trouble = observation.waiting(now, Method.GET, Method.CANCEL)
+    if trouble:
+        return _wait(trouble)
+    if observation.job:
+        return _end(resource, target, observation.job, observation)
+    if observation.absent_at is None:
+        return Look(target)
+    if resource.submitted and observation.absences < LOST_AFTER:
+        return _look_again(target, observation.absent_at, now)
+    if _in_doubt(resource, observation, policy):
+        return _settle_doubt(resource, observation, policy, now)
+    return Release()
+
+
+def _look_again(target: Target, absent_at: datetime, now: datetime) -> Decision:
+    until = absent_at + SECOND_LOOK
+    message = f"The service says that there is no {target.job_name}; the operator makes sure, then lets go."
+    return Look(target) if now >= until else Wait(Reason.DELETING, message, until)
+
+
+def _end(resource: Resource, target: Target, job: Job, observation: Observation) -> Decision:
+    if job.ending or observation.cancelled:
+        return Release()
+    if not _ours(resource, job):
+        return Release(left_behind=target.job_name if resource.submitted else "")
+    return Cancel(target)
+
+
+# --- words ------------------------------------------------------------------------------------------------
+
+
+def _ours(resource: Resource, job: Job | None) -> bool:
+    return job is not None and naming.is_owned(job.labels, resource.uid)
+
+
+def _still_applies(trouble: Trouble, resource: Resource) -> bool:
+    """A spec that has changed is tried at once, unless it is the service that cannot answer."""
+    return trouble.generation == resource.generation or isinstance(
+        trouble.error, (errors.Throttled, errors.Unavailable)
+    )
+
+
+def _wait(trouble: Trouble) -> Wait:
+    reason = reason_of(trouble)
+    return Wait(
+        reason,
+        f"The {trouble.method} call failed: {trouble.error.message} {MEANING[reason]}",
+        trouble.retry_at,
+    )
+
+
+def reason_of(trouble: Trouble) -> Reason:
+    """The condition's reason for a call that failed and is tried again."""
+    match trouble.error:
+        case errors.Denied():
+            return Reason.DENIED
+        case errors.Throttled():
+            return Reason.THROTTLED
+        case errors.Unavailable() if trouble.method is Method.CREATE:
+            return Reason.OUTCOME_UNKNOWN
+        case _:
+            return Reason.SERVICE_UNAVAILABLE

@@ -1,0 +1,150 @@
+"""A job's answer, made fit for a status: known fields only, trials best first, bounded in size.
+
+Total: whatever the service sends, something storable comes out.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from mljobs.api.base import JsonObject, Observed
+from mljobs.api.resources import KINDS, TRIALS_LIMIT
+
+TRIALS_BYTES = 36 * 1024
+"""What all trials of a status may take as JSON; the status as a whole stays under 64 KiB."""
+
+MAP_BYTES = 4 * 1024
+"""What a map that the service fills (`webAccessUris`, a trial's `hyperparameters`) may take."""
+
+MESSAGE_LIMIT = 4096
+"""Characters of a text of the service, such as an error message."""
+
+
+def readable(model: type[Observed], raw: Mapping[str, Any]) -> JsonObject:
+    """Keep what the model knows and can hold of a JSON object; what it cannot hold is left out."""
+    data: Any = raw
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(data).document()
+        except ValidationError as error:
+            places = sorted(
+                {row["loc"] for row in error.errors(include_url=False, include_input=False)}, key=_depth
+            )
+            for place in places:
+                data = _without(data, place)
+    return {}
+
+
+_ROUNDS = 8
+
+
+def job_output(kind: str, raw: Mapping[str, Any], goal: str) -> JsonObject:
+    """The `trainingOutput` or `predictionOutput` of a status.
+
+    Args:
+        kind: of the resource.
+        raw: the field of the job with the same name.
+        goal: `MAXIMIZE` or `MINIMIZE`, for the order of trials.
+    """
+    output = readable(KINDS[kind].output, raw)
+    if "webAccessUris" in output:
+        output["webAccessUris"] = _bounded_map(output["webAccessUris"])
+    trials = output.pop("trials", None)
+    if trials:
+        output.update(_trials(trials, goal))
+    return output
+
+
+def bounded_text(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """A text of at most `limit` characters, with its end left out where it is longer."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _trials(trials: Sequence[JsonObject], goal: str) -> JsonObject:
+    ordered = [_bounded_trial(trial) for trial in sorted(trials, key=lambda trial: _rank(trial, goal))]
+    best = ordered[0] if _objective(ordered[0]) is not None else None
+    room = TRIALS_BYTES - (_size(best) if best else 0)
+    kept: list[JsonObject] = []
+    for trial in ordered[:TRIALS_LIMIT]:
+        room -= _size(trial) + 1
+        if room < 0:
+            break
+        kept.append(trial)
+    result: JsonObject = {"trials": kept} if kept else {}
+    if best:
+        result["bestTrial"] = best
+    if len(kept) < len(ordered):
+        result["trialsTruncated"] = len(ordered) - len(kept)
+    return result
+
+
+def _rank(trial: JsonObject, goal: str) -> tuple[bool, float, int, str]:
+    """Best first: those without a metric last, equals by number."""
+    objective = _objective(trial)
+    number = str(trial.get("trialId", ""))
+    order = int(number) if number.isascii() and number.isdigit() else 0
+    if objective is None:
+        return (True, 0.0, order, number)
+    return (False, objective if goal == "MINIMIZE" else -objective, order, number)
+
+
+def _objective(trial: JsonObject) -> float | None:
+    value = (trial.get("finalMetric") or {}).get("objectiveValue")
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _bounded_trial(trial: JsonObject) -> JsonObject:
+    trial = {key: _bounded_map(value) if key in _MAPS else value for key, value in trial.items()}
+    if _size(trial.get("allMetrics", [])) > MAP_BYTES:
+        del trial["allMetrics"]
+    return trial
+
+
+_MAPS = frozenset({"hyperparameters", "webAccessUris"})
+
+
+def _bounded_map(entries: Mapping[str, str]) -> JsonObject:
+    kept: JsonObject = {}
+    room = MAP_BYTES
+    for key in sorted(entries):
+        room -= _size({key: entries[key]})
+        if room < 0:
+            break
+        kept[key] = entries[key]
+    return kept
+
+
+def _size(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+
+
+def _depth(place: tuple[int | str, ...]) -> tuple[int, list[int]]:
+    """Inner places first, and later members of a list before earlier ones, so that indexes stay true."""
+    return (-len(place), [-part for part in place if isinstance(part, int)])
+
+
+def _without(data: Any, place: tuple[int | str, ...]) -> Any:
+    """A copy of JSON data that lacks one member; the nearest member around it where it is not there."""
+    if not place:
+        return {}
+    head, rest = place[0], place[1:]
+    if isinstance(data, Mapping) and head in data:
+        inner = _without(data[head], rest) if rest and _inside(data[head], rest[0]) else None
+        return {
+            key: inner if key == head else value
+            for key, value in data.items()
+            if key != head or inner is not None
+        }
+    if isinstance(data, list | tuple) and isinstance(head, int) and head < len(data):
+        inner = _without(data[head], rest) if rest and _inside(data[head], rest[0]) else None
+        return [*data[:head], *([] if inner is None else [inner]), *data[head + 1 :]]
+    return {}
+
+
+def _inside(data: Any, key: int | str) -> bool:
+    if isinstance(data, Mapping):
+        return key in data
+    return isinstance(data, list | tuple) and isinstance(key, int) and key < len(data)

@@ -1,0 +1,64 @@
+"""The composition root of the operator: makes its parts from the settings and runs them."""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+
+from mljobs.clients import Limits, open_job_service
+from mljobs.config import Settings
+from mljobs.controller.logs import configure
+from mljobs.controller.metrics import Metrics
+from mljobs.controller.run import Options, run
+from mljobs.domain.decide import Policy
+
+logger = logging.getLogger(__name__)
+
+
+def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
+    """Run the operator in the foreground until SIGTERM or SIGINT.
+
+    Args:
+        settings: all of them.
+        ready: called with the URL of metrics and health once they are served.
+
+    Raises:
+        KubeError: no API server is known.
+        ValueError: the endpoint cannot work.
+    """
+    configure(sys.stderr, form=settings.log_format, level=settings.log_level)
+    asyncio.run(_operate(settings, ready))
+
+
+async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> None:
+    metrics = Metrics()
+    service = open_job_service(
+        endpoint=settings.endpoint,
+        anonymous=settings.anonymous,
+        timeout=settings.request_timeout,
+        threads=settings.threads,
+        limits=Limits(
+            creates_per_minute=settings.creates_per_minute, others_per_minute=settings.others_per_minute
+        ),
+        on_request=metrics.cloud_request,
+        on_wait=metrics.throttled,
+    )
+    async with service:
+        await run(service, metrics, _options(settings), ready=ready)
+
+
+def _options(settings: Settings) -> Options:
+    return Options(
+        policy=Policy(
+            default_project=settings.project_id, grace=timedelta(seconds=settings.unknown_outcome_grace)
+        ),
+        namespaces=settings.namespaces,
+        poll_interval=settings.poll_interval,
+        resync_interval=settings.resync_interval,
+        workers=settings.workers,
+        connections=settings.kubernetes_connections,
+        host=settings.host,
+        port=settings.port,
+        drain=settings.drain_seconds,
+    )
