@@ -1,7 +1,8 @@
 """Validates a spec: types by the models, everything else by the table of rules; all problems at once."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import ValidationError
@@ -117,21 +118,16 @@ def _hint(value: Any) -> str:
     return ""
 
 
-def _path(location: Any) -> str:
+def _path(location: Sequence[int | str]) -> str:
     path = "spec"
-    for key, following in _with_next(location):
+    for key, following in zip_longest(location, location[1:]):
         if key == "[key]":
             continue
         path = f"{path}[{key}]" if following == "[key]" else join(path, key)
     return path
 
 
-def _with_next(location: Any) -> Iterator[tuple[Any, Any]]:
-    keys = list(location)
-    return zip(keys, [*keys[1:], None], strict=True)
-
-
-def _schema_at(schema: lenient.Schema, location: Any) -> lenient.Schema:
+def _schema_at(schema: lenient.Schema, location: Sequence[int | str]) -> lenient.Schema:
     for key in location:
         schema = schema["items"] if isinstance(key, int) else schema["properties"][key]
     return schema

@@ -52,12 +52,11 @@ RULES = (
     Rule(
         "project-required",
         "",
-        given("projectId"),
+        Term(given("projectId").test),  # only the operator knows whether there is a default
         "a Google Cloud project is required where the administrator has set no default",
         Source.OPERATOR,
         field="projectId",
         reason=Reason.REQUIRED,
-        in_schema=True,  # only the operator knows whether there is a default
     ),
     Rule(
         "project-id",

@@ -1,0 +1,16 @@
+"""One table of specs that keep or break each rule; it drives core, plan and API server alike."""
+
+from tests.unit.domain.job_cases import JOB_CASES, PREDICTION_CASES, PROGRAM_CASES
+from tests.unit.domain.machine_cases import MACHINE_CASES, ROLE_CASES
+from tests.unit.domain.rule_case import Case
+from tests.unit.domain.tuning_cases import TUNING_CASES
+
+CASES: list[Case] = [
+    *JOB_CASES,
+    *PROGRAM_CASES,
+    *MACHINE_CASES,
+    *ROLE_CASES,
+    *TUNING_CASES,
+    *PREDICTION_CASES,
+]
+"""All cases."""
