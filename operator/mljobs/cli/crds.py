@@ -1,5 +1,6 @@
 """`mljobs crds`: the CustomResourceDefinitions, as the cluster gets them."""
 
+import re
 from typing import Any
 
 import yaml
@@ -48,3 +49,7 @@ class _Dumper(yaml.SafeDumper):
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         super().increase_indent(flow, False)
+
+
+# YAML 1.1, which kubectl reads, takes these for booleans, and PyYAML does not: they have to be quoted.
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]\Z"), list("yYnN"))

@@ -105,6 +105,19 @@ def test_the_command_prints_both_crds(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
+def test_words_that_kubectl_would_take_for_booleans_are_quoted() -> None:
+    text = crds.render([{"names": ["y", "n", "Y", "N", "yes", "off", "true"]}])
+    assert [line.strip() for line in text.splitlines()[1:]] == [
+        "- 'y'",
+        "- 'n'",
+        "- 'Y'",
+        "- 'N'",
+        "- 'yes'",
+        "- 'off'",
+        "- 'true'",
+    ]
+
+
 @ALL_KINDS
 def test_the_reference_has_every_field_and_every_rule(kind: Kind) -> None:
     page = generate.FILES[f"docs/reference/{kind.singular}.md"]()
