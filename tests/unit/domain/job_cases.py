@@ -229,8 +229,16 @@ PREDICTION_CASES = [
         ],
     ),
     *predict(
-        "model-source-single",
-        [{"uri": "gs://bucket/model"}, {"versionName": "projects/p/models/m/versions/v"}],
+        "model-source-single-version",
+        [{"versionName": "projects/p/models/m/versions/v"}],
+        [{"modelName": "", "versionName": "projects/p/models/m/versions/v"}],
+    ),
+    *predict(
+        "model-source-single-uri",
+        [
+            {"uri": "gs://bucket/model"},
+            {"modelName": None, "versionName": "projects/p/models/m/versions/v", "uri": "gs://bucket/model"},
+        ],
         [{"modelName": None, "uri": "gs://bucket/model", "runtimeVersion": "2.11"}],
     ),
     *predict(

@@ -5,6 +5,8 @@ from typing import Any
 
 from tests.unit.domain.rule_case import CUSTOM, LEGACY, Case, Spec, image, package
 
+TPU_WORKER: Spec = {**CUSTOM, "workerType": "cloud_tpu", "workerCount": 1}
+
 MACHINE_CASES = [
     *package(
         "master-type-required",
@@ -13,25 +15,41 @@ MACHINE_CASES = [
     ),
     *package("master-type-unused", [{"masterType": "standard"}], [LEGACY]),
     *package(
-        "machine-category",
+        "worker-machine-category",
         [
             {**CUSTOM, "workerType": "standard", "workerCount": 1},
+            {**LEGACY, "workerType": "n1-standard-4", "workerCount": 1},
+        ],
+        [
+            {**LEGACY, "workerType": "complex_model_m_gpu", "workerCount": 3},
+            {**CUSTOM, "workerType": "a2-highgpu-1g", "workerCount": 1},
+            {**CUSTOM, "workerType": "cloud_tpu", "workerCount": 1},
+            {**LEGACY, "workerType": "cloud_tpu", "workerCount": 1},
+        ],
+    ),
+    *package(
+        "ps-machine-category",
+        [
             {**LEGACY, "parameterServerType": "n1-highmem-8", "parameterServerCount": "2"},
+            {**TPU_WORKER, "parameterServerType": "large_model", "parameterServerCount": "2"},
+        ],
+        [{**LEGACY, "parameterServerType": "large_model", "parameterServerCount": "2"}],
+    ),
+    *package(
+        "evaluator-machine-category",
+        [
+            {**LEGACY, "evaluatorType": "e2-standard-4", "evaluatorCount": 1},
+            {**TPU_WORKER, "evaluatorType": "standard", "evaluatorCount": 1},
             {
                 **LEGACY,
                 "masterType": "cloud_tpu",
-                "workerType": "standard",
-                "workerCount": 1,
+                "parameterServerType": "standard",
+                "parameterServerCount": 1,
                 "evaluatorType": "e2-standard-4",
                 "evaluatorCount": 1,
             },
         ],
-        [
-            {**LEGACY, "workerType": "complex_model_m_gpu", "workerCount": 3},
-            {**CUSTOM, "workerType": "cloud_tpu", "workerCount": 1},
-            {**LEGACY, "workerType": "cloud_tpu", "workerCount": 1},
-            {**CUSTOM, "workerType": "a2-highgpu-1g", "workerCount": 1},
-        ],
+        [{**TPU_WORKER, "evaluatorType": "e2-standard-4", "evaluatorCount": 1}],
     ),
     *image(
         "basic-tpu-tf-version",

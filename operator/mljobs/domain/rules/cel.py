@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from mljobs.api.crd import CelRule
-from mljobs.domain.problems import join
+from mljobs.api.crd import CelReason, CelRule
+from mljobs.domain.problems import Reason, join
 from mljobs.domain.rules.rule import Rule
 
 
@@ -30,4 +30,12 @@ def _entry(rule: Rule) -> CelRule | None:
     if rule.cel is None:
         return None
     field = f".{rule.field}" if rule.field else None
-    return CelRule(rule=rule.cel, message=rule.text, field_path=field, reason=rule.reason.value)
+    return CelRule(rule=rule.cel, message=rule.text, field_path=field, reason=_REASONS[rule.reason])
+
+
+_REASONS: Mapping[Reason, CelReason] = {
+    Reason.REQUIRED: "FieldValueRequired",
+    Reason.FORBIDDEN: "FieldValueForbidden",
+    Reason.INVALID: "FieldValueInvalid",
+    Reason.DUPLICATE: "FieldValueInvalid",  # the API server would drop the message of a duplicate
+}

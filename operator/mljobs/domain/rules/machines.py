@@ -1,8 +1,7 @@
 """Rules for machines and replicas: scale tier, types, counts, accelerators, disks, containers, TPUs."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from mljobs.domain.problems import Reason, Severity, Source
 from mljobs.domain.rules.rule import TRAINING_JOB, Rule
@@ -12,7 +11,6 @@ from mljobs.domain.rules.terms import (
     any_of,
     at_least,
     fits,
-    get,
     given,
     is_one_of,
     one_of,
@@ -93,17 +91,35 @@ ROLES = (
 )
 
 
-def _category(value: Any) -> str | None:
-    if reads("", COMPUTE_ENGINE).test(value):
-        return "Compute Engine"
-    return "legacy" if value in LEGACY else None
+def _is_compute_engine(role: Role) -> Term:
+    return reads(role.type, COMPUTE_ENGINE)
 
 
-def _mixed_types(node: Any) -> Iterable[tuple[str, Any]]:
-    """The types that are not of the category of the first one, which is the master's where it has one."""
-    types = [(role.type, get(node, role.type)) for role in ROLES]
-    known = [(path, value, category) for path, value in types if (category := _category(value))]
-    return [(path, value) for path, value, category in known if category != known[0][2]]
+def _is_legacy(role: Role) -> Term:
+    return is_one_of(role.type, *LEGACY)
+
+
+def _differs(role: Role, *earlier: Role) -> Term:
+    """Whether a type is of another category than the first known one of the roles before it."""
+    first, *others = earlier
+    mixed = any_of(_is_compute_engine(role) & _is_legacy(first), _is_legacy(role) & _is_compute_engine(first))
+    if not others:
+        return mixed
+    unknown = ~any_of(_is_compute_engine(first), _is_legacy(first))
+    return mixed | (unknown & _differs(role, *others))
+
+
+def _uniform() -> Iterator[Rule]:
+    for index, role in enumerate(ROLES[1:], start=1):
+        yield Rule(
+            f"{role.id}-machine-category",
+            INPUT,
+            ~_differs(role, *ROLES[:index]),
+            "all machine types are of one category, Compute Engine's or legacy; cloud_tpu goes with both",
+            Source.DISCOVERY,
+            field=role.type,
+            kinds=KINDS,
+        )
 
 
 def _counted(role: Role, count: str) -> Iterator[Rule]:
@@ -302,18 +318,6 @@ RULES = (
         kinds=KINDS,
     ),
     Rule(
-        "machine-category",
-        INPUT,
-        ~all_of(
-            any_of(*(reads(role.type, COMPUTE_ENGINE) for role in ROLES)),
-            any_of(*(is_one_of(role.type, *LEGACY) for role in ROLES)),
-        ),
-        "all machine types are of one category, Compute Engine's or legacy; cloud_tpu goes with both",
-        Source.DISCOVERY,
-        blame=_mixed_types,
-        kinds=KINDS,
-    ),
-    Rule(
         "basic-tpu-tf-version",
         INPUT,
         all_of(BASIC_TPU, MASTER_IMAGE).implies(
@@ -325,6 +329,7 @@ RULES = (
         severity=Severity.WARNING,
         kinds=KINDS,
     ),
+    *_uniform(),
     *(rule for role in ROLES for rule in _of(role)),
 )
 """The rules of this module."""

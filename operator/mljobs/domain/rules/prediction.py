@@ -5,7 +5,6 @@ from mljobs.domain.rules.rule import PREDICTION_JOB, Rule
 from mljobs.domain.rules.terms import (
     any_of,
     at_least,
-    at_most_one_of,
     fits,
     given,
     is_one_of,
@@ -99,15 +98,21 @@ RULES = (
         reason=Reason.REQUIRED,
         kinds=KINDS,
     ),
-    Rule(
-        "model-source-single",
-        INPUT,
-        at_most_one_of(*MODEL_SOURCES),
-        "exactly one of modelName, versionName and uri may be set",
-        Source.PROTO,
-        blame=lambda node: [(field, node[field]) for field in MODEL_SOURCES if node.get(field)][1:],
-        reason=Reason.FORBIDDEN,
-        kinds=KINDS,
+    *(
+        Rule(
+            f"model-source-single-{name}",
+            INPUT,
+            given(field).implies(~any_of(*(given(other) for other in others))),
+            "exactly one of modelName, versionName and uri may be set",
+            Source.PROTO,
+            field=field,
+            reason=Reason.FORBIDDEN,
+            kinds=KINDS,
+        )
+        for field, name, others in (
+            ("versionName", "version", ("modelName",)),
+            ("uri", "uri", ("modelName", "versionName")),
+        )
     ),
     _shape(
         "modelName", "model-name", r"projects/[^/]+/models/[^/]+", "a model is projects/PROJECT/models/MODEL"

@@ -27,7 +27,7 @@ class Rule:
         text: the rule in one sentence; the same in all places where it is applied.
         source: where it comes from.
         field: the field to blame, relative to the scope; empty for the scope's value itself.
-        blame: finds the members to blame where no fixed field will do.
+        blame: finds the members to blame where no fixed field is close enough for the core.
         reason: the kind of problem.
         severity: a warning does not refuse the spec and is not in the CRD.
         kinds: the kinds that it applies to.

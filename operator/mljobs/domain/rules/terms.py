@@ -59,12 +59,6 @@ def all_of(*terms: Term) -> Term:
     return Term(lambda node: all(term.test(node) for term in terms), _join("&&", *terms), _used(terms))
 
 
-def at_most_one_of(*paths: str) -> Term:
-    """Whether no two of the fields are given."""
-    pairs = [given(a) & given(b) for i, a in enumerate(paths) for b in paths[i + 1 :]]
-    return ~any_of(*pairs)
-
-
 def given(path: str) -> Term:
     """A text, list or object that is there and not empty; in proto3 JSON an empty one is as good as none."""
     return _condition(

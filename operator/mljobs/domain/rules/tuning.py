@@ -169,6 +169,7 @@ RULES = (
         ),
         "GRID_SEARCH allows no parameter of type DOUBLE",
         Source.DISCOVERY,
+        field="params",
         blame=_doubles,
         kinds=KINDS,
     ),
