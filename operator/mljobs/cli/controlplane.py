@@ -91,7 +91,8 @@ class Display:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def show(self, step: "Step") -> None:
         """Show a step; called often."""

@@ -19,7 +19,8 @@ from mljobs.devcluster import download, gobuild
 from mljobs.devcluster.progress import WAY_OUT, BinariesError, Reporter, Step, log_step
 
 ALWAYS = ("etcd", "kube-apiserver")
-EXTRAS = ("kube-controller-manager", "kubectl", "helm")
+CONTROLLER_MANAGER = "kube-controller-manager"
+EXTRAS = (CONTROLLER_MANAGER, "kubectl", "helm")
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 _LOCK_POLL_SECONDS = 1.0
 _WORK_PREFIX = ".work-"
@@ -100,13 +101,16 @@ def _folders(root: Path) -> Iterator[Path]:
 
 
 def _fill(root: Path, names: Sequence[str], report: Reporter, build: Builder) -> Path:
+    built = root / gobuild.cache_key()
     folder = next((folder for folder in _folders(root) if not missing(folder, ALWAYS)), None)
     for left_over in root.glob(f"{_WORK_PREFIX}*"):  # of runs that were killed: we hold the lock
         shutil.rmtree(left_over, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=root))
     try:
         if folder is None:
-            folder = download.fetch(root, work, report) or root / gobuild.cache_key()
+            folder = download.fetch(root, work, report) or built
+        if CONTROLLER_MANAGER in missing(folder, names) and not download.fits_builds(folder):
+            folder = built  # it must not be newer than the API server that it talks to
         lacking = missing(folder, names)
         if lacking:
             fresh = work / "bin"

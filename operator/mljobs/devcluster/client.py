@@ -42,7 +42,7 @@ def read_manifests(source: Path | str) -> list[dict[str, Any]]:
 
 
 def _rank(manifest: Manifest) -> int:
-    kind = manifest["kind"]
+    kind = manifest.get("kind", "")
     return _FIRST_KINDS.index(kind) if kind in _FIRST_KINDS else len(_FIRST_KINDS)
 
 
@@ -162,7 +162,7 @@ class ApiClient:
             manifests = [manifests]
         documents = read_manifests(manifests) if isinstance(manifests, Path | str) else list(manifests)
         documents.sort(key=_rank)
-        crds = [document for document in documents if document["kind"] == _FIRST_KINDS[0]]
+        crds = [document for document in documents if document.get("kind") == _FIRST_KINDS[0]]
         applied = [self._apply_one(crd, namespace, field_manager) for crd in crds]
         self.wait_established([crd["metadata"]["name"] for crd in crds], timeout)
         return applied + [

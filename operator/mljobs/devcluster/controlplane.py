@@ -26,7 +26,8 @@ ADMIN = "kubernetes-admin"
 _ADMIN_GROUP = "system:masters"
 _PORT_ATTEMPTS = 5
 _POLL_SECONDS = 0.05
-_STOP_SECONDS = 8.0
+_STOP_SECONDS = 4.0
+_STOP_SECONDS_TEMPORARY = 0.5
 
 
 class ControlPlaneError(Exception):
@@ -134,8 +135,9 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End all servers within 10 s, and remove the files unless a state folder was given."""
+        # with open watches kube-apiserver takes a minute to end by itself; without a state folder nothing is lost
+        deadline = _STOP_SECONDS if self._state_dir else _STOP_SECONDS_TEMPORARY
         with ThreadPoolExecutor(max_workers=3) as pool:
-            deadline = _STOP_SECONDS / 2
             clients = [process for name, process in self._processes.items() if name != "etcd"]
             list(pool.map(lambda process: process.terminate(deadline), clients))
             if "etcd" in self._processes:
@@ -189,7 +191,9 @@ class ControlPlane:
         return write_private(path, content)
 
     def writes(self, *, user: str | None = None, resource: str | None = None) -> list[dict[str, Any]]:
-        """Return the audit events of all writes so far, oldest first; needs `audit`.
+        """Return the audit events of all write requests so far, oldest first; needs `audit`.
+
+        Refused requests are among them: see `responseStatus.code` of an event.
 
         Args:
             user: only writes of this user, as `system:serviceaccount:NAMESPACE:NAME`; None: all but those

@@ -26,7 +26,7 @@ from mljobs.devcluster.progress import Reporter, Step
 
 INDEX_VARIABLE = "MLJOBS_ENVTEST_INDEX"
 _INDEX = "https://raw.githubusercontent.com/kubernetes-sigs/controller-tools/HEAD/envtest-releases.yaml"
-_SHORT_SECONDS = 5.0
+SHORT_SECONDS = 5.0
 _ARCHIVE_SECONDS = 600.0
 _INDEX_BYTES = 8 << 20
 _ARCHIVE_BYTES = 1 << 30
@@ -108,10 +108,17 @@ def cached(root: Path) -> list[Path]:
     """Return the folders of earlier downloads for the pinned version and this system, newest first."""
     folders = root.glob(f"{_prefix()}v*-{target()}")
 
-    def version(folder: Path) -> Version:
-        return version_numbers(folder.name.removeprefix(_prefix()).removesuffix(f"-{target()}"))
+    return sorted(folders, key=lambda folder: version_numbers(_version_of(folder)), reverse=True)
 
-    return sorted(folders, key=version, reverse=True)
+
+def _version_of(folder: Path) -> str:
+    return folder.name.removeprefix(_prefix()).removesuffix(f"-{target()}")
+
+
+def fits_builds(folder: Path) -> bool:
+    """Whether a folder holds no download, or one of the minor version that `gobuild` builds."""
+    version = _version_of(folder)
+    return version == folder.name or version_numbers(version)[:2] == version_numbers(KUBERNETES_VERSION)[:2]
 
 
 def fetch(root: Path, work: Path, report: Reporter) -> Path | None:
@@ -127,7 +134,7 @@ def fetch(root: Path, work: Path, report: Reporter) -> Path | None:
     """
     url = os.environ.get(INDEX_VARIABLE) or _INDEX
     try:
-        archive = choose(_within(_SHORT_SECONDS, lambda: _read_index(url)), KUBERNETES_VERSION, target())
+        archive = choose(_within(SHORT_SECONDS, lambda: _read_index(url)), KUBERNETES_VERSION, target())
         text = "v" + ".".join(str(number) for number in archive.version)
         file = work / "envtest.tar.gz"
         _download(archive, file, f"downloading Kubernetes {text}", report)
@@ -141,7 +148,7 @@ def fetch(root: Path, work: Path, report: Reporter) -> Path | None:
         report(Step(f"refused a download: {error}. Building the binaries instead.", warning=True))
         return None
     except (DownloadError, OSError, ValueError, yaml.YAMLError, tarfile.TarError) as error:
-        report(Step(f"no download of the control plane's binaries ({error})"))
+        report(Step(f"no download of the control plane's binaries ({getattr(error, 'reason', error)})"))
         return None
     return folder
 
@@ -149,7 +156,7 @@ def fetch(root: Path, work: Path, report: Reporter) -> Path | None:
 def _open(url: str) -> IO[bytes]:
     if not url.startswith(("https://", "http://")):
         raise DownloadError(f"{url!r} is no http address")
-    opened: IO[bytes] = urllib.request.urlopen(url, timeout=_SHORT_SECONDS)  # noqa: S310 - checked above
+    opened: IO[bytes] = urllib.request.urlopen(url, timeout=SHORT_SECONDS)  # noqa: S310 - checked above
     return opened
 
 

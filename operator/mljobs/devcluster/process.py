@@ -111,6 +111,12 @@ class SupervisedProcess:
         return self._pid
 
     @property
+    def guardian_pid(self) -> int | None:
+        """The process id of the guardian, which is the server's parent, or None while it does not run."""
+        guardian = self._guardian
+        return None if guardian is None else guardian.pid
+
+    @property
     def running(self) -> bool:
         """Whether it runs at this moment."""
         return self._pid is not None
