@@ -135,7 +135,7 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End all servers within 10 s, and remove the files unless a state folder was given."""
-        # with open watches kube-apiserver takes a minute to end by itself; without a state folder nothing is lost
+        # kube-apiserver waits long for open watches; without a state folder there is nothing to lose
         deadline = _STOP_SECONDS if self._state_dir else _STOP_SECONDS_TEMPORARY
         with ThreadPoolExecutor(max_workers=3) as pool:
             clients = [process for name, process in self._processes.items() if name != "etcd"]
