@@ -1,0 +1,226 @@
+"""From an HTTP answer to the port's errors. Pure: the mapping is total over every status and every body.
+
+Facts (`NotFound`, `AlreadyExists`, `StaleEtag`) and `Rejected` are only taken from the API's own error body:
+a proxy's 404 page says nothing about a job, and must never look like a lost one.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Self
+
+from mljobs.domain.errors import (
+    AlreadyExists,
+    Denied,
+    JobServiceError,
+    NotFound,
+    Rejected,
+    StaleEtag,
+    Throttled,
+    Unavailable,
+    Violation,
+)
+
+MESSAGE_LIMIT = 4096
+"""Characters of a message that are kept; what the service writes is far shorter."""
+
+RETRY_AFTER_LIMIT = 86_400.0
+"""Seconds that `retry_after` is capped to: a daily quota is the longest that the service names."""
+
+_EXCERPT_LIMIT = 200
+_TRANSIENT = frozenset({408, 425, 499})
+"""4xx that speak of the exchange and not of the request: time-out, too early, closed by the client."""
+
+_QUOTA_WORDS = frozenset(
+    {
+        "RESOURCE_EXHAUSTED",
+        "RATE_LIMIT_EXCEEDED",
+        "dailyLimitExceeded",
+        "quotaExceeded",
+        "rateLimitExceeded",
+        "userRateLimitExceeded",
+    }
+)
+"""`status`, `errors[].reason` and `ErrorInfo.reason` of a 403 that is a quota (Google API error model)."""
+
+_FIELD_ERROR = re.compile(r"Field: (?P<field>[\w.\[\]]+) Error: (?P<text>.+)", re.DOTALL)
+"""How the service words a refused field: `Field: region Error: …` (recorded answers)."""
+
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method of the API, and what a conflict means for it.
+
+    Attributes:
+        id: the discovery document's id, such as `ml.projects.jobs.create`.
+        creates: 409 says that the id is in use.
+        guarded: 409 and 412 say that the etag is not the newest.
+    """
+
+    id: str
+    creates: bool = False
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A complete HTTP answer.
+
+    Attributes:
+        status: the HTTP status.
+        headers: by lower-case name.
+        body: as received, decompressed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class ErrorBody:
+    """`{"error": {…}}` of Google's APIs, in either format (`$.xgafv` 1 and 2 of the discovery document).
+
+    Attributes:
+        message: the service's words.
+        status: the canonical code, such as `RESOURCE_EXHAUSTED`; empty where absent.
+        details: `google.rpc` messages (format 2, and most answers of format 1).
+        errors: `{message, domain, reason, location}` (format 1).
+    """
+
+    message: str
+    status: str = ""
+    details: tuple[Mapping[str, Any], ...] = ()
+    errors: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self | None:
+        """Read an error body; None where it is anything else (HTML, cut, empty)."""
+        try:
+            document = json.loads(body)
+        except (ValueError, RecursionError):
+            return None
+        if isinstance(document, list) and document:  # streaming methods wrap their error in a list
+            document = document[0]
+        error = document.get("error") if isinstance(document, dict) else None
+        if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+            return None
+        return cls(
+            message=error["message"][:MESSAGE_LIMIT],
+            status=_text(error.get("status")),
+            details=_objects(error.get("details")),
+            errors=_objects(error.get("errors")),
+        )
+
+    @property
+    def speaks_of_quota(self) -> bool:
+        """Whether a quota refused the request, whatever the HTTP status."""
+        reasons = [self.status, *(_text(item.get("reason")) for item in (*self.errors, *self.details))]
+        return not _QUOTA_WORDS.isdisjoint(reasons)
+
+    @property
+    def retry_delay(self) -> float | None:
+        """Seconds of `google.rpc.RetryInfo`, or None."""
+        for detail in self._details("RetryInfo"):
+            match = _DURATION.fullmatch(_text(detail.get("retryDelay")))
+            if match:
+                return min(float(match[1]), RETRY_AFTER_LIMIT)
+        return None
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """The refused fields: from `google.rpc.BadRequest`, else from the message's own form."""
+        found = tuple(
+            Violation(_text(item.get("field")), _text(item.get("description"))[:MESSAGE_LIMIT])
+            for detail in self._details("BadRequest")
+            for item in _objects(detail.get("fieldViolations"))
+        )
+        match = _FIELD_ERROR.fullmatch(self.message)
+        if found or not match:
+            return found
+        return (Violation(match["field"], match["text"]),)
+
+    def _details(self, name: str) -> list[Mapping[str, Any]]:
+        kind = f"type.googleapis.com/google.rpc.{name}"
+        return [detail for detail in self.details if detail.get("@type") == kind]
+
+
+def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
+    """Turn an answer that is no success into an error of the tree.
+
+    Args:
+        method: the method that was called.
+        answer: any status but a readable 2xx.
+        now: for a `Retry-After` that is a date.
+    """
+    body, status = ErrorBody.parse(answer.body), answer.status
+    message = body.message if body else _without_body(method, answer)
+    if status == 429 or (status == 403 and body and body.speaks_of_quota):
+        return Throttled(message, status=status, retry_after=_retry_after(answer, body, now))
+    if status in (401, 403, 407):
+        return Denied(message, status=status)
+    if body is None or not 400 <= status < 500 or status in _TRANSIENT:
+        return Unavailable(message, status=status)
+    if status == 404:
+        return NotFound(message, status=status)
+    if status in (409, 412):
+        return _conflict(method, status, body)
+    return Rejected(message, status=status, violations=body.violations)
+
+
+def unreadable(method: Method, answer: Answer) -> Unavailable:
+    """The error for a 2xx whose body is not the JSON that the method promises."""
+    return Unavailable(
+        f"{method.id} answered HTTP {answer.status} with a body that is not the API's JSON "
+        f"({_excerpt(answer)}); whether it was applied is not known",
+        status=answer.status,
+    )
+
+
+def _conflict(method: Method, status: int, body: ErrorBody) -> JobServiceError:
+    if method.guarded:
+        return StaleEtag(body.message, status=status)
+    if status == 412:
+        return Rejected(body.message, status=status, violations=body.violations)
+    if method.creates and body.status != "ABORTED":
+        return AlreadyExists(body.message, status=status)
+    return Unavailable(body.message, status=status)
+
+
+def _retry_after(answer: Answer, body: ErrorBody | None, now: datetime) -> float | None:
+    header = answer.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,9}", header, re.ASCII):
+        return min(float(header), RETRY_AFTER_LIMIT)
+    try:
+        date = parsedate_to_datetime(header)
+    except (ValueError, IndexError, OverflowError):
+        return body.retry_delay if body else None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), RETRY_AFTER_LIMIT)
+
+
+def _without_body(method: Method, answer: Answer) -> str:
+    return (
+        f"{method.id} answered HTTP {answer.status} without the API's error body ({_excerpt(answer)}): "
+        "check the endpoint, and any proxy on the way to it"
+    )
+
+
+def _excerpt(answer: Answer) -> str:
+    if not answer.body:
+        return "empty body"
+    text = " ".join(answer.body[: 4 * _EXCERPT_LIMIT].decode("utf-8", "replace").split())
+    return f"{answer.headers.get('content-type', 'no content type')}: {text[:_EXCERPT_LIMIT]!r}"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _objects(value: object) -> tuple[Mapping[str, Any], ...]:
+    return tuple(item for item in value if isinstance(item, dict)) if isinstance(value, list) else ()

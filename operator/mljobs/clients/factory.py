@@ -1,0 +1,62 @@
+"""Opens the clients from plain values, so that nobody else needs to know a type of Google's."""
+
+from mljobs import __version__
+from mljobs.clients.calls import Api, OnRequest, check_endpoint, open_api
+from mljobs.clients.credentials import SharedCredentials, TokenRequest
+from mljobs.clients.limits import Limits, ProjectLimits
+from mljobs.clients.mlv1 import MlV1JobService, OnWait
+from mljobs.clients.threads import RequestThreads, Transport
+from mljobs.clients.transport import OnceHttp, is_loopback
+
+USER_AGENT = f"mljobs-operator/{__version__}"
+DEFAULT_THREADS = 8
+DEFAULT_TIMEOUT = 30.0
+
+
+def open_job_service(
+    *,
+    endpoint: str = "",
+    anonymous: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
+    threads: int = DEFAULT_THREADS,
+    limits: Limits | None = None,
+    on_request: OnRequest | None = None,
+    on_wait: OnWait | None = None,
+) -> MlV1JobService:
+    """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
+
+    Args:
+        endpoint: URL of the API, for a region or the emulator; empty for the global one.
+        anonymous: whether to send no credentials, as the emulator wants it; otherwise Google's application
+            default credentials with the cloud-platform scope.
+        timeout: seconds for each wait on the network and for a whole exchange.
+        threads: how many requests may be on their way at once.
+        limits: quotas of each project; None for the service's own.
+        on_request: told of each call: method id, HTTP status as text or `none`, seconds; on any thread.
+        on_wait: told of each call that a quota held back: method id, seconds.
+
+    Raises:
+        ValueError: an argument that cannot work, with its value and the rule.
+    """
+    check_endpoint(endpoint, anonymous=anonymous)
+    request_threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=threads)
+    return MlV1JobService(
+        open_api("ml", "v1", endpoint).projects().jobs(),
+        Api(on_request),
+        request_threads,
+        ProjectLimits(limits or Limits(), patience=timeout),
+        on_wait,
+    )
+
+
+def _open_threads(endpoint: str, *, anonymous: bool, timeout: float, threads: int) -> RequestThreads:
+    if not timeout > 0:
+        raise ValueError(f"timeout: {timeout!r} must be a number of seconds above 0")
+    if threads < 1:
+        raise ValueError(f"threads: {threads!r} must be at least 1")
+
+    def open_http() -> OnceHttp:
+        return OnceHttp(timeout=timeout, user_agent=USER_AGENT, proxied=not is_loopback(endpoint))
+
+    credentials = None if anonymous else SharedCredentials(TokenRequest(open_http))
+    return RequestThreads(lambda: Transport(open_http, credentials), threads=threads, timeout=timeout)

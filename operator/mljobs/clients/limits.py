@@ -1,0 +1,124 @@
+"""Quotas, kept before a request is sent: token buckets for each project, and pauses on the service's word."""
+
+import asyncio
+import math
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Literal
+
+from aiolimiter import AsyncLimiter
+
+from mljobs.domain.errors import Throttled
+
+Kind = Literal["create", "other"]
+"""The service counts creates apart from get, list and cancel; what it does not name counts with those."""
+
+WINDOW = 60.0
+"""Seconds of the service's quota window (documentation of quotas)."""
+
+BURST_SHARE = 0.1
+"""The part of a window's quota that may go out at once; the rest is spread over the window."""
+
+PROJECTS_LIMIT = 1024
+"""Buckets that are kept; the one that was used longest ago goes first."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Requests for each project and minute; None or 0 is no limit.
+
+    The defaults are the service's own quotas: 60 creates, and 300 of get, list and cancel together.
+
+    Attributes:
+        creates_per_minute: of `projects.jobs.create`.
+        others_per_minute: of all other methods together.
+
+    Raises:
+        ValueError: a limit is negative or not finite.
+    """
+
+    creates_per_minute: float | None = 60
+    others_per_minute: float | None = 300
+
+    def __post_init__(self) -> None:
+        for name in ("creates_per_minute", "others_per_minute"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise ValueError(
+                    f"{name}: {value!r} must be a number of requests a minute, or 0 for no limit"
+                )
+
+
+def bucket(quota: float) -> AsyncLimiter:
+    """Make a bucket that never lets more than `quota` requests into any window of 60 s.
+
+    A bucket of capacity B that leaks r a window lets fewer than B + r requests into any window, hence
+    B + r = quota + 1. The obvious `AsyncLimiter(quota, 60)` has B = r = quota: nearly twice the quota.
+    """
+    burst = max(1, math.floor(quota * BURST_SHARE))
+    rate = quota + 1 - burst
+    return AsyncLimiter(burst, WINDOW * burst / rate)
+
+
+@dataclass
+class _Gate:
+    bucket: AsyncLimiter | None
+    closed_until: float = 0.0
+
+
+class ProjectLimits:
+    """Holds requests back so that no project passes its quotas. For one event loop.
+
+    Args:
+        limits: the quotas.
+        patience: seconds that a request waits for the end of a pause; where a pause is longer, it is refused.
+    """
+
+    def __init__(self, limits: Limits, patience: float) -> None:
+        self._limits = limits
+        self._patience = patience
+        self._gates: OrderedDict[tuple[str, Kind], _Gate] = OrderedDict()
+
+    async def admit(self, project: str, kind: Kind) -> float:
+        """Wait until a request may go out.
+
+        Returns:
+            Seconds waited.
+
+        Raises:
+            Throttled: the service has asked for a pause longer than anybody should wait here.
+        """
+        clock = asyncio.get_running_loop().time
+        gate, began = self._gate(project, kind), clock()
+        while True:
+            await self._sit_out(gate, project)
+            if gate.bucket is not None:
+                await gate.bucket.acquire()
+            if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
+                return clock() - began
+
+    def pause(self, project: str, kind: Kind, seconds: float | None) -> None:
+        """Send nothing more of this kind for a while: the service has answered 429 with a `Retry-After`."""
+        if seconds:
+            gate = self._gate(project, kind)
+            gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
+
+    async def _sit_out(self, gate: _Gate, project: str) -> None:
+        while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:
+            if left > self._patience:
+                raise Throttled(
+                    f"project {project}: the service asked for a pause that lasts another {left:.0f} s; "
+                    "nothing was sent",
+                    retry_after=left,
+                )
+            await asyncio.sleep(left)
+
+    def _gate(self, project: str, kind: Kind) -> _Gate:
+        gate = self._gates.get((project, kind))
+        if gate is None:
+            quota = self._limits.creates_per_minute if kind == "create" else self._limits.others_per_minute
+            gate = self._gates[project, kind] = _Gate(bucket(quota) if quota else None)
+            if len(self._gates) > PROJECTS_LIMIT:
+                self._gates.popitem(last=False)
+        self._gates.move_to_end((project, kind))
+        return gate
