@@ -71,6 +71,6 @@ def configure(stream: TextIO, *, form: Literal["json", "text"], level: str) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # kopf logs each event of each object at debug level, and its start-up at info
-    logging.getLogger("kopf").setLevel(max(logging.getLevelName(level), logging.INFO))
+    # kopf says of each event of each object that its handler has run
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     logging.getLogger("googleapiclient").setLevel(logging.WARNING)

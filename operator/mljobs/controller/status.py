@@ -23,8 +23,7 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> JsonObject:
     for key, value in new.items():
         before = old.get(key)
         if isinstance(value, Mapping) and isinstance(before, Mapping):
-            inner = merge_patch(before, value)
-            if inner or (before and not value):
+            if inner := merge_patch(before, value):
                 patch[key] = inner
         elif key not in old or value != before:
             patch[key] = value

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from mljobs.domain import errors, naming
-from mljobs.domain.conditions import MEANING, ConditionType, Reason
+from mljobs.domain.conditions import MEANING, Reason
 from mljobs.domain.decisions import (
     Cancel,
     Decision,
@@ -198,7 +198,7 @@ def _settle_doubt(resource: Resource, observation: Observation, policy: Policy, 
 def _run(
     resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
 ) -> Decision:
-    suspended = resource.condition(ConditionType.SUSPENDED).get("status") == "True"
+    suspended = resource.suspending
     if resource.ended:
         if not (suspended and resource.state == "CANCELLED"):
             return Finish()

@@ -232,10 +232,9 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool) -> _Show
 
 
 def _suspended(resource: Resource, decision: Settled) -> _Shown:
-    announced = resource.condition(ConditionType.SUSPENDED).get("status") == "True"
     if isinstance(decision, Hold):
         return _Shown("True", Reason.SUSPENDED)
-    if isinstance(decision, Suspend) or (announced and isinstance(decision, Watch | Wait)):
+    if isinstance(decision, Suspend) or (resource.suspending and isinstance(decision, Watch | Wait)):
         return _Shown("True", Reason.SUSPENDING)
     return _Shown("False", Reason.NOT_SUSPENDED)
 

@@ -192,6 +192,12 @@ class Resource:
         return self.submitted and (self.state in TERMINAL_STATES or self.stalled_by(Reason.LOST))
 
     @property
+    def suspending(self) -> bool:
+        """Whether the status says that a suspension ends the newest attempt, not an earlier one."""
+        announced = self.condition(ConditionType.SUSPENDED).get("status") == "True"
+        return announced and self.recorded is not None and self.recorded == self.target
+
+    @property
     def labels(self) -> dict[str, str]:
         """What the cloud job's labels should be: the user's, and ours over them."""
         wanted = self.spec.get("labels")

@@ -1,0 +1,79 @@
+import asyncio
+
+import pytest
+
+from mljobs.controller.workqueue import WorkQueue
+
+
+async def take(queue: WorkQueue[str]) -> str | None:
+    return await asyncio.wait_for(queue.get(), 5)
+
+
+async def test_keys_come_in_order_and_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b", "a", "c", "b"):
+        queue.add(key)
+    assert [await take(queue) for _ in range(3)] == ["a", "b", "c"]
+    assert len(queue) == 0
+
+
+async def test_a_key_that_is_worked_on_comes_back_only_when_that_is_done() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    assert await take(queue) == "a"
+    queue.add("a")
+    queue.add("b")
+    assert await take(queue) == "b"
+    assert len(queue) == 0
+    queue.done("a")
+    assert await take(queue) == "a"
+
+
+async def test_a_key_that_nobody_added_meanwhile_is_done() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    await take(queue)
+    queue.done("a")
+    assert len(queue) == 0
+
+
+async def test_a_waiting_worker_gets_a_key_that_comes_later() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    workers = [asyncio.create_task(take(queue)) for _ in range(2)]
+    await asyncio.sleep(0)
+    queue.add("a")
+    queue.add("b")
+    assert sorted(filter(None, await asyncio.gather(*workers))) == ["a", "b"]
+
+
+async def test_of_two_delays_the_earlier_counts() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_later("a", 3600)
+    queue.add_later("a", 0)
+    queue.add_later("a", 3600)
+    assert await take(queue) == "a"
+    queue.done("a")
+    assert len(queue) == 0
+
+
+async def test_an_immediate_key_replaces_its_delay() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add_later("a", 0)
+    queue.add("a")
+    assert await take(queue) == "a"
+    queue.done("a")
+    queue.add("b")
+    assert await take(queue) == "b"
+    assert len(queue) == 0
+
+
+@pytest.mark.parametrize("waiting", [0, 3])
+async def test_a_closed_queue_lets_all_workers_go(waiting: int) -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    workers = [asyncio.create_task(take(queue)) for _ in range(waiting)]
+    await asyncio.sleep(0)
+    queue.close()
+    queue.add("a")
+    queue.add_later("b", 0)
+    assert await asyncio.gather(*workers) == [None] * waiting
+    assert await take(queue) is None

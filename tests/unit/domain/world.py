@@ -1,0 +1,122 @@
+"""Short ways to make resources, jobs and observations for tests of the core."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from mljobs.domain import naming
+from mljobs.domain.observation import Observation
+from mljobs.domain.port import Job
+from mljobs.domain.resource import FINALIZER, SUBMISSION, Intent, Resource, Target
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+START = NOW - timedelta(hours=1)
+UID = "11111111-2222-3333-4444-555555555555"
+JOB_ID = naming.job_id("team-a", "census", UID, 1)
+TARGET = Target("proj", JOB_ID, 1)
+SPEC: dict[str, Any] = {
+    "projectId": "proj",
+    "trainingInput": {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/proj/image:1"}},
+}
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def intent(target: Target = TARGET, *, generation: int = 1, time: datetime = NOW) -> Intent:
+    return Intent(target, generation, time)
+
+
+def resource(
+    *,
+    spec: Mapping[str, Any] | None = None,
+    intended: Intent | None = None,
+    held: bool | None = None,
+    status: Mapping[str, Any] | None = None,
+    generation: int = 1,
+    deleting: bool = False,
+    force: bool = False,
+) -> Resource:
+    annotations = {}
+    if intended:
+        annotations[SUBMISSION] = intended.encode()
+    if force:
+        annotations["mljobs.dev/force-release"] = "true"
+    is_held = bool(intended) if held is None else held
+    return Resource(
+        kind="TrainingJob",
+        namespace="team-a",
+        name="census",
+        uid=UID,
+        generation=generation,
+        version="7",
+        deleting=deleting,
+        finalizers=(FINALIZER,) if is_held else (),
+        annotations=annotations,
+        spec={**SPEC, **(spec or {})},
+        status=status or {"observedGeneration": -1},
+    )
+
+
+def job(
+    state: str = "RUNNING",
+    *,
+    target: Target = TARGET,
+    uid: str = UID,
+    labels: Mapping[str, str] | None = None,
+    **fields: Any,
+) -> Job:
+    mine = naming.ownership_labels("team-a", "census", uid)
+    document = {
+        "jobId": target.job_id,
+        "state": state,
+        "labels": {**(labels or {}), **mine},
+        "etag": "AAAAAAAAAAE=",
+        "createTime": "2026-01-02T03:00:00Z",
+        **fields,
+    }
+    return Job.parse(document)
+
+
+def observed(**fields: Any) -> Observation:
+    return Observation(**{"since": START, "target": TARGET, **fields})
+
+
+def condition(kind: str, status: str, reason: str, message: str = "", generation: int = 1) -> dict[str, Any]:
+    return {
+        "type": kind,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "observedGeneration": generation,
+        "lastTransitionTime": "2026-01-02T03:00:00Z",
+    }
+
+
+def status(
+    state: str = "RUNNING",
+    *conditions: Mapping[str, Any],
+    target: Target = TARGET,
+    generation: int = 1,
+    submitted: str = "True",
+    **fields: Any,
+) -> dict[str, Any]:
+    """The status of a resource whose job the service has accepted."""
+    return {
+        "observedGeneration": generation,
+        "state": state,
+        "attempt": target.attempt,
+        "jobId": target.job_id,
+        "jobName": target.job_name,
+        "conditions": [condition("Submitted", submitted, "Accepted"), *conditions],
+        **fields,
+    }
+
+
+def stalled(reason: str, *, generation: int = 1) -> dict[str, Any]:
+    """The status of a resource that was refused before it had a job."""
+    return {
+        "observedGeneration": generation,
+        "conditions": [condition("Submitted", "False", reason), condition("Stalled", "True", reason)],
+    }
