@@ -1,0 +1,304 @@
+"""Waiting for a condition, kubectl, and the resources of one namespace through the official client."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import yaml
+from kubernetes import client, config
+
+from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, VERSION, Kind
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+PATIENCE = 30.0
+"""Seconds after which a condition counts as never coming true."""
+
+_GLANCE = 0.03
+
+
+def eventually(
+    look: Callable[[], T],
+    accept: Callable[[T], Any] = bool,
+    *,
+    what: str,
+    within: float = PATIENCE,
+    report: Callable[[], str] = str,
+) -> T:
+    """Look again and again until what is seen is accepted, and give it.
+
+    Args:
+        look: sees how things are now.
+        accept: whether that is what the test waits for.
+        what: names it, for the failure.
+        within: seconds.
+        report: tells more, for the failure.
+    """
+    until = time.monotonic() + within
+    while True:
+        seen = look()
+        if accept(seen):
+            return seen
+        if time.monotonic() > until:
+            shown = json.dumps(seen, indent=1, default=str)[:6000]
+            pytest.fail(f"not within {within:g} s: {what}\nlast seen: {shown}\n{report()}", pytrace=True)
+        time.sleep(_GLANCE)
+
+
+class Kubectl:
+    """kubectl with one kubeconfig, in one namespace."""
+
+    def __init__(self, program: Path, kubeconfig: Path, namespace: str) -> None:
+        self._command = [str(program), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
+
+    def run(self, *args: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self._command, *args], input=stdin, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def out(self, *args: str, stdin: str = "", timeout: float = 60) -> str:
+        """Run a command that has to succeed, and give what it prints."""
+        done = self.run(*args, stdin=stdin, timeout=timeout)
+        assert done.returncode == 0, f"kubectl {' '.join(args)}: {done.stderr}"
+        return done.stdout
+
+    def apply(self, *manifests: Json) -> str:
+        return self.out("apply", "-f", "-", stdin=yaml.safe_dump_all(manifests))
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Start a command that is to end later."""
+        return subprocess.Popen(
+            [*self._command, *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+
+def connect(kubeconfig: Path) -> client.ApiClient:
+    """Open the official client on a kubeconfig."""
+    opened: client.ApiClient = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]
+    return opened
+
+
+class Namespace:
+    """The resources and events of one namespace.
+
+    Args:
+        api: of the administrator.
+        name: of the namespace, which exists.
+        report: tells how things are, for failures.
+    """
+
+    def __init__(self, api: client.ApiClient, name: str, report: Callable[[], str]) -> None:
+        self.name = name
+        self._custom: Any = client.CustomObjectsApi(api)
+        self._core: Any = client.CoreV1Api(api)
+        self._report = report
+
+    def create(self, manifest: Json) -> "Job":
+        """Make a resource."""
+        made = self._custom.create_namespaced_custom_object(
+            GROUP, VERSION, self.name, KINDS[manifest["kind"]].plural, manifest
+        )
+        return self.job(manifest["kind"], made["metadata"]["name"])
+
+    def create_all(self, manifests: Iterable[Json]) -> list["Job"]:
+        return [self.create(manifest) for manifest in manifests]
+
+    def job(self, kind: str, name: str) -> "Job":
+        return Job(self, KINDS[kind], name)
+
+    def get(self, kind: Kind, name: str) -> Json | None:
+        """Read a resource; None where there is none."""
+        try:
+            found: Json = self._custom.get_namespaced_custom_object(
+                GROUP, VERSION, self.name, kind.plural, name
+            )
+        except client.ApiException as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def all(self) -> list[Json]:
+        """Read all resources of both kinds."""
+        return [
+            item
+            for kind in KINDS.values()
+            for item in self._custom.list_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural)[
+                "items"
+            ]
+        ]
+
+    def patch(self, kind: Kind, name: str, change: Json) -> Json:
+        """Merge a change into a resource."""
+        patched: Json = self._custom.patch_namespaced_custom_object(
+            GROUP, VERSION, self.name, kind.plural, name, change, _content_type="application/merge-patch+json"
+        )
+        return patched
+
+    def delete(self, kind: Kind, name: str) -> None:
+        """Ask for a resource's deletion."""
+        self._custom.delete_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural, name)
+
+    def delete_all(self) -> None:
+        """Ask for the deletion of all resources."""
+        for kind in KINDS.values():
+            self._custom.delete_collection_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural)
+
+    def release_all(self) -> None:
+        """Take all finalizers away by force."""
+        for left in self.all():
+            self.patch(KINDS[left["kind"]], left["metadata"]["name"], {"metadata": {"finalizers": None}})
+
+    def events(self, uid: str) -> list[Json]:
+        """The events about one object, in the order in which they were made."""
+        found = self._core.list_namespaced_event(self.name, field_selector=f"involvedObject.uid={uid}").items
+        found.sort(key=lambda event: int(event.metadata.resource_version))
+        return [
+            {"type": event.type, "reason": event.reason, "message": event.message, "count": event.count}
+            for event in found
+        ]
+
+    def report(self) -> str:
+        """How the resources, the operator and the service are now."""
+        lines = [
+            f"{item['kind']} {item['metadata']['name']}: {json.dumps(item.get('status'))[:1500]}"
+            for item in self.all()[:10]
+        ]
+        return "\n".join([*lines, self._report()])
+
+
+@dataclass(frozen=True)
+class Job:
+    """One TrainingJob or PredictionJob."""
+
+    namespace: Namespace
+    kind: Kind
+    name: str
+
+    def object(self) -> Json | None:
+        """The whole object, or None once it is gone."""
+        return self.namespace.get(self.kind, self.name)
+
+    def metadata(self) -> Json:
+        found = self.object()
+        assert found is not None, f"{self.name} is gone"
+        metadata: Json = found["metadata"]
+        return metadata
+
+    def status(self) -> Json:
+        """Its status; empty where there is none."""
+        return (self.object() or {}).get("status") or {}
+
+    @property
+    def uid(self) -> str:
+        return str(self.metadata()["uid"])
+
+    @property
+    def job_id(self) -> str:
+        """The cloud job's id, once the status has it."""
+        return str(self.until_status(lambda status: status.get("jobId"), "a job id")["jobId"])
+
+    def until_status(self, accept: Callable[[Json], Any], what: str, within: float = PATIENCE) -> Json:
+        """Wait for a status."""
+        return eventually(
+            self.status, accept, what=f"{self.name}: {what}", within=within, report=self.namespace.report
+        )
+
+    def until_state(self, *states: str, within: float = PATIENCE) -> Json:
+        """Wait until the status has one of these states, and give the status."""
+        return self.until_status(
+            lambda status: status.get("state") in states, f"state {' or '.join(states)}", within
+        )
+
+    def until_condition(
+        self, kind: str, status: str, reason: str | None = None, within: float = PATIENCE
+    ) -> Json:
+        """Wait for a condition, and give it."""
+
+        def there(shown: Json) -> bool:
+            found = condition(shown, kind)
+            return found.get("status") == status and reason in (None, found.get("reason"))
+
+        return condition(self.until_status(there, f"{kind}={status} {reason or ''}", within), kind)
+
+    def until_gone(self, within: float = PATIENCE) -> None:
+        eventually(
+            self.object,
+            lambda found: found is None,
+            what=f"{self.name} is gone",
+            within=within,
+            report=self.namespace.report,
+        )
+
+    def patch(self, change: Json) -> Json:
+        return self.namespace.patch(self.kind, self.name, change)
+
+    def patch_spec(self, **fields: Any) -> Json:
+        return self.patch({"spec": fields})
+
+    def annotate(self, **annotations: str) -> Json:
+        return self.patch({"metadata": {"annotations": annotations}})
+
+    def delete(self) -> None:
+        self.namespace.delete(self.kind, self.name)
+
+    def reasons(self) -> list[str]:
+        """The reasons of its events, in order."""
+        return [event["reason"] for event in self.namespace.events(self.uid)]
+
+
+def condition(status: Mapping[str, Any], kind: str) -> Json:
+    """A condition of a status; empty where it has none of the type."""
+    return next((dict(row) for row in status.get("conditions") or () if row["type"] == kind), {})
+
+
+def conditions(status: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """All conditions of a status: status and reason by type."""
+    return {row["type"]: (row["status"], row["reason"]) for row in status.get("conditions") or ()}
+
+
+def training(name: str, spec: Json | None = None, **training_input: Any) -> Json:
+    """The manifest of a valid TrainingJob."""
+    return _manifest(
+        TRAINING_JOB,
+        name,
+        spec,
+        {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/team/trainer:1"}, **training_input},
+    )
+
+
+def prediction(name: str, spec: Json | None = None, **prediction_input: Any) -> Json:
+    """The manifest of a valid PredictionJob."""
+    return _manifest(
+        PREDICTION_JOB,
+        name,
+        spec,
+        {
+            "region": "us-central1",
+            "dataFormat": "JSON",
+            "inputPaths": ["gs://bucket/in/*"],
+            "outputPath": "gs://bucket/out",
+            "modelName": "projects/team/models/census",
+            **prediction_input,
+        },
+    )
+
+
+def _manifest(kind: Kind, name: str, spec: Json | None, job_input: Json) -> Json:
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": kind.name,
+        "metadata": {"name": name},
+        "spec": {kind.input_field: job_input, **(spec or {})},
+    }
+
+
+def of_kind(kind: Kind, name: str, spec: Json | None = None) -> Json:
+    """The manifest of a valid resource of a kind."""
+    return training(name, spec) if kind is TRAINING_JOB else prediction(name, spec)
