@@ -118,6 +118,8 @@ class Display:
             return
         self._next_line = now + _LINE_EVERY_SECONDS
         amount = f"{step.done}/{step.total}" if step.total else str(step.done)
+        if step.unit == "bytes":
+            amount = f"{step.done >> 20}/{step.total >> 20} Mi"
         numbers = f": {amount} {step.unit}" if step.done else ""
         self._print(f"{step.message}{numbers} [{now - self._started:.0f} s]")
 

@@ -200,7 +200,8 @@ class ControlPlane:
                 that the API server makes for itself.
             resource: only writes to this plural, as `trainingjobs`.
         """
-        events = [json.loads(line) for line in self.audit_log.read_text("utf-8").splitlines()]
+        whole_lines = self.audit_log.read_bytes().rpartition(b"\n")[0]
+        events = [json.loads(line) for line in whole_lines.splitlines()]
         return [
             event
             for event in events

@@ -36,7 +36,7 @@ _FLAGS = (
     f"-X {_VERSION_VARIABLES}.gitMajor={_MAJOR} -X {_VERSION_VARIABLES}.gitMinor={_MINOR}",
 )
 _HELM_FLAGS = ("-trimpath", "-ldflags", f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}")
-NEEDED_BYTES = 9 << 30
+NEEDED_BYTES = 7 << 30
 PYTHON = sys.executable
 _POLL_SECONDS = 0.2
 _TAIL_LINES = 15

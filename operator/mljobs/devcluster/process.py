@@ -7,6 +7,7 @@ only; from asyncio call it through `asyncio.to_thread`.
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -16,12 +17,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
+_logger = logging.getLogger(__name__)
 _GUARDIAN = Path(__file__).with_name("guardian.py")
 _FIRST_BACKOFF = 0.1
 _LAST_BACKOFF = 5.0
 _LONG_LIFE = 10.0
-_START_TIMEOUT = 30.0
 
 
 class ProcessError(Exception):
@@ -156,17 +159,19 @@ class SupervisedProcess:
         """End it with SIGTERM, and with SIGKILL once `deadline` seconds have passed.
 
         Returns:
-            How it ended; None where it was never started.
+            How it ended; None where it was never started. Called from one of its own callbacks, this only
+            asks it to end, and returns how the run before ended.
         """
         self._stopping.set()
         if self._thread is None:
             return None
         self.send_signal(signal.SIGTERM)
+        if self._thread is threading.current_thread():  # a callback of ours: it cannot wait for itself
+            return self._last_exit
         while not self._done.wait(deadline):
             self.send_signal(signal.SIGKILL)
             deadline = 0.5
-        if self._thread is not threading.current_thread():
-            self._thread.join()
+        self._thread.join()
         return self._last_exit
 
     def log_tail(self, lines: int = 20) -> str:
@@ -245,14 +250,14 @@ class SupervisedProcess:
         while not self._stopping.wait(backoff):
             try:
                 self._spawn()
-            except (ProcessError, OSError):
+            except (ProcessError, OSError) as error:
                 backoff = _LAST_BACKOFF
+                _logger.warning("%s does not come back: %s; next try in %g s", self.name, error, backoff)
                 continue
             self.restarts += 1
             if self._stopping.is_set():  # terminate came between the check and the start
                 self.send_signal(signal.SIGTERM)
-            if self._on_restart is not None:
-                self._on_restart(self)
+            self._call(self._on_restart, self)
             return True
         return False
 
@@ -270,5 +275,12 @@ class SupervisedProcess:
             self._pid = self._guardian = None
         self._reap(guardian)
         self._last_exit = Exit(self.name, pid, int(value), self._stopping.is_set(), self.log_tail())
-        if self._on_exit is not None:
-            self._on_exit(self._last_exit)
+        self._call(self._on_exit, self._last_exit)
+
+    def _call(self, callback: Callable[[T], None] | None, argument: T) -> None:
+        """Call back; an error there must not end the supervision."""
+        try:
+            if callback is not None:
+                callback(argument)
+        except Exception:
+            _logger.exception("a callback of %s failed; it goes on running", self.name)

@@ -112,6 +112,7 @@ def kube_apiserver(
         layout.audit_policy.write_text(AUDIT_POLICY, "utf-8")
         flags["audit-policy-file"] = layout.audit_policy
         flags["audit-log-path"] = layout.audit_log
+        flags["audit-log-maxsize"] = 1024  # megabytes in one file, so that no count is cut by a rotation
     return [str(binaries / "kube-apiserver"), *(f"--{name}={value}" for name, value in flags.items())]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,28 @@ def test_terminate_ends_a_process_between_two_lives() -> None:
     assert process.wait(0) is not None
     assert process.pid is None
     assert len(exits) == count
+
+
+def test_a_callback_that_fails_or_ends_the_process_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(ended: Exit) -> None:
+        raise RuntimeError(f"no use for {ended.name}")
+
+    def end(back: SupervisedProcess) -> None:
+        back.terminate()
+
+    process = SupervisedProcess("false", ["false"], restart=True, on_exit=fail, on_restart=end).start()
+    ended = process.wait(DEADLINE)
+    assert ended is not None
+    assert process.restarts == 1
+    assert "a callback of false failed" in caplog.text
+
+
+def test_a_command_that_has_gone_is_tried_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    server = tmp_path / "server"
+    server.symlink_to(str(shutil.which("false")))
+    process = SupervisedProcess("server", [server], restart=True, on_exit=lambda _: server.unlink()).start()
+    wait_for(lambda: "server does not come back: " in caplog.text, "the warning")
+    assert process.terminate() is not None
 
 
 def test_a_killed_guardian_takes_the_server_with_it_and_it_comes_back(
