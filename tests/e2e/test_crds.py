@@ -14,7 +14,6 @@ from tests.unit.api import discovery
 from mljobs.api import crd
 from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, VERSION, Kind
 from mljobs.cli import crds
-from mljobs.devcluster import binaries
 from mljobs.devcluster.client import ApiError
 from mljobs.devcluster.controlplane import ControlPlane
 
@@ -71,19 +70,14 @@ class Kubectl:
 
 
 @pytest.fixture(scope="module")
-def control_plane() -> Iterator[ControlPlane]:
-    with ControlPlane() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def kubectl(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
+def kubectl(
+    control_plane: ControlPlane, binaries_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kubectl]:
     """kubectl in a namespace of its own, on a control plane that serves the CRDs with all rules."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
     control_plane.apply([*crds.definitions(), namespace])
     wait_until_published(control_plane)
-    folder = binaries.ensure(["kubectl"])
-    program = Kubectl(folder / "kubectl", control_plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
+    program = Kubectl(binaries_dir / "kubectl", control_plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
     yield program
     for kind in KINDS.values():
         program.out("delete", kind.plural, "--all", "--wait=false")
