@@ -98,7 +98,7 @@ class _Parser:
             self._depth -= 1
 
     def _comparison(self) -> Predicate:
-        field, _ = self._word()
+        field = self._field()
         match = _TOKEN.match(self.text, self.position)
         if not match or not match["operator"]:
             return self._compare("", "", field)
@@ -108,34 +108,44 @@ class _Parser:
             values = []
             while not self._accept(")"):
                 self._accept("OR")
-                values.append(self._word()[0])
+                values.append(self._word())
             parts = [self._compare(field, operator, value) for value in values]
             return lambda row: any(part(row) for part in parts)
         return self._compare(field, operator, self._value())
+
+    def _field(self) -> str:
+        """A field's path, parts of which may be quoted: `labels."a/b"`."""
+        field = self._word()
+        while self.position < len(self.text) and (
+            (field.endswith(".") and self.text[self.position] in "\"'")
+            or (self.text[self.position] == "." and self.text[self.position - 1] in "\"'")
+        ):
+            field += self._word()
+        return field
 
     def _value(self) -> str:
         """A value: quoted, or up to the next space or parenthesis, so that `gs://a` needs no quotes."""
         match = _TOKEN.match(self.text, self.position)
         if match and (match["double"] is not None or match["single"] is not None):
-            return self._word()[0]
+            return self._word()
         bare = _VALUE.match(self.text, self.position)
         if not bare:
             raise FilterError(f"a value is missing at character {self.position}")
         self.position = bare.end()
         return bare["value"]
 
-    def _word(self) -> tuple[str, bool]:
+    def _word(self) -> str:
         match = _TOKEN.match(self.text, self.position)
         quoted = match and next(
             (match[name] for name in ("double", "single") if match[name] is not None), None
         )
         if match and quoted is not None:
             self.position = match.end()
-            return _ESCAPE.sub(r"\1", quoted), True
+            return _ESCAPE.sub(r"\1", quoted)
         if not match or not match["word"]:
             raise FilterError(f"a name or a value is missing at character {self.position}")
         self.position = match.end()
-        return match["word"], False
+        return match["word"]
 
     def peek(self) -> str:
         match = _TOKEN.match(self.text, self.position)

@@ -173,8 +173,7 @@ def force(timeline: Timeline, now: float, state: State, pace: Pace, error: str =
     past = timeline.past(now)
     if past[-1].state.rank >= state.rank:
         raise ValueError(f"a job in state {past[-1].state} cannot become {state}: jobs never go back")
-    error = error or (USER_CANCEL if state is State.CANCELLED else "")
-    forced = (*past, Step(now, state, error if state.terminal else ""))
+    forced = (*past, Step(now, state, _said(state, error)))
     return Timeline(forced) if state.terminal else _continue(forced, now, pace, cancelled=error)
 
 
@@ -196,8 +195,15 @@ def _continue(past: tuple[Step, ...], now: float, pace: Pace, cancelled: str = "
             break
         if steps[-1].state is pace.final:
             break
-        steps.append(Step(at, state, pace.error if state.terminal else ""))
+        steps.append(Step(at, state, _said(state, pace.error)))
     return Timeline(tuple(steps))
+
+
+def _said(state: State, error: str) -> str:
+    """ErrorMessage in a state: a cancelled job always has one."""
+    if not state.terminal:
+        return ""
+    return error or (USER_CANCEL if state is State.CANCELLED else "")
 
 
 def _limit(steps: list[Step], until: float, pace: Pace) -> tuple[float, str] | None:

@@ -189,7 +189,7 @@ def _compare(field: str, sign: str, value: str) -> Predicate:
     """The comparisons of Cloud Logging: text without regard to case, `:` for "contains"."""
     if not sign:
         return lambda row: value.lower() in str(list(_leaves(row))).lower()
-    path = field.replace('"', "").split(".")
+    path = field.split(".")
     if sign in ("=~", "!~"):
         return _regex(path, sign, value)
     if sign == ":":

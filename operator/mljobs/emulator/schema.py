@@ -326,9 +326,8 @@ def _enum_reader(kind: str, words: list[str]) -> Reader:
     known = frozenset(words)
 
     def read(value: Any, path: str, problems: list[Violation]) -> Any:
-        word = value.upper() if isinstance(value, str) else value
-        if word in known:
-            return word
+        if isinstance(value, str) and value.upper() in known:
+            return value.upper()
         problems.append(_invalid(path, kind, value))
         return _UNSET
 
@@ -411,7 +410,7 @@ def _read_timestamp(value: Any, path: str, problems: list[Violation]) -> Any:
 
 def _read_bytes(value: Any, path: str, problems: list[Violation]) -> Any:
     try:
-        raw = base64.urlsafe_b64decode(_padded(value.replace("+", "-").replace("/", "_")))
+        raw = base64.b64decode(_padded(value.replace("-", "+").replace("_", "/")), validate=True)
     except (AttributeError, ValueError, binascii.Error):
         problems.append(_invalid(path, "TYPE_BYTES", value))
         return _UNSET

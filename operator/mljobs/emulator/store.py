@@ -1,6 +1,7 @@
 """All jobs of the emulator: made, found, planned anew, taken away."""
 
 import bisect
+import dataclasses
 import hashlib
 import heapq
 import operator
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from mljobs.emulator import lifecycle, tuning
 from mljobs.emulator.clock import Clock
 from mljobs.emulator.jobs import Job, Json, failure_text
-from mljobs.emulator.lifecycle import USER_CANCEL, Pace, State
+from mljobs.emulator.lifecycle import Pace, State
 from mljobs.emulator.scripting import Script
 
 _SEQUENCE = operator.attrgetter("sequence")
@@ -173,11 +174,10 @@ def job_failure(project: str, job_id: str) -> str:
 
 
 def _with_text(pace: Pace, job: Job) -> Pace:
-    """A pace that ends badly says why."""
-    if pace.error or pace.final not in (State.FAILED, State.CANCELLED):
+    """A pace that ends in failure says why."""
+    if pace.error or pace.final is not State.FAILED:
         return pace
-    error = USER_CANCEL if pace.final is State.CANCELLED else job_failure(job.project, job.id)
-    return Pace(pace.seconds, pace.final, error, pace.max_wait, pace.max_run)
+    return dataclasses.replace(pace, error=job_failure(job.project, job.id))
 
 
 def _seconds(duration: str | None) -> float | None:

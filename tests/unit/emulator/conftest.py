@@ -1,0 +1,184 @@
+"""An emulator with a clock that tests turn, and the same one behind HTTP."""
+
+import asyncio
+import json
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httplib2
+import pytest
+from googleapiclient import discovery
+
+from mljobs.emulator.clock import Clock
+from mljobs.emulator.control import Emulator
+from mljobs.emulator.errors import ApiError
+from mljobs.emulator.server import serving
+from mljobs.emulator.service import Call
+from mljobs.emulator.settings import Settings
+
+Json = dict[str, Any]
+
+
+class Time:
+    """A clock that only moves when it is turned."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@dataclass
+class Rig:
+    """An emulator without HTTP: methods by their last word."""
+
+    time: Time
+    emulator: Emulator
+    project: str = "p"
+    extra: Json = field(default_factory=dict)
+
+    def __call__(self, verb: str, job_id: str = "", body: Any = None, **query: str) -> Json:
+        call = Call(f"ml.projects.jobs.{verb}", self.project, job_id, query, {} if body is None else body)
+        answer: Json = json.loads(self.emulator.service.call(call).body)
+        return answer
+
+    def refuse(self, verb: str, job_id: str = "", body: Any = None, **query: str) -> ApiError:
+        with pytest.raises(ApiError) as caught:
+            self(verb, job_id, body, **query)
+        return caught.value
+
+    def create(self, body: Json) -> Json:
+        return self("create", body["jobId"], body)
+
+    def script(self, **script: Any) -> None:
+        from mljobs.emulator.scripting import Script, read_bodies
+
+        self.emulator.service.store.add_scripts(read_bodies(Script, script))
+
+
+def make_rig(**settings: Any) -> Rig:
+    time = Time()
+    emulator = Emulator(Settings(**settings), monotonic=time)
+    emulator.clock = Clock(emulator.settings.speed, monotonic=time, epoch=1_562_000_000.25)
+    emulator.service.clock = emulator.service.store.clock = emulator.clock
+    return Rig(time, emulator)
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return make_rig()
+
+
+@pytest.fixture
+def new_rig() -> Callable[..., Rig]:
+    return make_rig
+
+
+def training_job(job_id: str = "census", **changes: Any) -> Json:
+    training: Json = {
+        "scaleTier": "STANDARD_1",
+        "region": "us-central1",
+        "packageUris": ["gs://bucket/trainer.tar.gz"],
+        "pythonModule": "trainer.task",
+        "runtimeVersion": "2.11",
+        "pythonVersion": "3.7",
+    }
+    training |= changes
+    return {"jobId": job_id, "trainingInput": {k: v for k, v in training.items() if v is not None}}
+
+
+def prediction_job(job_id: str = "score", **changes: Any) -> Json:
+    prediction: Json = {
+        "dataFormat": "JSON",
+        "inputPaths": ["gs://bucket/in/*"],
+        "outputPath": "gs://bucket/out",
+        "region": "us-central1",
+        "modelName": "projects/p/models/m",
+    }
+    prediction |= changes
+    return {"jobId": job_id, "predictionInput": {k: v for k, v in prediction.items() if v is not None}}
+
+
+@pytest.fixture
+def training() -> Callable[..., Json]:
+    return training_job
+
+
+@pytest.fixture
+def prediction() -> Callable[..., Json]:
+    return prediction_job
+
+
+@dataclass
+class Server:
+    """An emulator behind HTTP on a thread of its own."""
+
+    url: str
+    time: Time
+    emulator: Emulator
+
+    def control(self, verb: str, path: str, body: Any = None) -> Json:
+        """A request of the control surface, or of the API without a client library."""
+        status, answer = self.send(verb, path, None if body is None else json.dumps(body).encode())
+        assert status == 200, answer
+        parsed: Json = json.loads(answer)
+        return parsed
+
+    def send(self, verb: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
+        request = urllib.request.Request(self.url + path, body, dict(headers), method=verb)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def effects(self) -> list[tuple[str, str, int, bool]]:
+        rows = self.control("GET", "/_emulator/ledger")["effects"]
+        return [
+            (row["method"].rpartition(".")[2], row["jobId"], row["status"], row["applied"]) for row in rows
+        ]
+
+    def client(self, **options: Any) -> Any:
+        return discovery.build(
+            "ml",
+            "v1",
+            http=httplib2.Http(timeout=10),
+            static_discovery=True,
+            client_options={"api_endpoint": self.url},
+            **options,
+        )
+
+
+def serve(rig: Rig) -> Iterator[Server]:
+    started: threading.Event = threading.Event()
+    urls: list[str] = []
+    loop = asyncio.new_event_loop()
+    stop = asyncio.Event()
+
+    async def main() -> None:
+        async with serving(rig.emulator) as url:
+            urls.append(url)
+            started.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
+    thread.start()
+    assert started.wait(10)
+    try:
+        yield Server(urls[0], rig.time, rig.emulator)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
+
+
+@pytest.fixture
+def server(rig: Rig) -> Iterator[Server]:
+    yield from serve(rig)

@@ -1,0 +1,76 @@
+"""The emulator's answers have the shape of answers that were recorded from the service."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mljobs.emulator.lifecycle import State
+from mljobs.emulator.schema import ml_v1
+
+Json = dict[str, Any]
+Rig = Any
+RECORDED = Path(__file__).parents[4] / "shared" / "corpus" / "recorded"
+JOB = ml_v1().message("GoogleCloudMlV1__Job")
+
+
+def recorded_jobs() -> list[Any]:
+    """Every recorded Job, with the name of its file."""
+    found = []
+    files = [*RECORDED.glob("get_job_*.json"), *RECORDED.glob("ml-job*/get-*.json")]
+    for file in sorted(files):
+        document = json.loads(file.read_text())
+        body = document.get("body", document)
+        found += [pytest.param(job, id=file.parent.name + file.stem) for job in body.get("jobs", [body])]
+    return found
+
+
+@pytest.mark.parametrize("job", recorded_jobs())
+def test_recorded_jobs_are_canonical(job: Json) -> None:
+    assert JOB.prune(JOB.decode(job, "job")) == job
+
+
+@pytest.mark.parametrize("job", recorded_jobs())
+def test_the_same_job_looks_the_same(rig: Rig, training: Callable[..., Json], job: Json) -> None:
+    program = {"runtimeVersion": "1.2"} if "packageUris" in job["trainingInput"] else {}
+    body = {"jobId": job["jobId"], "trainingInput": {**job["trainingInput"], **program}}
+    rig.script(timeline={"QUEUED": 10, "PREPARING": 20, "RUNNING": 100, "CANCELLING": 5}, final=final(job))
+    rig.create(body)
+    rig.time.advance(60)
+    if job["state"] == "CANCELLED":
+        rig("cancel", job["jobId"])
+    rig.time.advance(1000)
+    shown = rig("get", job["jobId"])
+    assert shape(shown) == shape({**job, "trainingInput": body["trainingInput"]})
+    assert shown["state"] == job["state"]
+    if job["state"] == "CANCELLED":
+        assert shown["errorMessage"] == job["errorMessage"]
+
+
+def final(job: Json) -> str:
+    return job["state"] if job["state"] != State.CANCELLED else State.SUCCEEDED
+
+
+def shape(value: Any) -> Any:
+    """Names and types."""
+    if isinstance(value, dict):
+        return {name: shape(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [shape(item) for item in value]
+    return type(value).__name__
+
+
+AUDIT = RECORDED / "ml-job-create.audit.json"
+
+
+@pytest.mark.parametrize("file", [AUDIT] if AUDIT.is_file() else [], ids=lambda file: file.name)
+def test_create_answers_as_recorded(rig: Rig, file: Path) -> None:
+    entry = json.loads(file.read_text())["protoPayload"]
+    request, answer = entry["request"]["job"], entry["response"]
+    answer.pop("@type")
+    created = rig.create(request)
+    assert created.keys() == answer.keys()
+    for name in ("jobId", "state", "trainingInput"):
+        assert created[name] == answer[name]
