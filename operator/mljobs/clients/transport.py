@@ -33,7 +33,7 @@ class BrokenExchange(ConnectionError):
 class _OnceConnection(HTTPConnection):
     """Mixed in before httplib2's connection classes. Raises what httplib2 passes on without a second try."""
 
-    _idle_since = 0.0
+    _idle_since: float | None = None  # None: it has carried no exchange yet
     _opened: socket.socket | None = None  # `sock` is gone as soon as an answer without a length begins
 
     def connect(self) -> None:
@@ -41,7 +41,7 @@ class _OnceConnection(HTTPConnection):
             super().connect()
         except OSError as error:
             raise NotConnected(f"cannot connect to {self.host}:{self.port}: {error}") from error
-        self._opened = self.sock
+        self._opened, self._idle_since = self.sock, None
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
@@ -73,6 +73,8 @@ class _OnceConnection(HTTPConnection):
                 socket.socket.shutdown(self._opened, socket.SHUT_RDWR)
 
     def _is_stale(self, sock: socket.socket) -> bool:
+        if self._idle_since is None:
+            return False
         # Readable while nothing is asked: the server has closed it, or has sent what nobody wants.
         return time.monotonic() - self._idle_since > IDLE_LIMIT or wait_for_read(sock, timeout=0.0)
 

@@ -4,6 +4,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -64,6 +65,13 @@ class RawServer:
     @property
     def connections(self) -> int:
         return len(self._sockets)
+
+    def join_connection(self, number: int) -> None:
+        """Wait until the server has closed its end of a connection."""
+        deadline = time.monotonic() + 10
+        while self._sockets[number].fileno() != -1:
+            assert time.monotonic() < deadline, "the connection is still open"
+            time.sleep(0.001)
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)

@@ -1,0 +1,181 @@
+"""Quotas, on a loop whose clock jumps from timer to timer: exact and at once."""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from aiolimiter import AsyncLimiter
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mljobs.clients import limits as module
+from mljobs.clients.limits import WINDOW, Limits, ProjectLimits, bucket
+from mljobs.domain.errors import Throttled
+
+
+class _JumpingSelector(selectors.SelectSelector):
+    """Where the loop would sleep, the clock jumps; each turn takes a nanosecond, so that it never stands."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        self.now += (timeout or 0.0) + 1e-9
+        return super().select(0)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self.clock = _JumpingSelector()
+        super().__init__(self.clock)
+
+    def time(self) -> float:
+        return self.clock.now
+
+
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        return runner.run(main)
+
+
+async def _admissions(limits: ProjectLimits, count: int, project: str = "p") -> list[float]:
+    loop, times = asyncio.get_running_loop(), []
+
+    async def one() -> None:
+        await limits.admit(project, "create")
+        times.append(loop.time())
+
+    await asyncio.gather(*(one() for _ in range(count)))
+    return times
+
+
+def _most_in_a_window(times: list[float]) -> int:
+    return max(sum(start <= time < start + WINDOW - 1e-6 for time in times) for start in times)
+
+
+@settings(deadline=None, max_examples=40)
+@given(quota=st.integers(1, 400), rounds=st.integers(2, 4))
+def test_no_window_holds_more_than_the_quota(quota: int, rounds: int) -> None:
+    limits = ProjectLimits(Limits(creates_per_minute=quota), patience=30)
+    times = run(_admissions(limits, min(rounds * quota, 600)))
+    assert times == sorted(times)
+    assert _most_in_a_window(times) <= quota
+    # … and no more than the burst's share of it is given away in the long run
+    assert times[-1] <= WINDOW * len(times) / (quota * (1 - module.BURST_SHARE))
+
+
+def test_the_obvious_bucket_would_pass_the_quota() -> None:
+    """Why `bucket` exists."""
+
+    async def main() -> list[float]:
+        limits = ProjectLimits(Limits(creates_per_minute=60), patience=30)
+        gate = limits._gate("p", "create")
+        gate.bucket = AsyncLimiter(60, 60)
+        return await _admissions(limits, 200)
+
+    assert _most_in_a_window(run(main())) > 110
+
+
+def test_what_goes_out_at_once() -> None:
+    times = run(_admissions(ProjectLimits(Limits(), patience=30), 60))
+    assert times[:6] == pytest.approx([0.0] * 6, abs=1e-3)
+    assert times[59] == pytest.approx(WINDOW * 54 / 55)
+
+
+def test_a_fraction_of_a_request_a_minute() -> None:
+    times = run(_admissions(ProjectLimits(Limits(creates_per_minute=0.5), patience=30), 3))
+    assert [b - a for a, b in pairwise(times)] == pytest.approx([120.0, 120.0])
+
+
+@pytest.mark.parametrize("none", [None, 0])
+def test_no_limit(none: float | None) -> None:
+    assert run(_admissions(ProjectLimits(Limits(creates_per_minute=none), patience=30), 500))[-1] < 1e-3
+
+
+def test_projects_and_kinds_have_buckets_of_their_own() -> None:
+    async def main() -> float:
+        limits = ProjectLimits(Limits(creates_per_minute=1, others_per_minute=1), patience=30)
+        for project in ("p", "q"):
+            assert await limits.admit(project, "create") < 1e-3
+            assert await limits.admit(project, "other") < 1e-3
+        return await limits.admit("p", "other")
+
+    assert run(main()) == pytest.approx(60.0)
+
+
+def test_a_pause_holds_back_and_is_told() -> None:
+    async def main() -> None:
+        limits = ProjectLimits(Limits(creates_per_minute=0, others_per_minute=0), patience=30)
+        limits.pause("p", "create", 20)
+        limits.pause("p", "create", 5)  # a shorter one does not shorten it
+        limits.pause("q", "create", None)
+        assert await limits.admit("p", "other") < 1e-3
+        assert await limits.admit("q", "create") < 1e-3
+        assert await limits.admit("p", "create") == pytest.approx(20)
+        assert await limits.admit("p", "create") < 1e-3
+
+    run(main())
+
+
+def test_a_pause_longer_than_patience_refuses_at_once() -> None:
+    async def main() -> None:
+        limits = ProjectLimits(Limits(), patience=30)
+        limits.pause("p", "create", 3600)
+        with pytest.raises(Throttled, match=r"project p: .* another 3600 s; nothing was sent") as caught:
+            await limits.admit("p", "create")
+        assert caught.value.retry_after == pytest.approx(3600)
+
+    run(main())
+
+
+def test_those_who_wait_for_the_bucket_do_not_break_out_of_a_pause_together() -> None:
+    async def main() -> list[float]:
+        limits = ProjectLimits(Limits(creates_per_minute=60), patience=100)
+        waiting = asyncio.create_task(_admissions(limits, 60))
+        await asyncio.sleep(2)
+        limits.pause("p", "create", 50)
+        return await waiting
+
+    times = run(main())
+    before, after = [t for t in times if t < 52], [t for t in times if t >= 52]
+    assert len(before) == 7
+    assert _most_in_a_window(times) <= 60
+    assert sum(t == pytest.approx(52) for t in after) <= 7
+
+
+def test_a_cancelled_waiter_takes_no_place() -> None:
+    async def main() -> float:
+        limits = ProjectLimits(Limits(creates_per_minute=1), patience=30)
+        await limits.admit("p", "create")
+        waiter = asyncio.create_task(limits.admit("p", "create"))
+        await asyncio.sleep(1)
+        waiter.cancel()
+        return await limits.admit("p", "create")
+
+    assert run(main()) == pytest.approx(59.0)
+
+
+def test_the_number_of_buckets_is_bounded() -> None:
+    async def main() -> None:
+        limits = ProjectLimits(Limits(), patience=30)
+        for number in range(module.PROJECTS_LIMIT + 50):
+            await limits.admit("busy", "create") if number % 9 == 0 else None
+            await limits.admit(f"p{number}", "create")
+        assert len(limits._gates) == module.PROJECTS_LIMIT
+        assert ("busy", "create") in limits._gates
+        assert ("p0", "create") not in limits._gates
+
+    run(main())
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+@pytest.mark.parametrize("name", ["creates_per_minute", "others_per_minute"])
+def test_a_limit_that_cannot_work_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"{name}: {value}"):
+        Limits(**{name: value})
+
+
+def test_the_bucket_of_the_default() -> None:
+    assert bucket(60).max_rate == 6
