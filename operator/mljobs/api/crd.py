@@ -207,9 +207,7 @@ def _columns(kind: Kind) -> list[JsonObject]:
     return [
         _column("State", ".status.state", "The job's state in the service's words"),
         _column("Job", ".status.jobId", "The id of the job"),
-        _column(
-            "Project", ".spec.projectId", "The Google Cloud project, where the resource names it", wide=True
-        ),
+        _column("Project", ".status.projectId", "The Google Cloud project that the job is in", wide=True),
         _column("Region", f".spec.{kind.input_field}.region", "The region that the job runs in", wide=True),
         _column(
             "Reason",

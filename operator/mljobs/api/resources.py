@@ -41,6 +41,39 @@ class DeletionPolicy(StrEnum):
     ORPHAN = "Orphan"
 
 
+class IamCondition(Model):
+    """When a binding holds: the API's `Expr`."""
+
+    expression: Annotated[str, Field(max_length=4096)] | None = None
+    """The condition in the Common Expression Language."""
+
+    title: Name | None = None
+    """A short name of the condition."""
+
+    description: Annotated[str, Field(max_length=4096)] | None = None
+    """What the condition is for."""
+
+    location: Name | None = None
+    """Where the expression comes from, for error messages."""
+
+
+class IamBinding(Model):
+    """Who has a role on the job."""
+
+    role: Annotated[Name, Field(min_length=1)]
+    """The role, such as `roles/ml.jobOwner`."""
+
+    members: Annotated[tuple[Annotated[Name, Field(min_length=1)], ...], Field(min_length=1, max_length=256)]
+    """Who has it: `user:…`, `group:…`, `serviceAccount:…`, `domain:…`."""
+
+    condition: IamCondition | None = None
+    """When they have it. Left out, always."""
+
+
+IamBindings = Annotated[tuple[IamBinding, ...], Field(max_length=32)]
+"""Bindings of a job's IAM policy."""
+
+
 class JobSpec(Model):
     """What both kinds have in common."""
 
@@ -59,6 +92,10 @@ class JobSpec(Model):
 
     deletion_policy: DeletionPolicy = DeletionPolicy.CANCEL
     """What becomes of the job when the resource is deleted: `Cancel` ends it, `Orphan` leaves it running."""
+
+    iam_bindings: IamBindings | None = None
+    """Who may do what with the job, kept in its IAM policy; bindings that others have made stay. They may be
+    changed at any time while the job has not ended."""
 
     suspend: Flag = False
     """Holds the job back while it is true. On a job that was submitted, true cancels it, and false again
@@ -180,6 +217,12 @@ class JobStatus(Observed):
 
     etag: Name | None = None
     """The service's mark of the job's current version, which guards changes of its labels."""
+
+    project_id: Word | None = None
+    """The Google Cloud project that the job is in."""
+
+    iam_bindings: IamBindings | None = None
+    """What the operator has put into the job's IAM policy."""
 
     labels: Labels | None = None
     """The labels that the job has at the service, the operator's own included."""

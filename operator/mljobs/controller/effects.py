@@ -1,16 +1,20 @@
 """Carries out what was decided at the job service, and says what that taught."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from mljobs.domain import errors
-from mljobs.domain.decisions import Cancel, Effect, Look, Submit, UpdateLabels
+from mljobs.domain.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
+from mljobs.domain.iam import merged
 from mljobs.domain.observation import Method, Observation
 from mljobs.domain.port import JobService
 from mljobs.domain.resource import Resource, Target
 
 logger = logging.getLogger(__name__)
+
+CANCEL_PERMISSION = "ml.jobs.cancel"
+"""Not part of `roles/ml.developer` (documentation of access control)."""
 
 
 class Effects:
@@ -41,6 +45,11 @@ class Effects:
                     return self._failed(known, Method.CREATE, error, resource)
             case Look(target):
                 return await self._look(target, resource, known.about(target))
+            case Adopt(intent, labels):
+                logger.info("adopting %s", intent.target.job_name)
+                return await self._adopt(intent.target, labels, resource, known.about(intent.target))
+            case BindIam(target):
+                return await self._bind(effect, resource, known.about(target))
             case UpdateLabels(target):
                 return await self._relabel(effect, resource, known.about(target))
             case Cancel(target):
@@ -54,6 +63,34 @@ class Effects:
             return known.missed(self._clock())
         except errors.JobServiceError as error:
             return self._failed(known, Method.GET, error, resource)
+
+    async def _adopt(
+        self, target: Target, labels: Mapping[str, str], resource: Resource, known: Observation
+    ) -> Observation:
+        known = await self._look(target, resource, known)
+        if known.job is None:
+            return known
+        return await self._relabel(
+            UpdateLabels(target, {**known.job.labels, **labels}, known.job.etag), resource, known
+        )
+
+    async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:
+        """Read, modify, write; a concurrent change is read anew at once, and only so often."""
+        target = effect.target
+        for last in (False, False, True):
+            try:
+                policy = await self._service.get_iam_policy(target.project, target.job_id)
+                changed = merged(policy, effect.wanted, effect.applied)
+                if changed is not None:
+                    await self._service.set_iam_policy(target.project, target.job_id, changed)
+            except errors.NotFound:
+                return known.missed(self._clock())
+            except errors.JobServiceError as error:
+                if isinstance(error, errors.StaleEtag) and not last:
+                    continue
+                return self._failed(known, Method.IAM, error, resource)
+            break
+        return known.bound_to(effect.wanted)
 
     async def _relabel(self, effect: UpdateLabels, resource: Resource, known: Observation) -> Observation:
         target = effect.target
@@ -77,9 +114,25 @@ class Effects:
             seen = await self._look(target, resource, known)
             running = seen.job is not None and not seen.job.ending
             return self._failed(seen, Method.CANCEL, error, resource) if running else seen
+        except errors.Denied as error:
+            named = await self._name_permission(target, error)
+            return self._failed(known, Method.CANCEL, named, resource)
         except errors.JobServiceError as error:
             return self._failed(known, Method.CANCEL, error, resource)
         return known.accepted_cancel()
+
+    async def _name_permission(self, target: Target, error: errors.Denied) -> errors.Denied:
+        """Say which permission is missing, where the service tells."""
+        try:
+            granted = await self._service.test_iam_permissions(
+                target.project, target.job_id, [CANCEL_PERMISSION]
+            )
+        except errors.JobServiceError:
+            return error
+        if CANCEL_PERMISSION in granted:
+            return error
+        message = f"{error.message} The permission {CANCEL_PERMISSION} is missing on {target.job_name}."
+        return errors.Denied(message, status=error.status)
 
     def _failed(
         self, known: Observation, method: Method, error: errors.JobServiceError, resource: Resource

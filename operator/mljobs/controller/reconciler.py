@@ -20,8 +20,20 @@ from mljobs.controller.store import Key, Store
 from mljobs.controller.workqueue import WorkQueue
 from mljobs.domain.conditions import Reason
 from mljobs.domain.decide import Policy, decide, polled
-from mljobs.domain.decisions import Cancel, Decision, Keep, Look, Release, Submit, UpdateLabels, Wait
+from mljobs.domain.decisions import (
+    Adopt,
+    BindIam,
+    Cancel,
+    Decision,
+    Keep,
+    Look,
+    Release,
+    Submit,
+    UpdateLabels,
+    Wait,
+)
 from mljobs.domain.events import Event
+from mljobs.domain.problems import summary
 from mljobs.domain.project import project
 from mljobs.domain.resource import FINALIZER, SUBMISSION, Intent, Resource
 
@@ -145,10 +157,11 @@ class Reconciler:
             case Release(left_behind):
                 await self._release(key, resource, left_behind)
                 return True
-            case Submit(intent) if resource.intent != intent or not resource.held:
+            case Submit(intent) | Adopt(intent) if resource.intent != intent or not resource.held:
                 await self._record(resource, intent)
+                await self._warn(resource, decision)
                 return False
-            case Submit() | Look() | UpdateLabels() | Cancel():
+            case Submit() | Adopt() | Look() | UpdateLabels() | BindIam() | Cancel():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
                 return False
@@ -170,6 +183,11 @@ class Reconciler:
         self._keep(
             await self._kube.patch_metadata(resource, {"finalizers": finalizers, "annotations": annotations})
         )
+
+    async def _warn(self, resource: Resource, decision: Submit | Adopt) -> None:
+        """Say once a generation what is legal, but probably not meant."""
+        if isinstance(decision, Submit) and decision.warnings:
+            await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.warnings)))
 
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
         if left_behind:

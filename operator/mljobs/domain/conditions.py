@@ -19,6 +19,7 @@ class Reason(StrEnum):
     REJECTED = "Rejected"
     JOB_ID_TAKEN = "JobIdTaken"
     DENIED = "Denied"
+    NOTHING_TO_ADOPT = "NothingToAdopt"
     LOST = "Lost"
     NOT_FINISHED = "NotFinished"
     JOB_SUCCEEDED = "JobSucceeded"
@@ -32,6 +33,7 @@ class Reason(StrEnum):
     NOT_SUSPENDED = "NotSuspended"
     WAITING = "Waiting"
     LEFT_BEHIND = "LeftBehind"
+    SPEC_WARNING = "SpecWarning"
 
 
 MEANING: dict[Reason, str] = {
@@ -56,6 +58,7 @@ MEANING: dict[Reason, str] = {
     Reason.DENIED: (
         "The operator's credentials may not do this. Grant the permission; the operator tries again slowly."
     ),
+    Reason.NOTHING_TO_ADOPT: "There is no such job to take over. Correct spec.projectId and spec.jobId.",
     Reason.LOST: (
         "The service no longer knows the job. It is never submitted again silently: make a new resource."
     ),
@@ -72,6 +75,7 @@ MEANING: dict[Reason, str] = {
     Reason.LEFT_BEHIND: (
         "The resource was let go while its job may still run; cancel it by hand if it is not wanted."
     ),
+    Reason.SPEC_WARNING: "The spec is legal, but something in it is deprecated or has no effect.",
     Reason.WAITING: "The resource cannot go on before somebody changes something; see Stalled.",
 }
 """What each reason means, and what a user does about it."""

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from mljobs.domain import errors, naming
 from mljobs.domain.conditions import MEANING, Reason
 from mljobs.domain.decisions import (
+    Adopt,
+    BindIam,
     Cancel,
     Decision,
     Finish,
@@ -28,7 +30,7 @@ from mljobs.domain.decisions import (
 from mljobs.domain.observation import Method, Observation, Trouble
 from mljobs.domain.port import Job
 from mljobs.domain.problems import Problem
-from mljobs.domain.resource import Intent, Resource, Target
+from mljobs.domain.resource import ADOPT, Intent, Resource, Target
 from mljobs.domain.translate import to_job
 from mljobs.domain.validate import validate
 
@@ -92,7 +94,23 @@ def _start(resource: Resource, observation: Observation, policy: Policy, now: da
     in_doubt = intent is not None and _in_doubt(resource, observation, policy)
     if in_doubt and (resource.suspend or (intent and intent.target != planned)):
         return _settle_doubt(resource, observation, policy, now)
-    return Hold() if resource.suspend else _submit(resource, planned, policy, now)
+    if resource.suspend:
+        return Hold()
+    if resource.adopt and planned.attempt == 1:
+        return _adopt(resource, planned, observation, now)
+    return _submit(resource, planned, policy, now)
+
+
+def _adopt(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:
+    """Take over the job that the user has named; a new one is never made instead."""
+    if observation.about(target).absent_at:
+        return Stall(
+            Reason.NOTHING_TO_ADOPT,
+            f"{target.job_name} is to be adopted, but there is no such job. "
+            f"Correct spec.projectId and spec.jobId, or take the annotation {ADOPT} off to submit a new one.",
+        )
+    trouble = observation.waiting(now, Method.PATCH)
+    return _wait(trouble) if trouble else Adopt(_intent(resource, target, now), resource.labels)
 
 
 def _refused(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision | None:
@@ -100,7 +118,7 @@ def _refused(resource: Resource, observation: Observation, policy: Policy, now: 
     intent = resource.intent
     if intent is None or resource.generation > intent.generation:
         return None
-    if observation.job and not _ours(resource, observation.job):
+    if observation.job and not _ours(resource, observation.job) and not resource.adopt:
         return Stall(
             Reason.JOB_ID_TAKEN,
             f"Project {intent.target.project} already has a job {intent.target.job_id} of somebody else's. "
@@ -123,7 +141,7 @@ def _refusal_recorded(resource: Resource) -> bool:
         intent is not None
         and resource.status.get("observedGeneration", -1) >= intent.generation
         and not resource.submitted
-        and resource.stalled_by(Reason.REJECTED, Reason.JOB_ID_TAKEN)
+        and resource.stalled_by(Reason.REJECTED, Reason.JOB_ID_TAKEN, Reason.NOTHING_TO_ADOPT)
     )
 
 
@@ -131,11 +149,16 @@ def _submit(resource: Resource, target: Target, policy: Policy, now: datetime) -
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
     if validated.spec is None:
         return Refuse(validated.problems)
-    intent = resource.intent
-    if intent is None or intent.target != target or intent.generation != resource.generation:
-        intent = Intent(target, resource.generation, now)
     job = to_job(resource.kind, validated.spec, job_id=target.job_id, labels=resource.labels)
-    return Submit(intent, job)
+    return Submit(_intent(resource, target, now), job, validated.warnings)
+
+
+def _intent(resource: Resource, target: Target, now: datetime) -> Intent:
+    """The intent that is written down already, if it is the same, else a new one."""
+    intent = resource.intent
+    if intent and intent.target == target and intent.generation == resource.generation:
+        return intent
+    return Intent(target, resource.generation, now)
 
 
 def _plan(resource: Resource, policy: Policy, attempt: int) -> Target:
@@ -214,7 +237,7 @@ def _run(
         return Hold() if suspended and job.state == "CANCELLED" else Finish()
     if suspended or resource.suspend:
         return _suspend(resource, target, observation, now) if suspended else Suspend(target)
-    return _relabel(resource, target, observation, job, now)
+    return _tend(resource, target, observation, job, now)
 
 
 def _unseen(target: Target, observation: Observation) -> Decision:
@@ -235,11 +258,29 @@ def _suspend(resource: Resource, target: Target, observation: Observation, now: 
     return _wait(trouble) if trouble else Cancel(target)
 
 
+def _tend(resource: Resource, target: Target, observation: Observation, job: Job, now: datetime) -> Decision:
+    """Keep what may change on a running job as the spec has it: labels and IAM bindings."""
+    if job.ending or not _ours(resource, job):
+        return Watch(target)
+    if dict(job.labels) != resource.labels:
+        return _relabel(resource, target, observation, job, now)
+    applied = resource.iam_applied if observation.bound is None else observation.bound
+    if list(applied) == list(resource.iam_bindings):
+        return Watch(target)
+    trouble = observation.troubles.get(Method.IAM)
+    if trouble and isinstance(trouble.error, errors.Rejected) and trouble.generation == resource.generation:
+        return Stall(
+            Reason.REJECTED,
+            f"The service refused the bindings: {trouble.error.message} Correct spec.iamBindings.",
+        )
+    if trouble and now < trouble.retry_at:
+        return _wait(trouble)
+    return BindIam(target, resource.iam_bindings, applied)
+
+
 def _relabel(
     resource: Resource, target: Target, observation: Observation, job: Job, now: datetime
 ) -> Decision:
-    if job.ending or not _ours(resource, job) or dict(job.labels) == resource.labels:
-        return Watch(target)
     problems = _label_problems(resource)
     if problems:
         return Refuse(problems)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from mljobs.domain.conditions import Reason
 from mljobs.domain.port import JobDocument
@@ -16,6 +17,15 @@ class Submit:
 
     intent: Intent
     job: JobDocument
+    warnings: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Write the intent down if it is not there yet, then take the job over by giving it our labels."""
+
+    intent: Intent
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,21 @@ class UpdateLabels:
     target: Target
     labels: Mapping[str, str]
     etag: str
+
+
+@dataclass(frozen=True)
+class BindIam:
+    """Bring our bindings into the job's IAM policy.
+
+    Attributes:
+        target: the job.
+        wanted: what the spec asks for.
+        applied: what was put there before.
+    """
+
+    target: Target
+    wanted: Sequence[Mapping[str, Any]]
+    applied: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -111,7 +136,7 @@ class Keep:
     """Nothing to do and nothing to say."""
 
 
-Effect = Submit | Look | UpdateLabels | Cancel
+Effect = Submit | Adopt | Look | UpdateLabels | BindIam | Cancel
 """What needs a call to the service; decide is asked again with its outcome."""
 
 Settled = Watch | Suspend | Hold | Finish | Refuse | Stall | Wait

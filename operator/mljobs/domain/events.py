@@ -18,6 +18,8 @@ WARNINGS = frozenset(
         Reason.THROTTLED,
         Reason.SERVICE_UNAVAILABLE,
         Reason.LEFT_BEHIND,
+        Reason.SPEC_WARNING,
+        Reason.NOTHING_TO_ADOPT,
     }
 )
 """The reasons that are news for whoever is on call."""

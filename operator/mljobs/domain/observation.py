@@ -3,10 +3,11 @@
 Nothing here is stored: after a restart it is learnt anew from the service, by the names in the resource.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from mljobs.domain import errors
 from mljobs.domain.port import Job
@@ -20,6 +21,7 @@ class Method(StrEnum):
     GET = "get"
     PATCH = "patch"
     CANCEL = "cancel"
+    IAM = "setIamPolicy"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Observation:
         job: as last seen.
         created: whether our own create call was answered with the job.
         cancelled: whether the service has accepted a cancel of ours.
+        bound: the IAM bindings that were put into the job's policy; None before that.
         absences: how often in a row the service said that there is no such job.
         absent_at: when it last said so.
         doubtful_at: when a create call last ended without a usable answer.
@@ -62,6 +65,7 @@ class Observation:
     job: Job | None = None
     created: bool = False
     cancelled: bool = False
+    bound: Sequence[Mapping[str, Any]] | None = None
     absences: int = 0
     absent_at: datetime | None = None
     doubtful_at: datetime | None = None
@@ -95,6 +99,10 @@ class Observation:
     def accepted_cancel(self) -> "Observation":
         """The service has taken our cancel call."""
         return replace(self, cancelled=True, troubles=self._without(Method.CANCEL))
+
+    def bound_to(self, bindings: Sequence[Mapping[str, Any]]) -> "Observation":
+        """The job's IAM policy has these bindings of ours."""
+        return replace(self, bound=bindings, troubles=self._without(Method.IAM))
 
     def failed(
         self,

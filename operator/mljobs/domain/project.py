@@ -69,9 +69,13 @@ def _job_part(
         "attempt": target.attempt,
         "jobId": target.job_id,
         "jobName": target.job_name,
+        "projectId": target.project,
         **_urls(target),
         **_seen(resource, job),
     }
+    bound = resource.iam_applied if observation.bound is None else observation.bound
+    if bound and resource.recorded in (None, target):
+        status["iamBindings"] = [dict(binding) for binding in bound]
     earlier = _earlier(resource, target)
     if earlier:
         status["attempts"] = earlier
@@ -199,6 +203,8 @@ def _succeeded(resource: Resource, decision: Settled, status: JsonObject, accept
             return _Shown(
                 "True" if state == "SUCCEEDED" else "False", _OUTCOMES[state], status.get("errorMessage", "")
             )
+    if isinstance(decision, Wait | Refuse | Stall | Hold) and not accepted:
+        return _Shown("Unknown", _unsubmitted(decision).reason, _unsubmitted(decision).message)
     return _Shown("Unknown", Reason.NOT_FINISHED)
 
 

@@ -5,7 +5,7 @@ Everything is read leniently from the raw object: a resource that breaks every r
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,9 @@ SUBMISSION = "mljobs.dev/submission"
 
 FORCE_RELEASE = "mljobs.dev/force-release"
 """The annotation by which a user gives up on the cloud job, whatever its state: `"true"`."""
+
+ADOPT = "mljobs.dev/adopt"
+"""The annotation by which a user hands an existing cloud job to a resource: `"true"`, with `spec.jobId`."""
 
 _JOB_NAME = re.compile(r"projects/([^/]+)/jobs/([^/]+)")
 
@@ -148,6 +151,21 @@ class Resource:
         return self.annotations.get(FORCE_RELEASE) == "true"
 
     @property
+    def adopt(self) -> bool:
+        """Whether the user wants an existing job to be taken over instead of a new one."""
+        return self.annotations.get(ADOPT) == "true"
+
+    @property
+    def iam_bindings(self) -> Sequence[Mapping[str, Any]]:
+        """The bindings that the user wants in the job's IAM policy."""
+        return _mappings(self.spec.get("iamBindings"))
+
+    @property
+    def iam_applied(self) -> Sequence[Mapping[str, Any]]:
+        """The bindings that are recorded as put into the job's IAM policy."""
+        return _mappings(self.status.get("iamBindings"))
+
+    @property
     def orphan(self) -> bool:
         """Whether deleting the resource leaves the cloud job alone."""
         return self.spec.get("deletionPolicy") == "Orphan"
@@ -215,6 +233,10 @@ class Resource:
         """Whether the status says Stalled for one of these reasons."""
         stalled = self.condition(ConditionType.STALLED)
         return stalled.get("status") == "True" and stalled.get("reason") in reasons
+
+
+def _mappings(rows: Any) -> Sequence[Mapping[str, Any]]:
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else []
 
 
 def timestamp(moment: datetime) -> str:

@@ -22,6 +22,8 @@ from mljobs.domain import errors
 from mljobs.domain.conditions import Reason
 from mljobs.domain.decide import Policy, decide, polled
 from mljobs.domain.decisions import (
+    Adopt,
+    BindIam,
     Cancel,
     Decision,
     Finish,
@@ -53,6 +55,7 @@ def decided(subject: Resource, known: Observation | None = None, policy: Policy 
     return decide(subject, known or Observation(since=START), policy, NOW)
 
 
+BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 SUSPENDED = condition("Suspended", "True", "Suspending")
 
 CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
@@ -203,6 +206,75 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
         observed(job=job(), troubles=trouble(Method.PATCH, errors.Unavailable("cut"))),
         Wait,
+    ),
+    # IAM
+    "bindings are wanted": (
+        resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
+        observed(job=job()),
+        BindIam(TARGET, BINDINGS, []),
+    ),
+    "bindings are recorded": (
+        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
+        observed(job=job()),
+        Watch(TARGET),
+    ),
+    "bindings are made": (
+        resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
+        observed(job=job(), bound=BINDINGS),
+        Watch(TARGET),
+    ),
+    "bindings are no longer wanted": (
+        resource(intended=intent(), status=status(iamBindings=BINDINGS)),
+        observed(job=job()),
+        BindIam(TARGET, [], BINDINGS),
+    ),
+    "bindings refused by the service": (
+        resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
+        observed(job=job(), troubles=trouble(Method.IAM, errors.Rejected("no such member"))),
+        Stall,
+    ),
+    "bindings, later": (
+        resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
+        observed(job=job(), troubles=trouble(Method.IAM, errors.Denied("no"))),
+        Wait,
+    ),
+    # adoption
+    "adopt: first the intent, then the labels": (resource(adopt=True), None, Adopt),
+    "adopt: a stranger's job, as the user wants it": (
+        resource(adopt=True, intended=intent()),
+        observed(job=job(uid=STRANGER)),
+        Adopt(intent(), job().labels),
+    ),
+    "adopt: there is none": (
+        resource(adopt=True, intended=intent()),
+        observed(absences=1, absent_at=NOW),
+        Stall,
+    ),
+    "adopt: there was none": (
+        resource(adopt=True, intended=intent(), status=stalled("NothingToAdopt")),
+        None,
+        Keep(),
+    ),
+    "adopted": (resource(adopt=True, intended=intent()), observed(job=job()), Watch(TARGET)),
+    "adopt: the service does not let us": (
+        resource(adopt=True, intended=intent()),
+        observed(job=job(uid=STRANGER), troubles=trouble(Method.PATCH, errors.Denied("no"))),
+        Wait,
+    ),
+    "adopt: deleted before": (
+        resource(adopt=True, intended=intent(), deleting=True),
+        observed(job=job(uid=STRANGER)),
+        Release(),
+    ),
+    "adopt: a resumed attempt is a new job": (
+        resource(
+            adopt=True,
+            intended=intent(SECOND, generation=3),
+            status=status("CANCELLED", SUSPENDED),
+            generation=3,
+        ),
+        observed(target=SECOND),
+        Submit,
     ),
     # suspension
     "suspend: first say so": (

@@ -101,7 +101,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
         {
             **IDLE,
             "Submitted": ("Unknown", "OutcomeUnknown"),
-            "Succeeded": ("Unknown", "NotFinished"),
+            "Succeeded": ("Unknown", "OutcomeUnknown"),
             "Reconciling": ("True", "OutcomeUnknown"),
         },
     ),
@@ -111,7 +111,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
         {
             **IDLE,
             "Submitted": ("False", "Throttled"),
-            "Succeeded": ("Unknown", "NotFinished"),
+            "Succeeded": ("Unknown", "Throttled"),
             "Reconciling": ("True", "Throttled"),
         },
     ),
@@ -121,7 +121,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
         {
             **IDLE,
             "Submitted": ("False", "Denied"),
-            "Succeeded": ("Unknown", "NotFinished"),
+            "Succeeded": ("Unknown", "Denied"),
             "Reconciling": ("False", "Waiting"),
             "Stalled": ("True", "Denied"),
         },
@@ -132,7 +132,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
         {
             **IDLE,
             "Submitted": ("False", "Rejected"),
-            "Succeeded": ("Unknown", "NotFinished"),
+            "Succeeded": ("Unknown", "Rejected"),
             "Reconciling": ("False", "Waiting"),
             "Stalled": ("True", "Rejected"),
         },
@@ -143,7 +143,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
         {
             **IDLE,
             "Submitted": ("False", "InvalidSpec"),
-            "Succeeded": ("Unknown", "NotFinished"),
+            "Succeeded": ("Unknown", "InvalidSpec"),
             "Reconciling": ("False", "Waiting"),
             "Stalled": ("True", "InvalidSpec"),
         },
@@ -158,7 +158,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
         observed(target=None),
         {
             "Submitted": ("False", "Suspended"),
-            "Succeeded": ("Unknown", "NotFinished"),
+            "Succeeded": ("Unknown", "Suspended"),
             "Reconciling": ("False", "Suspended"),
             "Suspended": ("True", "Suspended"),
         },
@@ -215,6 +215,7 @@ def test_the_services_fields_are_taken_over() -> None:
     result = shown(SUBMITTED, known)
     assert result["state"] == "FAILED"
     assert result["jobName"] == f"projects/proj/jobs/{JOB_ID}"
+    assert result["projectId"] == "proj"
     assert result["startTime"] == "2026-01-02T03:01:00Z"
     assert result["jobPosition"] == "3"
     assert result["trainingOutput"] == {"consumedMLUnits": 0.5}
@@ -244,6 +245,17 @@ def test_a_new_attempt_moves_the_old_one_into_the_list() -> None:
     assert len(result["attempts"][0]["errorMessage"]) == 512
     assert "errorMessage" not in result
     assert words(result)["Suspended"] == ("False", "NotSuspended")
+
+
+def test_the_bindings_that_were_made_are_recorded_until_they_are_taken_out() -> None:
+    mine = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
+    result = shown(
+        resource(intended=intent(), status=status(), spec={"iamBindings": mine}),
+        observed(job=job(), bound=mine),
+    )
+    assert result["iamBindings"] == mine
+    subject = resource(intended=intent(), status=result)
+    assert "iamBindings" not in shown(subject, observed(job=job(), bound=[]))
 
 
 def test_a_terminal_state_never_regresses() -> None:

@@ -37,12 +37,15 @@ def resource(
     generation: int = 1,
     deleting: bool = False,
     force: bool = False,
+    adopt: bool = False,
 ) -> Resource:
     annotations = {}
     if intended:
         annotations[SUBMISSION] = intended.encode()
     if force:
         annotations["mljobs.dev/force-release"] = "true"
+    if adopt:
+        annotations["mljobs.dev/adopt"] = "true"
     is_held = bool(intended) if held is None else held
     return Resource(
         kind="TrainingJob",
