@@ -7,6 +7,9 @@ import typer
 from mljobs import __version__
 from mljobs.cli.controlplane import controlplane_app
 from mljobs.cli.crds import crds
+from mljobs.cli.demo import demo
+from mljobs.cli.dev import dev
+from mljobs.cli.emulator import emulator
 from mljobs.cli.run import run
 
 app = typer.Typer(
@@ -35,6 +38,9 @@ def options(
 
 app.command()(run)
 app.command()(crds)
+app.command()(demo)
+app.command()(dev)
+app.command()(emulator)
 app.add_typer(controlplane_app, name="controlplane")
 
 
