@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import yaml
 from pydantic import BaseModel
 
 from mljobs.api.crd import structural
@@ -43,6 +44,49 @@ class Reading:
     uid: str = ""
     spec: Mapping[str, Any] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+
+
+class Unreadable(ValueError):
+    """A text is neither YAML nor JSON, or describes nothing; the message says where and why."""
+
+
+def documents(text: str) -> list[Mapping[str, Any]]:
+    """Take a text of YAML or JSON apart into its documents; a `List` gives its items.
+
+    Raises:
+        Unreadable: the text is not well-formed, has a key twice, or has a document that is no object.
+    """
+    try:
+        found = [document for document in yaml.load_all(text, _Loader) if document is not None]
+    except yaml.YAMLError as error:
+        raise Unreadable(" ".join(str(error).split())) from error
+    flat: list[Any] = []
+    for document in found:
+        items = document.get("items") if isinstance(document, Mapping) else None
+        flat += items if isinstance(items, list) else [document]
+    for document in flat:
+        if not isinstance(document, Mapping):
+            raise Unreadable(f"a description is an object with fields, and this one is {document!r:.40}")
+    return flat
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads YAML as kubectl does: nothing becomes a date, and a key that stands there twice is an error."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012
+        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
+        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def read(document: Mapping[str, Any], kind: str | None = None) -> Reading:
@@ -105,9 +149,10 @@ def _manifest(document: Mapping[str, Any], kind: str | None) -> Reading:
     version, named = document.get("apiVersion", MISSING), document.get("kind", MISSING)
     if version != API_VERSION:
         problems.append(_manifest_problem("apiVersion", version, f"must be {API_VERSION}"))
-    if named not in KINDS:
+    known = _text(document, "kind") in KINDS
+    if not known:
         problems.append(_manifest_problem("kind", named, f"must be {' or '.join(KINDS)} of {GROUP}"))
-    chosen = KINDS[named if named in KINDS else kind or next(iter(KINDS))]
+    chosen = KINDS[str(named) if known else kind or next(iter(KINDS))]
     allowed = _schema(chosen.resource)
     problems += [
         unknown_field("", str(key), value, allowed)
@@ -120,12 +165,15 @@ def _manifest(document: Mapping[str, Any], kind: str | None) -> Reading:
     spec, more = _job(chosen, found if isinstance(found, Mapping) else {})
     meta = document.get("metadata")
     name, namespace, uid = (_text(meta, key) for key in ("name", "namespace", "uid"))
+    if not name and not _text(meta, "generateName"):
+        problems.append(_manifest_problem("metadata.name", MISSING, "a resource needs a name"))
     return Reading(chosen.name, name, namespace, uid, spec, (*problems, *more))
 
 
 def _manifest_problem(path: str, value: Any, text: str) -> Problem:
+    """A problem of what stands around the spec."""
     reason = Reason.REQUIRED if value is MISSING else Reason.INVALID
-    return Problem(path, value, text, source=Source.OPERATOR, reason=reason, id=f"manifest-{path.lower()}")
+    return Problem(path, value, text, source=Source.OPERATOR, reason=reason, id="manifest")
 
 
 def _text(node: Any, key: str) -> str:

@@ -78,10 +78,11 @@ class Problem:
     @property
     def text(self) -> str:
         """One line that names field, value and rule."""
+        path = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in self.path)
         if self.value is MISSING:
             word = "Required value" if self.reason is Reason.REQUIRED else "Not set"
-            return f"{self.path}: {word}: {self.rule}"
-        return f"{self.path}: {_WORDS[self.reason]}: {shown(self.path, self.value)}: {self.rule}"
+            return f"{path}: {word}: {self.rule}"
+        return f"{path}: {_WORDS[self.reason]}: {shown(self.path, self.value)}: {self.rule}"
 
     def __str__(self) -> str:
         return self.text

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any
 
 from pydantic import ValidationError
@@ -68,13 +67,14 @@ def _model(kind: str, spec: Mapping[str, Any]) -> tuple[JobSpec | None, list[Pro
 
 
 def _problem(mistake: ErrorDetails, schema: lenient.Schema) -> Problem:
-    path = _path(mistake["loc"])
+    path = _path(mistake["loc"], schema)
     word = mistake["type"]
     if word == "missing":
         return Problem(path, MISSING, "this field is required", reason=Reason.REQUIRED, id="missing-field")
     if word == "extra_forbidden":
         *parents, key = mistake["loc"]
-        return lenient.unknown_field(_path(parents), str(key), mistake["input"], _schema_at(schema, parents))
+        place = _schema_at(schema, parents)
+        return lenient.unknown_field(_path(parents, schema), str(key), mistake["input"], place)
     if word in _BOUNDS:
         text = _BOUNDS[word](mistake.get("ctx", {}))
         return Problem(path, mistake["input"], text, source=Source.OPERATOR, id="bound")
@@ -98,15 +98,15 @@ _TYPES: dict[str, _Wording] = {
     "dict_type": lambda _: "must be an object",
     "model_type": lambda _: "must be an object",
     "model_attributes_type": lambda _: "must be an object",
+    "greater_than_equal": lambda about: f"must be at least {about['ge']}",
+    "less_than_equal": lambda about: f"must be at most {about['le']}",
     "enum": lambda about: f"must be one of {about['expected'].replace(chr(39), '').replace(' or ', ', ')}",
 }
-"""The wrong types, by pydantic's names."""
+"""The wrong types, and numbers that their types do not hold, by pydantic's names."""
 
 _BOUNDS: dict[str, _Wording] = {
     "string_too_long": lambda about: f"must have at most {about['max_length']} characters",
     "too_long": lambda about: f"must have at most {about['max_length']} members",
-    "greater_than_equal": lambda about: f"must be at least {about['ge']}",
-    "less_than_equal": lambda about: f"must be at most {about['le']}",
     "string_pattern_mismatch": lambda about: f"must match {about['pattern']}",
 }
 """Values of the right type that are out of bounds, by pydantic's names."""
@@ -118,16 +118,26 @@ def _hint(value: Any) -> str:
     return ""
 
 
-def _path(location: Sequence[int | str]) -> str:
+def _path(location: Sequence[int | str], schema: lenient.Schema | None) -> str:
+    """Pydantic's location as a path; members of maps, whose keys are the user's, stand in brackets."""
     path = "spec"
-    for key, following in zip_longest(location, location[1:]):
-        if key == "[key]":
+    for key in location:
+        if key == "[key]":  # pydantic's mark for a problem of the key before it
             continue
-        path = f"{path}[{key}]" if following == "[key]" else join(path, key)
+        in_map = schema is not None and "additionalProperties" in schema
+        path = f"{path}[{key}]" if in_map else join(path, key)
+        schema = _child(schema, key)
     return path
+
+
+def _child(schema: lenient.Schema | None, key: int | str) -> lenient.Schema | None:
+    if schema is None:
+        return None
+    found: lenient.Schema | None = schema.get("properties", {}).get(key)
+    return found or schema.get("items") or schema.get("additionalProperties")
 
 
 def _schema_at(schema: lenient.Schema, location: Sequence[int | str]) -> lenient.Schema:
     for key in location:
-        schema = schema["items"] if isinstance(key, int) else schema["properties"][key]
+        schema = _child(schema, key) or {}
     return schema

@@ -179,6 +179,11 @@ PROGRAM_CASES = [
         [{"scheduling": {"maxRunningTime": text}} for text in ("7200s", "0.5s", "1.123456789s")],
     ),
     *package(
+        "max-running-time-least",
+        [{"scheduling": {"maxRunningTime": text}} for text in ("0s", "0.000000000s")],
+        [{"scheduling": {"maxRunningTime": text}} for text in ("0.000000001s", "1s")],
+    ),
+    *package(
         "max-wait-time",
         [{"scheduling": {"maxWaitTime": text}} for text in ("3600", "1h")],
         [{"scheduling": {"maxWaitTime": "3600s"}}],

@@ -122,7 +122,7 @@ def _of_role(role: str, type_: str, config: str, count: str | None) -> Iterator[
         [configured("n1-standard-8", acceleratorConfig={"count": 0})],
     )
     yield from package(
-        f"{role}-accelerator-none",
+        f"{role}-accelerator-count-required",
         [
             configured("n1-standard-8", acceleratorConfig={"type": "NVIDIA_TESLA_T4"}),
             configured("n1-standard-8", acceleratorConfig={**GPU, "count": "0"}),
@@ -147,6 +147,11 @@ def _contained(role: str, type_: str, config: str) -> Iterator[Case]:
         f"{role}-image-uri",
         [{config: {"imageUri": text}} for text in ("${IMAGE}:${TAG}", "gcr.io/a b", "/x", "<none>")],
         [{config: {"imageUri": text}} for text in ("gcr.io/p/i@sha256:0a", "localhost:5000/i", "alpine")],
+    )
+    yield from image(
+        f"{role}-image-registry",
+        [{config: {"imageUri": text}} for text in ("docker.io/p/i", "alpine", "notgcr.io/p/i")],
+        [{config: {"imageUri": text}} for text in ("eu.gcr.io/p/i:1", "europe-west4-docker.pkg.dev/p/r/i")],
     )
     own = {"imageUri": "gcr.io/p/own:1"}
     for field, rule in (("containerArgs", "container-args"), ("containerCommand", "container-command")):

@@ -46,6 +46,8 @@ COMPUTE_ENGINE = r"[a-z][a-z0-9]*(-[a-z0-9]+)+"
 IMAGE = r"[A-Za-z0-9][A-Za-z0-9._:@/-]*"
 """What the service can try to read; it refuses an image that is not there."""
 
+REGISTRY = r"([a-z0-9-]+[.])*(gcr[.]io|pkg[.]dev)/.+"
+
 TPUS = ("TPU_V2", "TPU_V3", "TPU_V2_POD", "TPU_V3_POD", "TPU_V4_POD")
 
 
@@ -75,7 +77,7 @@ class Role:
     @property
     def is_tpu(self) -> Term:
         """Whether its replicas are TPU machines."""
-        return is_one_of(self.type, CLOUD_TPU) | is_one_of(f"{self.config}.acceleratorConfig.type", *TPUS)
+        return is_one_of(self.type, CLOUD_TPU)
 
 
 MASTER_IMAGE = given("masterConfig.imageUri")
@@ -217,13 +219,13 @@ def _accelerated(role: Role) -> Iterator[Rule]:
         kinds=KINDS,
     )
     yield Rule(
-        f"{role.id}-accelerator-none",
+        f"{role.id}-accelerator-count-required",
         scope,
         typed.implies(positive("count")),
-        "a type of accelerator without a count above 0 may attach none",
+        "a type of accelerator needs a count above 0; no accelerators are the type unspecified and 0",
         Source.DISCOVERY,
         field="count",
-        severity=Severity.WARNING,
+        reason=Reason.REQUIRED,
         kinds=KINDS,
     )
 
@@ -236,6 +238,16 @@ def _contained(role: Role) -> Iterator[Rule]:
         fits(IMAGE),
         "an image is HOST/PATH, with :TAG or @DIGEST where wanted, such as gcr.io/my-project/trainer:1",
         Source.RECORDED,
+        kinds=KINDS,
+    )
+    yield Rule(
+        f"{role.id}-image-registry",
+        INPUT,
+        given(f"{role.config}.imageUri").implies(reads(f"{role.config}.imageUri", REGISTRY)),
+        "the service reads images of Container Registry or Artifact Registry only",
+        Source.DISCOVERY,
+        field=f"{role.config}.imageUri",
+        severity=Severity.WARNING,
         kinds=KINDS,
     )
     for name, what in (("containerArgs", "container-args"), ("containerCommand", "container-command")):

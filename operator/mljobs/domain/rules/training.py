@@ -39,6 +39,7 @@ _SINCE_1_15 = r"1[.](1[5-9]|[2-9][0-9]|[0-9]{3,})|([2-9]|[1-9][0-9]+)[.][0-9]+"
 _FROM_1_4_TO_1_14 = r"1[.]([4-9]|1[0-4])"
 _UP_TO_1_15 = r"0[.][0-9]+|1[.]([0-9]|1[0-5])"
 
+_SECONDS_IN_CEL = "double(self.substring(0, size(self) - 1))"
 _SECONDS = DURATION_PATTERN.removeprefix("^").removesuffix("$")
 
 
@@ -73,8 +74,14 @@ def _hyphened(name: str) -> str:
     return "".join(f"-{char.lower()}" if char.isupper() else char for char in name)
 
 
+def _seconds(value: Any) -> float | None:
+    """Read a duration; None for anything else."""
+    return float(value[:-1]) if reads("", _SECONDS).test(value) else None
+
+
 def _long_enough(value: Any) -> bool:
-    return not reads("", _SECONDS).test(value) or float(value[:-1]) >= LEAST_WAIT
+    seconds = _seconds(value)
+    return seconds is None or seconds >= LEAST_WAIT
 
 
 RULES = (
@@ -256,6 +263,14 @@ RULES = (
         in_schema=True,
     ),
     Rule(
+        "max-running-time-least",
+        f"{INPUT}.scheduling.maxRunningTime",
+        Term(lambda value: _seconds(value) != 0.0, f"{_SECONDS_IN_CEL} > 0.0"),
+        "a maxRunningTime is above 0s",
+        Source.DISCOVERY,
+        kinds=KINDS,
+    ),
+    Rule(
         "max-wait-time",
         f"{INPUT}.scheduling.maxWaitTime",
         fits(_SECONDS),
@@ -267,7 +282,7 @@ RULES = (
     Rule(
         "max-wait-time-least",
         f"{INPUT}.scheduling.maxWaitTime",
-        Term(_long_enough, f"double(self.substring(0, size(self) - 1)) >= {LEAST_WAIT}.0"),
+        Term(_long_enough, f"{_SECONDS_IN_CEL} >= {LEAST_WAIT}.0"),
         f"the least maxWaitTime is {LEAST_WAIT}s",
         Source.DISCOVERY,
         kinds=KINDS,
