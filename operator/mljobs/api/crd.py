@@ -162,8 +162,9 @@ _ORDER = (
 
 def _flatten(node: Mapping[str, Any], defs: Mapping[str, JsonObject]) -> JsonObject:
     node = merged(node, defs)
-    if "enum" in node:
-        node["enum"] = list(node["enum"])
+    for word in ("enum", "required"):
+        if word in node:
+            node[word] = list(node[word])
     if node.get("default") is None:
         node.pop("default", None)
     if node.get("additionalProperties") is False:

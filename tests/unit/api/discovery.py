@@ -81,9 +81,12 @@ JOB_FIELDS: dict[str, tuple[str, ...]] = {
 OWN_FIELDS = {
     "spec.projectId",
     "spec.deletionPolicy",
+    "spec.iamBindings",
     "spec.suspend",
     "status.observedGeneration",
     "status.jobName",
+    "status.projectId",
+    "status.iamBindings",
     "status.attempt",
     "status.attempts",
     "status.consoleUrl",

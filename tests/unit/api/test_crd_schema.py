@@ -21,6 +21,7 @@ STRUCTURAL = {
     "minLength",
     "maxLength",
     "pattern",
+    "minItems",
     "maxItems",
     "maxProperties",
     "required",
