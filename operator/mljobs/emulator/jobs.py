@@ -4,7 +4,7 @@ import base64
 import bisect
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -44,7 +44,7 @@ class Job:
 
     Attributes:
         position: jobs of its project that were queued before it, itself included.
-        trials: of a tuning job, in the order in which they run.
+        usual: the pace that it has where no script says otherwise.
         output: fields that replace those of the job's own output.
         policy: its IAM policy, if one was ever set.
     """
@@ -58,11 +58,13 @@ class Job:
         self.sequence = sequence
         self.created = created
         self.position = 0
-        self.trials: Sequence[tuning.Trial] = ()
+        self.usual = pace
+        self._make_trials: Callable[[], Sequence[tuning.Trial]] = tuple
         self.output: Mapping[str, Any] = {}
         self.policy: Json | None = None
         self._clock = clock
         self._relabelled = 0
+        self._trials: Sequence[tuning.Trial] | None = None
         self._done: Sequence[float] = ()
         self._ordered = False
         self._cached: tuple[int, int] | None = None
@@ -87,10 +89,15 @@ class Job:
         self.pace = pace
         self._cached = None
 
-    def set_trials(self, trials: Sequence[tuning.Trial], *, ordered: bool) -> None:
-        """Take trials to come; `ordered` ones are shown in this order, others best-first."""
-        self.trials = trials
-        self._done = [trial.done for trial in trials]
+    def set_trials(self, make: Callable[[], Sequence[tuning.Trial]], *, ordered: bool) -> None:
+        """Take trials to come.
+
+        Args:
+            make: the trials in the order in which they run; called once the job is running, if it ever is.
+            ordered: whether they are shown in this order, or best-first.
+        """
+        self._make_trials = make
+        self._trials = None
         self._ordered = ordered
         self._cached = None
 
@@ -184,7 +191,7 @@ class Job:
 
     def _tuning_output(self, now: float, completed: int) -> Json:
         spec = self.tuning_spec or {}
-        done = self.trials[:completed]
+        done = (self._trials or ())[:completed]
         shown = done if self._ordered else tuning.best_first(done, spec.get("goal", ""))
         trials = [self._trial(trial, now) for trial in shown]
         return {
@@ -242,11 +249,14 @@ class Job:
     def _completed(self, now: float) -> int:
         """How many trials are complete at an instant."""
         started = self._started(now)
-        if started is None or not self.trials:
+        if started is None:
             return 0
+        if self._trials is None:
+            self._trials = self._make_trials()
+            self._done = [trial.done for trial in self._trials]
         step = self.timeline.at(now)
-        if step.state in (State.SUCCEEDED, State.FAILED):
-            return len(self.trials)
+        if step.state in (State.SUCCEEDED, State.FAILED) or not self._done:
+            return len(self._done)
         until = now if step.state is State.RUNNING else self.timeline.entered(State.CANCELLING) or step.at
         length = self.pace.seconds[State.RUNNING]
         share = (until - started) / length if length else 1.0

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from mljobs.emulator.schema import discovery_document, snake, unknown_parameter
 
-_PATH = re.compile(r"/v1/projects/(?P<project>[^/]+)/jobs(?:/(?P<job>[^/:]+)(?::(?P<verb>\w+))?)?")
+_PATH = re.compile(r"/+v1/projects/(?P<project>[^/]+)/jobs(?:/(?P<job>[^/:]+)(?::(?P<verb>\w+))?)?")
 _METHODS = {
     ("POST", False, None): "ml.projects.jobs.create",
     ("GET", False, None): "ml.projects.jobs.list",
@@ -35,13 +35,14 @@ def find_route(verb: str, raw_path: str) -> Route | None:
 
     Args:
         verb: `GET`, `POST` or `PATCH`.
-        raw_path: the path as it came, percent-encoded or not, a slash in a name included.
+        raw_path: the path as it came, percent-encoded or not, a slash in a name included; clients that join
+            an endpoint and a path carelessly send two slashes first.
 
     Returns:
         The route, or None where the API has none.
     """
     path = unquote(raw_path)
-    if path == _ENTRIES:
+    if path.replace("//", "/") == _ENTRIES:
         return Route("logging.entries.list") if verb == "POST" else None
     match = _PATH.fullmatch(path)
     if not match:

@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import functools
 import hashlib
 import heapq
 import operator
@@ -124,19 +125,17 @@ class Store:
         )
 
     def _follow(self, job: Job, script: Script | None, now: float) -> None:
-        usual = usual_pace(job.project, job.body)
-        pace = _with_text(script.pace(usual) if script else usual, job)
+        pace = _with_text(script.pace(job.usual) if script else job.usual, job)
         job.set_timeline(lifecycle.replan(job.timeline, now, pace), pace)
         output = script and (script.training_output if job.training else script.prediction_output)
         job.set_output(output or {})
         if script and script.trials is not None:
-            job.set_trials(tuning.schedule(script.trials), ordered=True)
+            job.set_trials(functools.partial(tuning.schedule, script.trials), ordered=True)
         elif job.tuning_spec is not None:
-            failing = pace.final is State.FAILED
             spec = {**job.tuning_spec, "params": self._params(job)}
-            job.set_trials(
-                tuning.make_trials(spec, f"{job.project}/{job.id}", failing=failing), ordered=False
-            )
+            seed, failing = f"{job.project}/{job.id}", pace.final is State.FAILED
+            make = functools.partial(tuning.make_trials, spec, seed, failing=failing)
+            job.set_trials(make, ordered=False)
 
     def _params(self, job: Job) -> Sequence[Json]:
         """The parameters of a tuning job, or those of the job that it resumes."""

@@ -132,7 +132,8 @@ def test_log_entries_with_the_client_library(server: Server, training: Make) -> 
 
 
 @pytest.mark.parametrize(
-    "path", [f"/v1/{NAME}", "/v1/projects%2Fp%2Fjobs%2Fcensus", "/v1/projects/p/jobs%2Fcensus"]
+    "path",
+    [f"/v1/{NAME}", "/v1/projects%2Fp%2Fjobs%2Fcensus", "/v1/projects/p/jobs%2Fcensus", f"//v1/{NAME}"],
 )
 def test_encoded_names(server: Server, training: Make, path: str) -> None:
     server.client().projects().jobs().create(parent=PARENT, body=training()).execute()

@@ -255,19 +255,32 @@ def test_all_problems_at_once(training: Callable[..., Json]) -> None:
     assert [path for path, _ in found] == ["job_id", "region", "master_type"]
 
 
-FILES = sorted(CORPUS.glob("*.yaml")) if CORPUS.is_dir() else []
+OWN = """
+trainingInput:
+  scaleTier: CUSTOM
+  masterType: complex_model_m
+  workerType: cloud_tpu
+  workerCount: 1
+  hyperparameters:
+    maxTrials: 2
+    params:
+    - {parameterName: first-layer-size, type: INTEGER, minValue: 50, maxValue: 500}
+"""
+TEMPLATE = "trainingInput: {scaleTier: CUSTOM, masterType: standard, workerCount: '${WORKERS}'}"
+REAL = {"own": OWN, "template": TEMPLATE} | {
+    file.name: file.read_text() for file in sorted(CORPUS.glob("*.yaml"))
+}
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_inputs_of_real_projects(file: Path, training: Callable[..., Json]) -> None:
+@pytest.mark.parametrize("name", REAL)
+def test_inputs_of_real_projects(name: str, training: Callable[..., Json]) -> None:
     """With what their users gave as flags, all are taken, but for templates that were not filled in."""
-    text = file.read_text()
-    given = yaml.safe_load(text)
+    given = yaml.safe_load(REAL[name])
     given = given.get("trainingInput", given.get("training_input", given))
     image = "masterConfig" in given or "master_config" in given
     flags = {"region": "us-central1"} if image else training()["trainingInput"] | {"pythonVersion": None}
     job = {"jobId": "a", "trainingInput": {**flags, **given}}
-    if "${" in text:
+    if "${" in REAL[name]:
         with pytest.raises(ApiError, match=r"\$\{"):
             check(job)
     else:
