@@ -1,6 +1,7 @@
 """One call of a Google API: build the request, send it once, read the answer or say what went wrong."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from googleapiclient.errors import HttpError
 from mljobs.clients.answers import Answer, Method, error_of, unreadable
 from mljobs.clients.threads import Transport
 from mljobs.clients.transport import NotConnected, is_loopback
-from mljobs.domain.errors import Denied, JobServiceError, Rejected, Unavailable
+from mljobs.domain.errors import Denied, JobServiceError, Rejected, Unavailable, Violation
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +26,9 @@ OnRequest = Callable[[str, str, float], None]
 
 It is called on the request's thread, and must be quick and thread-safe.
 """
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.:-]*", re.ASCII)
+"""Project ids and numbers, domain-scoped ones (`example.com:p`), and job ids: nothing that bends a URL."""
 
 Resource = Any
 """A resource of a googleapiclient service, such as `projects().jobs()`; the library is untyped."""
@@ -62,6 +66,18 @@ def check_endpoint(endpoint: str, *, anonymous: bool) -> None:
         raise ValueError(
             f"endpoint: {endpoint!r} would carry credentials in clear text: use https, or anonymous access"
         )
+
+
+def checked_name(field: str, value: str) -> str:
+    """Refuse a name that would make another URL, or another filter, of the request.
+
+    Raises:
+        Rejected: with the field and the rule; nothing was sent.
+    """
+    if _NAME.fullmatch(value):
+        return value
+    rule = "must start with a letter or digit and hold only letters, digits, '_', '-', '.' and ':'"
+    raise Rejected(f"{field}: {value!r} {rule}", status=0, violations=(Violation(field, rule),))
 
 
 class Api:

@@ -9,7 +9,7 @@ import google.auth
 import google_auth_httplib2
 import httplib2
 from google.auth.credentials import TokenState
-from google.auth.exceptions import RefreshError, TransportError
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
 
 from mljobs.clients.transport import OnceHttp
 
@@ -78,7 +78,7 @@ class SharedCredentials:
         """
         with self._lock:
             if self._credentials is None:
-                self._credentials, _ = google.auth.default(scopes=[SCOPE])
+                self._credentials = _application_default()
             self._renew()
             self._used.token = self._credentials.token
             # Not before_request: it may start a thread of google-auth's own with a look-up that is not ours.
@@ -103,3 +103,13 @@ class SharedCredentials:
         except (RefreshError, TransportError):
             if state is TokenState.INVALID:  # a stale token still holds for minutes
                 raise
+
+
+def _application_default() -> Any:
+    try:
+        credentials, _ = google.auth.default(scopes=[SCOPE])
+    except GoogleAuthError:
+        raise
+    except Exception as error:  # a key file may hold anything, and the library trusts its shape
+        raise DefaultCredentialsError(f"they cannot be read: {error}") from error  # type: ignore[no-untyped-call]
+    return credentials

@@ -4,6 +4,7 @@ from mljobs import __version__
 from mljobs.clients.calls import Api, OnRequest, check_endpoint, open_api
 from mljobs.clients.credentials import SharedCredentials, TokenRequest
 from mljobs.clients.limits import Limits, ProjectLimits
+from mljobs.clients.logs import JobLogs
 from mljobs.clients.mlv1 import MlV1JobService, OnWait
 from mljobs.clients.threads import RequestThreads, Transport
 from mljobs.clients.transport import OnceHttp, is_loopback
@@ -47,6 +48,24 @@ def open_job_service(
         ProjectLimits(limits or Limits(), patience=timeout),
         on_wait,
     )
+
+
+def open_job_logs(
+    *, endpoint: str = "", anonymous: bool = False, timeout: float = DEFAULT_TIMEOUT
+) -> JobLogs:
+    """Open Cloud Logging for the lines of jobs. Nothing is sent before the first call.
+
+    Args:
+        endpoint: URL of the API; the emulator's own serves it too. Empty for the global one.
+        anonymous: whether to send no credentials.
+        timeout: seconds for each wait on the network and for a whole exchange.
+
+    Raises:
+        ValueError: an argument that cannot work, with its value and the rule.
+    """
+    check_endpoint(endpoint, anonymous=anonymous)
+    threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=1)
+    return JobLogs(open_api("logging", "v2", endpoint).entries(), Api(None), threads)
 
 
 def _open_threads(endpoint: str, *, anonymous: bool, timeout: float, threads: int) -> RequestThreads:

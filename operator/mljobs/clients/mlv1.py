@@ -1,16 +1,15 @@
 """The port's implementation for the `ml` v1 API (AI Platform Training and Prediction)."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 from mljobs.clients.answers import Method
-from mljobs.clients.calls import Api, Resource
+from mljobs.clients.calls import Api, Resource, checked_name
 from mljobs.clients.limits import Kind, ProjectLimits
 from mljobs.clients.threads import RequestThreads
-from mljobs.domain.errors import Rejected, Throttled, Unavailable, Violation
+from mljobs.domain.errors import Throttled, Unavailable
 from mljobs.domain.port import Job, JobDocument, JobPage, Policy
 
 OnWait = Callable[[str, float], None]
@@ -27,9 +26,6 @@ TEST_IAM_PERMISSIONS = Method("ml.projects.jobs.testIamPermissions")
 
 POLICY_VERSION = 3
 """Shows conditional bindings, which a read-modify-write would lose otherwise (discovery document)."""
-
-_NAME = re.compile(r"[A-Za-z0-9][\w.:-]*", re.ASCII)
-"""Project ids and numbers, domain-scoped ones (`example.com:p`), and job ids: nothing that bends a URL."""
 
 
 class MlV1JobService:
@@ -199,19 +195,11 @@ class MlV1JobService:
 
 
 def _project(project: str) -> str:
-    return f"projects/{_checked('project_id', project)}"
+    return f"projects/{checked_name('project_id', project)}"
 
 
 def _name(project: str, job_id: str) -> str:
-    return f"{_project(project)}/jobs/{_checked('job_id', job_id)}"
-
-
-def _checked(field: str, value: str) -> str:
-    """Refuse here what would make another URL of the request."""
-    if _NAME.fullmatch(value):
-        return value
-    rule = "must start with a letter or digit and hold only letters, digits, '_', '-', '.' and ':'"
-    raise Rejected(f"{field}: {value!r} {rule}", status=0, violations=(Violation(field, rule),))
+    return f"{_project(project)}/jobs/{checked_name('job_id', job_id)}"
 
 
 def _job(method: Method, document: object) -> Job:
