@@ -39,6 +39,11 @@ class _OnceConnection(HTTPConnection):
     def connect(self) -> None:
         try:
             super().connect()
+        except httplib2.ProxiesUnavailableError as error:
+            raise NotConnected(
+                f"cannot connect to {self.host}:{self.port}: the environment names a proxy, and the package "
+                "PySocks is not installed; install it, or put the host into NO_PROXY"
+            ) from error
         except OSError as error:
             raise NotConnected(f"cannot connect to {self.host}:{self.port}: {error}") from error
         self._opened, self._idle_since = self.sock, None

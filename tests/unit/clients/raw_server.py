@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -33,10 +34,12 @@ Step = Callable[[socket.socket, Received], bool]
 
 @dataclass
 class RawServer:
-    """Runs `steps` in order, then `rest` for ever. All threads and sockets end with it."""
+    """Runs `steps` in order, then `rest` for ever; all threads and sockets end with it. `tls`: https."""
 
     steps: list[Step] = field(default_factory=list)
     rest: Step = field(default_factory=lambda: answer(200, {"jobId": "j", "state": "QUEUED"}))
+
+    tls: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
         self.received: list[Received] = []
@@ -45,7 +48,7 @@ class RawServer:
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}/"
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self.port}/"
 
     def __enter__(self) -> Self:
         self._start(self._accept)
@@ -82,6 +85,8 @@ class RawServer:
         with suppress(OSError):
             while True:
                 sock, _ = self._listener.accept()
+                if self.tls:
+                    sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._sockets.append(sock)
                 self._start(self._serve, sock, len(self._sockets) - 1)
 
