@@ -16,6 +16,9 @@ Json = dict[str, Any]
 STEP = 1000
 """Training steps of every trial."""
 
+TRIAL_LIMIT = 10_000
+"""Trials that are made up for a job, however many it asks for, so that memory stays bounded."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -46,7 +49,7 @@ def make_trials(spec: Mapping[str, Any], seed: str, *, failing: bool = False) ->
         failing: whether the last trial fails, and the job with it.
     """
     chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
-    count = max(1, int(spec.get("maxTrials", 1)))
+    count = min(max(1, int(spec.get("maxTrials", 1))), TRIAL_LIMIT)
     documents = [_document(spec.get("params", ()), number, chance) for number in range(1, count + 1)]
     if failing:
         del documents[-1]["finalMetric"]

@@ -76,7 +76,7 @@ def rig() -> Rig:
     return make_rig()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_rig() -> Callable[..., Rig]:
     return make_rig
 
