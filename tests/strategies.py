@@ -53,12 +53,24 @@ _LABELS = st.dictionaries(
     max_size=4,
 )
 
+_BINDING = st.builds(
+    lambda required, optional: {**required, **optional},
+    st.fixed_dictionaries(
+        {
+            "role": st.builds("roles/ml.{}".format, _WORD),
+            "members": st.lists(st.builds("user:{}@example.com".format, _WORD), min_size=1, max_size=2),
+        }
+    ),
+    _some(condition=_some(expression=_TEXT, title=_TEXT, description=_TEXT, location=_TEXT)),
+)
+
 _COMMON = _some(
     projectId=st.just("my-project"),
     jobId=st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,40}", fullmatch=True),
     labels=_LABELS,
     deletionPolicy=st.sampled_from(["Cancel", "Orphan"]),
     suspend=st.booleans(),
+    iamBindings=st.lists(_BINDING, max_size=2),
 )
 
 _DISK = _some(

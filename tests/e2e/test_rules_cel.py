@@ -4,7 +4,6 @@ Each spec is sent as a create with `dryRun=All`, so that nothing is stored.
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,6 @@ from tests.unit.domain.rule_case import Case
 from tests.unit.domain.rule_cases import CASES
 
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
-from mljobs.cli import crds
 from mljobs.devcluster.controlplane import ControlPlane
 from mljobs.domain import rules
 from mljobs.domain.problems import Severity
@@ -63,14 +61,7 @@ class DryRun:
 
 
 @pytest.fixture(scope="module")
-def control_plane() -> Iterator[ControlPlane]:
-    with ControlPlane() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def dry_run(control_plane: ControlPlane) -> DryRun:
-    control_plane.apply(crds.definitions())
+def dry_run(control_plane: ControlPlane, crds: None) -> DryRun:
     return DryRun(str(control_plane.kubeconfig))
 
 

@@ -106,6 +106,8 @@ _TYPES: dict[str, _Wording] = {
 
 _BOUNDS: dict[str, _Wording] = {
     "string_too_long": lambda about: f"must have at most {about['max_length']} characters",
+    "string_too_short": lambda _: "must not be empty",
+    "too_short": lambda about: f"must have at least {about['min_length']} member(s)",
     "too_long": lambda about: f"must have at most {about['max_length']} members",
     "string_pattern_mismatch": lambda about: f"must match {about['pattern']}",
 }

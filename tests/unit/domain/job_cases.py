@@ -12,6 +12,8 @@ from tests.unit.domain.rule_case import (
     predict,
 )
 
+BINDING = {"role": "roles/ml.jobOwner", "members": ["user:a@b.c"]}
+
 JOB_CASES = [
     *job(
         "project-required",
@@ -48,6 +50,22 @@ JOB_CASES = [
         [{"trainingInput": PACKAGES["trainingInput"]}],
         [{"trainingInput": None}],
         kinds=(PREDICTION,),
+    ),
+    *job(
+        "iam-role",
+        [{"iamBindings": [{**BINDING, "role": role}]} for role in ("ml.jobOwner", "role/x", "roles/a b")],
+        [
+            {"iamBindings": [{**BINDING, "role": role}]}
+            for role in ("roles/ml.jobOwner", "projects/p/roles/x")
+        ],
+    ),
+    *job(
+        "iam-member",
+        [
+            {"iamBindings": [{**BINDING, "members": [member]}]}
+            for member in ("a@b.c", "everybody", "user:", ":a", ":")
+        ],
+        [{"iamBindings": [{**BINDING, "members": ["allUsers", "user:a@b.c", "principalSet://iam/x"]}]}],
     ),
     *job(
         "labels-count",

@@ -67,6 +67,13 @@ def test_types_are_worded_for_people(fields: Json, text: str) -> None:
     assert of_input(**fields) == [f"spec.trainingInput.{text}"]
 
 
+def test_what_must_not_be_empty() -> None:
+    assert texts({**IMAGE, "iamBindings": [{"role": "", "members": []}]}) == [
+        'spec.iamBindings[0].role: Invalid value: "": must not be empty',
+        "spec.iamBindings[0].members: Invalid value: 0 items: must have at least 1 member(s)",
+    ]
+
+
 def test_label_of_another_type() -> None:
     assert texts({**PACKAGES, "labels": {"a": 1}}) == [
         "spec.labels[a]: Invalid value: 1: must be a text; put it in quotes"

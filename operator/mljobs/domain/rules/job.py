@@ -23,6 +23,15 @@ _VALUE = rf"[\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{naming.LABEL_LIMIT}}}"
 """In RE2's notation, for CEL; `_is_key` and `_is_value` are the same in Python, whose `re` lacks it."""
 
 
+_EVERYBODY = ("allUsers", "allAuthenticatedUsers")
+
+_MEMBER = Term(
+    lambda text: not isinstance(text, str) or text in _EVERYBODY or ":" in text[1:-1],
+    # A pattern would cost too much for so many and so long texts.
+    f"self in {list(_EVERYBODY)} || size(self) > 2 && self.substring(1, size(self) - 1).contains(':')",
+)
+
+
 def _is_letter(char: str) -> bool:
     return unicodedata.category(char) in _LETTERS
 
@@ -109,6 +118,20 @@ RULES = (
         reason=Reason.FORBIDDEN,
         kinds=frozenset({PREDICTION_JOB}),
         in_schema=True,
+    ),
+    Rule(
+        "iam-role",
+        "iamBindings[].role",
+        fits(r"((projects|organizations)/[^/]+/)?roles/[A-Za-z0-9_.]+"),
+        "a role is roles/NAME, or projects/PROJECT/roles/NAME for one of your own",
+        Source.DOCUMENTATION,
+    ),
+    Rule(
+        "iam-member",
+        "iamBindings[].members[]",
+        _MEMBER,
+        "a member is user:, group:, serviceAccount: or domain: and an address, or allUsers and the like",
+        Source.DOCUMENTATION,
     ),
     Rule(
         "labels-count",
