@@ -88,6 +88,15 @@ class Settings(BaseSettings):
     drain_seconds: Seconds = 20
     """Seconds that the work under way has to end when the operator is stopped."""
 
+    leader_election: bool = False
+    """Whether to act only while holding a Lease, so that several replicas can run."""
+
+    lease_namespace: str = "mljobs-system"
+    """The namespace of the Lease."""
+
+    lease_name: str = "mljobs-operator"
+    """The name of the Lease."""
+
     log_format: Literal["json", "text"] = "json"
     """Whether log lines are JSON objects, for collectors, or plain text."""
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from mljobs.clients import Limits, open_job_service
 from mljobs.config import Settings
+from mljobs.controller.lease import Fence, LeaseOptions
 from mljobs.controller.logs import configure
 from mljobs.controller.metrics import Metrics
 from mljobs.controller.run import Options, run
@@ -33,6 +34,7 @@ def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -
 
 async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> None:
     metrics = Metrics()
+    fence = Fence()
     service = open_job_service(
         endpoint=settings.endpoint,
         anonymous=settings.anonymous,
@@ -43,9 +45,10 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
         ),
         on_request=metrics.cloud_request,
         on_wait=metrics.throttled,
+        guard=fence,
     )
     async with service:
-        await run(service, metrics, _options(settings), ready=ready)
+        await run(service, metrics, _options(settings), fence=fence, ready=ready)
 
 
 def _options(settings: Settings) -> Options:
@@ -61,4 +64,7 @@ def _options(settings: Settings) -> Options:
         host=settings.host,
         port=settings.port,
         drain=settings.drain_seconds,
+        lease=LeaseOptions(settings.lease_namespace, settings.lease_name)
+        if settings.leader_election
+        else None,
     )

@@ -85,10 +85,12 @@ class Api:
 
     Args:
         on_request: see `OnRequest`.
+        guard: called right before a request is sent; does not return where it must not be.
     """
 
-    def __init__(self, on_request: OnRequest | None) -> None:
+    def __init__(self, on_request: OnRequest | None, guard: Callable[[], None] | None = None) -> None:
         self._on_request = on_request
+        self._guard = guard
 
     def call(
         self,
@@ -115,6 +117,8 @@ class Api:
             self._report(method, str(answers[0].status) if answers else "none", time.monotonic() - began)
 
     def _send(self, method: Method, request: Any, transport: Transport, answers: list[Any]) -> dict[str, Any]:
+        if self._guard:
+            self._guard()
         try:
             document = request.execute(http=transport.http, num_retries=0)
         except HttpError as error:

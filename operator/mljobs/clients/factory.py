@@ -1,5 +1,7 @@
 """Opens the clients from plain values, so that nobody else needs to know a type of Google's."""
 
+from collections.abc import Callable
+
 from mljobs import __version__
 from mljobs.clients.calls import Api, OnRequest, check_endpoint, open_api
 from mljobs.clients.credentials import SharedCredentials, TokenRequest
@@ -12,6 +14,7 @@ from mljobs.clients.transport import OnceHttp, is_loopback
 USER_AGENT = f"mljobs-operator/{__version__}"
 DEFAULT_THREADS = 8
 DEFAULT_TIMEOUT = 30.0
+CREATE_PATIENCE = 2.0
 
 
 def open_job_service(
@@ -23,6 +26,7 @@ def open_job_service(
     limits: Limits | None = None,
     on_request: OnRequest | None = None,
     on_wait: OnWait | None = None,
+    guard: Callable[[], None] | None = None,
 ) -> MlV1JobService:
     """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
 
@@ -35,6 +39,7 @@ def open_job_service(
         limits: quotas of each project; None for the service's own.
         on_request: told of each call: method id, HTTP status as text or `none`, seconds; on any thread.
         on_wait: told of each call that a quota held back: method id, seconds.
+        guard: called on the request's thread right before it is sent; does not return where it must not be.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
@@ -43,9 +48,9 @@ def open_job_service(
     request_threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=threads)
     return MlV1JobService(
         open_api("ml", "v1", endpoint).projects().jobs(),
-        Api(on_request),
+        Api(on_request, guard),
         request_threads,
-        ProjectLimits(limits or Limits(), patience=timeout),
+        ProjectLimits(limits or Limits(), patience=timeout, create_patience=CREATE_PATIENCE),
         on_wait,
     )
 

@@ -72,11 +72,14 @@ class ProjectLimits:
     Args:
         limits: the quotas.
         patience: seconds that a request waits for the end of a pause; where a pause is longer, it is refused.
+        create_patience: seconds that a create waits for its turn; a crowd of them must not keep everybody
+            else from being served.
     """
 
-    def __init__(self, limits: Limits, patience: float) -> None:
+    def __init__(self, limits: Limits, patience: float, create_patience: float | None = None) -> None:
         self._limits = limits
         self._patience = patience
+        self._create_patience = create_patience
         self._gates: OrderedDict[tuple[str, Kind], _Gate] = OrderedDict()
 
     async def admit(self, project: str, kind: Kind) -> float:
@@ -86,14 +89,15 @@ class ProjectLimits:
             Seconds waited.
 
         Raises:
-            Throttled: the service has asked for a pause longer than anybody should wait here.
+            Throttled: the service has asked for a pause longer than anybody should wait here, or too many
+                creates wait already.
         """
         clock = asyncio.get_running_loop().time
         gate, began = self._gate(project, kind), clock()
         while True:
             await self._sit_out(gate, project)
             if gate.bucket is not None:
-                await gate.bucket.acquire()
+                await self._queue(gate.bucket, project, kind)
             if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
                 return clock() - began
 
@@ -102,6 +106,16 @@ class ProjectLimits:
         if seconds:
             gate = self._gate(project, kind)
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
+
+    async def _queue(self, bucket: AsyncLimiter, project: str, kind: Kind) -> None:
+        try:
+            async with asyncio.timeout(self._create_patience if kind == "create" else None):
+                await bucket.acquire()
+        except TimeoutError:
+            quota = self._limits.creates_per_minute
+            raise Throttled(
+                f"project {project}: its quota of {quota:g} creates a minute is used up; nothing was sent"
+            ) from None
 
     async def _sit_out(self, gate: _Gate, project: str) -> None:
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:

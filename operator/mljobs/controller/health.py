@@ -15,19 +15,30 @@ class Health:
     """What the probes ask.
 
     Args:
-        poller: alive while its rounds end.
-        max_silence: seconds without a finished round after which the operator counts as stuck.
+        max_silence: seconds without a finished round of polls after which the operator counts as stuck.
+
+    Attributes:
+        standby: whether this process waits for the Lease, which is healthy.
+        poller: what has to show life, once there is one.
+        watching: set once the operator has logged in and watches.
     """
 
-    def __init__(self, poller: Poller, *, max_silence: float) -> None:
-        self._poller = poller
+    def __init__(self, *, max_silence: float) -> None:
         self._max_silence = max_silence
+        self.standby = False
+        self.poller: Poller | None = None
         self.watching = asyncio.Event()
-        """Set once the operator has logged in and watches."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether this process does its work, or could take it over."""
+        return self.standby or self.watching.is_set()
 
     def ailment(self) -> str:
         """Why a restart would help; empty while the operator is alive."""
-        silence = asyncio.get_running_loop().time() - self._poller.heartbeat
+        if self.poller is None:
+            return ""
+        silence = asyncio.get_running_loop().time() - self.poller.heartbeat
         if silence > self._max_silence:
             return f"no round of polls has ended for {silence:.0f} s"
         return ""
@@ -46,8 +57,9 @@ async def serve_health(health: Health, metrics: Metrics, *, host: str, port: int
         return web.Response(text=f"{ailment or 'ok'}\n", status=500 if ailment else 200)
 
     async def readyz(_: web.Request) -> web.Response:
-        ready = health.watching.is_set()
-        return web.Response(text="ok\n" if ready else "not watching yet\n", status=200 if ready else 503)
+        return web.Response(
+            text="ok\n" if health.ready else "not watching yet\n", status=200 if health.ready else 503
+        )
 
     async def show(_: web.Request) -> web.Response:
         return web.Response(

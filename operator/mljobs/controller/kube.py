@@ -3,7 +3,7 @@
 Built on the official client's asyncio half, with a bounded connection pool. Objects are plain dicts.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from mljobs.domain.resource import Resource, timestamp
 COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
 _PAGE = 500
+_LEASES = {"group": "coordination.k8s.io", "version": "v1", "plural": "leases"}
 
 
 class KubeError(Exception):
@@ -47,9 +48,14 @@ class Kube:
     Args:
         api: the configured client.
         timeout: seconds for one call.
+
+    Attributes:
+        fence: called right before each write of a resource or an Event; ends the process where it may no
+            longer write.
     """
 
     def __init__(self, api: client.ApiClient, *, timeout: float = 30) -> None:
+        self.fence: Callable[[], None] = lambda: None
         self._custom = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
         self._timeout = timeout
@@ -120,6 +126,7 @@ class Kube:
 
     async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
         """Post a Kubernetes Event about an object."""
+        self.fence()
         stamp = timestamp(now)
         body = {
             "metadata": {"generateName": f"{resource.name[:50]}.", "namespace": resource.namespace},
@@ -146,7 +153,53 @@ class Kube:
             body=body,
         )
 
+    async def get_lease(self, namespace: str, name: str) -> JsonObject:
+        """Read a Lease.
+
+        Raises:
+            Gone: there is none.
+        """
+        return await self._call(
+            f"Lease {namespace}/{name}",
+            self._custom.get_namespaced_custom_object,
+            **_LEASES,
+            namespace=namespace,
+            name=name,
+        )
+
+    async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
+        """Make a Lease.
+
+        Raises:
+            Conflict: another has made it first.
+        """
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+        create = self._custom.create_namespaced_custom_object
+        await self._call(f"Lease {namespace}/{name}", create, **_LEASES, namespace=namespace, body=body)
+
+    async def replace_lease(self, lease: JsonObject) -> None:
+        """Replace a Lease that was read before.
+
+        Raises:
+            Conflict: another has changed it since.
+        """
+        namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
+        await self._call(
+            f"Lease {namespace}/{name}",
+            self._custom.replace_namespaced_custom_object,
+            **_LEASES,
+            namespace=namespace,
+            name=name,
+            body=lease,
+        )
+
     async def _patch(self, method: Any, resource: Resource, body: JsonObject) -> JsonObject:
+        self.fence()
         return await self._call(
             f"{resource.kind} {resource.namespace}/{resource.name}",
             method,

@@ -57,6 +57,12 @@ class Metrics:
         self.events = Counter(
             "mljobs_events", "Kubernetes Events posted.", ("type", "reason"), registry=registry
         )
+        self.leader = Gauge(
+            "leader_election_master_status",
+            "Whether this process holds the Lease.",
+            ("name",),
+            registry=registry,
+        )
         self.poll_lag = Gauge(
             "mljobs_poll_lag_seconds",
             "How much longer than the interval the last round of polls took.",

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ import kopf
 from mljobs.controller import handlers
 from mljobs.controller.effects import Effects
 from mljobs.controller.health import Health, serve_health
-from mljobs.controller.kube import connect
+from mljobs.controller.kube import Kube, connect
+from mljobs.controller.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.metrics import Metrics
 from mljobs.controller.poller import Poller
 from mljobs.controller.reconciler import Reconciler
@@ -40,6 +42,7 @@ class Options:
         host: the address that metrics and health are served at.
         port: their port; 0 takes a free one.
         drain: seconds that the work under way has at the end.
+        lease: the Lease that this process has to hold to act; None: it acts alone.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -51,6 +54,7 @@ class Options:
     host: str = "0.0.0.0"  # noqa: S104
     port: int = 8080
     drain: float = 20
+    lease: LeaseOptions | None = None
 
 
 def utc_now() -> datetime:
@@ -59,14 +63,20 @@ def utc_now() -> datetime:
 
 
 async def run(
-    service: JobService, metrics: Metrics, options: Options, *, ready: Callable[[str], None] | None = None
+    service: JobService,
+    metrics: Metrics,
+    options: Options,
+    *,
+    fence: Fence,
+    ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run the operator until a signal ends it.
 
     Args:
-        service: the port to the job service; the caller closes it.
+        service: the port to the job service, which passes the fence; the caller closes it.
         metrics: counts everything, and is served.
         options: how to run.
+        fence: armed once this process holds the Lease, if it needs one.
         ready: called with the URL of metrics and health once they are served.
 
     Raises:
@@ -74,38 +84,78 @@ async def run(
         RuntimeError: a task of the operator has failed, which is a bug.
     """
     async with connect(connections=options.connections) as kube:
-        store = Store(utc_now())
-        queue: WorkQueue[Key] = WorkQueue()
-        poller = Poller(
-            service, store, queue.add, interval=options.poll_interval, clock=utc_now, metrics=metrics
-        )
-        metrics.queue_depth.labels("mljobs").set_function(lambda: len(queue))
-        metrics.resources.set_function(lambda: len(store))
-        reconciler = Reconciler(
-            kube=kube,
-            store=store,
-            effects=Effects(service, utc_now, random.random),
-            writer=StatusWriter(kube, utc_now, metrics),
-            poller=poller,
-            queue=queue,
-            policy=options.policy,
-            clock=utc_now,
-            metrics=metrics,
-        )
-        resync = Resync(
-            kube, store, queue.add, interval=options.resync_interval, namespaces=options.namespaces
-        )
-        health = Health(poller, max_silence=max(60.0, 6 * options.poll_interval))
+        health = Health(max_silence=max(60.0, 6 * options.poll_interval))
         async with serve_health(health, metrics, host=options.host, port=options.port) as url:
             if ready:
                 ready(url)
-            await _supervise(
-                watch=lambda stop: _watch(store, queue, health, options, stop),
-                loops=[poller.run(), resync.run()],
-                workers=[reconciler.work() for _ in range(options.workers)],
-                queue=queue,
-                drain=options.drain,
-            )
+            if options.lease is None:
+                await _act(kube, service, metrics, options, health)
+                return
+            lease = Lease(kube, options.lease, me=identity())
+            metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
+            if await _elected(lease, health):
+                fence.arm(lease.check)
+                kube.fence = fence
+                await _act(kube, service, metrics, options, health, lease)
+                await lease.release()
+
+
+async def _elected(lease: Lease, health: Health) -> bool:
+    """Wait for the Lease; a signal ends the waiting.
+
+    Returns:
+        Whether this process holds the Lease.
+    """
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    health.standby = True
+    tasks = [asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    health.standby = False
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if stop.is_set():
+        await lease.release()
+    return lease.held
+
+
+async def _act(
+    kube: Kube,
+    service: JobService,
+    metrics: Metrics,
+    options: Options,
+    health: Health,
+    lease: Lease | None = None,
+) -> None:
+    """Make the parts and run them until a signal."""
+    store = Store(utc_now())
+    queue: WorkQueue[Key] = WorkQueue()
+    poller = Poller(service, store, queue.add, interval=options.poll_interval, clock=utc_now, metrics=metrics)
+    health.poller = poller
+    metrics.queue_depth.labels("mljobs").set_function(lambda: len(queue))
+    metrics.resources.set_function(lambda: len(store))
+    reconciler = Reconciler(
+        kube=kube,
+        store=store,
+        effects=Effects(service, utc_now, random.random),
+        writer=StatusWriter(kube, utc_now, metrics),
+        poller=poller,
+        queue=queue,
+        policy=options.policy,
+        clock=utc_now,
+        metrics=metrics,
+    )
+    resync = Resync(kube, store, queue.add, interval=options.resync_interval, namespaces=options.namespaces)
+    await _supervise(
+        watch=lambda stop: _watch(store, queue, health, options, stop),
+        loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],
+        workers=[reconciler.work() for _ in range(options.workers)],
+        queue=queue,
+        drain=options.drain,
+    )
 
 
 async def _watch(

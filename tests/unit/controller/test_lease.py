@@ -1,0 +1,168 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mljobs.api.base import JsonObject
+from mljobs.controller.kube import Conflict, Gone, Unreachable
+from mljobs.controller.lease import Fence, Lease, LeaseOptions
+
+
+class Leases:
+    """The API server's part: optimistic concurrency on one Lease. The real one is met end to end."""
+
+    def __init__(self) -> None:
+        self.lease: JsonObject | None = None
+        self.down = False
+
+    def _reach(self) -> None:
+        if self.down:
+            raise Unreachable("cut off")
+
+    async def get_lease(self, _namespace: str, name: str) -> JsonObject:
+        self._reach()
+        if self.lease is None:
+            raise Gone(name)
+        return {**self.lease, "metadata": dict(self.lease["metadata"]), "spec": dict(self.lease["spec"])}
+
+    async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
+        self._reach()
+        if self.lease is not None:
+            raise Conflict(name)
+        self.lease = {
+            "metadata": {"name": name, "namespace": namespace, "resourceVersion": "1"},
+            "spec": spec,
+        }
+
+    async def replace_lease(self, lease: JsonObject) -> None:
+        self._reach()
+        assert self.lease is not None
+        version = self.lease["metadata"]["resourceVersion"]
+        if lease["metadata"]["resourceVersion"] != version:
+            raise Conflict(version)
+        lease["metadata"]["resourceVersion"] = str(int(version) + 1)
+        self.lease = lease
+
+
+class Lost(Exception):
+    """Stands for the end of the process."""
+
+
+def lost(reason: str) -> None:
+    raise Lost(reason)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server() -> Leases:
+    return Leases()
+
+
+@pytest.fixture
+def candidate(server: Leases, clock: Clock) -> Callable[[str], Lease]:
+    kube: Any = server
+    return lambda me: Lease(kube, LeaseOptions("ns", duration=12, deadline=8), me=me, clock=clock, lost=lost)
+
+
+async def test_the_first_takes_it_and_the_second_waits(candidate: Any, server: Leases) -> None:
+    first, second = candidate("a"), candidate("b")
+    assert await first._try()
+    assert not await second._try()
+    assert first.held
+    assert not second.held
+    assert server.lease is not None
+    assert server.lease["spec"]["holderIdentity"] == "a"
+
+
+async def test_a_holder_may_not_act_after_its_deadline(candidate: Any, clock: Clock) -> None:
+    lease = candidate("a")
+    assert await lease._try()
+    clock.now += 7.9
+    lease.check()
+    clock.now += 0.2
+    with pytest.raises(Lost):
+        lease.check()
+
+
+async def test_another_takes_over_only_after_it_saw_no_renewal_for_the_duration(
+    candidate: Any, clock: Clock
+) -> None:
+    first, second = candidate("a"), candidate("b")
+    await first._try()
+    await second._try()
+    clock.now += 11.9
+    assert not await second._try()
+    clock.now += 0.2
+    assert await second._try()
+    assert not first.held
+    assert not await first._try()
+
+
+async def test_a_renewal_starts_the_wait_anew(candidate: Any, clock: Clock) -> None:
+    first, second = candidate("a"), candidate("b")
+    await first._try()
+    for _ in range(10):
+        assert not await second._try()
+        clock.now += 5
+        assert await first._try()
+    assert first.held
+
+
+async def test_a_holder_that_is_cut_off_keeps_it_until_the_deadline(
+    candidate: Any, server: Leases, clock: Clock
+) -> None:
+    lease = candidate("a")
+    await lease._try()
+    server.down = True
+    clock.now += 5
+    assert await lease._try()
+    clock.now += 4
+    assert not await lease._try()
+    with pytest.raises(Lost):
+        await lease.keep()
+
+
+async def test_a_released_lease_is_free_at_once(candidate: Any, server: Leases) -> None:
+    first, second = candidate("a"), candidate("b")
+    await first._try()
+    await first.release()
+    assert not first.held
+    assert await second._try()
+    await first.release()
+    assert server.lease is not None
+    assert server.lease["spec"]["holderIdentity"] == "b"
+    assert server.lease["spec"]["leaseTransitions"] == 2
+
+
+async def test_of_two_that_create_it_one_wins(candidate: Any, server: Leases) -> None:
+    first = candidate("a")
+    await candidate("b")._try()
+    real = server.get_lease
+
+    async def stale(namespace: str, name: str) -> JsonObject:
+        server.get_lease = real  # type: ignore[method-assign, assignment]
+        raise Gone(name)
+
+    server.get_lease = stale  # type: ignore[method-assign, assignment]
+    assert not await first._try()
+    assert not first.held
+
+
+def test_a_fence_is_open_until_it_is_armed() -> None:
+    fence = Fence()
+    fence()
+    fence.arm(lambda: lost("too late"))
+    with pytest.raises(Lost):
+        fence()
