@@ -83,6 +83,7 @@ class Stack:
         self._on_exit = on_exit
         self._on_restart = on_restart
         self._ready = False
+        self._plane_runs = False
         self._servers: dict[str, Server] = {}
         self._pids: dict[str, int] = {}
         self._plane = ControlPlane(
@@ -122,6 +123,7 @@ class Stack:
         """
         rights = [one for one in read_manifests(deploy_folder() / "base") if one["kind"] in _RIGHTS]
         self._plane.start()
+        self._plane_runs = True
         deadline = time.monotonic() + self._timeout
         self.folder, self.kubeconfig, self.client = (
             self._plane.folder,
@@ -155,7 +157,10 @@ class Stack:
         with ThreadPoolExecutor(max_workers=1) as pool:
             if EMULATOR in self._servers:
                 pool.submit(self._servers[EMULATOR].stop, _EMULATOR_SECONDS)
-            self._plane.stop()
+            # One that did not start has put its processes away itself; its temporary folder it may have just
+            # made. A state folder that it did not get is another run's.
+            if self._plane_runs or self._temporary:
+                self._plane.stop()
         self._servers.clear()
         if self._temporary and hasattr(self, "folder"):
             shutil.rmtree(self.folder, ignore_errors=True)  # what the emulator wrote after the plane's end
