@@ -3,14 +3,14 @@
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import yaml
-from kubernetes import client, config
+from kubernetes import client, config, watch
 
 from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, VERSION, Kind
 
@@ -98,6 +98,10 @@ class Namespace:
         self._custom: Any = client.CustomObjectsApi(api)
         self._core: Any = client.CoreV1Api(api)
         self._report = report
+        found = client.CustomObjectsApi(api).list_namespaced_custom_object(
+            GROUP, VERSION, name, TRAINING_JOB.plural
+        )
+        self._since = str(found["metadata"]["resourceVersion"])  # type: ignore[index]
 
     def create(self, manifest: Json) -> "Job":
         """Make a resource."""
@@ -141,6 +145,22 @@ class Namespace:
         )
         return patched
 
+    def history(self, kind: Kind) -> Iterator[tuple[str, Json]]:
+        """What a watch has told of all resources of a kind since the namespace was made, and goes on to tell.
+
+        The API server replays what has happened already. Yields the type of the event and the object.
+        """
+        for event in watch.Watch().stream(  # type: ignore[no-untyped-call]
+            self._custom.list_namespaced_custom_object,
+            GROUP,
+            VERSION,
+            self.name,
+            kind.plural,
+            resource_version=self._since,
+            timeout_seconds=int(PATIENCE),
+        ):
+            yield event["type"], event["object"]
+
     def delete(self, kind: Kind, name: str) -> None:
         """Ask for a resource's deletion."""
         self._custom.delete_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural, name)
@@ -167,8 +187,8 @@ class Namespace:
     def report(self) -> str:
         """How the resources, the operator and the service are now."""
         lines = [
-            f"{item['kind']} {item['metadata']['name']}: {json.dumps(item.get('status'))[:1500]}"
-            for item in self.all()[:10]
+            f"{item['kind']} {item['metadata']['name']}: {json.dumps(item.get('status'))[:1000]}"
+            for item in self.all()[:4]
         ]
         return "\n".join([*lines, self._report()])
 
@@ -194,6 +214,16 @@ class Job:
     def status(self) -> Json:
         """Its status; empty where there is none."""
         return (self.object() or {}).get("status") or {}
+
+    def statuses_until(self, state: str) -> list[Json]:
+        """All statuses that it has ever had, up to the first with that state."""
+        statuses: list[Json] = []
+        for _, found in self.namespace.history(self.kind):
+            if found["metadata"]["name"] == self.name:
+                statuses.append(found.get("status") or {})
+                if statuses[-1].get("state") == state:
+                    return statuses
+        pytest.fail(f"{self.name} was never {state}: {statuses}")
 
     @property
     def uid(self) -> str:
@@ -248,9 +278,18 @@ class Job:
     def delete(self) -> None:
         self.namespace.delete(self.kind, self.name)
 
-    def reasons(self) -> list[str]:
-        """The reasons of its events, in order."""
-        return [event["reason"] for event in self.namespace.events(self.uid)]
+    def events(self, count: int) -> list[Json]:
+        """Its events, in order, once there are so many: an event comes after the status that it is about."""
+        return eventually(
+            lambda: self.namespace.events(self.uid),
+            lambda events: len(events) >= count,
+            what=f"{self.name}: {count} events",
+            report=self.namespace.report,
+        )
+
+    def expect_events(self, *reasons: str) -> None:
+        """Its events have these reasons, in this order, and there are no others."""
+        assert [event["reason"] for event in self.events(len(reasons))] == list(reasons)
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Json:

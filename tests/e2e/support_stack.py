@@ -95,7 +95,7 @@ class Emulator(_Server):
     """The job service."""
 
     def __init__(self, log: Path, *, speed: float = SPEED) -> None:
-        super().__init__("emulator", [*EMULATOR, f"--speed={speed}"], log)
+        super().__init__("emulator", [*MLJOBS, "emulator", f"--speed={speed}"], log)
 
     def start(self) -> None:
         super().start()
@@ -166,6 +166,10 @@ class Emulator(_Server):
     def cancel(self, job_id: str, *, project: str = PROJECT) -> None:
         """Cancel a job as somebody else does, with gcloud say."""
         self._post(f"/v1/projects/{project}/jobs/{job_id}:cancel", {})
+
+    def relabel(self, job_id: str, labels: Json, *, project: str = PROJECT) -> None:
+        """Replace a job's labels as somebody else does."""
+        self._json("PATCH", f"/v1/projects/{project}/jobs/{job_id}?updateMask=labels", {"labels": labels})
 
     def report(self) -> str:
         """The newest rows of the ledger."""
