@@ -44,7 +44,8 @@ def int64(least: int, most: int) -> st.SearchStrategy[int | str]:
 
 
 def _some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Spec]:
-    return st.fixed_dictionaries({}, optional=fields)
+    """Any of the fields; all of them often enough that rare combinations turn up."""
+    return st.one_of(st.fixed_dictionaries({}, optional=fields), st.fixed_dictionaries(fields))
 
 
 _LABELS = st.dictionaries(
@@ -166,14 +167,18 @@ def _machines(draw: st.DrawFn, image: bool, container: bool) -> Spec:
     """Tier, types, counts and configs."""
     if draw(st.booleans()):
         made = draw(_some(scaleTier=st.sampled_from(TIERS), workerCount=st.sampled_from([0, "0"])))
-        configs = draw(st.sets(st.sampled_from(("master", *ROLES))))
-        types: dict[str, str | None] = dict.fromkeys(configs)
+        types: dict[str, str | None] = {role: None for role in ("master", *ROLES) if draw(st.booleans())}
     else:
         category = draw(st.sampled_from([COMPUTE_ENGINE, LEGACY]))
-        made = {"scaleTier": "CUSTOM", "masterType": draw(st.sampled_from((*category, "cloud_tpu")))}
+        made = {
+            "scaleTier": "CUSTOM",
+            "masterType": draw(st.one_of(st.sampled_from(category), st.just("cloud_tpu"))),
+        }
         types = {"master": made["masterType"]}
-        for role in draw(st.sets(st.sampled_from(ROLES))):
-            types[role] = made[f"{role}Type"] = draw(st.sampled_from((*category, "cloud_tpu")))
+        for role in (role for role in ROLES if draw(st.booleans())):
+            types[role] = made[f"{role}Type"] = draw(
+                st.one_of(st.sampled_from(category), st.just("cloud_tpu"))
+            )
             made[f"{role}Count"] = draw(int64(1, 9))
     for role, machine in types.items():
         config = draw(_replica(machine, image, container))

@@ -139,8 +139,6 @@ def _plans(text: str, options: _Options) -> list[_Plan]:
         plans = [_plan(document, options, number) for number, document in found if not _is_foreign(document)]
     except Unreadable as error:
         raise _Usage(f"cannot read the description: {error}") from None
-    except RecursionError:
-        raise _Usage("cannot read the description: it contains itself, or is nested too deeply") from None
     if not plans:
         raise _Usage(f"nothing to plan: the input has no {' or '.join(KINDS)}")
     return plans
@@ -167,8 +165,11 @@ def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
         reading.kind, reading.spec, default_project=options.project or "administrators-default"
     )
     named = f" {reading.name}" if reading.name else ""
-    problems = [problem for problem in reading.problems if problem.severity == "error"]
-    problems += [problem for problem in validated.problems if problem.path not in {p.path for p in problems}]
+    problems = list(validated.problems)
+    worded = {problem.path for problem in problems}
+    problems += [
+        problem for problem in reading.problems if problem.severity == "error" and problem.path not in worded
+    ]
     warnings = [problem for problem in reading.problems if problem.severity == "warning"]
     job_id, labels, notes = _identity(reading, options)
     usable = validated.spec is not None and not problems

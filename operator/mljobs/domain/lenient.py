@@ -60,6 +60,8 @@ def documents(text: str) -> list[Mapping[str, Any]]:
         found = [document for document in yaml.load_all(text, _Loader) if document is not None]
     except yaml.YAMLError as error:
         raise Unreadable(" ".join(str(error).split())) from error
+    except RecursionError:
+        raise Unreadable("it is nested too deeply") from None
     flat: list[Any] = []
     for document in found:
         items = document.get("items") if isinstance(document, Mapping) else None
@@ -108,7 +110,8 @@ def canonical(kind: str, spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple
     """Bring a spec into canonical form; see the module.
 
     Returns:
-        The spec, and a problem for each unknown key and each key that stands there twice.
+        The spec, with unknown keys as they are, and a problem for each of these and for each key that stands
+        there twice, of which the first counts.
     """
     problems: list[Problem] = []
     made = _object(spec, spec_schema(kind), "spec", problems)
@@ -236,9 +239,10 @@ def _value(value: Any, schema: Schema, path: str, problems: list[Problem]) -> An
         if "properties" in schema:
             return _object(value, schema, path, problems)
         return dict(value)
-    if isinstance(value, list | tuple):
-        items = schema.get("items", {})
-        return [_value(item, items, join(path, index), problems) for index, item in enumerate(value)]
+    if isinstance(value, list | tuple) and "items" in schema:
+        return [
+            _value(item, schema["items"], join(path, index), problems) for index, item in enumerate(value)
+        ]
     return _scalar(value, schema)
 
 
@@ -249,6 +253,7 @@ def _object(found: Mapping[str, Any], schema: Schema, path: str, problems: list[
         name = names.get(_folded(key))
         if name is None:
             problems.append(unknown_field(path, str(key), value, schema))
+            made[str(key)] = value
         elif name in made and value is not None:
             problems.append(_twice(path, str(key), value, name))
         elif value is not None:

@@ -42,7 +42,7 @@ def validate(kind: str, spec: Mapping[str, Any], *, default_project: str | None 
     """
     model, mistakes = _model(kind, spec)
     mistyped = {problem.path for problem in mistakes if problem.id == "type"}
-    whole = {"projectId": default_project, **_without_nulls(spec)} if default_project else spec
+    whole = {**spec, "projectId": spec.get("projectId") or default_project}
     judged = list(rules.check(kind, whole, mistyped))
     errors = [problem for problem in judged if problem.severity is Severity.ERROR]
     worded = {problem.path for problem in errors} - mistyped
@@ -52,10 +52,6 @@ def validate(kind: str, spec: Mapping[str, Any], *, default_project: str | None 
     )
     warnings = tuple(problem for problem in judged if problem.severity is Severity.WARNING)
     return Validated(None if problems else model, problems, warnings)
-
-
-def _without_nulls(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key: value for key, value in spec.items() if value is not None}
 
 
 def _model(kind: str, spec: Mapping[str, Any]) -> tuple[JobSpec | None, list[Problem]]:

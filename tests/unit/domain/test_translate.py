@@ -115,7 +115,7 @@ def test_random_specs_use_every_field(kind: str) -> None:
     steady = settings(deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 
     @given(specs(kind))
-    @settings(steady, max_examples=100)
+    @settings(steady, max_examples=200)
     def collect(spec: Json) -> None:
         seen.update(_paths({**spec, "labels": None}, "spec"))
 

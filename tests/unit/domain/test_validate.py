@@ -145,7 +145,8 @@ def test_default_project() -> None:
     assert checked.problems == ()
     assert checked.spec is not None
     assert checked.spec.project_id is None
-    assert validate("TrainingJob", {**spec, "projectId": None}, default_project="p").problems == ()
+    for nothing in (None, ""):
+        assert validate("TrainingJob", {**spec, "projectId": nothing}, default_project="p").problems == ()
     wrong = validate("TrainingJob", {**spec, "projectId": "A"}, default_project="p").problems
     assert [problem.id for problem in wrong] == ["project-id"]
 

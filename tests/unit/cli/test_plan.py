@@ -1,0 +1,278 @@
+"""`mljobs plan`: the command's contract, and the table of rules seen through it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+from tests.unit.domain.rule_case import IMAGE, PREDICT, Case, merged
+from tests.unit.domain.rule_cases import CASES
+from typer.testing import CliRunner
+
+from mljobs.api.resources import API_VERSION
+from mljobs.cli.plan import plan
+from mljobs.domain import naming, rules
+from mljobs.domain.problems import Severity
+
+Json = dict[str, Any]
+
+COMMAND = typer.Typer(pretty_exceptions_enable=False)
+COMMAND.command()(plan)
+
+BY_ID = {rule.id: rule for rule in rules.RULES}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the command left: exit code, lines of stdout, lines of stderr."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+    @property
+    def request(self) -> Any:
+        return json.loads("\n".join(self.out))
+
+
+def planned(text: str | Json | list[Json], *options: str) -> Outcome:
+    """Run the command on standard input."""
+    if not isinstance(text, str):
+        text = yaml.safe_dump_all(text if isinstance(text, list) else [text], allow_unicode=True)
+    result = CliRunner().invoke(COMMAND, ["-f", "-", *options], input=text)
+    return Outcome(result.exit_code, result.stdout.splitlines(), result.stderr.splitlines())
+
+
+def manifest(spec: Json, kind: str = "TrainingJob", **metadata: Any) -> Json:
+    whole = {"name": "census", "namespace": "team-a", **metadata}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": whole, "spec": spec}
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_case(case: Case) -> None:
+    outcome = planned(
+        manifest(case.spec, case.kind), "--project=p" if case.rule != "project-required" else "-nx"
+    )
+    rule = BY_ID[case.rule]
+    if case.rule == "project-required" or case.holds or rule.severity is Severity.WARNING:
+        # Whether there is a default project, only the cluster knows.
+        assert outcome.code == 0, outcome
+        assert json.loads("\n".join(outcome.out))["jobId"]
+        warned = any(line.startswith("warning: ") and line.endswith(rule.text) for line in outcome.err)
+        assert warned is (rule.severity is Severity.WARNING and not case.holds)
+    else:
+        assert outcome.code == 1
+        assert any(line.startswith("spec.") and line.endswith(rule.text) for line in outcome.out)
+        assert len(outcome.out) >= 1 + len(case.also)
+
+
+def test_request_of_a_manifest() -> None:
+    spec = merged(IMAGE, {"labels": {"team": "a"}, "trainingInput": {"workerCount": 0}})
+    outcome = planned(manifest(spec, uid="u-1"))
+    assert outcome.code == 0
+    assert outcome.request == {
+        "jobId": naming.job_id("team-a", "census", "u-1", 1),
+        "labels": {
+            "team": "a",
+            "mljobs-uid": "u-1",
+            "mljobs-namespace": "team-a",
+            "mljobs-name": "census",
+        },
+        "trainingInput": {**spec["trainingInput"], "workerCount": "0"},
+    }
+    assert outcome.err == ["note: POST v1/projects/my-project/jobs"]
+
+
+def test_uid_that_is_given_wins() -> None:
+    outcome = planned(manifest(IMAGE), "--uid=u-2")
+    assert outcome.request["jobId"] == naming.job_id("team-a", "census", "u-2", 1)
+
+
+def test_job_id_of_a_resource_that_does_not_exist_yet() -> None:
+    outcome = planned(manifest(IMAGE))
+    assert outcome.request["jobId"] == "team_a_census_UID_1"
+    assert outcome.request["labels"]["mljobs-uid"] == "not-known-yet"
+    (note,) = [line for line in outcome.err if "placeholder" in line]
+    assert "derived from namespace, name, uid and attempt" in note
+    assert "--uid" in note
+
+
+def test_chosen_job_id_is_the_real_one() -> None:
+    outcome = planned(manifest({**IMAGE, "jobId": "census_nightly"}))
+    assert outcome.request["jobId"] == "census_nightly"
+    assert not any("placeholder" in line for line in outcome.err)
+    assert any("mljobs-uid" in line for line in outcome.err)
+
+
+def test_long_names_keep_the_placeholder() -> None:
+    outcome = planned(manifest(IMAGE, name="n" * 200))
+    assert len(outcome.request["jobId"]) <= 128
+    assert outcome.request["jobId"].endswith("n_UID_1")
+
+
+def test_config_of_gcloud_needs_no_name() -> None:
+    outcome = planned({"trainingInput": IMAGE["trainingInput"]})
+    assert outcome.code == 0
+    assert outcome.request["trainingInput"] == IMAGE["trainingInput"]
+    assert any("no projectId" in line for line in outcome.err)
+    named = planned(
+        {"trainingInput": IMAGE["trainingInput"]}, "--project=p", "--name=a", "--namespace=b", "--uid=c"
+    )
+    assert named.request["jobId"] == naming.job_id("b", "a", "c", 1)
+    assert named.err == ["note: POST v1/projects/p/jobs"]
+
+
+def test_every_problem_has_its_line() -> None:
+    spec = {"trainingInput": {"scaleTier": "CUSTOM", "workerCount": 1, "jobDir": "/data", "wrong": 1}}
+    outcome = planned(spec)
+    assert outcome.code == 1
+    said = [line.removeprefix("spec.trainingInput.") for line in outcome.out]
+    assert said == [
+        "wrong: Forbidden: 1: there is no such field",
+        "region: Required value: the region to run in is required",
+        "runtimeVersion: Required value: exactly one of runtimeVersion and masterConfig.imageUri is required",
+        "packageUris: Required value: without a custom image, 1 to 100 Python packages are required",
+        "pythonModule: Required value: without a custom image, the Python module to run is required",
+        'jobDir: Invalid value: "/data": a job directory is a Cloud Storage path, gs://BUCKET/OBJECT',
+        "masterType: Required value: scaleTier CUSTOM needs the master's machine type",
+        "workerType: Required value: a machine type is required where workerCount is above 0",
+    ]
+
+
+def test_input_that_contains_itself() -> None:
+    outcome = planned("trainingInput: {args: &a [*a], masterConfig: &b {acceleratorConfig: *b}}")
+    assert outcome.code == 1
+    assert (
+        "spec.trainingInput.args[0]: Invalid value: 1 item: must be a text; put it in quotes" in outcome.out
+    )
+
+
+def test_several_documents() -> None:
+    good, bad = (
+        manifest(IMAGE, uid="u"),
+        manifest(merged(PREDICT, {"predictionInput": {"region": None}}), "PredictionJob"),
+    )
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}
+    outcome = planned([good, other, good])
+    assert outcome.code == 0
+    assert [request["jobId"] for request in outcome.request] == [
+        naming.job_id("team-a", "census", "u", 1)
+    ] * 2
+    assert "note: document 2, ConfigMap: not ours, skipped" in outcome.err
+    outcome = planned([good, bad])
+    assert outcome.code == 1
+    assert outcome.out == [
+        "document 2, PredictionJob census: "
+        "spec.predictionInput.region: Required value: the region to run in is required"
+    ]
+
+
+def test_list_of_manifests() -> None:
+    outcome = planned({"apiVersion": "v1", "kind": "List", "items": [manifest(IMAGE), manifest(IMAGE)]})
+    assert len(outcome.request) == 2
+
+
+def test_json_is_yaml_even_with_a_trailing_comma() -> None:
+    text = json.dumps({"trainingInput": IMAGE["trainingInput"]}).replace("}}}", "}},}")
+    assert planned(text).request["trainingInput"] == IMAGE["trainingInput"]
+
+
+def test_all_spellings_give_one_request() -> None:
+    text = """
+        job_id: a
+        training_input:
+          region: us-central1
+          scale_tier: custom
+          master_type: n1-standard-8
+          master_config: {image_uri: gcr.io/p/i, accelerator_config: {count: 2.0, type: nvidia_tesla_t4}}
+          enable_web_access: "true"
+          service_account:
+    """
+    assert planned(text).request["trainingInput"] == {
+        "enableWebAccess": True,
+        "masterConfig": {
+            "acceleratorConfig": {"count": "2", "type": "NVIDIA_TESLA_T4"},
+            "imageUri": "gcr.io/p/i",
+        },
+        "masterType": "n1-standard-8",
+        "region": "us-central1",
+        "scaleTier": "CUSTOM",
+    }
+
+
+def test_set() -> None:
+    text = {"trainingInput": {"scaleTier": "BASIC", "masterConfig": {"imageUri": "gcr.io/p/i"}}}
+    options = (
+        "--set",
+        "trainingInput.region=us-east1",
+        "--set",
+        "spec.training_input.scheduling.priority='7'",
+    )
+    outcome = planned(text, *options, "--set", "labels={a: b}", "--set", "trainingInput.args=[--x, --y=1]")
+    assert outcome.request["trainingInput"] == {
+        "scaleTier": "BASIC",
+        "masterConfig": {"imageUri": "gcr.io/p/i"},
+        "region": "us-east1",
+        "scheduling": {"priority": 7},
+        "args": ["--x", "--y=1"],
+    }
+    assert outcome.request["labels"]["a"] == "b"
+    wrong = planned(text, "--set", "trainingInput.regoin=a")
+    assert (
+        'spec.trainingInput.regoin: Forbidden: "a": there is no such field; did you mean region?' in wrong.out
+    )
+
+
+def test_suspended() -> None:
+    assert any("suspend" in line for line in planned(manifest({**IMAGE, "suspend": True})).err)
+
+
+def test_command_lines_of_a_wrong_spec_stay_secret() -> None:
+    spec = merged(IMAGE, {"trainingInput": {"args": ["--password=hunter2", 5], "region": None}})
+    outcome = planned(manifest(spec))
+    assert outcome.code == 1
+    assert not any("hunter2" in line for line in (*outcome.out, *outcome.err))
+
+
+UNUSABLE: list[tuple[str, tuple[str, ...], str]] = [
+    ("", (), "nothing to plan: the input has no TrainingJob or PredictionJob"),
+    ("apiVersion: v1\nkind: Pod", (), "nothing to plan"),
+    ("a: [", (), "cannot read the description: "),
+    ("- a", (), "is an object with fields"),
+    ("a: 1\na: 2", (), "the key 'a' stands there twice"),
+    ("[" * 5000, (), "nested too deeply"),
+    ("{}", ("--kind=Job",), "--kind Job: must be one of TrainingJob, PredictionJob"),
+    ("{}", ("--set=region",), "--set region: must be FIELD=VALUE"),
+    ("{}", ("--set=a..b=1",), "--set a..b=1: must be FIELD=VALUE"),
+    ("{}", ("--set=a=[",), "--set a=[: the value is no YAML"),
+]
+
+
+@pytest.mark.parametrize(("text", "options", "says"), UNUSABLE, ids=lambda value: str(value)[:30])
+def test_unusable_input_is_one_clear_line(text: str, options: tuple[str, ...], says: str) -> None:
+    outcome = planned(text, *options)
+    assert (outcome.code, outcome.out) == (1, [])
+    line = outcome.err[-1]
+    assert line.startswith("mljobs plan: ")
+    assert says in line
+
+
+def test_files(tmp_path: Path) -> None:
+    good = tmp_path / "job.yaml"
+    good.write_text(yaml.safe_dump(manifest(IMAGE)), encoding="utf-8")
+    assert CliRunner().invoke(COMMAND, ["-f", str(good)]).exit_code == 0
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    for file, says in (
+        (tmp_path / "none.yaml", "No such file"),
+        (tmp_path, "directory"),
+        (binary, "not UTF-8"),
+    ):
+        result = CliRunner().invoke(COMMAND, ["-f", str(file)])
+        assert result.exit_code == 1
+        assert result.stdout == ""
+        assert f"cannot read {file}: " in result.stderr
+        assert says in result.stderr
