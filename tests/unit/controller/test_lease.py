@@ -152,7 +152,7 @@ async def test_of_two_that_create_it_one_wins(candidate: Any, server: Leases) ->
     real = server.get_lease
 
     async def stale(namespace: str, name: str) -> JsonObject:
-        server.get_lease = real  # type: ignore[method-assign, assignment]
+        server.get_lease = real  # type: ignore[method-assign]
         raise Gone(name)
 
     server.get_lease = stale  # type: ignore[method-assign, assignment]

@@ -1,0 +1,166 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.unit.controller.conftest import Cloud
+from tests.unit.domain.world import NOW, START
+
+from mljobs.controller.metrics import Metrics
+from mljobs.controller.poller import LIST_FROM, Poller
+from mljobs.controller.store import Key, Store
+from mljobs.domain import errors
+from mljobs.domain.observation import Method
+from mljobs.domain.resource import Target
+
+INPUT = {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/p/i:1"}}
+
+
+class Watched:
+    """Some resources whose jobs a poller watches."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud = cloud
+        self.now = NOW
+        self.store = Store(START)
+        self.woken: list[str] = []
+        self.poller = Poller(
+            cloud.service,
+            self.store,
+            lambda key: self.woken.append(key.name),
+            interval=1,
+            clock=lambda: self.now,
+            metrics=Metrics(),
+        )
+
+    def watch(self, name: str, job_id: str | None = None) -> Key:
+        key = Key("TrainingJob", "team-a", name)
+        meta = {"namespace": "team-a", "name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
+        self.store.put({"kind": "TrainingJob", "metadata": meta})
+        self.poller.follow(key, Target("p", job_id or name, 1))
+        return key
+
+    async def create(self, name: str) -> Key:
+        await self.cloud.service.create("p", {"jobId": name, "trainingInput": INPUT})
+        return self.watch(name)
+
+    async def round(self) -> list[str]:
+        """Poll once; the names of the resources that have something new."""
+        self.woken.clear()
+        await self.poller.round()
+        return sorted(self.woken)
+
+
+@pytest.fixture
+async def watched(cloud: Cloud) -> Watched:
+    return Watched(cloud)
+
+
+def state(watched: Watched, key: Key) -> str:
+    job = watched.store.observation(key).job
+    return job.state if job else ""
+
+
+async def test_only_what_has_changed_wakes_its_resource(watched: Watched) -> None:
+    await watched.cloud.control(
+        "POST", "scripts", {"jobId": "^a$", "timeline": {"QUEUED": 1, "PREPARING": 1, "RUNNING": 1}}
+    )
+    await watched.cloud.control(
+        "POST", "scripts", {"jobId": "^b$", "timeline": {"QUEUED": 50, "PREPARING": 1, "RUNNING": 1}}
+    )
+    a, b = await watched.create("a"), await watched.create("b")
+    assert await watched.round() == ["a", "b"]
+    assert await watched.round() == []
+    watched.cloud.clock.seconds = 1.5
+    assert await watched.round() == ["a"]
+    assert (state(watched, a), state(watched, b)) == ("PREPARING", "QUEUED")
+
+
+async def test_few_jobs_are_read_one_by_one_and_many_in_pages(watched: Watched) -> None:
+    names = [f"j{n}" for n in range(LIST_FROM)]
+    for name in names:
+        await watched.create(name)
+    before = len(await watched.cloud.effects())
+    assert await watched.round() == sorted(names)
+    assert (await watched.cloud.effects())[before:] == [("list", "")]
+    watched.poller.follow(Key("TrainingJob", "team-a", "j0"), None)
+    before = len(await watched.cloud.effects())
+    assert await watched.round() == []
+    assert {row[0] for row in (await watched.cloud.effects())[before:]} == {"get"}
+
+
+async def test_a_job_that_no_page_has_is_read_by_itself_before_it_counts_as_absent(watched: Watched) -> None:
+    keys = [await watched.create(f"j{n}") for n in range(LIST_FROM)]
+    gone = watched.watch("gone")
+    assert "gone" in await watched.round()
+    assert ("get", "gone") in await watched.cloud.effects()
+    assert watched.store.observation(gone).absences == 1
+    assert all(state(watched, key) for key in keys)
+    await watched.round()
+    assert watched.store.observation(gone).absences == 2
+
+
+async def test_pages_end_where_reading_the_rest_alone_is_cheaper(watched: Watched) -> None:
+    for n in range(130):
+        await watched.cloud.service.create("p", {"jobId": f"other{n}", "trainingInput": INPUT})
+    for n in range(LIST_FROM):
+        watched.watch(f"missing{n}")
+    before = len(await watched.cloud.effects())
+    await watched.round()
+    methods = [row[0] for row in (await watched.cloud.effects())[before:]]
+    assert methods.count("list") == 2
+    assert methods.count("get") == LIST_FROM
+
+
+async def test_a_failed_list_falls_back_to_single_reads(watched: Watched) -> None:
+    keys = [await watched.create(f"j{n}") for n in range(LIST_FROM)]
+    await watched.cloud.fault(method="ml.projects.jobs.list", action="error", status=503)
+    await watched.round()
+    assert all(state(watched, key) == "QUEUED" for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"action": "error", "status": 503}, errors.Unavailable),
+        ({"action": "error", "status": 403}, errors.Denied),
+        ({"action": "error", "status": 429, "retryAfter": 60}, errors.Throttled),
+        ({"action": "dropAfter"}, errors.Unavailable),
+        ({"action": "truncate"}, errors.Unavailable),
+    ],
+)
+async def test_a_read_that_fails_is_remembered_and_tried_later(
+    watched: Watched, fault: dict[str, Any], error: type[errors.JobServiceError]
+) -> None:
+    key = await watched.create("a")
+    await watched.cloud.fault(method="ml.projects.jobs.get", times=1, **fault)
+    assert await watched.round() == ["a"]
+    trouble = watched.store.observation(key).troubles[Method.GET]
+    assert isinstance(trouble.error, error)
+    calls = len(await watched.cloud.effects())
+    assert await watched.round() == []
+    assert len(await watched.cloud.effects()) == calls
+    watched.now = trouble.retry_at + timedelta(seconds=1)
+    if not isinstance(
+        trouble.error, errors.Throttled
+    ):  # the client itself keeps the pause that was asked for
+        assert await watched.round() == ["a"]
+        assert state(watched, key) == "QUEUED"
+        assert not watched.store.observation(key).troubles
+
+
+async def test_an_answer_that_was_overtaken_is_dropped(watched: Watched) -> None:
+    key = await watched.create("a")
+    before = watched.store.observation(key)
+    job = await watched.cloud.service.get("p", "a")
+    newer = before.about(Target("p", "a", 1)).accepted_cancel()
+    watched.store.observe(key, "uid-a", newer)
+    watched.poller._learn(key, before, "p", "a", lambda known: known.saw(job))
+    assert watched.store.observation(key) is newer
+
+
+async def test_what_is_no_longer_watched_is_not_polled(watched: Watched) -> None:
+    key = await watched.create("a")
+    watched.poller.follow(key, None)
+    before = await watched.cloud.effects()
+    assert await watched.round() == []
+    assert await watched.cloud.effects() == before
