@@ -96,8 +96,9 @@ class Effects:
         target = effect.target
         try:
             job = await self._service.patch_labels(target.project, target.job_id, effect.labels, effect.etag)
-        except errors.StaleEtag:
-            return await self._look(target, resource, known)
+        except errors.StaleEtag as error:
+            seen = await self._look(target, resource, known)
+            return self._failed(seen, Method.PATCH, error, resource) if _same(seen, known) else seen
         except errors.NotFound:
             return known.missed(self._clock())
         except errors.JobServiceError as error:
@@ -142,3 +143,8 @@ class Effects:
         return known.failed(
             method, error, generation=resource.generation, now=self._clock(), jitter=self._jitter()
         )
+
+
+def _same(seen: Observation, known: Observation) -> bool:
+    """Whether a look has brought no newer job, so that the same call would fail again at once."""
+    return seen.job is not None and known.job is not None and seen.job.etag == known.job.etag

@@ -66,7 +66,12 @@ async def serve_health(health: Health, metrics: Metrics, *, host: str, port: int
             body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
+    async def close_after(_: web.Request, response: web.StreamResponse) -> None:
+        # a connection that is kept open is a task, and kopf waits 5 s for such tasks before it ends
+        response.force_close()
+
     app = web.Application()
+    app.on_response_prepare.append(close_after)
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
