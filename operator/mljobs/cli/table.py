@@ -79,7 +79,7 @@ class LiveTable:
         table.add_column("RESOURCE", no_wrap=True)
         table.add_column("SHOWS", no_wrap=True)
         table.add_column("STATE", no_wrap=True, min_width=10)
-        table.add_column("", overflow="ellipsis", no_wrap=True, ratio=1)
+        table.add_column("DETAIL", overflow="ellipsis", no_wrap=True, ratio=1)
         for row in rows:
             state = Text(row.state, style=_STYLES.get(row.state, ""))
             table.add_row(row.name, row.shows, state, Text(row.detail))
