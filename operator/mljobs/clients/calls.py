@@ -85,12 +85,10 @@ class Api:
 
     Args:
         on_request: see `OnRequest`.
-        guard: called right before a request is sent; does not return where it must not be.
     """
 
-    def __init__(self, on_request: OnRequest | None, guard: Callable[[], None] | None = None) -> None:
+    def __init__(self, on_request: OnRequest | None) -> None:
         self._on_request = on_request
-        self._guard = guard
 
     def call(
         self,
@@ -117,18 +115,19 @@ class Api:
             self._report(method, str(answers[0].status) if answers else "none", time.monotonic() - began)
 
     def _send(self, method: Method, request: Any, transport: Transport, answers: list[Any]) -> dict[str, Any]:
-        if self._guard:
-            self._guard()
         try:
             document = request.execute(http=transport.http, num_retries=0)
         except HttpError as error:
             raise error_of(method, _answer(error.resp, error.content), datetime.now(UTC)) from error
+        except JobServiceError:  # the guard's own
+            transport.rebuild()
+            raise
         except Exception as error:
             if answers:  # the library fell over an answer that it could not read
                 raise self._odd_answer(method, answers[0]) from error
             transport.rebuild()
             raise _no_answer(method, error) from error
-        if isinstance(document, dict) and 200 <= answers[0].status < 300:
+        if isinstance(document, dict):
             return document
         raise unreadable(method, _answer(answers[0], str(document).encode("utf-8", "replace")))
 

@@ -1,6 +1,7 @@
 """Opens the clients from plain values, so that nobody else needs to know a type of Google's."""
 
 from collections.abc import Callable
+from functools import partial
 
 from mljobs import __version__
 from mljobs.clients.calls import Api, OnRequest, check_endpoint, open_api
@@ -39,16 +40,20 @@ def open_job_service(
         limits: quotas of each project; None for the service's own.
         on_request: told of each call: method id, HTTP status as text or `none`, seconds; on any thread.
         on_wait: told of each call that a quota held back: method id, seconds.
-        guard: called on the request's thread right before it is sent; does not return where it must not be.
+        guard: called on the request's thread, its connection open and its token fetched, as the last thing
+            before it is written; where it must not be sent, the guard raises an error of the port or ends the
+            process.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
     check_endpoint(endpoint, anonymous=anonymous)
-    request_threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=threads)
+    request_threads = _open_threads(
+        endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
+    )
     return MlV1JobService(
         open_api("ml", "v1", endpoint).projects().jobs(),
-        Api(on_request, guard),
+        Api(on_request),
         request_threads,
         ProjectLimits(limits or Limits(), patience=timeout, create_patience=CREATE_PATIENCE),
         on_wait,
@@ -73,14 +78,21 @@ def open_job_logs(
     return JobLogs(open_api("logging", "v2", endpoint).entries(), Api(None), threads)
 
 
-def _open_threads(endpoint: str, *, anonymous: bool, timeout: float, threads: int) -> RequestThreads:
+def _open_threads(
+    endpoint: str,
+    *,
+    anonymous: bool,
+    timeout: float,
+    threads: int,
+    guard: Callable[[], None] | None = None,
+) -> RequestThreads:
     if not timeout > 0:
         raise ValueError(f"timeout: {timeout!r} must be a number of seconds above 0")
     if threads < 1:
         raise ValueError(f"threads: {threads!r} must be at least 1")
 
-    def open_http() -> OnceHttp:
-        return OnceHttp(timeout=timeout, user_agent=USER_AGENT, proxied=not is_loopback(endpoint))
-
+    open_http = partial(OnceHttp, timeout=timeout, user_agent=USER_AGENT, proxied=not is_loopback(endpoint))
     credentials = None if anonymous else SharedCredentials(TokenRequest(open_http))
-    return RequestThreads(lambda: Transport(open_http, credentials), threads=threads, timeout=timeout)
+    return RequestThreads(
+        lambda: Transport(partial(open_http, guard=guard), credentials), threads=threads, timeout=timeout
+    )

@@ -19,6 +19,9 @@ WINDOW = 60.0
 BURST_SHARE = 0.1
 """The part of a window's quota that may go out at once; the rest is spread over the window."""
 
+TICK = 0.001
+"""Seconds that no one calls waiting: what a turn of the loop takes."""
+
 PROJECTS_LIMIT = 1024
 """Buckets that are kept; the one that was used longest ago goes first."""
 
@@ -86,7 +89,7 @@ class ProjectLimits:
         """Wait until a request may go out.
 
         Returns:
-            Seconds waited.
+            Seconds waited; 0 where the request had its turn at once.
 
         Raises:
             Throttled: the service has asked for a pause longer than anybody should wait here, or too many
@@ -99,7 +102,8 @@ class ProjectLimits:
             if gate.bucket is not None:
                 await self._queue(gate.bucket, project, kind)
             if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
-                return clock() - began
+                waited = clock() - began
+                return waited if waited > TICK else 0.0
 
     def pause(self, project: str, kind: Kind, seconds: float | None) -> None:
         """Send nothing more of this kind for a while: the service has answered 429 with a `Retry-After`."""

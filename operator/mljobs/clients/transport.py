@@ -8,7 +8,7 @@ httplib2 does not retry, and find a connection that the server has closed before
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from ipaddress import ip_address
@@ -34,6 +34,7 @@ class _OnceConnection(HTTPConnection):
     """Mixed in before httplib2's connection classes. Raises what httplib2 passes on without a second try."""
 
     _idle_since: float | None = None  # None: it has carried no exchange yet
+    guard: Callable[[], None] | None = None
     _opened: socket.socket | None = None  # `sock` is gone as soon as an answer without a length begins
 
     def connect(self) -> None:
@@ -53,6 +54,8 @@ class _OnceConnection(HTTPConnection):
         if self.sock is not None and self._is_stale(self.sock):
             self.close()
             self.connect()
+        if self.guard is not None:
+            self.guard()
         try:
             super().request(*args, **kwargs)
         except (TimeoutError, NotConnected):
@@ -100,13 +103,27 @@ class OnceHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 is untyped
             `abort_overdue`.
         user_agent: put before what the caller's library says of itself.
         proxied: whether the environment's proxy settings hold.
+        guard: called once a connection is open, before the request is written; what it raises is raised.
     """
 
-    def __init__(self, *, timeout: float, user_agent: str, proxied: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float,
+        user_agent: str,
+        proxied: bool = True,
+        guard: Callable[[], None] | None = None,
+    ) -> None:
         proxy = {} if proxied else {"proxy_info": None}
         super().__init__(timeout=timeout, **proxy)
         self.follow_redirects = False
         self._user_agent = user_agent
+        # httplib2 makes the connections, and takes a class: the guard is handed on as its attribute.
+        handed_on = {"guard": staticmethod(guard) if guard else None}
+        self._connection_types = {
+            "http": type("GuardedHttpConnection", (_HttpConnection,), handed_on),
+            "https": type("GuardedHttpsConnection", (_HttpsConnection,), handed_on),
+        }
         self._lock = threading.Lock()
         self._started: float | None = None
         self._overdue = False
@@ -129,7 +146,7 @@ class OnceHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 is untyped
             httplib2.HttpLib2Error: the answer cannot be read, or the request cannot be made.
         """
         if connection_type is None:
-            connection_type = _HttpsConnection if uri.startswith("https:") else _HttpConnection
+            connection_type = self._connection_types[urlsplit(uri).scheme]
         named = dict(headers or {})
         named["user-agent"] = f"{self._user_agent} {named.get('user-agent', '')}".strip()
         self._begin()

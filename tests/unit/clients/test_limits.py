@@ -145,6 +145,20 @@ def test_those_who_wait_for_the_bucket_do_not_break_out_of_a_pause_together() ->
     assert sum(t == pytest.approx(52) for t in after) <= 7
 
 
+def test_creates_do_not_wait_longer_than_their_patience() -> None:
+    async def main() -> None:
+        limits = ProjectLimits(Limits(creates_per_minute=60, others_per_minute=60), 30, create_patience=2)
+        results = await asyncio.gather(
+            *(limits.admit("p", "create") for _ in range(20)), return_exceptions=True
+        )
+        refused = [result for result in results if isinstance(result, Throttled)]
+        assert len(results) - len(refused) == 7  # six at once, one within two seconds
+        assert str(refused[0]) == "project p: its quota of 60 creates a minute is used up; nothing was sent"
+        await asyncio.gather(*(limits.admit("p", "other") for _ in range(20)))  # these wait for their turn
+
+    run(main())
+
+
 def test_a_cancelled_waiter_takes_no_place() -> None:
     async def main() -> float:
         limits = ProjectLimits(Limits(creates_per_minute=1), patience=30)
@@ -160,11 +174,13 @@ def test_a_cancelled_waiter_takes_no_place() -> None:
 def test_the_number_of_buckets_is_bounded() -> None:
     async def main() -> None:
         limits = ProjectLimits(Limits(), patience=30)
+        await limits.admit("busy", "create")
+        busy = limits._gates["busy", "create"]
         for number in range(module.PROJECTS_LIMIT + 50):
-            await limits.admit("busy", "create") if number % 9 == 0 else None
+            await limits.admit("busy", "create") if number % 300 == 0 else None
             await limits.admit(f"p{number}", "create")
         assert len(limits._gates) == module.PROJECTS_LIMIT
-        assert ("busy", "create") in limits._gates
+        assert limits._gates["busy", "create"] is busy
         assert ("p0", "create") not in limits._gates
 
     run(main())

@@ -1,5 +1,6 @@
 """Every row of the error table, over TCP."""
 
+import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -214,11 +215,42 @@ async def test_an_unknown_host_says_that_nothing_was_sent() -> None:
 
 
 async def test_a_server_without_tls_is_unavailable() -> None:
-    with RawServer() as server:
-        endpoint = f"https://127.0.0.1:{server.port}/"
+    def speak_first() -> None:
+        sock, _ = listener.accept()
+        with sock:
+            sock.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+            sock.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        speaking = asyncio.to_thread(speak_first)
         async with open_job_service(endpoint=endpoint, anonymous=True, timeout=10) as client:
             with pytest.raises(Unavailable, match="was not sent"):
-                await client.get("p", "j")
+                await asyncio.gather(client.get("p", "j"), speaking)
+
+
+async def test_a_pause_is_kept_before_the_next_request() -> None:
+    waits: list[tuple[str, float]] = []
+    delay = {"@type": "type.googleapis.com/google.rpc.RetryInfo"}
+    steps = [
+        answer(429, error(429, "RESOURCE_EXHAUSTED", "Quota", {**delay, "retryDelay": "0.05s"})),
+        answer(200, {"jobId": "j"}),
+        answer(429, error(429, "RESOURCE_EXHAUSTED", "Quota", {**delay, "retryDelay": "3600s"})),
+    ]
+    with RawServer(steps) as server:
+        async with open_job_service(
+            endpoint=server.url, anonymous=True, timeout=10, on_wait=lambda *wait: waits.append(wait)
+        ) as client:
+            with pytest.raises(Throttled):
+                await client.create("p", {"jobId": "j"})
+            await client.create("p", {"jobId": "j"})
+            assert [method for method, _ in waits] == ["ml.projects.jobs.create"]
+            with pytest.raises(Throttled):
+                await client.create("p", {"jobId": "j"})
+            with pytest.raises(Throttled, match="nothing was sent"):
+                await client.create("p", {"jobId": "j"})
+            await client.get("p", "j")  # is counted apart
+        assert [request.method for request in server.received] == ["POST", "POST", "POST", "GET"]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a?b", "a#b", "..", "a b", "j\n", "{j}", "%2e"])

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 import httplib2
 import pytest
@@ -49,6 +50,38 @@ async def test_the_connection_is_kept_and_rebuilt_after_a_break() -> None:
             await client.create("p", JOB)
             await client.get("p", "j")
         assert [request.connection for request in server.received] == [0, 0, 0, 1, 1]
+
+
+async def test_a_connection_with_an_answer_half_read_is_dropped() -> None:
+    chunks = raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n", close=False)
+    with RawServer([chunks]) as server:
+        async with service(server) as client:
+            with pytest.raises(Unavailable):
+                await client.get("p", "j")
+            await client.get("p", "j")
+        assert [request.connection for request in server.received] == [0, 1]
+
+
+async def test_the_guard_is_the_last_thing_before_a_request() -> None:
+    seen: list[int] = []
+    with RawServer() as server:
+
+        def guard() -> None:
+            deadline = time.monotonic() + 10
+            while not server.connections:  # it is open already
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            seen.append(len(server.received))
+            if len(seen) == 2:
+                raise Unavailable("fenced")
+
+        async with open_job_service(endpoint=server.url, anonymous=True, threads=1, guard=guard) as client:
+            await client.create("p", JOB)
+            with pytest.raises(Unavailable, match=r"^fenced$"):
+                await client.create("p", JOB)
+            await client.get("p", "j")
+        assert seen == [0, 1, 1]
+        assert [request.method for request in server.received] == ["POST", "GET"]
 
 
 async def test_a_connection_that_the_server_closed_is_not_written_to() -> None:
