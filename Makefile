@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-unit lint format generate bench clean lock
+.PHONY: help demo test test-unit test-faults lint format generate bench clean lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -22,12 +22,16 @@ $(STAMP): requirements/dev.txt pyproject.toml
 demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
 	@$(BIN)/mljobs demo
 
-test: $(STAMP) ## Run all tests but the benchmarks
-	@$(BIN)/mljobs controlplane ensure --with kubectl
+test: $(STAMP) ## Run all tests but the benchmarks and the long fault runs
+	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager
 	@$(BIN)/pytest
 
+test-faults: $(STAMP) ## Kill the operator at every effect, and break what it stands on
+	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager
+	@$(BIN)/pytest -m faults
+
 test-unit: $(STAMP) ## Run only the tests that need no control plane
-	@$(BIN)/pytest -m 'not e2e'
+	@$(BIN)/pytest -m 'not e2e and not faults'
 
 lint: $(STAMP) ## Check style, types, import contracts and generated files
 	@$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from mljobs.cli.crds import crds
 from mljobs.cli.demo import demo
 from mljobs.cli.dev import dev
 from mljobs.cli.emulator import emulator
+from mljobs.cli.plan import plan
 from mljobs.cli.run import run
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ app.command()(crds)
 app.command()(demo)
 app.command()(dev)
 app.command()(emulator)
+app.command()(plan)
 app.add_typer(controlplane_app, name="controlplane")
 
 

@@ -150,7 +150,7 @@ class ControlPlane:
             self._reservation = None
         if self._lock is not None:
             self._lock.release()
-        elif hasattr(self, "folder"):
+        if self._state_dir is None and hasattr(self, "folder"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def wait_ready(self, timeout: float = 60.0) -> None:

@@ -119,12 +119,12 @@ def _goal(resource: Resource) -> str:
 
 
 def _urls(target: Target) -> JsonObject:
-    """The console's pages, as gcloud and the service's own error messages give them."""
+    """The console's pages, as `gcloud ai-platform jobs describe` gives them."""
     project, job_id = quote(target.project, safe=":"), quote(target.job_id)
     console = "https://console.cloud.google.com"
     return {
         "consoleUrl": f"{console}/mlengine/jobs/{job_id}?project={project}",
-        "logsUrl": f"{console}/logs/viewer?project={project}&resource=ml_job%2Fjob_id%2F{job_id}",
+        "logsUrl": f"{console}/logs?resource=ml_job%2Fjob_id%2F{job_id}&project={project}",
     }
 
 

@@ -221,7 +221,7 @@ def test_the_services_fields_are_taken_over() -> None:
     assert result["trainingOutput"] == {"consumedMLUnits": 0.5}
     succeeded = next(row for row in result["conditions"] if row["type"] == "Succeeded")
     assert succeeded["message"] == "The replica master 0 exited with a non-zero status of 1."
-    assert result["logsUrl"].endswith(f"project=proj&resource=ml_job%2Fjob_id%2F{JOB_ID}")
+    assert result["logsUrl"].endswith(f"/logs?resource=ml_job%2Fjob_id%2F{JOB_ID}&project=proj")
 
 
 def test_a_job_that_may_exist_is_named_and_one_that_does_not_is_forgotten() -> None:
