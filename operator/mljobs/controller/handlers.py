@@ -38,19 +38,26 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def registry(store: Store, changed: Callable[[Key], None], *, connections: int) -> kopf.OperatorRegistry:
+def registry(
+    store: Store, changed: Callable[[Key], None], *, connections: int, ending: Callable[[], None]
+) -> kopf.OperatorRegistry:
     """Register the handlers.
 
     Args:
         store: gets each object that the watch brings.
         changed: called with the key of each resource that the watch speaks of.
         connections: open at once for kopf's own calls, at the most.
+        ending: called when kopf begins to end, for whatever reason.
     """
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
         return await _login(connections, **arguments)
+
+    @kopf.on.cleanup(registry=handlers)
+    async def cleanup(**_: Any) -> None:
+        ending()
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
         body: JsonObject = {**event["object"]}

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import web
+from aiohttp.typedefs import Handler as WebHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from mljobs.controller.metrics import Metrics
@@ -44,6 +45,14 @@ class Health:
         return ""
 
 
+@web.middleware
+async def _close_after(request: web.Request, handler: WebHandler) -> web.StreamResponse:
+    """Keep no connection open: each would be a task, and kopf waits 5 s for such tasks before it ends."""
+    response = await handler(request)
+    response.force_close()
+    return response
+
+
 @asynccontextmanager
 async def serve_health(health: Health, metrics: Metrics, *, host: str, port: int) -> AsyncIterator[str]:
     """Serve `/healthz`, `/readyz` and `/metrics`.
@@ -66,12 +75,7 @@ async def serve_health(health: Health, metrics: Metrics, *, host: str, port: int
             body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
         )
 
-    async def close_after(_: web.Request, response: web.StreamResponse) -> None:
-        # a connection that is kept open is a task, and kopf waits 5 s for such tasks before it ends
-        response.force_close()
-
-    app = web.Application()
-    app.on_response_prepare.append(close_after)
+    app = web.Application(middlewares=[_close_after])
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show)])
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

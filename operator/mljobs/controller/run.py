@@ -163,7 +163,8 @@ async def _watch(
 ) -> None:
     """Let kopf watch until a signal or `stop` ends it."""
     await kopf.operator(
-        registry=handlers.registry(store, queue.add, connections=options.connections),
+        # kopf awaits the flag even if a signal ends it, and for 5 s in vain unless it is set then
+        registry=handlers.registry(store, queue.add, connections=options.connections, ending=stop.set),
         settings=handlers.settings(),
         standalone=True,
         clusterwide=not options.namespaces,
