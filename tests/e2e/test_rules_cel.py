@@ -4,12 +4,16 @@ Each spec is sent as a create with `dryRun=All`, so that nothing is stored.
 """
 
 import json
+import random
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from kubernetes import client, config
-from tests.unit.domain.rule_case import Case
+from tests.strategies import kinds_and_specs
+from tests.unit.domain.rule_case import PACKAGES, Case, merged
 from tests.unit.domain.rule_cases import CASES
 
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
@@ -19,6 +23,8 @@ from mljobs.domain.problems import Severity
 from mljobs.domain.validate import validate
 
 pytestmark = pytest.mark.e2e
+
+Json = dict[str, Any]
 
 BY_ID = {rule.id: rule for rule in rules.RULES}
 
@@ -87,3 +93,79 @@ def test_api_server_names_the_same_field(case: Case, dry_run: DryRun) -> None:
     paths = {problem.path for problem in validate(case.kind, case.spec).problems if problem.id == rule.id}
     # CEL names the list or map where the core names the member.
     assert fields & (paths | {path.rpartition("[")[0] for path in paths}), (fields, paths)
+
+
+def test_the_largest_spec_is_within_the_cost_limits(dry_run: DryRun) -> None:
+    values = [float(index) for index in range(1000)]
+    params = [
+        {"parameterName": f"p{'x' * 250}{index}", "type": "DISCRETE", "discreteValues": values}
+        for index in range(100)
+    ]
+    labels = {f"k{'x' * 60}{index:02}": "v" * 63 for index in range(61)}
+    bindings = [
+        {"role": f"roles/{'r' * 500}", "members": [f"user:{'m' * 500}{index}" for index in range(256)]}
+        for _ in range(2)
+    ]
+    spec = merged(
+        PACKAGES,
+        {
+            "labels": labels,
+            "iamBindings": bindings,
+            "trainingInput": {
+                "args": ["a" * 1000] * 100,
+                "packageUris": [f"gs://bucket/{'o' * 2000}{index}" for index in range(100)],
+                "hyperparameters": {"params": params},
+            },
+        },
+    )
+    verdict = dry_run("TrainingJob", spec)
+    assert verdict.accepted, verdict
+
+
+@given(made=kinds_and_specs())
+@settings(max_examples=100, deadline=None)
+def test_api_server_takes_every_valid_spec(made: tuple[str, Json], dry_run: DryRun) -> None:
+    kind, spec = made
+    verdict = dry_run(kind, spec)
+    assert verdict.accepted, verdict
+
+
+@given(made=kinds_and_specs(), chance=st.randoms(use_true_random=False))
+@settings(max_examples=200, deadline=None)
+def test_api_server_and_core_agree_on_specs_with_a_random_change(
+    made: tuple[str, Json], chance: random.Random, dry_run: DryRun
+) -> None:
+    kind, spec = made
+    changed = _changed(spec, chance)
+    problems = validate(kind, changed, default_project="p").problems
+    seen_by_server = [
+        problem
+        for problem in problems
+        if problem.id not in BY_ID or BY_ID[problem.id].cel is not None or BY_ID[problem.id].in_schema
+    ]
+    verdict = dry_run(kind, changed)
+    assert verdict.accepted is not bool(seen_by_server), (verdict, [problem.text for problem in problems])
+
+
+_REPLACEMENTS: list[Any] = [
+    *("", "x", "gs://b/o", "gs://b", "standard", "n1-standard-4", "cloud_tpu", "projects/p/models/m", "a@b"),
+    *("CUSTOM", "BASIC_TPU", "GRID_SEARCH", "DOUBLE", "INTEGER", "CATEGORICAL", "DISCRETE", "UNIT_LOG_SCALE"),
+    *("3.5", "1.14", "2.11", "1799s", "1e3", "TEXT", "CSV", "TF_RECORD", "0", "-1", "7"),
+    *(0, -1, 1, 5, 1001, 2**63, 0.5, True, False, [], ["a"], {}, {"a": "b"}),
+]
+
+
+def _changed(value: Any, chance: random.Random) -> Any:
+    """A copy with one member, somewhere, taken away or replaced."""
+    keys = list(value) if isinstance(value, dict) else list(range(len(value)))
+    made = dict(value) if isinstance(value, dict) else list(value)
+    if not keys:
+        return made
+    key = chance.choice(keys)
+    if isinstance(made[key], dict | list) and made[key] and chance.random() < 0.9:
+        made[key] = _changed(made[key], chance)
+    elif chance.random() < 0.3:
+        del made[key]
+    else:
+        made[key] = chance.choice(_REPLACEMENTS)
+    return made
