@@ -128,6 +128,7 @@ def _text(file: str) -> str:
 def _plans(text: str, options: _Options) -> list[_Plan]:
     from mljobs.api.resources import KINDS
     from mljobs.domain.lenient import Unreadable, documents
+    from mljobs.domain.problems import printable
 
     if options.kind is not None and options.kind not in KINDS:
         raise _Usage(f"--kind {options.kind}: must be one of {', '.join(KINDS)}")
@@ -135,7 +136,8 @@ def _plans(text: str, options: _Options) -> list[_Plan]:
         found = list(enumerate(documents(text), start=1))
         for number, document in found:
             if _is_foreign(document):
-                print(f"note: document {number}, {document['kind']}: not ours, skipped", file=sys.stderr)
+                kind = printable(document["kind"])
+                print(f"note: document {number}, {kind}: not ours, skipped", file=sys.stderr)
         plans = [_plan(document, options, number) for number, document in found if not _is_foreign(document)]
     except Unreadable as error:
         raise _Usage(f"cannot read the description: {error}") from None
@@ -156,6 +158,7 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
 
 def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
     from mljobs.domain.lenient import read
+    from mljobs.domain.problems import printable
     from mljobs.domain.translate import to_job
     from mljobs.domain.validate import validate
 
@@ -164,7 +167,7 @@ def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
     validated = validate(
         reading.kind, reading.spec, default_project=options.project or "administrators-default"
     )
-    named = f" {reading.name}" if reading.name else ""
+    named = f" {printable(reading.name)}" if reading.name else ""
     problems = list(validated.problems)
     worded = {problem.path for problem in problems}
     problems += [

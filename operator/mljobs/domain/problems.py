@@ -78,7 +78,7 @@ class Problem:
     @property
     def text(self) -> str:
         """One line that names field, value and rule."""
-        path = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in self.path)
+        path = printable(self.path)
         if self.value is MISSING:
             word = "Required value" if self.reason is Reason.REQUIRED else "Not set"
             return f"{path}: {word}: {self.rule}"
@@ -104,10 +104,10 @@ def shown(path: str, value: Any) -> str:
         return _counted(len(value), "item")
     if _is_secretive(path):
         return f"({_counted(len(str(value)), 'character')}, not shown)"
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = json.dumps(str(value), ensure_ascii=False)
+    plain = value if value is None or isinstance(value, str | int | float) else str(value)
+    text = json.dumps(plain, ensure_ascii=False)
+    if not text.isprintable():
+        text = json.dumps(plain)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
@@ -117,6 +117,11 @@ def summary(problems: Iterable[Problem], limit: int = 10) -> str:
     if len(lines) > limit:
         lines[limit - 1 :] = [f"and {len(lines) - limit + 1} more: see `mljobs plan`"]
     return "\n".join(lines)
+
+
+def printable(text: str) -> str:
+    """Put a mark in place of each character that would break the line or confuse a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def join(path: str, key: str | int) -> str:

@@ -90,6 +90,7 @@ _TYPES: dict[str, _Wording] = {
     "finite_number": lambda _: "must be a finite number",
     "bool_type": lambda _: "must be true or false",
     "string_type": lambda _: "must be a text; put it in quotes",
+    "string_unicode": lambda _: "must be Unicode text, without half a surrogate pair",
     "tuple_type": lambda _: "must be a list",
     "dict_type": lambda _: "must be an object",
     "model_type": lambda _: "must be an object",

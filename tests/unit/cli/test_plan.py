@@ -226,6 +226,27 @@ def test_set() -> None:
     )
 
 
+def test_text_that_is_no_unicode() -> None:
+    text = json.dumps({"trainingInput": {**IMAGE["trainingInput"], "args": ["\ud800"], "jobDir": "\ud800"}})
+    outcome = planned(text)
+    assert outcome.code == 1
+    assert outcome.out == [
+        "spec.trainingInput.args[0]: Invalid value: (1 character, not shown): "
+        "must be Unicode text, without half a surrogate pair",
+        'spec.trainingInput.jobDir: Invalid value: "\\ud800": '
+        "must be Unicode text, without half a surrogate pair",
+    ]
+
+
+def test_names_cannot_break_the_lines() -> None:
+    outcome = planned(
+        [manifest(IMAGE, name="a\nspec.x: wrong"), manifest({"trainingInput": {}}, name="\x1b[2J")]
+    )
+    assert all(
+        line.startswith("document 2, TrainingJob \N{REPLACEMENT CHARACTER}[2J: ") for line in outcome.out
+    )
+
+
 def test_suspended() -> None:
     assert any("suspend" in line for line in planned(manifest({**IMAGE, "suspend": True})).err)
 
