@@ -6,7 +6,7 @@ bookkeeping, because it compares levels instead of remembering changes.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,12 +15,17 @@ import kopf
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import GROUP, KINDS, VERSION
+from mljobs.controller.health import Pulse
 from mljobs.controller.store import Key, Store
 
 logger = logging.getLogger(__name__)
 
 LOGIN_LIFETIME = timedelta(minutes=10)
 """After this the credentials are read again; kubelets renew tokens well before they expire."""
+
+
+WATCH_SECONDS = 300
+"""After this a watch is begun anew from where it was, which shows that it is alive."""
 
 
 def settings() -> kopf.OperatorSettings:
@@ -33,13 +38,18 @@ def settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
     chosen.watching.chunk_size = 500
+    chosen.watching.server_timeout = WATCH_SECONDS
     chosen.networking.error_backoffs = [1, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30]
     chosen.queueing.worker_limit = None
     return chosen
 
 
 def registry(
-    store: Store, changed: Callable[[Key], None], *, connections: int, ending: Callable[[], None]
+    store: Store,
+    changed: Callable[[Key], None],
+    *,
+    connections: int,
+    pulses: Mapping[str, Pulse],
 ) -> kopf.OperatorRegistry:
     """Register the handlers.
 
@@ -47,17 +57,13 @@ def registry(
         store: gets each object that the watch brings.
         changed: called with the key of each resource that the watch speaks of.
         connections: open at once for kopf's own calls, at the most.
-        ending: called when kopf begins to end, for whatever reason.
+        pulses: by plural; each beats when a list or watch of its kind is asked for.
     """
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
     async def login(**arguments: Any) -> kopf.AiohttpSession | None:
-        return await _login(connections, **arguments)
-
-    @kopf.on.cleanup(registry=handlers)
-    async def cleanup(**_: Any) -> None:
-        ending()
+        return await _login(connections, pulses, **arguments)
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
         body: JsonObject = {**event["object"]}
@@ -73,7 +79,21 @@ def registry(
     return handlers
 
 
-async def _login(connections: int, **arguments: Any) -> kopf.AiohttpSession | None:
+def _trace(pulses: Mapping[str, Pulse]) -> aiohttp.TraceConfig:
+    """Take each request about all objects of a kind, its list or its watch, for a sign of life."""
+
+    async def started(_session: Any, _context: Any, request: aiohttp.TraceRequestStartParams) -> None:
+        if pulse := pulses.get(request.url.path.rsplit("/", 1)[-1]):
+            pulse.beat()
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(started)
+    return trace
+
+
+async def _login(
+    connections: int, pulses: Mapping[str, Pulse], **arguments: Any
+) -> kopf.AiohttpSession | None:
     """Log in as the official client does, over a bounded pool of connections."""
     found = kopf.login_via_client(**arguments)
     if found is None:
@@ -83,6 +103,7 @@ async def _login(connections: int, **arguments: Any) -> kopf.AiohttpSession | No
         headers=found.as_http_headers(),
         proxy=found.proxy_url,
         trust_env=True,
+        trace_configs=[_trace(pulses)],
     )
     return kopf.AiohttpSession(
         server=found.server,

@@ -1,7 +1,8 @@
 """Liveness, readiness and metrics over HTTP, all on one port."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -9,26 +10,51 @@ from aiohttp.typedefs import Handler as WebHandler
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from mljobs.controller.metrics import Metrics
-from mljobs.controller.poller import Poller
+
+WORK_LIMIT = 600.0
+"""Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
+
+
+class Pulse:
+    """The sign of life of one part, which counts as stuck after it was silent for too long.
+
+    Args:
+        part: its name, for the message.
+        limit: seconds of silence.
+        clock: seconds, by a clock that never jumps.
+    """
+
+    def __init__(self, part: str, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.part = part
+        self.limit = limit
+        self._clock = clock
+        self._last = clock()
+
+    def beat(self) -> None:
+        """Show life."""
+        self._last = self._clock()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last beat, or since the start."""
+        return self._clock() - self._last
 
 
 class Health:
     """What the probes ask.
 
-    Args:
-        max_silence: seconds without a finished round of polls after which the operator counts as stuck.
-
     Attributes:
         standby: whether this process waits for the Lease, which is healthy.
-        poller: what has to show life, once there is one.
         watching: set once the operator has logged in and watches.
+        pulses: the parts that have to show life.
+        longest: seconds that the longest reconciliation under way has taken so far.
     """
 
-    def __init__(self, *, max_silence: float) -> None:
-        self._max_silence = max_silence
+    def __init__(self) -> None:
         self.standby = False
-        self.poller: Poller | None = None
         self.watching = asyncio.Event()
+        self.pulses: list[Pulse] = []
+        self.longest: Callable[[], float] = lambda: 0.0
 
     @property
     def ready(self) -> bool:
@@ -36,12 +62,17 @@ class Health:
         return self.standby or self.watching.is_set()
 
     def ailment(self) -> str:
-        """Why a restart would help; empty while the operator is alive."""
-        if self.poller is None:
-            return ""
-        silence = asyncio.get_running_loop().time() - self.poller.heartbeat
-        if silence > self._max_silence:
-            return f"no round of polls has ended for {silence:.0f} s"
+        """Why a restart would help; empty while the operator is alive.
+
+        An API server or a service that does not answer is no reason: calls to them end by their time-outs,
+        and each try is a sign of life.
+        """
+        for pulse in self.pulses:
+            if pulse.silence > pulse.limit:
+                return f"{pulse.part} has shown no life for {pulse.silence:.0f} s"
+        longest = self.longest()
+        if longest > WORK_LIMIT:
+            return f"a resource has been worked on for {longest:.0f} s"
         return ""
 
 

@@ -28,6 +28,7 @@ class Poller:
         service: the port.
         store: where observations are kept.
         changed: called with the key of each resource whose job has changed.
+        beat: called after each answer and each round.
         interval: seconds from the start of one round to the start of the next.
         clock: the time, with a zone.
         metrics: counts and lag.
@@ -42,6 +43,7 @@ class Poller:
         interval: float,
         clock: Callable[[], datetime],
         metrics: Metrics,
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._service = service
         self._store = store
@@ -49,9 +51,8 @@ class Poller:
         self._interval = interval
         self._clock = clock
         self._metrics = metrics
+        self._beat = beat
         self._watched: dict[Key, Target] = {}
-        self.heartbeat = asyncio.get_running_loop().time()
-        """When the last round ended, in the loop's time."""
 
     def follow(self, key: Key, target: Target | None) -> None:
         """Poll this job for a resource from the next round on; None: poll nothing for it any more."""
@@ -70,8 +71,8 @@ class Poller:
                 await self.round()
             except Exception:
                 logger.exception("a round of polls failed; the next one is due in %s s", self._interval)
-            self.heartbeat = loop.time()
-            spent = self.heartbeat - started
+            self._beat()
+            spent = loop.time() - started
             self._metrics.poll_lag.set(max(0.0, spent - self._interval))
             await asyncio.sleep(max(self._interval - spent, self._interval / 10))
 
@@ -104,6 +105,8 @@ class Poller:
                     "listing the jobs of %s failed, each is read by itself: %s", project, error.message
                 )
                 return
+            finally:
+                self._beat()
             for job in page.jobs:
                 for key in left.pop(job.job_id, ()):
                     self._seen(key, before[key], project, job)
@@ -125,6 +128,8 @@ class Poller:
         else:
             for key in keys:
                 self._seen(key, before[key], project, job)
+        finally:
+            self._beat()
 
     def _seen(self, key: Key, before: Observation, project: str, job: Job) -> None:
         target = self._watched.get(key)

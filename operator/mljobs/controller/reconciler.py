@@ -84,17 +84,23 @@ class Reconciler:
         self._clock = clock
         self._metrics = metrics
         self._failures: dict[Key, int] = {}
+        self._under_way: dict[Key, float] = {}
 
     async def work(self) -> None:
         """Reconcile key after key until the queue is closed."""
         while (key := await self._queue.get()) is not None:
-            started = time.perf_counter()
+            started = self._under_way[key] = time.monotonic()
             try:
                 result = await self._once(key)
             finally:
+                del self._under_way[key]
                 self._queue.done(key)
-            self._metrics.reconcile_seconds.labels(key.kind).observe(time.perf_counter() - started)
+            self._metrics.reconcile_seconds.labels(key.kind).observe(time.monotonic() - started)
             self._metrics.reconciles.labels(key.kind, result).inc()
+
+    def longest(self) -> float:
+        """Seconds that the longest reconciliation under way has taken so far."""
+        return max((time.monotonic() - started for started in self._under_way.values()), default=0.0)
 
     async def _once(self, key: Key) -> str:
         """Reconcile one key; whatever goes wrong, it is tried again."""

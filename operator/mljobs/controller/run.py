@@ -7,12 +7,14 @@ import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import kopf
 
+from mljobs.api.resources import KINDS
 from mljobs.controller import handlers
 from mljobs.controller.effects import Effects
-from mljobs.controller.health import Health, serve_health
+from mljobs.controller.health import Health, Pulse, serve_health
 from mljobs.controller.kube import Kube, connect
 from mljobs.controller.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.metrics import Metrics
@@ -26,6 +28,12 @@ from mljobs.domain.decide import Policy
 from mljobs.domain.port import JobService
 
 logger = logging.getLogger(__name__)
+
+POLL_SILENCE = 120.0
+"""Seconds without an answered poll or an ended round after which the poller counts as stuck."""
+
+WATCH_SILENCE = 2.0 * handlers.WATCH_SECONDS
+"""Seconds without a new list or watch request after which a watch counts as dead."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ async def run(
         RuntimeError: a task of the operator has failed, which is a bug.
     """
     async with connect(connections=options.connections) as kube:
-        health = Health(max_silence=max(60.0, 6 * options.poll_interval))
+        health = Health()
         async with serve_health(health, metrics, host=options.host, port=options.port) as url:
             if ready:
                 ready(url)
@@ -133,8 +141,16 @@ async def _act(
     """Make the parts and run them until a signal."""
     store = Store(utc_now())
     queue: WorkQueue[Key] = WorkQueue()
-    poller = Poller(service, store, queue.add, interval=options.poll_interval, clock=utc_now, metrics=metrics)
-    health.poller = poller
+    polls = Pulse("the poller", max(POLL_SILENCE, 6 * options.poll_interval))
+    poller = Poller(
+        service,
+        store,
+        queue.add,
+        interval=options.poll_interval,
+        clock=utc_now,
+        metrics=metrics,
+        beat=polls.beat,
+    )
     metrics.queue_depth.labels("mljobs").set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
     reconciler = Reconciler(
@@ -149,8 +165,12 @@ async def _act(
         metrics=metrics,
     )
     resync = Resync(kube, store, queue.add, interval=options.resync_interval, namespaces=options.namespaces)
+    watches = {kind.plural: Pulse(f"the watch of {kind.plural}", WATCH_SILENCE) for kind in KINDS.values()}
+    health.pulses = [polls, *watches.values()]
+    health.longest = reconciler.longest
+    registry = handlers.registry(store, queue.add, connections=options.connections, pulses=watches)
     await _supervise(
-        watch=lambda stop: _watch(store, queue, health, options, stop),
+        watch=lambda stop: _watch(registry, health, options, stop),
         loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],
         workers=[reconciler.work() for _ in range(options.workers)],
         queue=queue,
@@ -159,12 +179,17 @@ async def _act(
 
 
 async def _watch(
-    store: Store, queue: WorkQueue[Key], health: Health, options: Options, stop: asyncio.Event
+    registry: kopf.OperatorRegistry, health: Health, options: Options, stop: asyncio.Event
 ) -> None:
     """Let kopf watch until a signal or `stop` ends it."""
+
+    # kopf awaits the flag even if a signal ends it, and for 5 s in vain unless it is set then
+    @kopf.on.cleanup(registry=registry)
+    async def cleanup(**_: Any) -> None:
+        stop.set()
+
     await kopf.operator(
-        # kopf awaits the flag even if a signal ends it, and for 5 s in vain unless it is set then
-        registry=handlers.registry(store, queue.add, connections=options.connections, ending=stop.set),
+        registry=registry,
         settings=handlers.settings(),
         standalone=True,
         clusterwide=not options.namespaces,

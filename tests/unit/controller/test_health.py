@@ -1,0 +1,66 @@
+import asyncio
+
+import aiohttp
+import pytest
+
+from mljobs.controller.health import WORK_LIMIT, Health, Pulse, serve_health
+from mljobs.controller.metrics import Metrics
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_part_is_stuck_after_its_limit_and_alive_again_after_a_beat() -> None:
+    clock = Clock()
+    health = Health()
+    pulse = Pulse("the poller", 10, clock)
+    health.pulses = [Pulse("the watch", 100, clock), pulse]
+    clock.now = 10
+    assert health.ailment() == ""
+    clock.now = 11
+    assert health.ailment() == "the poller has shown no life for 11 s"
+    pulse.beat()
+    assert health.ailment() == ""
+    clock.now = 101
+    assert health.ailment().startswith("the watch has shown no life")
+
+
+def test_work_that_never_ends_is_an_ailment() -> None:
+    health = Health()
+    health.longest = lambda: WORK_LIMIT + 1
+    assert health.ailment() == f"a resource has been worked on for {WORK_LIMIT + 1:.0f} s"
+
+
+@pytest.mark.parametrize(
+    ("standby", "watching", "ready"), [(False, False, 503), (True, False, 200), (False, True, 200)]
+)
+async def test_the_probes(standby: bool, watching: bool, ready: int) -> None:
+    health, metrics = Health(), Metrics()
+    health.standby = standby
+    if watching:
+        health.watching.set()
+    clock = Clock()
+    health.pulses = [Pulse("the poller", 1, clock)]
+    async with (
+        serve_health(health, metrics, host="127.0.0.1", port=0) as url,
+        aiohttp.ClientSession() as session,
+    ):
+
+        async def get(path: str) -> tuple[int, str]:
+            async with session.get(f"{url}/{path}") as answer:
+                return answer.status, await answer.text()
+
+        assert await get("healthz") == (200, "ok\n")
+        assert (await get("readyz"))[0] == ready
+        clock.now = 2
+        assert await get("healthz") == (500, "the poller has shown no life for 2 s\n")
+        metrics.cloud_request("ml.projects.jobs.get", "200", 0.1)
+        status, text = await get("metrics")
+        assert status == 200
+        assert 'mljobs_cloud_requests_total{code="200",method="ml.projects.jobs.get"} 1.0' in text
+    await asyncio.sleep(0)
