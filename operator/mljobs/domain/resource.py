@@ -56,7 +56,7 @@ class Intent:
     Attributes:
         target: the job.
         generation: of the resource whose spec was submitted.
-        time: when it was written, to the second.
+        time: when it was written; exact, since it is compared with the start of the process that reads it.
     """
 
     target: Target
@@ -71,7 +71,7 @@ class Intent:
                 "jobId": self.target.job_id,
                 "attempt": self.target.attempt,
                 "generation": self.generation,
-                "time": timestamp(self.time),
+                "time": self.time.isoformat(),
             }
         )
 

@@ -1,0 +1,31 @@
+"""The record of an intended submission survives the way through an annotation."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mljobs.domain.resource import Intent, Target
+
+INTENT = Intent(Target("p", "j_1", 2), 3, datetime(2026, 5, 4, 3, 2, 1, 123456, UTC))
+
+
+def test_nothing_is_lost_not_even_a_part_of_a_second() -> None:
+    assert Intent.decode(INTENT.encode()) == INTENT
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "",
+        "{}",
+        "[]",
+        "null",
+        "not JSON",
+        INTENT.encode().replace('"attempt": 2', '"attempt": "y"'),
+        INTENT.encode().replace("+00:00", ""),
+        INTENT.encode().replace("2026", "year"),
+    ],
+)
+def test_what_nobody_of_ours_has_written_counts_for_nothing(text: str | None) -> None:
+    assert Intent.decode(text) is None
