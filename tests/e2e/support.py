@@ -110,6 +110,18 @@ class Namespace:
         )
         return self.job(manifest["kind"], made["metadata"]["name"])
 
+    def would_take(self, manifest: Json) -> bool:
+        """Whether the API server would take a manifest."""
+        try:
+            self._custom.create_namespaced_custom_object(
+                GROUP, VERSION, self.name, KINDS[manifest["kind"]].plural, manifest, dry_run="All"
+            )
+        except client.ApiException as error:
+            if error.status != 422:
+                raise
+            return False
+        return True
+
     def create_all(self, manifests: Iterable[Json]) -> list["Job"]:
         return [self.create(manifest) for manifest in manifests]
 
@@ -257,6 +269,13 @@ class Job:
 
         return condition(self.until_status(there, f"{kind}={status} {reason or ''}", within), kind)
 
+    def until_observed(self) -> Json:
+        """Wait until the status speaks of the newest generation, and give it."""
+        generation = self.metadata()["generation"]
+        return self.until_status(
+            lambda status: status.get("observedGeneration") == generation, f"generation {generation} was seen"
+        )
+
     def until_gone(self, within: float = PATIENCE) -> None:
         eventually(
             self.object,
@@ -289,7 +308,8 @@ class Job:
 
     def expect_events(self, *reasons: str) -> None:
         """Its events have these reasons, in this order, and there are no others."""
-        assert [event["reason"] for event in self.events(len(reasons))] == list(reasons)
+        events = self.events(len(reasons))
+        assert [event["reason"] for event in events] == list(reasons), events
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Json:
