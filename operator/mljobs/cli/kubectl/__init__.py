@@ -1,0 +1,1 @@
+"""`kubectl mljobs`: jobs of the managed service from the command line, through their resources."""

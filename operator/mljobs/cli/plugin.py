@@ -1,0 +1,76 @@
+"""`kubectl mljobs`, the plugin of kubectl: puts the commands of `mljobs.cli.kubectl` together."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from mljobs import __version__
+from mljobs.cli.kubectl.cancel import cancel, resume
+from mljobs.cli.kubectl.completion import complete
+from mljobs.cli.kubectl.describe import describe
+from mljobs.cli.kubectl.failure import PROGRAM, Root
+from mljobs.cli.kubectl.iam import iam_app
+from mljobs.cli.kubectl.importing import import_jobs
+from mljobs.cli.kubectl.list_jobs import list_jobs
+from mljobs.cli.kubectl.logs import logs
+from mljobs.cli.kubectl.options import Command
+from mljobs.cli.kubectl.submit import submit_app
+from mljobs.cli.kubectl.wait import wait
+from mljobs.cli.plan import plan
+
+EXECUTABLE = "kubectl-mljobs"
+
+app = typer.Typer(
+    name="kubectl-mljobs",
+    cls=Root,
+    help="Training and prediction jobs on Google's managed ML service, as resources of a cluster.",
+    invoke_without_command=True,
+    rich_markup_mode=None,  # the boxes of rich cut long flags off
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+app.add_typer(submit_app, name="submit")
+app.command("list")(list_jobs)
+app.command()(describe)
+app.command()(wait)
+app.command()(logs)
+app.command()(cancel)
+app.command()(resume)
+app.command()(plan)
+app.command("import", cls=Command)(import_jobs)
+app.add_typer(iam_app, name="iam")
+
+
+@app.command("__complete", hidden=True, context_settings={"ignore_unknown_options": True})
+def complete_for_kubectl(words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Answer kubectl's question for completions; see the documentation for how to install it."""
+    print("\n".join(complete(lambda: app(prog_name=EXECUTABLE), words or [])))
+
+
+def main() -> None:
+    """Run the command line. It is named as its users type it, but for scripts of shells as they find it."""
+    for_shell = any(arg.startswith(("--install-completion", "--show-completion")) for arg in sys.argv[1:])
+    completing = any(name.endswith("MLJOBS_COMPLETE") for name in os.environ)
+    app(prog_name=EXECUTABLE if for_shell or completing else PROGRAM)
