@@ -1,54 +1,84 @@
 """The operator's settings: one model, read from a file, the environment and flags; the later wins."""
 
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasGenerator, Field, ValidationError
+import yaml
+from pydantic import AliasGenerator, Field, ValidationError, ValidationInfo, field_validator
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    YamlConfigSettingsSource,
 )
 
 ENV_PREFIX = "MLJOBS_"
 
+OTHER_VARIABLES = frozenset({"MLJOBS_ENVTEST_INDEX", "MLJOBS_LOGGING_ENDPOINT"})
+"""Variables of that prefix that other commands read."""
+
+URL_PATTERN = r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$"
+PROJECT_PATTERN = r"^(([a-z0-9-]+([.][a-z0-9-]+)*:)?[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$"
+DNS_LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+DNS_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+
+_WORDS = {
+    URL_PATTERN: "an http or https URL without user, query or fragment, or nothing",
+    PROJECT_PATTERN: "a project's id or number, such as my-project-1, or nothing",
+    DNS_LABEL_PATTERN: "a name of lower-case letters, digits and hyphens, at most 63 characters",
+    DNS_NAME_PATTERN: "a name of lower-case letters, digits, hyphens and dots, at most 253 characters",
+}
+"""What the patterns ask for."""
+
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 PerMinute = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
+Url = Annotated[str, Field(pattern=URL_PATTERN)]
+Project = Annotated[str, Field(pattern=PROJECT_PATTERN)]
+DnsLabel = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
+DnsName = Annotated[str, Field(pattern=DNS_NAME_PATTERN, max_length=253)]
 
 
 class SettingsError(Exception):
-    """A setting is wrong; the message names it, its value and what is allowed."""
+    """A setting is wrong; the message names it, its value and what is allowed, a line for each."""
 
 
 class Settings(BaseSettings):
     """What `mljobs run` can be told.
 
     In a file the names are camelCase (`pollInterval`), in the environment they are upper case with a prefix
-    (`MLJOBS_POLL_INTERVAL`).
+    (`MLJOBS_POLL_INTERVAL`), as flags they are spelled with hyphens (`--poll-interval`; see `flag`). No
+    setting is a secret.
     """
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
         alias_generator=AliasGenerator(serialization_alias=to_camel),
+        coerce_numbers_to_str=True,  # a project's number needs no quotes in a file
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
         validate_default=True,
     )
 
-    project_id: str | None = None
+    project_id: Project | None = None
     """The Google Cloud project of resources that name none. Without it, `spec.projectId` is required."""
 
-    endpoint: str = ""
+    endpoint: Url = ""
     """The URL of the job service: the emulator's, or a compatible endpoint's. Empty: the public one."""
 
     anonymous: bool = False
     """Whether requests to the job service carry no credentials, as the emulator wants it. Otherwise they
     carry Google's application default credentials."""
 
-    namespaces: tuple[str, ...] = ()
+    namespaces: tuple[DnsLabel, ...] = ()
     """The namespaces to watch. Empty: the whole cluster."""
 
     poll_interval: Seconds = 10
@@ -79,7 +109,7 @@ class Settings(BaseSettings):
     kubernetes_connections: Annotated[int, Field(ge=2, le=1024)] = 32
     """Connections to the API server, at the most, for watching and for writing each."""
 
-    host: str = "0.0.0.0"  # noqa: S104
+    host: Annotated[str, Field(min_length=1)] = "0.0.0.0"  # noqa: S104
     """The address at which `/metrics`, `/healthz` and `/readyz` are served."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -91,10 +121,10 @@ class Settings(BaseSettings):
     leader_election: bool = False
     """Whether to act only while holding a Lease, so that several replicas can run."""
 
-    lease_namespace: str = "mljobs-system"
+    lease_namespace: DnsLabel = "mljobs-system"
     """The namespace of the Lease."""
 
-    lease_name: str = "mljobs-operator"
+    lease_name: DnsName = "mljobs-operator"
     """The name of the Lease."""
 
     log_format: Literal["json", "text"] = "json"
@@ -103,52 +133,195 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """The least severe messages that are logged."""
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _meant(cls, value: Any, info: ValidationInfo) -> Any:
+        """Take an empty text for nothing where nothing is allowed, and no truth value for a number."""
+        field = cls.model_fields[str(info.field_name)]
+        if value == "" and field.default is None:
+            return None
+        if isinstance(value, bool) and field.annotation in (int, float):
+            raise ValueError("a truth value is no number")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments and the environment; `load` passes what a file holds as arguments."""
+        return (init_settings, _Environment(settings_cls))
+
 
 def load(file: Path | None = None, **flags: Any) -> Settings:
     """Read the settings.
 
     Args:
-        file: a YAML file with camelCase names; None for none.
+        file: a YAML file with camelCase names; None for none. A null there counts as not given.
         flags: settings by attribute name that win over file and environment; None counts as not given.
 
     Raises:
-        SettingsError: a setting is unknown or its value is not allowed; the message names all of them.
+        SettingsError: the file cannot be read, a setting is unknown or its value is not allowed; the message
+            names all of them.
     """
-    given = {name: value for name, value in flags.items() if value is not None}
-    if file and not file.is_file():
-        raise SettingsError(f"--config {file}: there is no such file")
-
-    class Loaded(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return (init_settings, env_settings, _File(settings_cls, yaml_file=file))
-
+    in_file = _read(file) if file else {}
+    names = {to_camel(name): name for name in Settings.model_fields}
+    problems = [
+        f"{key!r} (in {file}) is no setting; {_nearest(str(key))}" for key in in_file if key not in names
+    ]
+    sources = {
+        f"in {file}": {names[key]: value for key, value in in_file.items() if key in names},
+        "variable": _Environment(Settings)(),
+        "flag": flags,
+    }
+    given: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for source, values in sources.items():
+        for name, value in values.items():
+            if value is not None:
+                given[name] = value
+                origins[name] = {"variable": variable(name), "flag": flag(name)}.get(source, source)
     try:
-        return Loaded(**given)
+        settings = Settings(**given)
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from error
+        raise SettingsError("\n".join([*problems, *_explained(error, origins)])) from error
+    if problems:
+        raise SettingsError("\n".join(problems))
+    return settings
 
 
-class _File(YamlConfigSettingsSource):
-    """A YAML file whose keys are camelCase."""
+def variable(name: str) -> str:
+    """The environment variable of a setting, given by attribute name."""
+    return f"{ENV_PREFIX}{name.upper()}"
+
+
+_FLAGS = {"project_id": "--project", "namespaces": "--namespace"}
+
+
+def flag(name: str) -> str:
+    """The command line's option for a setting, given by attribute name."""
+    return _FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def allowed(name: str) -> str:
+    """Say in words which values a setting, given by attribute name, takes."""
+    return _allowed(_schema()[name])
+
+
+def warnings(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """What is odd about the environment: variables that look like settings and are none.
+
+    Kubernetes sets variables for every Service of a Pod's namespace. One whose name begins with `mljobs` is
+    no reason to warn, but for `MLJOBS_PORT`, which is ignored if it holds such an address.
+    """
+    known = {variable(name) for name in Settings.model_fields} | OTHER_VARIABLES
+    found = []
+    for name in sorted(environ):
+        if not name.startswith(ENV_PREFIX) or name in known or _SERVICE_VARIABLE.fullmatch(name):
+            continue
+        found.append(f"{name} is set, and no setting has this name; {_nearest(name)}")
+    if _SERVICE_ADDRESS.match(environ.get(variable("port"), "")):
+        found.append(
+            f"{variable('port')} is ignored: Kubernetes has set it for a Service named mljobs; set "
+            "enableServiceLinks: false in the Pod to keep such variables out"
+        )
+    return found
+
+
+_SERVICE_VARIABLE = re.compile(r"\w+_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+
+
+class _Environment(EnvSettingsSource):
+    """The environment; a list is written as `a,b` or as JSON."""
 
     def __call__(self) -> dict[str, Any]:
-        names = {to_camel(name): name for name in self.settings_cls.model_fields}
-        return {names.get(key, key): value for key, value in super().__call__().items()}
+        found = super().__call__()
+        if _SERVICE_ADDRESS.match(str(found.get("port", ""))):
+            del found["port"]
+        return found
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        if not str(value).lstrip().startswith("["):
+            return [part.strip() for part in str(value).split(",") if part.strip()]
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            return value  # which validation refuses in our own words
 
 
-def _explain(error: ValidationError) -> str:
-    rows = []
+def _read(file: Path) -> dict[Any, Any]:
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError as error:
+        raise SettingsError(f"--config {file}: there is no such file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"--config {file}: it cannot be read: {error}") from error
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"--config {file}: it is no YAML: {' '.join(str(error).split())}") from error
+    if document is None:
+        return {}
+    if not isinstance(node, yaml.MappingNode) or not isinstance(document, dict):
+        raise SettingsError(f"--config {file}: it must hold settings, one `name: value` a line")
+    keys = [str(key.value) for key, _ in node.value]
+    twice = sorted({key for key in keys if keys.count(key) > 1})
+    if twice:
+        raise SettingsError(f"--config {file}: {', '.join(twice)} stands there twice")
+    return document
+
+
+def _nearest(name: str) -> str:
+    """Point from an unknown name to the setting that may be meant, in the same spelling."""
+    in_environment = name.startswith(ENV_PREFIX)
+    spellings = {
+        field.replace("_", ""): variable(field) if in_environment else to_camel(field)
+        for field in Settings.model_fields
+    }
+    bare = re.sub(r"[\W_]", "", name.removeprefix(ENV_PREFIX)).lower()
+    close = difflib.get_close_matches(bare, spellings, n=1, cutoff=0.7)
+    return f"did you mean {spellings[close[0]]}?" if close else "`mljobs run --help` lists the settings"
+
+
+def _explained(error: ValidationError, origins: Mapping[str, str]) -> Iterator[str]:
+    """Say what is wrong with each value, where it came from, and what is allowed."""
     for row in error.errors(include_url=False):
-        name = ".".join(str(part) for part in row["loc"])
-        first, _, rest = name.partition(".")
-        camel = to_camel(first) + (f".{rest}" if rest else "")
-        rows.append(f"{camel} (environment {ENV_PREFIX}{first.upper()}): {row['input']!r}: {row['msg']}")
-    return "\n".join(rows)
+        name, *index = row["loc"]
+        field = str(name)
+        schema = _schema()[field]
+        place = "".join(f"[{part}]" for part in index)
+        expected = _allowed(schema["items"] if index and "items" in schema else schema)
+        value = json.dumps(row["input"], default=str, ensure_ascii=False)
+        yield f"{to_camel(field)}{place}: {value} ({origins[field]}) is not allowed: it must be {expected}"
+
+
+def _schema() -> dict[str, Any]:
+    properties: dict[str, Any] = Settings.model_json_schema(by_alias=False)["properties"]
+    return properties
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    if "anyOf" in schema:
+        return _allowed(schema["anyOf"][0])
+    if "enum" in schema:
+        *most, last = map(str, schema["enum"])
+        return f"{', '.join(most)} or {last}"
+    match schema["type"]:
+        case "boolean":
+            return "true or false"
+        case "array":
+            return f"a list, each {_allowed(schema['items'])}"
+        case "integer":
+            return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+        case "number" if "exclusiveMinimum" in schema:
+            return f"a number above {schema['exclusiveMinimum']}, at most {schema['maximum']}"
+        case "number":
+            return f"a number from {schema['minimum']} to {schema['maximum']}"
+        case _:
+            return _WORDS.get(schema.get("pattern", ""), "a text that is not empty")
