@@ -104,7 +104,7 @@ DryRunOption = Annotated[
 ]
 
 USER_ARGS = "mljobs.user_args"
-"""Where a context's `meta` has the arguments after `--`."""
+"""Where a context's `meta` has the arguments after `--`; None without one."""
 
 
 class Command(TyperCommand):
@@ -123,7 +123,7 @@ class ProgramCommand(Command):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Set the other program's arguments aside."""
         end = args.index("--") if "--" in args else len(args)
-        ctx.meta[USER_ARGS] = args[end + 1 :]
+        ctx.meta[USER_ARGS] = args[end + 1 :] if "--" in args else None
         return super().parse_args(ctx, args[:end])
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:

@@ -33,7 +33,7 @@ class Request:
         flags: all flags of the command.
         merge: puts the flags over a spec.
         config: the file of `--config`, or None.
-        args: what stood after `--`.
+        args: what stood after `--`; None where that was not there.
         extra: fields of the spec that gcloud has no flag for.
         namespace: of the resource; None for the file's own.
     """
@@ -44,7 +44,7 @@ class Request:
     flags: Sequence[Flag]
     merge: Callable[[Spec, Given], Spec]
     config: str | None = None
-    args: Sequence[str] = ()
+    args: Sequence[str] | None = None
     extra: Mapping[str, Any] | None = None
     namespace: str | None = None
 
@@ -127,14 +127,15 @@ def _with_flags(reading: "Reading", request: Request) -> "Reading":
     from mljobs.cli.kubectl.flags import put
     from mljobs.domain.lenient import canonical
 
+    field = KINDS[request.kind].input_field
     spec = request.merge(dict(reading.spec), request.given)
-    if request.args:
-        spec = put(spec, f"{KINDS[request.kind].input_field}.args", list(request.args))
+    if request.args is not None:  # without any, the file's are taken back, as gcloud does
+        spec = put(spec, f"{field}.args", list(request.args) or None)
     if is_job_id(request.job):
         spec = put(spec, "jobId", request.job)
     for key, value in (request.extra or {}).items():
         spec = put(spec, key, value)
-    region, field = os.environ.get(REGION_VARIABLE), KINDS[request.kind].input_field
+    region = os.environ.get(REGION_VARIABLE)
     if region and "region" not in (spec.get(field) or {}):
         spec = put(spec, f"{field}.region", region)
     others = {kind.input_field for name, kind in KINDS.items() if name != request.kind}

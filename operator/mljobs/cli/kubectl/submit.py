@@ -104,7 +104,7 @@ def training(
         TRAINING,
         training_spec,
         config,
-        ctx.meta.get(USER_ARGS, ()),
+        ctx.meta[USER_ARGS],
         _extra(deletion_policy, suspend),
         namespace,
     )
