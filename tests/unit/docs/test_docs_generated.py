@@ -1,0 +1,96 @@
+"""The pages that are made from the code say all of it, and nothing that the code does not do."""
+
+import json
+import re
+from importlib import resources
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+from tests.unit.gitops.states import every
+
+from mljobs.cli import docs_coverage, docs_pages
+from mljobs.config import Settings
+from mljobs.controller.metrics import Metrics
+from mljobs.domain.conditions import ConditionType, Reason
+
+DOCUMENT: dict[str, Any] = json.loads(
+    resources.files("googleapiclient.discovery_cache.documents").joinpath("ml.v1.json").read_text("utf-8")
+)
+METHODS: dict[str, Any] = DOCUMENT["resources"]["projects"]["resources"]["jobs"]["methods"]
+
+
+def rows(page: str) -> list[list[str]]:
+    """The cells of all tables' rows."""
+    return [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+
+
+def test_the_reasons_are_met_where_the_page_says_and_nowhere_else() -> None:
+    produced = {
+        (reason, f"{kind}={status}") for shown in every() for kind, (status, reason) in shown.words.items()
+    }
+    documented = {(reason.value, place) for reason, places in docs_pages.SHOWN.items() for place in places}
+    assert documented == produced
+
+
+def test_every_condition_and_every_reason_has_its_row() -> None:
+    names = [row[0] for row in rows(docs_pages.conditions())]
+    assert names == [*(f"`{kind}`" for kind in ConditionType), *(f"`{reason}`" for reason in Reason)]
+
+
+def test_every_setting_has_its_rows() -> None:
+    first = [row[0].strip("`") for row in rows(docs_pages.settings())]
+    names = [re.sub(r"_(\w)", lambda match: match[1].upper(), name) for name in Settings.model_fields]
+    assert first == [*names, *names]
+
+
+def test_every_metric_that_is_served_has_its_row() -> None:
+    text = generate_latest(Metrics().registry).decode()
+    served = re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE)
+    documented = [row[0].strip("`") for row in rows(docs_pages.metrics())]
+    assert sorted(documented) == sorted(name for name in served if not name.endswith("_created"))
+
+
+def test_every_method_and_parameter_is_placed_and_none_is_made_up() -> None:
+    assert set(docs_coverage.METHODS) == set(METHODS)
+    parameters = {f"{name}.{one}" for name, method in METHODS.items() for one in method["parameters"]}
+    assert set(docs_coverage.PARAMETERS) == parameters
+
+
+def test_every_field_of_a_job_has_a_row_and_they_are_counted() -> None:
+    page = docs_coverage.page()
+    sections = dict(re.findall(r"^### (\w+)\n(.*?)(?=^### |\Z)", page, re.MULTILINE | re.DOTALL))
+    queue, seen, count = [docs_coverage.JOB], set(), 0
+    while queue:
+        name = queue.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        properties = DOCUMENT["schemas"][name]["properties"]
+        documented = [row[0].strip("`") for row in rows(sections[name.rpartition("_")[2]])]
+        assert documented == list(properties)
+        count += len(properties)
+        queue += re.findall(r"'\$ref': '(\w+)'", str(properties))
+    assert len(seen) == len(sections)
+    assert f"{len(METHODS)} of {len(METHODS)} methods and {count} of {count} fields" in page
+
+
+def test_a_field_without_a_place_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    places = {name: paths for name, paths in docs_coverage.PLACES.items() if name != "etag"}
+    monkeypatch.setattr(docs_coverage, "PLACES", places)
+    docs_coverage._occurrences.cache_clear()
+    try:
+        with pytest.raises(docs_coverage.Incomplete, match=r"Job\.etag"):
+            docs_coverage.page()
+    finally:
+        docs_coverage._occurrences.cache_clear()
+
+
+def test_a_path_that_no_crd_has_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docs_coverage, "PLACES", {**docs_coverage.PLACES, "etag": ("status.tag",)})
+    docs_coverage._occurrences.cache_clear()
+    try:
+        with pytest.raises(docs_coverage.Incomplete, match=r"no CRD has status\.tag"):
+            docs_coverage.page()
+    finally:
+        docs_coverage._occurrences.cache_clear()
