@@ -49,7 +49,7 @@ class Cluster:
         """
         from kubernetes.client import ApiException
 
-        with _worded(f"get {kind.plural}"):
+        with worded(f"get {kind.plural}"):
             try:
                 return self._namespaced("get", kind, name)
             except ApiException as error:
@@ -83,19 +83,19 @@ class Cluster:
             dry_run: let the API server check it only.
         """
         extra = {"dry_run": "All"} if dry_run else {}
-        with _worded(f"create {kind.plural}"):
+        with worded(f"create {kind.plural}"):
             return self._namespaced("create", kind, manifest, field_manager=FIELD_MANAGER, **extra)
 
     def patch(self, kind: "Kind", name: str, change: Mapping[str, Any]) -> Json:
         """Merge a change into a resource."""
-        with _worded(f"patch {kind.plural}"):
+        with worded(f"patch {kind.plural}"):
             return self._namespaced(
                 "patch", kind, name, change, field_manager=FIELD_MANAGER, _content_type=_MERGE
             )
 
     def events(self, uid: str) -> list[Json]:
         """The events about one object, the oldest first; each has type, reason, message, count and time."""
-        with _worded("list events"):
+        with worded("list events"):
             found = self._core.list_namespaced_event(
                 self.namespace, field_selector=f"involvedObject.uid={uid}", _request_timeout=_TIMES
             ).items
@@ -156,7 +156,7 @@ class Cluster:
 
         query: Json = {name: text for name, text in selectors.items() if text} | {"limit": PAGE}
         while True:
-            with _worded(f"list {kind.plural}"):
+            with worded(f"list {kind.plural}"):
                 page: Json = (
                     self._custom.list_cluster_custom_object(
                         GROUP, VERSION, kind.plural, _request_timeout=_TIMES, **query
@@ -193,11 +193,14 @@ def open_cluster(
             return Cluster(client.ApiClient(), namespace or _OWN_NAMESPACE.read_text("utf-8"))
         contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
         api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError, yaml.YAMLError) as error:
+    except (config.ConfigException, OSError, yaml.YAMLError, *_MISSHAPEN) as error:
         raise Failure(f"no cluster: {error}", hint=_NO_CLUSTER, code=TROUBLE) from None
     chosen = next((row for row in contexts if row["name"] == context), current)
     return Cluster(api, namespace or chosen["context"].get("namespace") or "default")
 
+
+_MISSHAPEN = (TypeError, KeyError, AttributeError, ValueError)
+"""What the client raises over a kubeconfig that is not one: it trusts its shape."""
 
 _OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
@@ -209,7 +212,7 @@ def _inside() -> bool:
 
 
 @contextmanager
-def _worded(what: str) -> Iterator[None]:
+def worded(what: str) -> Iterator[None]:
     """Turn every refusal and every missing answer into a Failure.
 
     Args:

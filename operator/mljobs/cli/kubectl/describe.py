@@ -173,7 +173,7 @@ def _pairs(pairs: Iterator[tuple[str, str]]) -> None:
     screen = console()
     for label, value in pairs:
         if value:
-            screen.print(Text(f"{label + ':':<18}").append_text(cell(value)))
+            screen.print(Text(f"{label + ': ':<18}").append_text(cell(value)))
 
 
 def _section(title: str, headers: Sequence[str], rows: Rows) -> None:
