@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 from tests.e2e.support import Kubectl, Namespace, connect, eventually
-from tests.e2e.support_stack import Emulator, Operator
+from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
 
 from mljobs.cli import crds as crds_command
 from mljobs.devcluster import binaries
@@ -19,8 +19,6 @@ from mljobs.devcluster.controlplane import ControlPlane
 from mljobs.devcluster.progress import BinariesError, Reporter
 
 ROOT = Path(__file__).parents[2]
-ACCOUNT = ("mljobs-system", "mljobs-operator")
-OPERATOR_USER = f"system:serviceaccount:{':'.join(ACCOUNT)}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,8 +20,6 @@ T = TypeVar("T")
 PATIENCE = 30.0
 """Seconds after which a condition counts as never coming true."""
 
-_GLANCE = 0.03
-
 
 def eventually(
     look: Callable[[], T],
@@ -29,6 +27,7 @@ def eventually(
     *,
     what: str,
     within: float = PATIENCE,
+    glance: float = 0.03,
     report: Callable[[], str] = str,
 ) -> T:
     """Look again and again until what is seen is accepted, and give it.
@@ -38,6 +37,7 @@ def eventually(
         accept: whether that is what the test waits for.
         what: names it, for the failure.
         within: seconds.
+        glance: seconds from one look to the next.
         report: tells more, for the failure.
     """
     until = time.monotonic() + within
@@ -48,14 +48,20 @@ def eventually(
         if time.monotonic() > until:
             shown = json.dumps(seen, indent=1, default=str)[:6000]
             pytest.fail(f"not within {within:g} s: {what}\nlast seen: {shown}\n{report()}", pytrace=True)
-        time.sleep(_GLANCE)
+        time.sleep(glance)
 
 
 class Kubectl:
     """kubectl with one kubeconfig, in one namespace."""
 
     def __init__(self, program: Path, kubeconfig: Path, namespace: str) -> None:
+        self._program = program
+        self._namespace = namespace
         self._command = [str(program), f"--kubeconfig={kubeconfig}", f"--namespace={namespace}"]
+
+    def with_kubeconfig(self, kubeconfig: Path) -> "Kubectl":
+        """The same with another identity."""
+        return Kubectl(self._program, kubeconfig, self._namespace)
 
     def run(self, *args: str, stdin: str = "", timeout: float = 60) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -95,6 +101,7 @@ class Namespace:
 
     def __init__(self, api: client.ApiClient, name: str, report: Callable[[], str]) -> None:
         self.name = name
+        self.api = api
         self._custom: Any = client.CustomObjectsApi(api)
         self._core: Any = client.CoreV1Api(api)
         self._report = report

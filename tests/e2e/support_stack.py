@@ -21,6 +21,10 @@ LONG = 1e9
 HELD: Json = {"timeline": {"QUEUED": LONG, "PREPARING": LONG, "RUNNING": LONG, "CANCELLING": 30}}
 """The script of a job that goes on only when a test says so; a cancel takes 0.3 s at `SPEED`."""
 
+ACCOUNT = ("mljobs-system", "mljobs-operator")
+OPERATOR_USER = f"system:serviceaccount:{':'.join(ACCOUNT)}"
+"""Whom the API server sees at work: namespace and name of the ServiceAccount in `deploy/`."""
+
 MLJOBS = [sys.executable, "-c", "from mljobs.cli.app import main; main()"]
 EMULATOR = [
     sys.executable,
@@ -56,6 +60,10 @@ class _Server:
     def running(self) -> bool:
         return self._process is not None and self._process.running
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
     def start(self) -> None:
         """Start it and wait until it serves."""
         start = self.log.stat().st_size if self.log.exists() else 0
@@ -65,7 +73,7 @@ class _Server:
     def kill(self) -> None:
         """End it by SIGKILL, as the kernel does when memory runs out."""
         assert self._process is not None
-        pid = self._process.pid
+        pid = self.pid
         assert pid is not None, f"{self._name} does not run: {self.tail()}"
         os.kill(pid, signal.SIGKILL)
         ended = self._process.wait(10)
@@ -219,7 +227,7 @@ class Operator(_Server):
         env = {name: value for name, value in os.environ.items() if not name.startswith("MLJOBS_")}
         env |= {"KUBECONFIG": str(kubeconfig), **FAST, **(settings or {})}
         super().__init__("operator", command, log, env)
-        self.poll_interval = poll_interval
+        self.kubeconfig = kubeconfig
 
     def start(self) -> None:
         super().start()

@@ -1,0 +1,1 @@
+"""What is measured: `python -m bench` runs all of it, `python -m bench.NAME` one part."""
