@@ -1,0 +1,173 @@
+"""The Grafana dashboard of the chart."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+_SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+_OF = 'namespace=~"$namespace",job=~"$job"'
+_WIDTH, _HEIGHT = 12, 8
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One graph.
+
+    Attributes:
+        title: what it shows.
+        description: what to make of it.
+        unit: Grafana's name of the unit.
+        queries: PromQL by legend; `$of` stands for the labels of the chosen installation.
+    """
+
+    title: str
+    description: str
+    unit: str
+    queries: dict[str, str]
+
+
+PANELS = (
+    Panel(
+        "Resources",
+        "Resources that the operator knows, and cloud jobs that it polls because they have not ended.",
+        "short",
+        {"resources": "max(mljobs_resources{$of})", "active jobs": "max(mljobs_watched_jobs{$of})"},
+    ),
+    Panel(
+        "Leader",
+        "Which Pod holds the Lease and works. There should be exactly one.",
+        "short",
+        {"{{pod}}": "leader_election_master_status{$of}"},
+    ),
+    Panel(
+        "Reconciliations",
+        "Per second, by kind and result.",
+        "ops",
+        {
+            "{{controller}} {{result}}": (
+                "sum by (controller, result) "
+                "(rate(controller_runtime_reconcile_total{$of}[$__rate_interval]))"
+            )
+        },
+    ),
+    Panel(
+        "Time of a reconciliation",
+        "99 of 100 are faster.",
+        "s",
+        {
+            "{{controller}}": (
+                "histogram_quantile(0.99, sum by (controller, le) "
+                "(rate(controller_runtime_reconcile_time_seconds_bucket{$of}[$__rate_interval])))"
+            )
+        },
+    ),
+    Panel(
+        "Waiting resources",
+        "Resources in the queue. A queue that stays means that workers or quotas are too few.",
+        "short",
+        {"{{name}}": "max by (name) (workqueue_depth{$of})"},
+    ),
+    Panel(
+        "Requests to the job service",
+        "Per second, by method and HTTP status; `none` is a request without an answer.",
+        "reqps",
+        {
+            "{{method}} {{code}}": (
+                "sum by (method, code) (rate(mljobs_cloud_requests_total{$of}[$__rate_interval]))"
+            )
+        },
+    ),
+    Panel(
+        "Time of a request to the job service",
+        "99 of 100 are faster.",
+        "s",
+        {
+            "{{method}}": (
+                "histogram_quantile(0.99, sum by (method, le) "
+                "(rate(mljobs_cloud_request_duration_seconds_bucket{$of}[$__rate_interval])))"
+            )
+        },
+    ),
+    Panel(
+        "Waiting for quota",
+        "Seconds that calls waited, per second. Above 1 the quota is the bottleneck.",
+        "s",
+        {"{{method}}": "sum by (method) (rate(mljobs_throttle_wait_seconds_total{$of}[$__rate_interval]))"},
+    ),
+    Panel(
+        "Poll lag",
+        "How much longer than the interval the last round of polls took: so old may a shown state be.",
+        "s",
+        {"lag": "max(mljobs_poll_lag_seconds{$of})"},
+    ),
+    Panel(
+        "Writes",
+        "Status writes and Events per second. Both are 0 while no job changes.",
+        "ops",
+        {
+            "status {{kind}}": "sum by (kind) (rate(mljobs_status_writes_total{$of}[$__rate_interval]))",
+            "event {{reason}}": "sum by (reason) (rate(mljobs_events_total{$of}[$__rate_interval]))",
+        },
+    ),
+)
+
+
+def dashboard() -> str:
+    """The dashboard as JSON text."""
+    document = {
+        "title": "mljobs operator",
+        "uid": "mljobs-operator",
+        "tags": ["mljobs", "kubernetes"],
+        "schemaVersion": 39,
+        "version": 1,
+        "editable": True,
+        "refresh": "30s",
+        "time": {"from": "now-6h", "to": "now"},
+        "templating": {
+            "list": [
+                {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
+                _variable("namespace", "Namespace", "label_values(mljobs_resources, namespace)"),
+                _variable("job", "Job", 'label_values(mljobs_resources{namespace=~"$namespace"}, job)'),
+            ]
+        },
+        "panels": [_panel(number, panel) for number, panel in enumerate(PANELS)],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _variable(name: str, label: str, query: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": label,
+        "type": "query",
+        "datasource": _SOURCE,
+        "query": {"query": query, "refId": name},
+        "refresh": 2,
+        "includeAll": True,
+        "multi": True,
+        "allValue": ".*",
+        "current": {"text": "All", "value": "$__all"},
+    }
+
+
+def _panel(number: int, panel: Panel) -> dict[str, Any]:
+    row, column = divmod(number, 2)
+    return {
+        "id": number + 1,
+        "type": "timeseries",
+        "title": panel.title,
+        "description": panel.description,
+        "datasource": _SOURCE,
+        "gridPos": {"x": column * _WIDTH, "y": row * _HEIGHT, "w": _WIDTH, "h": _HEIGHT},
+        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+        "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
+        "targets": [
+            {
+                "refId": chr(ord("A") + index),
+                "datasource": _SOURCE,
+                "expr": query.replace("$of", _OF),
+                "legendFormat": legend,
+            }
+            for index, (legend, query) in enumerate(panel.queries.items())
+        ],
+    }

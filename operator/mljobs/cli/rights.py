@@ -1,0 +1,81 @@
+"""What the operator may do in a cluster: the one list from which all roles are generated.
+
+`make generate` writes it into the chart and into `deploy/`. Whoever asks the API server for something new
+adds the verb here.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mljobs.api.resources import GROUP, KINDS
+
+PLURALS = tuple(kind.plural for kind in KINDS.values())
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of a role.
+
+    Attributes:
+        group: the API group; empty for the core.
+        resources: plurals, with a subresource after a slash.
+        verbs: what may be done with them.
+        names: the only objects that it may be done with; none: all.
+    """
+
+    group: str
+    resources: tuple[str, ...]
+    verbs: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """The rule as an entry of a role's `rules`."""
+        names = {"resourceNames": list(self.names)} if self.names else {}
+        return {
+            "apiGroups": [self.group],
+            "resources": list(self.resources),
+            **names,
+            "verbs": list(self.verbs),
+        }
+
+
+RESOURCES = (
+    Rule(GROUP, PLURALS, ("get", "list", "watch", "patch")),
+    Rule(GROUP, tuple(f"{plural}/status" for plural in PLURALS), ("patch",)),
+    Rule("", ("events",), ("create",)),
+)
+"""Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces."""
+
+
+def lease(name: str) -> tuple[Rule, ...]:
+    """What leader election needs in the namespace of the Lease.
+
+    Args:
+        name: of the Lease. A create call cannot be limited to a name, the others are.
+    """
+    group, resources = "coordination.k8s.io", ("leases",)
+    return (Rule(group, resources, ("create",)), Rule(group, resources, ("get", "update"), (name,)))
+
+
+_READ = ("get", "list", "watch")
+_WRITE = ("create", "patch", "update", "delete", "deletecollection")
+
+USERS: Mapping[str, tuple[Rule, ...]] = {
+    "view": (Rule(GROUP, PLURALS, _READ),),
+    "edit": (Rule(GROUP, PLURALS, (*_READ, *_WRITE)),),
+    "admin": (Rule(GROUP, PLURALS, (*_READ, *_WRITE)),),
+}
+"""What the cluster's own roles view, edit and admin get for both kinds. Nobody but the operator writes a
+status: a forged one could only mislead it."""
+
+AGGREGATE_LABEL = "rbac.authorization.k8s.io/aggregate-to-"
+
+
+def permissions(rules: tuple[Rule, ...]) -> Iterator[tuple[str, str, str, str]]:
+    """Each single permission of rules: group, resource, verb, and the object's name or an empty text."""
+    for rule in rules:
+        for resource in rule.resources:
+            for verb in rule.verbs:
+                for name in rule.names or ("",):
+                    yield rule.group, resource, verb, name
