@@ -47,7 +47,7 @@ def base_rbac() -> str:
         [
             account,
             *_granted("ClusterRole", rights.RESOURCES, _named()),
-            *_granted("Role", rights.lease(NAME), _named("-lease", namespaced=True)),
+            *_granted("Role", rights.lease(NAME), _named(namespaced=True)),
         ]
     )
 
@@ -70,7 +70,7 @@ def user_roles() -> str:
 
 def namespace_role() -> str:
     """`deploy/overlays/namespace/role.yaml`: rights in one namespace, in place of those in the cluster."""
-    return _text(_granted("Role", rights.RESOURCES, _named(namespaced=True)))
+    return _text(_granted("Role", rights.RESOURCES, _named("-jobs", namespaced=True)))
 
 
 def _granted(kind: str, rules: Sequence[rights.Rule], metadata: JsonObject) -> list[JsonObject]:
