@@ -1,0 +1,69 @@
+"""Helm, and a cluster of its own: the chart brings the CRDs, which the common one has already."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.chart.support_chart import Helm
+from tests.e2e.conftest import _no_build
+from tests.e2e.support import Kubectl
+
+from mljobs.devcluster import binaries, servers
+from mljobs.devcluster.controlplane import ControlPlane
+from mljobs.devcluster.progress import BinariesError
+
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    userGroups: ["system:serviceaccounts"]
+  - level: Metadata
+    verbs: [create, update, patch, delete, deletecollection]
+  - level: None
+"""
+"""What ServiceAccounts read is recorded too, since a right to read is a right."""
+
+
+@pytest.fixture(scope="session")
+def helm_binaries() -> Path:
+    """The folder of the control plane's binaries, kubectl and helm."""
+    try:
+        return binaries.ensure(["kubectl", "helm"], build=_no_build)
+    except BinariesError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"no helm, and CI must have it: {error}")
+        pytest.skip(f"run `mljobs controlplane ensure --with kubectl,helm` first: {error}")
+
+
+@pytest.fixture(scope="session")
+def helm(helm_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    """helm without a cluster."""
+    return Helm(helm_binaries / "helm", tmp_path_factory.mktemp("helm"))
+
+
+@pytest.fixture(scope="module")
+def plane(helm_binaries: Path) -> Iterator[ControlPlane]:
+    """A fresh control plane without the CRDs, whose audit log tells what ServiceAccounts read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(servers, "AUDIT_POLICY", AUDIT_POLICY)
+        with ControlPlane(
+            binaries_dir=helm_binaries,
+            audit=True,
+            controller_manager=not binaries.missing(helm_binaries, [binaries.CONTROLLER_MANAGER]),
+        ) as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def cluster_helm(helm: Helm, plane: ControlPlane) -> Helm:
+    """helm on the cluster."""
+    return helm.on(plane.kubeconfig)
+
+
+@pytest.fixture(scope="module")
+def admin_kubectl(helm_binaries: Path, plane: ControlPlane) -> Kubectl:
+    """kubectl with the administrator's rights, in no namespace of interest."""
+    return Kubectl(helm_binaries / "kubectl", plane.kubeconfig, "default")

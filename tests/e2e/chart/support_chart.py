@@ -1,0 +1,133 @@
+"""The real helm, what it renders, and the operator as the chart configures it."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from tests.e2e.support import Json
+from tests.e2e.support_stack import MLJOBS, Operator
+
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "helm" / "mljobs-operator"
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+RELEASE, NAMESPACE = "r", "ns"
+FULLNAME = "r-mljobs-operator"
+
+
+class Helm:
+    """helm with folders of its own.
+
+    Args:
+        program: the binary.
+        home: a folder for its caches.
+        kubeconfig: of the cluster; None where there is none.
+    """
+
+    def __init__(self, program: Path, home: Path, kubeconfig: Path | None = None) -> None:
+        self._program = program
+        self._home = home
+        kinds = {f"HELM_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA")}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("HELM_", "KUBE"))}
+        self._env = {**kept, **kinds, "KUBECONFIG": str(kubeconfig or os.devnull)}
+
+    def on(self, kubeconfig: Path) -> "Helm":
+        """The same, on a cluster."""
+        return Helm(self._program, self._home, kubeconfig)
+
+    def run(self, *args: str, values: object = None) -> subprocess.CompletedProcess[str]:
+        """Run a command; values go to it as a file of values."""
+        given = [] if values is None else ["--values=-"]
+        return subprocess.run(
+            [str(self._program), *args, *given],
+            input=json.dumps(values),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            env=self._env,
+        )
+
+    def out(self, *args: str, values: object = None) -> str:
+        """Run a command that has to succeed, and give what it prints."""
+        done = self.run(*args, values=values)
+        assert done.returncode == 0, f"helm {' '.join(args)}: {done.stderr}"
+        return done.stdout
+
+    def render(self, values: object = None, *args: str, chart: Path = CHART) -> "Objects":
+        """What a release of the chart consists of, without a cluster."""
+        return Objects.read(
+            self.out("template", RELEASE, str(chart), f"--namespace={NAMESPACE}", *args, values=values)
+        )
+
+    def refusal(self, values: object) -> str:
+        """Why the chart does not take these values."""
+        done = self.run("template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", values=values)
+        assert done.returncode != 0, f"these values are taken: {values}"
+        return done.stderr
+
+
+class Objects:
+    """Rendered objects."""
+
+    def __init__(self, documents: list[Json]) -> None:
+        self.documents = documents
+
+    @classmethod
+    def read(cls, text: str) -> "Objects":
+        """Read YAML documents."""
+        return cls([document for document in yaml.load_all(text, _LOADER) if document])
+
+    def __iter__(self) -> Iterator[Json]:
+        return iter(self.documents)
+
+    def of(self, kind: str) -> list[Json]:
+        """All objects of a kind."""
+        return [document for document in self.documents if document["kind"] == kind]
+
+    def one(self, kind: str, name: str = "") -> Json:
+        """The one object of a kind, or of a kind and a name."""
+        found = [one for one in self.of(kind) if name in ("", one["metadata"]["name"])]
+        names = [f"{one['kind']}/{one['metadata']['name']}" for one in self.documents]
+        assert len(found) == 1, f"{len(found)} of {kind}/{name} among {names}"
+        return found[0]
+
+    @property
+    def config(self) -> Json:
+        """The operator's configuration file."""
+        config: Json = yaml.safe_load(self.one("ConfigMap", FULLNAME)["data"]["config.yaml"])
+        return config
+
+    @property
+    def pods(self) -> list[Json]:
+        """The Pods that mljobs runs in: those of the Deployment, and the one of `helm test`."""
+        return [self.one("Deployment")["spec"]["template"], self.one("Pod")]
+
+
+def at(document: Any, pointer: str) -> Any:
+    """What a JSON pointer leads to; None where it leads nowhere."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        try:
+            document = document[int(key) if isinstance(document, list) else key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return document
+
+
+def holds(actual: Any, expected: Any) -> bool:
+    """Whether there is what is expected; a map may have more."""
+    if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        return all(name in actual and holds(actual[name], value) for name, value in expected.items())
+    return bool(actual == expected)
+
+
+class ReleasedOperator(Operator):
+    """The operator with the configuration file of a release, at a free port of loopback."""
+
+    def __init__(self, kubeconfig: Path, config: Path, log: Path) -> None:
+        super().__init__(kubeconfig, "", log)
+        self._command = [*MLJOBS, "run", f"--config={config}", "--host=127.0.0.1", "--port=0"]
