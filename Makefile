@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Test files that run at once; each worker has a control plane of its own.
+WORKERS ?= 2
 
 .PHONY: help demo test test-unit test-faults lint format generate bench clean lock
 .DEFAULT_GOAL := help
@@ -24,14 +26,14 @@ demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
 
 test: $(STAMP) ## Run all tests but the benchmarks and the long fault runs
 	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 test-faults: $(STAMP) ## Kill the operator at every effect, and break what it stands on
 	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager
 	@$(BIN)/pytest -m faults
 
 test-unit: $(STAMP) ## Run only the tests that need no control plane
-	@$(BIN)/pytest -m 'not e2e and not faults'
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not e2e and not faults'
 
 lint: $(STAMP) ## Check style, types, import contracts and generated files
 	@$(BIN)/ruff format --check .

@@ -323,10 +323,19 @@ COMMON: Json = {
     "enableWebAccess": True,
     "useChiefInTfConfig": False,
 }
+BINDINGS: list[Json] = [
+    {
+        "role": "roles/ml.jobOwner",
+        "members": ["user:a@example.com"],
+        "condition": {"title": "t", "description": "d", "expression": "true", "location": "l"},
+    }
+]
+
 SPEC: Json = {
     "projectId": "my-project",
     "jobId": "chosen",
     "labels": {"team": "a"},
+    "iamBindings": BINDINGS,
     "deletionPolicy": "Orphan",
     "suspend": True,
 }
@@ -456,6 +465,8 @@ def paths(value: Any, path: str) -> set[str]:
 OWN_STATUS: Json = {
     "observedGeneration": 1,
     "jobName": "projects/p/jobs/j",
+    "projectId": "my-project",
+    "iamBindings": BINDINGS,
     "attempt": 1,
     "attempts": [
         {
