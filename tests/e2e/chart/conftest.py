@@ -44,15 +44,19 @@ def helm(helm_binaries: Path, tmp_path_factory: pytest.TempPathFactory) -> Helm:
     return Helm(helm_binaries / "helm", tmp_path_factory.mktemp("helm"))
 
 
+@pytest.fixture(scope="session")
+def has_controllers(helm_binaries: Path) -> bool:
+    """Whether there is a controller manager, which aggregates roles and deletes namespaces."""
+    return not binaries.missing(helm_binaries, [binaries.CONTROLLER_MANAGER])
+
+
 @pytest.fixture(scope="module")
-def plane(helm_binaries: Path) -> Iterator[ControlPlane]:
+def plane(helm_binaries: Path, has_controllers: bool) -> Iterator[ControlPlane]:
     """A fresh control plane without the CRDs, whose audit log tells what ServiceAccounts read."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(servers, "AUDIT_POLICY", AUDIT_POLICY)
         with ControlPlane(
-            binaries_dir=helm_binaries,
-            audit=True,
-            controller_manager=not binaries.missing(helm_binaries, [binaries.CONTROLLER_MANAGER]),
+            binaries_dir=helm_binaries, audit=True, controller_manager=has_controllers
         ) as running:
             yield running
 

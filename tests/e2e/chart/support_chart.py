@@ -9,13 +9,17 @@ from typing import Any
 
 import yaml
 from tests.e2e.support import Json
-from tests.e2e.support_stack import MLJOBS, Operator
+from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
+
+from mljobs.api.resources import KINDS
+from mljobs.devcluster.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "mljobs-operator"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RELEASE, NAMESPACE = "r", "ns"
 FULLNAME = "r-mljobs-operator"
+CRDS = [kind.crd_name for kind in KINDS.values()]
 
 
 class Helm:
@@ -131,3 +135,79 @@ class ReleasedOperator(Operator):
     def __init__(self, kubeconfig: Path, config: Path, log: Path) -> None:
         super().__init__(kubeconfig, "", log)
         self._command = [*MLJOBS, "run", f"--config={config}", "--host=127.0.0.1", "--port=0"]
+
+
+class Release:
+    """A release of the chart in a cluster.
+
+    Args:
+        helm: on the cluster.
+        plane: the cluster.
+        namespace: where it goes.
+    """
+
+    def __init__(self, helm: Helm, plane: ControlPlane, namespace: str = NAMESPACE) -> None:
+        self.namespace = namespace
+        self._helm = helm
+        self._plane = plane
+
+    def install(self, values: object = None, *args: str, chart: Path = CHART) -> None:
+        """Install it, and wait until the CRDs are served."""
+        self._place("install", RELEASE, str(chart), "--create-namespace", *args, values=values)
+        self._plane.client.wait_established(CRDS)
+
+    def upgrade(self, values: object = None, *args: str, chart: Path = CHART) -> None:
+        """Upgrade it to a chart or to other values."""
+        self._place("upgrade", RELEASE, str(chart), *args, values=values)
+
+    def rollback(self, revision: int) -> None:
+        """Go back to an earlier revision."""
+        self._place("rollback", RELEASE, str(revision))
+
+    def uninstall(self) -> str:
+        """Remove it; what helm says."""
+        return self._place("uninstall", RELEASE)
+
+    def history(self) -> list[tuple[int, str, str]]:
+        """Its revisions: number, status and version of the application."""
+        rows = json.loads(self._place("history", RELEASE, "--output=json"))
+        return [(row["revision"], row["status"], row["app_version"]) for row in rows]
+
+    def get(self, path: str) -> Json:
+        """Read an object of the cluster by its path, with the administrator's rights."""
+        found: Json = self._plane.client.get(path)
+        return found
+
+    def stored(self, rendered: Json) -> Json:
+        """A rendered object as the cluster has it."""
+        return self.get(self._plane.client.path_of(rendered))
+
+    def deployment(self) -> Json:
+        """The Deployment as the cluster has it."""
+        return self.get(f"/apis/apps/v1/namespaces/{self.namespace}/deployments/{FULLNAME}")
+
+    def operator(self, folder: Path) -> "ReleasedOperator":
+        """The operator with the release's configuration and under its ServiceAccount; not started."""
+        config = self.get(f"/api/v1/namespaces/{self.namespace}/configmaps/{FULLNAME}")["data"]["config.yaml"]
+        (folder / "config.yaml").write_text(config, "utf-8")
+        kubeconfig = self._plane.service_account_kubeconfig(self.namespace, FULLNAME, folder / "kubeconfig")
+        return ReleasedOperator(kubeconfig, folder / "config.yaml", folder / "log")
+
+    def _place(self, *args: str, values: object = None) -> str:
+        return self._helm.out(*args, f"--namespace={self.namespace}", values=values)
+
+
+def reach(emulator: Emulator, **values: Any) -> Json:
+    """Values with which the operator works with the emulator, in a test's time."""
+    settings = {
+        "endpoint": emulator.url,
+        "anonymous": True,
+        "projectId": PROJECT,
+        "pollInterval": 0.25,
+        "resyncInterval": 5,
+        "createsPerMinute": 0,
+        "othersPerMinute": 0,
+        "unknownOutcomeGrace": 3,
+        "logFormat": "text",
+    }
+    return {"config": settings, **values}
