@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 THEN = "2024-05-01T11:55:00Z"
-JOB = {"jobId": "census", "jobName": "projects/p/jobs/census", "projectId": "p", "attempt": 1}
+JOB: Json = {"jobId": "census", "jobName": "projects/p/jobs/census", "projectId": "p", "attempt": 1}
 
 
 def condition(kind: str, status: str, reason: str, message: str = "") -> Json:
@@ -144,7 +144,7 @@ def described(body: Json, capsys: pytest.CaptureFixture[str], events: list[Json]
 
 
 def test_describe_a_tuning_job(capsys: pytest.CaptureFixture[str]) -> None:
-    trials = [
+    trials: list[Json] = [
         {
             "trialId": str(number),
             "state": "SUCCEEDED",
