@@ -177,3 +177,15 @@ def test_a_resource_without_a_job_says_what_to_do() -> None:
     found = Found(kind_named("tj"), {"metadata": {"name": "census"}})
     with pytest.raises(Failure, match=r"trainingjob/census has no job yet; `kubectl mljobs describe"):
         _ = found.job
+
+
+def test_an_unforeseen_error_is_one_line_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("of\nours")
+
+    monkeypatch.setattr("mljobs.cli.kubectl.list_jobs.connect", broken)
+    done = run("list")
+    assert done.code == 2
+    assert done.err == ["error: unforeseen ZeroDivisionError: of ours; MLJOBS_DEBUG=1 shows where"]
+    with pytest.raises(AssertionError, match="ours"):
+        run("list", env={"MLJOBS_DEBUG": "1"})

@@ -1,17 +1,20 @@
 """What `kubectl mljobs` shows of resources, and when a wait is over."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB
+from mljobs.cli.kubectl import wait
 from mljobs.cli.kubectl.describe import page
+from mljobs.cli.kubectl.failure import TROUBLE, Failure
 from mljobs.cli.kubectl.list_jobs import headers, row
 from mljobs.cli.kubectl.options import Output
 from mljobs.cli.kubectl.references import Found
 from mljobs.cli.kubectl.text import show, table
-from mljobs.cli.kubectl.wait import Goal, verdict
+from mljobs.cli.kubectl.wait import Goal, Verdict, verdict
 
 Json = dict[str, Any]
 
@@ -105,6 +108,52 @@ REFUSED = condition("Submitted", "False", "InvalidSpec", "spec.x: Invalid value:
 def test_verdict(goal: Goal, body: Json | None, reached: bool | None, text: str) -> None:
     found = verdict(body, goal)
     assert (found and found.reached, found.text if found else "") == (reached, text)
+
+
+class Flaky:
+    """A cluster that gives its answers in order."""
+
+    def __init__(self, *answers: Json | Failure | None) -> None:
+        self.answers = list(answers)
+
+    def get(self, _kind: object, _name: str) -> Json | None:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Failure):
+            raise answer
+        return answer
+
+    def changes(self, _kind: object, _name: str, _since: str, _wait: float) -> Iterator[Json]:
+        yield from ()
+
+
+def waited(monkeypatch: pytest.MonkeyPatch, *answers: Json | Failure | None) -> Verdict | None:
+    monkeypatch.setattr(wait, "PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(wait, "_PAUSE", 0.0)
+    cluster: Any = Flaky(*answers)
+    return wait.await_goal(cluster, Found(TRAINING_JOB, resource()), Goal.SUCCEEDED, None, lambda _: None)
+
+
+AWAY = Failure("no answer", code=TROUBLE)
+RUNNING: Json = {**resource(SUBMITTED, state="RUNNING", **JOB)}
+RUNNING["metadata"]["resourceVersion"] = "5"
+DONE = resource(SUBMITTED, condition("Succeeded", "True", "JobSucceeded"), state="SUCCEEDED", **JOB)
+
+
+def test_a_wait_outlasts_an_api_server_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert waited(monkeypatch, RUNNING, AWAY, AWAY, RUNNING, AWAY, DONE) == Verdict(True, "succeeded")
+
+
+def test_a_wait_ends_when_the_api_server_stays_away_or_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(Failure, match="no answer"):
+        waited(monkeypatch, RUNNING, AWAY, AWAY, AWAY)
+    with pytest.raises(Failure, match="you may not"):
+        waited(monkeypatch, RUNNING, Failure("you may not"))
+
+
+def test_a_resource_that_was_made_again_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = resource()
+    other["metadata"]["uid"] = "v"
+    assert waited(monkeypatch, RUNNING, other) == Verdict(False, "it was deleted")
 
 
 def shown(items: list[Json], output: Output, everywhere: bool = False) -> list[str]:

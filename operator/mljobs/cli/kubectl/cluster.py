@@ -137,7 +137,7 @@ class Cluster:
             ):
                 yield None if event["type"] == "DELETED" else event["object"]
         except client.ApiException as error:
-            if error.status != 410:
+            if error.status in (401, 403):
                 raise _refusal(f"watch {kind.plural}", error) from None
         except urllib3.exceptions.HTTPError:
             return  # the connection broke: whoever reads again learns whether the server is there

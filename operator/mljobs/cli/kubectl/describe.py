@@ -16,6 +16,7 @@ from mljobs.cli.kubectl.options import (
 )
 
 if TYPE_CHECKING:
+    from mljobs.cli.kubectl.cluster import Cluster
     from mljobs.cli.kubectl.references import Found
 
 Json = Mapping[str, Any]
@@ -48,7 +49,22 @@ def describe(
     if output in (Output.JSON, Output.YAML, Output.NAME):
         print_resource(found.body, output, "")
         return
-    page(found, cluster.events(found.body["metadata"]["uid"]), trials, datetime.now(UTC))
+    page(found, _events(cluster, found), trials, datetime.now(UTC))
+
+
+def _events(cluster: "Cluster", found: "Found") -> Sequence[Json]:
+    """The events about a resource; none for those who may see the resource but not the events."""
+    import sys
+
+    from mljobs.cli.kubectl.failure import REFUSED, Failure
+
+    try:
+        return cluster.events(found.body["metadata"]["uid"])
+    except Failure as failure:
+        if failure.exit_code != REFUSED:
+            raise
+        print(f"note: no events: {failure}", file=sys.stderr)
+        return []
 
 
 def page(found: "Found", events: Sequence[Json], trials: int, now: datetime) -> None:

@@ -1,5 +1,6 @@
 """What a command could not do: one line for a person, and an exit code for a script."""
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any, NoReturn
@@ -14,6 +15,9 @@ TROUBLE = 2
 """There is no answer: wrong usage, no cluster, no credentials, a time-out."""
 
 PROGRAM = "kubectl mljobs"
+
+DEBUG = "MLJOBS_DEBUG"
+"""The environment variable that lets unforeseen errors show their traceback."""
 
 
 class Failure(typer.TyperException):
@@ -44,6 +48,12 @@ class Root(TyperGroup):
                 print(f"error: {line}", file=sys.stderr)
             sys.exit(error.exit_code)
         except typer.Abort:
+            sys.exit(TROUBLE)
+        except Exception as error:
+            if os.environ.get(DEBUG):
+                raise
+            text = " ".join(str(error).split())
+            print(f"error: unforeseen {type(error).__name__}: {text}; {DEBUG}=1 shows where", file=sys.stderr)
             sys.exit(TROUBLE)
         sys.exit(code if isinstance(code, int) else 0)
 

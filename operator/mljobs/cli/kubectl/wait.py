@@ -30,6 +30,9 @@ _TURN = 300.0
 _PAUSE = 0.2
 """Seconds before the next watch, where one ended early."""
 
+PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)
+"""Seconds between the questions to an API server that gives no answer."""
+
 
 class Goal(StrEnum):
     """What can be waited for."""
@@ -112,11 +115,17 @@ def await_goal(
 
 
 def versions(cluster: "Cluster", found: "Found", seconds: float | None) -> Iterator[Json | None]:
-    """A resource as it is, then after each change, until the time is over; None once it is gone."""
+    """A resource as it is, then after each change, until the time is over; None once it is gone.
+
+    An API server that is away for a minute or two, for an upgrade say, ends nothing.
+
+    Raises:
+        Failure: the API server refuses, or is away for longer.
+    """
     end = time.monotonic() + seconds if seconds is not None else float("inf")
     uid = found.body["metadata"]["uid"]
     while True:
-        body = cluster.get(found.kind, found.name)
+        body = _read(cluster, found, end)
         if body is None or body["metadata"]["uid"] != uid:
             yield None
             return
@@ -126,6 +135,17 @@ def versions(cluster: "Cluster", found: "Found", seconds: float | None) -> Itera
             return
         yield from cluster.changes(found.kind, found.name, body["metadata"]["resourceVersion"], turn)
         time.sleep(_PAUSE)
+
+
+def _read(cluster: "Cluster", found: "Found", end: float) -> Json | None:
+    for pause in PAUSES:
+        try:
+            return cluster.get(found.kind, found.name)
+        except Failure as failure:
+            if failure.exit_code != TROUBLE or time.monotonic() + pause > end:
+                raise
+            time.sleep(pause)
+    return cluster.get(found.kind, found.name)
 
 
 def verdict(body: Json | None, goal: Goal) -> Verdict | None:
