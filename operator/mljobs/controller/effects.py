@@ -70,9 +70,10 @@ class Effects:
         known = await self._look(target, resource, known)
         if known.job is None:
             return known
-        return await self._relabel(
-            UpdateLabels(target, {**known.job.labels, **labels}, known.job.etag), resource, known
-        )
+        wanted = {**known.job.labels, **labels}
+        if wanted == known.job.labels:  # an earlier try has done it
+            return known
+        return await self._relabel(UpdateLabels(target, wanted, known.job.etag), resource, known)
 
     async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:
         """Read, modify, write; a concurrent change is read anew at once, and only so often."""

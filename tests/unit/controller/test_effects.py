@@ -106,6 +106,14 @@ async def test_adoption_keeps_the_jobs_own_labels(rig: Rig) -> None:
     assert not known.created
 
 
+async def test_adoption_is_not_repeated(rig: Rig) -> None:
+    await rig.do(SUBMIT)
+    rig.known = Observation(since=START)
+    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels))
+    assert known.job is not None
+    assert await rig.calls() == ["create", "get"]
+
+
 async def test_adopting_nothing_is_an_absence(rig: Rig) -> None:
     known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels))
     assert (known.job, known.absences) == (None, 1)
