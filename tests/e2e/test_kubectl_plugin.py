@@ -327,13 +327,23 @@ def test_lines_for_what_cannot_be(plugin: Plugin, namespace: Namespace) -> None:
     assert "ml.projects.jobs.list was not sent" in line
 
 
-def test_completion_of_names(plugin: Plugin, namespace: Namespace) -> None:
+def test_kubectl_completes_names(
+    plugin: Plugin, namespace: Namespace, binaries_dir: Path, tmp_path: Path
+) -> None:
     submit(plugin, f"{namespace.name}_a", "--suspend")
-    context = f"--kubeconfig={plugin.environment['KUBECONFIG']}"
-    words = ["kubectl-mljobs", "__complete", "--", "describe", f"--namespace={namespace.name}", context]
+    program = tmp_path / "kubectl_complete-mljobs"
+    program.write_text('#!/bin/sh\nexec kubectl-mljobs __complete -- "$@"\n')
+    program.chmod(0o755)
     done = subprocess.run(
-        [*words, namespace.name],
-        env=plugin.environment,
+        [
+            str(binaries_dir / "kubectl"),
+            "__complete",
+            "mljobs",
+            "describe",
+            f"--namespace={namespace.name}",
+            namespace.name,
+        ],
+        env={**plugin.environment, "PATH": f"{tmp_path}:{plugin.environment['PATH']}"},
         capture_output=True,
         text=True,
         timeout=60,
