@@ -1,0 +1,1 @@
+"""What `mljobs check` looks at, one module for each part of the operator's surroundings."""

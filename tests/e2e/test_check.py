@@ -1,0 +1,544 @@
+"""`mljobs check` on a control plane of its own, whose CRDs and roles are broken one after another."""
+
+import copy
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.e2e.support import Json, connect, eventually, training
+from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, PROJECT, Emulator
+
+from mljobs.api.resources import KINDS, Kind
+from mljobs.cli import crds as crds_command
+from mljobs.cli import rights
+from mljobs.cli.checks.cluster import Cluster
+from mljobs.cli.checks.definitions import check_definitions
+from mljobs.cli.checks.finding import Finding, Status
+from mljobs.cli.checks.load import check_quotas, read_load
+from mljobs.cli.checks.permissions import check_permissions
+from mljobs.config import Settings
+from mljobs.devcluster.controlplane import ControlPlane
+
+ROOT = Path(__file__).parents[2]
+CHECK = [sys.executable, "-c", "import typer; from mljobs.cli.check import check; typer.run(check)"]
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+ROLES = "/apis/rbac.authorization.k8s.io/v1"
+
+
+@pytest.fixture(scope="module")
+def plane(binaries_dir: Path) -> Iterator[ControlPlane]:
+    with ControlPlane(binaries_dir=binaries_dir, audit=True) as running:
+        running.apply(crds_command.definitions())
+        for name in ("namespace", "rbac"):
+            running.apply(ROOT / "deploy" / "base" / f"{name}.yaml")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def account(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The kubeconfig of the operator's ServiceAccount."""
+    return plane.service_account_kubeconfig(*ACCOUNT, tmp_path_factory.mktemp("account") / "kubeconfig")
+
+
+@pytest.fixture(scope="module")
+def cluster(account: Path) -> Iterator[Cluster]:
+    """The API server as the operator's ServiceAccount sees it."""
+    with connect(account) as api:
+        cluster = Cluster(api)
+        eventually(
+            lambda: [finding.status for finding in check_definitions(cluster)],
+            lambda statuses: Status.SKIPPED not in statuses,
+            what="the schemas are published",
+        )
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    server = Emulator(tmp_path_factory.mktemp("emulator") / "log")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def job(service: Emulator) -> str:
+    """The id of a job of the default project."""
+    spec = training("x")["spec"]["trainingInput"]
+    job_id = f"check_{service.last}"
+    service.create({"jobId": job_id, "trainingInput": spec})
+    return job_id
+
+
+def run(kubeconfig: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("MLJOBS_", "GOOGLE_"))}
+    env |= {"KUBECONFIG": str(kubeconfig), "MLJOBS_PROJECT_ID": PROJECT, **variables}
+    return subprocess.run(
+        [*CHECK, *arguments], env=env, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def rows(done: subprocess.CompletedProcess[str], *, passed: bool) -> dict[str, Json]:
+    """The rows of `-o json` by what was checked; the exit code has to agree."""
+    assert done.returncode == (0 if passed else 1), done.stderr
+    document = json.loads(done.stdout)
+    assert document["passed"] is passed
+    assert all(row["remedy"] for row in document["checks"] if row["status"] in ("failed", "warning"))
+    return {row["check"]: row for row in document["checks"]}
+
+
+def test_all_is_well_with_the_role_of_deploy(
+    plane: ControlPlane, cluster: Cluster, account: Path, service: Emulator, job: str
+) -> None:
+    done = run(account, "--anonymous", f"--endpoint={service.url}", "--leader-election", "-o", "json")
+    found = rows(done, passed=True)
+    assert {check: row["status"] for check, row in found.items()} == {
+        "Kubernetes version": "ok",
+        "Clock": "ok",
+        "CRD trainingjobs.mljobs.dev": "ok",
+        "CRD predictionjobs.mljobs.dev": "ok",
+        "Permissions in all namespaces": "ok",
+        "Lease mljobs-system/mljobs-operator": "ok",
+        "Google credentials": "skipped",
+        f"Job service, project {PROJECT}": "ok",
+        f"Permissions in project {PROJECT}": "ok",
+    }
+    assert "nobody has taken it" in found["Lease mljobs-system/mljobs-operator"]["found"]
+    # read-only: nothing was asked for but access reviews, and nothing of the service changed
+    written = {(row["verb"], row["objectRef"]["resource"]) for row in plane.writes(user=OPERATOR_USER)}
+    assert written == {("create", "selfsubjectaccessreviews")}
+    assert service.applied("create") == [row["jobId"] for row in service.effects() if row["applied"]]
+
+
+def test_the_table_says_the_same(account: Path, cluster: Cluster, service: Emulator) -> None:
+    done = run(account, "--anonymous", "--endpoint=http://127.0.0.1:1")
+    assert done.returncode == 1
+    for text in ("CRD trainingjobs.mljobs.dev", "ok", "failed", "→ check host and port", "127.0.0.1:1"):
+        assert text in done.stdout
+
+
+def test_the_administrator_can_ask_for_the_account(
+    plane: ControlPlane, account: Path, cluster: Cluster, service: Emulator
+) -> None:
+    arguments = ["--anonymous", f"--endpoint={service.url}", "-o", "json", "--namespace=elsewhere"]
+    assert rows(run(plane.kubeconfig, *arguments), passed=True)["Permissions in elsewhere"]["status"] == "ok"
+    stranger = rows(
+        run(plane.kubeconfig, *arguments, "--as=system:serviceaccount:default:nobody"), passed=False
+    )
+    assert "may not get trainingjobs" in stranger["Permissions in elsewhere"]["found"]
+    refused = rows(run(account, *arguments, "--as=somebody"), passed=False)
+    assert "cannot impersonate" in refused["Kubernetes API"]["found"]
+
+
+def cluster_role(plane: ControlPlane, rules: Sequence[Json]) -> Json:
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": ACCOUNT[1]},
+        "rules": list(rules),
+    }
+
+
+def without(rules: Sequence[Json], resource: str, verb: str) -> list[Json]:
+    """Rules, one for each resource, that lack one permission."""
+    return [
+        {**rule, "resources": [one], "verbs": [v for v in rule["verbs"] if (one, v) != (resource, verb)]}
+        for rule in rules
+        for one in rule["resources"]
+    ]
+
+
+def permissions(cluster: Cluster, settings: Settings | None = None) -> dict[str, Finding]:
+    return {finding.check: finding for finding in check_permissions(cluster, settings or Settings())}
+
+
+def replace(plane: ControlPlane, kind: str, place: str, rules: list[Json]) -> None:
+    """Give the operator's role other rules; an empty list of verbs is not allowed."""
+    path = f"{ROLES}/{place}{kind}/{ACCOUNT[1]}"
+    role = plane.client.get(path)
+    role["rules"] = [rule for rule in rules if rule["verbs"]]
+    plane.client.request("PUT", path, role)
+
+
+RESOURCE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.RESOURCES)]
+LEASE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.lease(ACCOUNT[1]))]
+
+
+@pytest.mark.parametrize(("resource", "verb"), RESOURCE_RIGHTS)
+def test_a_missing_permission_is_named(
+    plane: ControlPlane, cluster: Cluster, resource: str, verb: str
+) -> None:
+    check = "Permissions in all namespaces"
+    whole = plane.client.get(f"{ROLES}/clusterroles/{ACCOUNT[1]}")["rules"]
+    replace(plane, "clusterroles", "", without(whole, resource, verb))
+    try:
+        found = eventually(
+            lambda: permissions(cluster)[check],
+            lambda finding: finding.status is Status.FAILED,
+            what="the permission is missed",
+        )
+    finally:
+        replace(plane, "clusterroles", "", whole)
+    assert found.found == f"it may not {verb} {resource}"
+    assert f'"resources": ["{resource}"], "verbs": ["{verb}"]' in found.remedy
+    eventually(
+        lambda: permissions(cluster)[check], lambda finding: finding.status is Status.OK, what="it is mended"
+    )
+
+
+@pytest.mark.parametrize(("resource", "verb"), LEASE_RIGHTS)
+def test_a_missing_permission_on_the_lease_is_named(
+    plane: ControlPlane, cluster: Cluster, resource: str, verb: str
+) -> None:
+    settings, check = Settings(leader_election=True), "Lease mljobs-system/mljobs-operator"
+    place = f"namespaces/{ACCOUNT[0]}/"
+    whole = plane.client.get(f"{ROLES}/{place}roles/{ACCOUNT[1]}")["rules"]
+    replace(plane, "roles", place, without(whole, resource, verb))
+    try:
+        found = eventually(
+            lambda: permissions(cluster, settings)[check],
+            lambda finding: finding.status is Status.FAILED,
+            what="the permission is missed",
+        )
+    finally:
+        replace(plane, "roles", place, whole)
+    assert found.found == f"it may not {verb} {resource}"
+    assert "Permissions in all namespaces" in permissions(cluster, settings)
+    assert check not in permissions(cluster)  # nobody needs the Lease without leader election
+
+
+def test_the_holder_of_the_lease_is_named(plane: ControlPlane, cluster: Cluster) -> None:
+    lease: Json = {
+        "apiVersion": "coordination.k8s.io/v1",
+        "kind": "Lease",
+        "metadata": {"name": ACCOUNT[1], "namespace": ACCOUNT[0]},
+        "spec": {"holderIdentity": "pod-1", "leaseDurationSeconds": 12},
+    }
+    plane.apply([lease])
+    found = permissions(cluster, Settings(leader_election=True))["Lease mljobs-system/mljobs-operator"]
+    assert found.status is Status.OK
+    assert "held by pod-1" in found.found
+
+
+def test_namespaces_are_checked_one_by_one(plane: ControlPlane, cluster: Cluster) -> None:
+    plane.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team-a"}}])
+    whole = plane.client.get(f"{ROLES}/clusterroles/{ACCOUNT[1]}")["rules"]
+    subject = {"kind": "ServiceAccount", "name": ACCOUNT[1], "namespace": ACCOUNT[0]}
+    role: Json = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": {"name": "mljobs", "namespace": "team-a"},
+        "rules": whole,
+    }
+    binding: Json = {
+        **role,
+        "kind": "RoleBinding",
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "mljobs"},
+        "subjects": [subject],
+    }
+    del binding["rules"]
+    plane.apply([role, binding])
+    replace(plane, "clusterroles", "", [])
+    settings = Settings(namespaces=("team-a", "team-b"))
+    try:
+        found = eventually(
+            lambda: permissions(cluster, settings),
+            lambda seen: (
+                seen["Permissions in team-b"].status is Status.FAILED
+                and seen["Permissions in team-a"].status is Status.OK
+            ),
+            what="one namespace is allowed",
+        )
+        assert set(found) == {"Permissions in team-a", "Permissions in team-b"}
+        assert read_load(cluster, Settings(namespaces=("team-a",))).resources == 0
+    finally:
+        replace(plane, "clusterroles", "", whole)
+
+
+def definitions(cluster: Cluster, kind: Kind) -> Finding:
+    (found,) = [row for row in check_definitions(cluster) if row.check == f"CRD {kind.crd_name}"]
+    return found
+
+
+def altered(kind: Kind, change: str) -> Json:
+    """The CRD of another version."""
+    document = copy.deepcopy(crds_command.definition(kind))
+    version = document["spec"]["versions"][0]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    match change:
+        case "a field is missing":
+            del spec["properties"][kind.input_field]["properties"]["region"]
+            del spec["properties"][kind.input_field]["x-kubernetes-validations"]
+            spec.pop("x-kubernetes-validations", None)
+        case "a field is unknown":
+            spec["properties"]["colour"] = {"type": "string"}
+        case "a limit differs":
+            spec["properties"]["jobId"]["maxLength"] = 99
+        case "the rules are missing":
+            del version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"]
+        case "no field can be selected":
+            del version["selectableFields"]
+        case "a comment differs":
+            spec["properties"]["jobId"]["description"] = "An id."
+        case "the status is no subresource":
+            del version["subresources"]
+    return document
+
+
+CHANGES = [
+    ("a field is missing", Status.FAILED, "missing: spec.{input}.region"),
+    ("a field is unknown", Status.FAILED, "unknown: spec.colour"),
+    ("a limit differs", Status.FAILED, "differs: spec.jobId maxLength"),
+    ("the rules are missing", Status.FAILED, "missing: x-kubernetes-validations"),
+    ("no field can be selected", Status.FAILED, "missing: x-kubernetes-selectable-fields"),
+    ("the status is no subresource", Status.FAILED, "the subresource status is missing"),
+    ("a comment differs", Status.WARNING, "only its comments differ from"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize(("change", "status", "text"), CHANGES, ids=[change for change, _, _ in CHANGES])
+def test_a_definition_of_another_version_is_named(
+    plane: ControlPlane, cluster: Cluster, kind: Kind, change: str, status: Status, text: str
+) -> None:
+    path = f"{CRDS}/{kind.crd_name}"
+    put(plane, path, altered(kind, change))
+    try:
+        found = eventually(
+            lambda: definitions(cluster, kind),
+            lambda seen: text.format(input=kind.input_field) in seen.found or seen.status is status,
+            what=change,
+        )
+        assert found.status is status
+        assert text.format(input=kind.input_field) in found.found
+        assert "mljobs crds | kubectl apply" in found.remedy
+    finally:
+        put(plane, path, crds_command.definition(kind))
+    eventually(
+        lambda: definitions(cluster, kind).status, lambda seen: seen is Status.OK, what="it is this version's"
+    )
+
+
+def put(plane: ControlPlane, path: str, document: Json) -> None:
+    version = plane.client.get(path)["metadata"]["resourceVersion"]
+    metadata = {**document["metadata"], "resourceVersion": version}
+    plane.client.request("PUT", path, {**document, "metadata": metadata})
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_missing_definition_is_named(plane: ControlPlane, cluster: Cluster, kind: Kind) -> None:
+    plane.client.request("DELETE", f"{CRDS}/{kind.crd_name}")
+    try:
+        found = eventually(
+            lambda: definitions(cluster, kind),
+            lambda seen: "it is not installed" in seen.found,
+            what="it is missed",
+        )
+        assert found.status is Status.FAILED
+        assert "mljobs crds | kubectl apply" in found.remedy
+    finally:
+        plane.apply([crds_command.definition(kind)])
+    eventually(
+        lambda: [row.status for row in check_definitions(cluster)],
+        lambda seen: seen == [Status.OK, Status.OK],
+        what="both are there again",
+    )
+
+
+def test_no_definition_at_all(
+    plane: ControlPlane, cluster: Cluster, account: Path, service: Emulator
+) -> None:
+    for kind in KINDS.values():
+        plane.client.request("DELETE", f"{CRDS}/{kind.crd_name}")
+    try:
+        eventually(
+            lambda: [row.status for row in check_definitions(cluster)],
+            lambda seen: seen == [Status.FAILED, Status.FAILED],
+            what="both are missed",
+        )
+        found = rows(run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json"), passed=False)
+        assert {check for check, row in found.items() if row["status"] == "failed"} == {
+            f"CRD {kind.crd_name}" for kind in KINDS.values()
+        }
+    finally:
+        plane.apply(crds_command.definitions())
+
+
+SERVICE_ROW = f"Job service, project {PROJECT}"
+RIGHTS_ROW = f"Permissions in project {PROJECT}"
+
+
+@pytest.mark.parametrize("permission", ["ml.jobs.get", "ml.jobs.update", "ml.jobs.cancel"])
+def test_a_permission_that_the_service_denies_is_named(
+    account: Path, cluster: Cluster, service: Emulator, job: str, permission: str
+) -> None:
+    service._json("POST", "/_emulator/permissions", {"jobId": f"^{job}$", "denied": [permission]})
+    try:
+        done = run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json")
+        found = rows(done, passed=False)[RIGHTS_ROW]
+    finally:
+        service._json("DELETE", "/_emulator/permissions")
+    assert f"lacks {permission} on {job}" in found["found"]
+    assert "roles/ml.developer lacks cancel" in found["remedy"]
+
+
+TROUBLES: list[tuple[Json, str, str, str]] = [
+    (
+        {"action": "error", "status": 403},
+        "failed",
+        "denies ml.jobs.list on projects/",
+        "grant the account a role",
+    ),
+    ({"action": "error", "status": 401}, "failed", "does not accept the credentials", "Workload Identity"),
+    ({"action": "error", "status": 429}, "warning", "a quota of the project is used up", "othersPerMinute"),
+    ({"action": "error", "status": 404}, "failed", f"refuses projects/{PROJECT}", "check the project's id"),
+    ({"action": "error", "status": 503}, "failed", "503", "try again if the service is down"),
+    ({"action": "error", "status": 404, "html": True}, "failed", "404", "see the message"),
+    ({"action": "dropBefore"}, "failed", "the connection broke", "check host and port"),
+    ({"action": "delay", "seconds": 3}, "failed", "it did not answer in time", "egress to 127.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("fault", "status", "found", "remedy"), TROUBLES, ids=lambda part: str(part)[:40])
+def test_what_the_service_answers_is_explained(
+    account: Path, cluster: Cluster, service: Emulator, fault: Json, status: str, found: str, remedy: str
+) -> None:
+    service._json("POST", "/_emulator/faults", [{"method": "ml.projects.jobs.list", **fault}])
+    try:
+        done = run(account, "--anonymous", f"--endpoint={service.url}", "--request-timeout=1", "-o", "json")
+    finally:
+        service.mend()
+    row = rows(done, passed=status != "failed")[SERVICE_ROW]
+    assert row["status"] == status
+    assert found in row["found"]
+    assert remedy in row["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "found", "remedy"),
+    [
+        ("http://127.0.0.1:1", "the connection was refused", "check host and port"),
+        ("https://127.0.0.1:{port}", "TLS failed", "speaks https on this port"),
+        ("{plane}", "its certificate is not trusted", "HTTPLIB2_CA_CERTS"),
+    ],
+)
+def test_a_service_that_is_not_reached_is_explained(
+    plane: ControlPlane,
+    account: Path,
+    cluster: Cluster,
+    service: Emulator,
+    endpoint: str,
+    found: str,
+    remedy: str,
+) -> None:
+    url = endpoint.format(port=service.url.rpartition(":")[2], plane=plane.url)
+    row = rows(run(account, "--anonymous", f"--endpoint={url}", "-o", "json"), passed=False)[SERVICE_ROW]
+    assert found in row["found"]
+    assert remedy in row["remedy"]
+
+
+def test_without_credentials_the_service_is_not_asked(
+    account: Path, cluster: Cluster, service: Emulator, tmp_path: Path
+) -> None:
+    before = service.last
+    missing = str(tmp_path / "key.json")
+    done = run(account, f"--endpoint={service.url}", "-o", "json", GOOGLE_APPLICATION_CREDENTIALS=missing)
+    found = rows(done, passed=False)
+    assert found["Google credentials"]["status"] == "failed"
+    assert missing in found["Google credentials"]["found"]
+    assert "Workload Identity" in found["Google credentials"]["remedy"]
+    assert found["Job service"]["status"] == "skipped"
+    assert service.last == before
+
+
+def test_without_a_project_there_is_nothing_to_list(
+    account: Path, cluster: Cluster, service: Emulator
+) -> None:
+    done = run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json", MLJOBS_PROJECT_ID="")
+    found = rows(done, passed=True)
+    assert found["Job service"]["status"] == "skipped"
+    assert "--project" in found["Job service"]["remedy"]
+
+
+def test_the_service_is_checked_without_a_cluster(service: Emulator, tmp_path: Path) -> None:
+    arguments = ["--anonymous", f"--endpoint={service.url}", "-o", "json"]
+    found = rows(run(tmp_path / "nowhere", *arguments), passed=False)
+    assert found["Kubernetes API"]["status"] == "failed"
+    assert "KUBECONFIG" in found["Kubernetes API"]["remedy"]
+    assert found[SERVICE_ROW]["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("cluster_change", "user_change", "found"),
+    [
+        ({}, {"token": "nobody's"}, "401: it does not know this user"),
+        ({"server": "https://127.0.0.1:1"}, {}, "the connection was refused"),
+        ({"server": "{emulator}"}, {}, "404"),
+        ({"certificate-authority-data": ""}, {}, "its certificate is not trusted"),
+    ],
+)
+def test_an_api_server_that_cannot_be_used(
+    account: Path,
+    service: Emulator,
+    tmp_path: Path,
+    cluster_change: Json,
+    user_change: Json,
+    found: str,
+) -> None:
+    document = json.loads(account.read_text())
+    for name, value in cluster_change.items():
+        document["clusters"][0]["cluster"].pop(name)
+        if value:
+            document["clusters"][0]["cluster"][name] = value.format(emulator=service.url)
+    document["users"][0]["user"].update(user_change)
+    broken = tmp_path / "kubeconfig"
+    broken.write_text(json.dumps(document))
+    done = run(broken, "--anonymous", f"--endpoint={service.url}", "-o", "json")
+    assert found in rows(done, passed=False)["Kubernetes API"]["found"]
+
+
+def test_wrong_settings_end_it_at_once(account: Path) -> None:
+    done = run(account, "--poll-interval=0", "--endpoint=http://ml.example")
+    assert done.returncode == 2
+    assert 'pollInterval: "0" (--poll-interval) is not allowed' in done.stderr
+    done = run(account, "--endpoint=http://ml.example")
+    assert done.returncode == 2
+    assert "clear text" in done.stderr
+
+
+def test_the_reads_of_active_jobs_are_compared_with_the_quota(
+    plane: ControlPlane, cluster: Cluster, account: Path, service: Emulator
+) -> None:
+    def resource(name: str, project: str | None, status: Json) -> None:
+        spec = {"projectId": project} if project else {}
+        plane.apply([{**training(name, spec), "metadata": {"name": name, "namespace": "default"}}])
+        path = f"/apis/mljobs.dev/v1alpha1/namespaces/default/trainingjobs/{name}"
+        found: Any = plane.client.get(path)
+        plane.client.request("PUT", f"{path}/status", {**found, "status": status})
+
+    for number in range(3):
+        job_name = f"projects/{PROJECT}/jobs/j{number}"
+        resource(f"runs-{number}", None, {"observedGeneration": 1, "state": "RUNNING", "jobName": job_name})
+    ended = {"observedGeneration": 1, "state": "SUCCEEDED", "jobName": "projects/other/jobs/j"}
+    resource("ended", "other", ended)
+    resource("waits", "third", {"observedGeneration": 1})
+
+    settings = Settings(project_id=PROJECT, poll_interval=1, others_per_minute=60)
+    load = read_load(cluster, settings)
+    assert (load.resources, dict(load.active)) == (5, {PROJECT: 3})
+    assert set(load.projects) == {PROJECT, "other", "third"}
+    (found,) = check_quotas(load, settings)
+    assert found.status is Status.WARNING
+    assert found.found == "3 active jobs take 180 reads a minute, and 60 are allowed: a status may be 3 s old"
+    assert "pollInterval to 3" in found.remedy
+
+    shown = rows(run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json"), passed=True)
+    assert shown[f"Quota of project {PROJECT}"]["status"] == "ok"
+    assert {check for check in shown if check.startswith("Job service")} == {
+        f"Job service, project {project}" for project in (PROJECT, "other", "third")
+    }
