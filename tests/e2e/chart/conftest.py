@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.chart.support_chart import Helm
+from tests.e2e.chart.support_chart import ClusterKubectl, Helm
 from tests.e2e.conftest import _no_build
 from tests.e2e.support import Kubectl
 
@@ -69,5 +69,5 @@ def cluster_helm(helm: Helm, plane: ControlPlane) -> Helm:
 
 @pytest.fixture(scope="module")
 def admin_kubectl(helm_binaries: Path, plane: ControlPlane) -> Kubectl:
-    """kubectl with the administrator's rights, in no namespace of interest."""
-    return Kubectl(helm_binaries / "kubectl", plane.kubeconfig, "default")
+    """kubectl with the administrator's rights."""
+    return ClusterKubectl(helm_binaries / "kubectl", plane.kubeconfig)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.e2e.support import Json
+from tests.e2e.support import Json, Kubectl
 from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
 
 from mljobs.api.resources import KINDS
@@ -74,6 +74,14 @@ class Helm:
         return done.stderr
 
 
+class ClusterKubectl(Kubectl):
+    """kubectl in no namespace of its own, so that manifests may name theirs."""
+
+    def __init__(self, program: Path, kubeconfig: Path) -> None:
+        super().__init__(program, kubeconfig, "")
+        self._command = [part for part in self._command if not part.startswith("--namespace")]
+
+
 class Objects:
     """Rendered objects."""
 
@@ -130,10 +138,19 @@ def holds(actual: Any, expected: Any) -> bool:
 
 
 class ReleasedOperator(Operator):
-    """The operator with the configuration file of a release, at a free port of loopback."""
+    """The operator with the configuration file of a release, at a free port of loopback.
 
-    def __init__(self, kubeconfig: Path, config: Path, log: Path) -> None:
-        super().__init__(kubeconfig, "", log)
+    Args:
+        kubeconfig: of its ServiceAccount.
+        config: the file.
+        log: where its output goes.
+        variables: its environment's settings, which win over the file's.
+    """
+
+    def __init__(
+        self, kubeconfig: Path, config: Path, log: Path, variables: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(kubeconfig, "", log, settings=variables)
         self._command = [*MLJOBS, "run", f"--config={config}", "--host=127.0.0.1", "--port=0"]
 
 
