@@ -35,7 +35,7 @@ work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
 build=$work/build runtime=$work/runtime
 debootstrap --variant=minbase --include=python3,python3-venv,ca-certificates,tzdata,netbase,libgomp1 \
-  "$SUITE" "$build" "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$work/log" || {
+  "$SUITE" "$build" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$work/log" || {
   tail -20 "$work/log" >&2
   exit 1
 }
