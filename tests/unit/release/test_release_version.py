@@ -1,0 +1,64 @@
+"""The version stands in one place, and all others agree; the changelog tells of it."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+import mljobs
+
+ROOT = Path(__file__).parents[3]
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text("utf-8")
+HEADINGS = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d{2}-\d{2}))?$", CHANGELOG, re.MULTILINE)
+
+
+def test_the_version_is_semantic() -> None:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", mljobs.__version__)
+
+
+def test_the_chart_has_it() -> None:
+    chart = yaml.safe_load((ROOT / "helm" / "mljobs-operator" / "Chart.yaml").read_text("utf-8"))
+    assert (chart["version"], chart["appVersion"]) == (mljobs.__version__, mljobs.__version__)
+
+
+@pytest.mark.parametrize("folder", ["deploy", "docs"])
+def test_manifests_and_pages_name_no_other(folder: str) -> None:
+    named = re.compile(r"(?:newTag|app\.kubernetes\.io/version|mljobs-operator):\s*v?(\d+\.\d+\.\d+)")
+    found = {
+        (path.relative_to(ROOT).as_posix(), version)
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".yaml", ".md")
+        for version in named.findall(path.read_text("utf-8"))
+    }
+    assert found
+    assert {version for _, version in found} == {mljobs.__version__}, found
+
+
+def test_no_other_file_writes_it_down() -> None:
+    """Neither the project's metadata nor code repeats it."""
+    files = [ROOT / "pyproject.toml", ROOT / "Dockerfile", *(ROOT / "operator").rglob("*.py")]
+    holding = {
+        path.relative_to(ROOT) for path in files if f'"{mljobs.__version__}"' in path.read_text("utf-8")
+    }
+    assert holding == {Path("operator/mljobs/__init__.py")}
+
+
+def test_the_changelog_begins_with_what_is_unreleased() -> None:
+    assert HEADINGS[0] == ("Unreleased", "")
+    assert all(date for _, date in HEADINGS[1:])
+    assert len({version for version, _ in HEADINGS}) == len(HEADINGS)
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    unreleased = CHANGELOG.split("## [Unreleased]")[1].split("\n## [")[0]
+    assert mljobs.__version__ in {version for version, _ in HEADINGS} or mljobs.__version__ in unreleased
+
+
+@pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_what_the_pages_point_to_is_there(name: str) -> None:
+    text = (ROOT / name).read_text("utf-8")
+    links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
+    assert [link for link in links if not (ROOT / link).exists()] == []
+    paths = re.findall(r"`((?:operator|tests|docs|release|requirements|deploy|crds|helm)/[\w./-]*)`", text)
+    assert [path for path in paths if not (ROOT / path).exists()] == []
