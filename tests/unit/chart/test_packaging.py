@@ -1,0 +1,206 @@
+"""What needs no helm: the generated files agree with the models, the metrics and each other."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.metrics import MetricWrapperBase
+from pydantic.alias_generators import to_camel
+
+from mljobs import __version__
+from mljobs.api.resources import KINDS
+from mljobs.cli import crds, rights
+from mljobs.cli.packaging import chart, dashboard, files, values
+from mljobs.config import Settings
+from mljobs.controller.metrics import Metrics
+
+ROOT = Path(__file__).parents[3]
+CHART = ROOT / "helm" / "mljobs-operator"
+BASE = ROOT / "deploy" / "base"
+HEADER = "Generated."
+Json = dict[str, Any]
+
+
+def documents(path: Path) -> list[Json]:
+    return [document for document in yaml.safe_load_all(path.read_text("utf-8")) if document]
+
+
+@pytest.mark.parametrize("path", [path for path in files(HEADER) if not path.endswith(".json")])
+def test_a_file_says_that_it_is_generated(path: str) -> None:
+    assert HEADER in files(HEADER)[path]().splitlines()[0]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    about = yaml.safe_load(chart.chart_yaml(HEADER))
+    assert about["version"] == about["appVersion"] == __version__
+    (image,) = documents(BASE / "kustomization.yaml")[0]["images"]
+    assert image == {"name": chart.NAME, "newTag": __version__}
+
+
+def test_artifact_hub_can_read_its_annotations() -> None:
+    about = yaml.safe_load(chart.chart_yaml(HEADER))["annotations"]
+    listed = yaml.safe_load(about["artifacthub.io/crds"])
+    assert [one["name"] for one in listed] == [kind.crd_name for kind in KINDS.values()]
+    for example, kind in zip(
+        yaml.safe_load(about["artifacthub.io/crdsExamples"]), KINDS.values(), strict=True
+    ):
+        kind.resource.model_validate(example)
+
+
+def test_values_yaml_has_each_value_with_its_default() -> None:
+    given = yaml.safe_load(chart.values_yaml(HEADER))
+
+    def leaf(path: str) -> Any:
+        place = given
+        for key in path.split("."):
+            place = place[key]
+        return place
+
+    for path, _, default in values.rows():
+        assert leaf(path) == default, path
+
+
+def test_each_value_is_documented_everywhere() -> None:
+    readme = chart.readme(HEADER)
+    comments = " ".join(re.sub(r"(?m)^ *# ?", " ", chart.values_yaml(HEADER)).split())
+    for path, text, _ in values.rows():
+        assert text.endswith("."), path
+        assert f"| `{path}` |" in readme
+        assert text in comments, path
+
+
+def test_the_settings_are_those_of_the_operator() -> None:
+    mine = {path.removeprefix("config.") for path, *_ in values.rows() if path.startswith("config.")}
+    assert mine == {to_camel(name) for name in set(Settings.model_fields) - values.CHART_SETS}
+    assert set(Settings.model_fields) >= values.CHART_SETS
+
+
+def nodes(node: Any, path: str = "") -> Iterator[tuple[str, Json]]:
+    if isinstance(node, dict):
+        yield path, node
+        for name, child in node.items():
+            yield from nodes(child, f"{path}/{name}")
+    if isinstance(node, list):
+        for number, child in enumerate(node):
+            yield from nodes(child, f"{path}/{number}")
+
+
+def test_the_schema_leaves_no_object_open() -> None:
+    schema = values.schema()
+    objects = [(path, node) for path, node in nodes(schema) if node.get("type") == "object"]
+    assert len(objects) > 30
+    for path, node in objects:
+        if path != "/properties/global":
+            assert (
+                node["additionalProperties"] is False
+                or "type" in node["additionalProperties"]
+                or ("anyOf" in node["additionalProperties"])
+            ), path
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_the_chart_s_crd_is_the_crd(kind: Any) -> None:
+    """But for labels, and for the annotation that keeps it."""
+    text = chart.crd_template(kind, HEADER)
+    plain = [line for line in text.splitlines() if "{{" not in line]
+    plain = [
+        line
+        for line in plain
+        if line not in ("  labels:", "  annotations:") and "resource-policy" not in line
+    ]
+    assert yaml.safe_load("\n".join(plain)) == crds.definition(kind)
+    assert "helm.sh/resource-policy: keep" in text
+
+
+def test_braces_in_a_crd_are_no_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = KINDS["TrainingJob"]
+    document = crds.definition(kind)
+    document["spec"]["names"]["kind"] = "{{ .Values.x }}"
+    monkeypatch.setattr(crds, "definition", lambda _: document)
+    assert "kind: '{{ \"{{\" }} .Values.x }}'" in chart.crd_template(kind, HEADER)
+
+
+ROLES = [*documents(BASE / "rbac.yaml"), *documents(BASE / "user-roles.yaml")]
+ROLES += documents(ROOT / "deploy" / "overlays" / "namespace" / "role.yaml")
+
+
+def test_all_roles_come_from_the_one_list() -> None:
+    rules: dict[str, Any] = {}
+    for name, text in re.findall(
+        r'define "mljobs-operator\.(\w+)" -}}\n(.*?){{- end', chart.rules_template(HEADER), re.DOTALL
+    ):
+        rules[name] = yaml.safe_load(text.replace('{{ include "mljobs-operator.fullname" . }}', chart.NAME))
+    operator = [rule.document() for rule in rights.RESOURCES]
+    lease = [rule.document() for rule in rights.lease(chart.NAME)]
+    users = {role: [rule.document() for rule in given] for role, given in rights.USERS.items()}
+    assert rules == {"rules": operator, "leaseRules": lease, "userRules": users}
+    there = {(role["kind"], role["metadata"]["name"]): role["rules"] for role in ROLES if "rules" in role}
+    assert there == {
+        ("ClusterRole", chart.NAME): operator,
+        ("Role", f"{chart.NAME}-jobs"): operator,
+        ("Role", chart.NAME): lease,
+        **{("ClusterRole", f"{chart.NAME}-{role}"): given for role, given in users.items()},
+    }
+
+
+def test_no_rule_is_wider_than_it_looks() -> None:
+    rules = (
+        *rights.RESOURCES,
+        *rights.lease(chart.NAME),
+        *(rule for role in rights.USERS.values() for rule in role),
+    )
+    granted = list(rights.permissions(rules))
+    assert not [one for one in granted if "*" in one]
+    assert not [one for one in granted if "secrets" in one[1]]
+    own = list(rights.permissions((*rights.RESOURCES, *rights.lease(chart.NAME))))
+    assert len(own) == len(set(own)), "a permission is granted twice"
+
+
+def served() -> dict[str, set[str]]:
+    """The names under which Prometheus sees the operator's metrics, with their labels."""
+    metrics: dict[str, set[str]] = {}
+    for metric in vars(Metrics()).values():
+        if isinstance(metric, MetricWrapperBase):
+            labels = set(metric._labelnames)
+            for sample in ("", "_total", "_bucket", "_sum", "_count"):
+                metrics[f"{metric._name}{sample}"] = labels | ({"le"} if sample == "_bucket" else set())
+    return metrics
+
+
+EXPRESSIONS = {
+    f"{panel['title']} {target['refId']}": target["expr"]
+    for panel in json.loads(dashboard.dashboard())["panels"]
+    for target in panel["targets"]
+}
+ALERTS = (CHART / "templates" / "prometheusrule.yaml").read_text("utf-8")
+EXPRESSIONS |= re.findall(r"- alert: (\w+)\n +expr: \|-\n((?: {12}.*\n)+)", ALERTS)
+PLACES = {"namespace", "job", "pod"}
+
+
+@pytest.mark.parametrize("title", EXPRESSIONS)
+def test_a_query_asks_for_metrics_that_are_served(title: str) -> None:
+    expression = EXPRESSIONS[title]
+    known = served()
+    asked = re.findall(r"([a-z_]+)\{([^}]*)\}", re.sub(r"\{\{-.*?-\}\}", "", expression))
+    assert asked
+    for name, selector in asked:
+        assert name in known, name
+        labels = set(re.findall(r"(\w+) *=", selector))
+        assert labels <= known[name] | PLACES, labels
+    for group in re.findall(r"by \(([^)]*)\)", expression):
+        assert set(group.replace(" ", "").split(",")) <= {label for name, _ in asked for label in known[name]}
+
+
+def test_each_metric_of_the_operator_is_shown() -> None:
+    shown = " ".join(EXPRESSIONS.values())
+    for metric in vars(Metrics()).values():
+        if isinstance(metric, MetricWrapperBase):
+            assert metric._name in shown, metric._name
+
+
+def test_all_alerts_are_among_the_queries() -> None:
+    assert ALERTS.count("- alert:") == sum(1 for title in EXPRESSIONS if title.startswith("Mljobs")) == 6
