@@ -1,0 +1,87 @@
+"""Each pair of the migration guide makes the same job: its command run by gcloud, its manifest translated."""
+
+import itertools
+import os
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.e2e.support_stack import Emulator
+from tests.unit.docs.markdown import DOCS, Block, blocks
+
+from mljobs.api.resources import KINDS
+from mljobs.domain.translate import to_job
+from mljobs.domain.validate import validate
+
+PROJECT = "my-project"
+SUBMIT = re.compile(r"gcloud (beta )?ai-platform jobs submit ")
+
+
+def pairs() -> dict[str, tuple[str, Block, str]]:
+    """Command, manifest and config file of each section that has a command."""
+    found = {}
+    sections = itertools.groupby(blocks(DOCS / "gcloud-migration.md"), key=lambda block: block.heading)
+    for heading, group in sections:
+        rows = list(group)
+        commands = [row.text for row in rows if SUBMIT.match(row.text)]
+        if commands:
+            (manifest,) = (row for row in rows if row.manifests)
+            config = next((row.text for row in rows if row.text.startswith("# config.yaml\n")), "")
+            (command,) = commands
+            found[heading] = (command, manifest, config)
+    return found
+
+
+PAIRS = pairs()
+
+
+def test_the_guide_has_its_pairs() -> None:
+    assert len(PAIRS) == 7
+    assert {block.manifests[0]["kind"] for _, block, _ in PAIRS.values()} == set(KINDS)
+
+
+def submit(command: str, emulator: Emulator, folder: Path) -> None:
+    """Run gcloud as the guide has it."""
+    if not shutil.which("gcloud"):
+        reason = "gcloud is not installed: package google-cloud-cli"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    environment = {
+        **os.environ,
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{emulator.url}/",
+        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
+        "CLOUDSDK_CORE_PROJECT": PROJECT,
+        "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
+        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
+        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
+        "CLOUDSDK_CONFIG": str(folder / "gcloud"),
+    }
+    words = shlex.split(command.replace("\\\n", " "))
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("heading", PAIRS)
+def test_command_and_manifest_make_the_same_job(heading: str, emulator: Emulator, tmp_path: Path) -> None:
+    command, block, config = PAIRS[heading]
+    (manifest,) = block.manifests
+    job_id = manifest["spec"]["jobId"]
+    (tmp_path / "config.yaml").write_text(config, "utf-8")
+    submit(command, emulator, tmp_path)
+    validated = validate(manifest["kind"], manifest["spec"], default_project=PROJECT)
+    assert validated.spec is not None, validated.problems
+    assert not validated.warnings
+    request = to_job(manifest["kind"], validated.spec, job_id=f"{job_id}_ours", labels={})
+    emulator.create(dict(request), project=PROJECT)
+    theirs, ours = (emulator.job(one, project=PROJECT) for one in (job_id, f"{job_id}_ours"))
+    field = KINDS[manifest["kind"]].input_field
+    if theirs[field].get("dataFormat") == "TEXT":  # the old word for JSON (discovery document)
+        theirs[field]["dataFormat"] = "JSON"
+    assert ours[field] == theirs[field]
+    assert ours.get("labels") == theirs.get("labels")
