@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Test files that run at once; each worker has a control plane of its own.
 WORKERS ?= 2
 
-.PHONY: help demo test test-unit test-faults lint format generate bench clean lock
+.PHONY: help demo test test-unit test-faults lint format generate bench docs chart image image-test licenses sbom clean lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -25,22 +25,24 @@ demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
 	@$(BIN)/mljobs demo
 
 test: $(STAMP) ## Run all tests but the benchmarks and the long fault runs
-	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager
+	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager,helm
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
 
 test-faults: $(STAMP) ## Kill the operator at every effect, and break what it stands on
 	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager
-	@$(BIN)/pytest -m faults
+	@MLJOBS_FAULTS=all $(BIN)/pytest tests/faults -m 'faults or not faults'
 
 test-unit: $(STAMP) ## Run only the tests that need no control plane
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not e2e and not faults'
 
-lint: $(STAMP) ## Check style, types, import contracts and generated files
+lint: $(STAMP) ## Check style, types, import contracts, generated files, licences and the documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m mljobs.cli.generate --check
+	@$(BIN)/python -m release.licenses --check
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --exit-zero .
@@ -52,6 +54,25 @@ generate: $(STAMP) ## Write every generated file anew
 bench: $(STAMP) ## Measure the figures of docs/benchmarks.md
 	@$(BIN)/mljobs controlplane ensure --with kubectl
 	@$(BIN)/python -m bench
+
+docs: $(STAMP) ## Build the documentation into build/docs
+	@$(BIN)/sphinx-build --fail-on-warning --keep-going --builder html docs build/docs
+
+chart: $(STAMP) ## Check and package the Helm chart into dist
+	@helm="$$($(BIN)/mljobs controlplane ensure --with helm)/helm" && \
+		"$$helm" lint helm/mljobs-operator && "$$helm" package helm/mljobs-operator --destination dist
+
+image: ## Build the image with docker
+	docker build -t mljobs-operator:dev .
+
+image-test: $(STAMP) ## Build the image with buildah on bases made here, and run it (as root; takes minutes)
+	@$(BIN)/pytest tests/image
+
+licenses: $(STAMP) ## List the licences of the locked dependencies, and refuse what nobody has allowed
+	@$(BIN)/python -m release.licenses
+
+sbom: $(STAMP) ## Write the bill of materials of the locked dependencies to build/sbom.json
+	@$(BIN)/python -m release.sbom
 
 lock: $(STAMP) ## Pin the dependencies again, with hashes
 	@bash requirements/lock.sh
