@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
-from tests.unit.gitops.states import every
+from tests.unit.docs.markdown import DOCS
+from tests.unit.gitops.states import FRESH, every
 
 from mljobs.cli import docs_coverage, docs_pages
 from mljobs.config import Settings
@@ -94,3 +95,35 @@ def test_a_path_that_no_crd_has_stops_the_page(monkeypatch: pytest.MonkeyPatch) 
             docs_coverage.page()
     finally:
         docs_coverage._occurrences.cache_clear()
+
+
+def moments() -> dict[str, dict[str, str]]:
+    """The rows of the table of conditions in Concepts: the statuses by condition."""
+    lines = (DOCS / "concepts.md").read_text("utf-8").splitlines()
+    start = lines.index("| moment | Submitted | Succeeded | Reconciling | Stalled |")
+    kinds = lines[start].strip("| ").split(" | ")[1:]
+    found = {}
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        moment, *statuses = line.strip("| ").split(" | ")
+        found[moment] = dict(zip(kinds, statuses, strict=True))
+    return found
+
+
+@pytest.mark.parametrize("moment", moments())
+def test_the_conditions_of_each_moment_are_met_together(moment: str) -> None:
+    row = moments()[moment]
+
+    def fits(words: dict[str, tuple[str, str]]) -> bool:
+        return all(words.get(kind, ("–", ""))[0] in told.split(" or ") for kind, told in row.items())
+
+    assert any(fits(shown.words) for shown in [FRESH, *every()])
+
+
+def test_every_meeting_of_conditions_is_in_the_table() -> None:
+    known = [{kind: told.split(" or ") for kind, told in row.items()} for row in moments().values()]
+    for shown in every():
+        words = {kind: shown.words.get(kind, ("–", ""))[0] for kind in known[0]}
+        if "deletionTimestamp" not in shown.body["metadata"]:
+            assert any(all(words[kind] in row[kind] for kind in row) for row in known), (words, shown.name)
