@@ -456,6 +456,13 @@ def test_without_credentials_the_service_is_not_asked(
     assert service.last == before
 
 
+def test_the_public_service_wants_credentials(account: Path, cluster: Cluster) -> None:
+    found = rows(run(account, "--anonymous", "-o", "json"), passed=False)
+    assert found["Google credentials"]["status"] == "failed"
+    assert "anonymous to false" in found["Google credentials"]["remedy"]
+    assert found["Job service"]["status"] == "skipped"
+
+
 def test_without_a_project_there_is_nothing_to_list(
     account: Path, cluster: Cluster, service: Emulator
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from mljobs.cli.checks.finding import Finding, failed, ok, skipped, warning
+from mljobs.cli.checks.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.cli.checks.network import trouble
 from mljobs.clients import Limits, open_job_service
 from mljobs.clients.probe import identify
@@ -37,7 +37,7 @@ async def check_service(settings: Settings, projects: Sequence[str]) -> list[Fin
         projects: those to list the jobs of.
     """
     findings = [await _check_credentials(settings)]
-    if findings[0].remedy and not settings.anonymous:
+    if findings[0].status is Status.FAILED:
         return [*findings, skipped("Job service", "not tried without credentials")]
     if not projects:
         remedy = "set projectId, or name one for this check with --project"
