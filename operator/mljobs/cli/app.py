@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from mljobs import __version__
+from mljobs.cli.check import check
 from mljobs.cli.controlplane import controlplane_app
 from mljobs.cli.crds import crds
 from mljobs.cli.demo import demo
@@ -38,6 +39,7 @@ def options(
 
 
 app.command()(run)
+app.command()(check)
 app.command()(crds)
 app.command()(demo)
 app.command()(dev)
