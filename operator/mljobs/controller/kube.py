@@ -27,11 +27,11 @@ class KubeError(Exception):
 
 
 class Gone(KubeError):
-    """The object is no longer there, or another one has its name (404; 409 on the uid)."""
+    """The object is no longer there (404)."""
 
 
 class Conflict(KubeError):
-    """The object has changed since it was read (409)."""
+    """The object has changed since it was read, or another one has its name (409)."""
 
 
 class Refused(KubeError):
@@ -113,16 +113,17 @@ class Kube:
         )
 
     async def patch_status(self, resource: Resource, patch: Mapping[str, Any]) -> JsonObject:
-        """Merge into an object's status. The uid in the body keeps it from hitting a successor of that name.
+        """Merge into an object's status, if the object has not changed since it was read.
+
+        A patch is a difference: merged into a newer status, it would mix what is known of two attempts.
 
         Raises:
+            Conflict: it has changed, or another object has its name.
             Gone: it is no longer there.
         """
-        body = {"metadata": {"uid": resource.uid}, "status": dict(patch)}
-        try:
-            return await self._patch(self._custom.patch_namespaced_custom_object_status, resource, body)
-        except Conflict as error:
-            raise Gone(str(error)) from error
+        guard = {"uid": resource.uid, "resourceVersion": resource.version}
+        body = {"metadata": guard, "status": dict(patch)}
+        return await self._patch(self._custom.patch_namespaced_custom_object_status, resource, body)
 
     async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
         """Post a Kubernetes Event about an object."""

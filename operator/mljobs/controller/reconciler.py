@@ -29,6 +29,7 @@ from mljobs.domain.decisions import (
     Look,
     Release,
     Submit,
+    Suspend,
     UpdateLabels,
     Wait,
 )
@@ -83,7 +84,7 @@ class Reconciler:
         self._policy = policy
         self._clock = clock
         self._metrics = metrics
-        self._failures: dict[Key, int] = {}
+        self._failures: dict[Key, tuple[int, float]] = {}
         self._under_way: dict[Key, float] = {}
 
     async def work(self) -> None:
@@ -109,9 +110,7 @@ class Reconciler:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            failures = self._failures.get(key, 0) + 1
-            self._failures[key] = failures
-            again = min(FIRST_RETRY * 2 ** min(failures - 1, 10), LONGEST_RETRY)
+            again = self._backoff(key)
             self._queue.add_later(key, again)
             self._metrics.reconcile_errors.labels(key.kind).inc()
             if isinstance(error, KubeError):
@@ -124,6 +123,15 @@ class Reconciler:
             return "success"
         self._queue.add_later(key, delay)
         return "requeue_after"
+
+    def _backoff(self, key: Key) -> float:
+        """Seconds until the next try; one that came early, for news of the job, does not put it off."""
+        now = time.monotonic()
+        failures, due = self._failures.get(key, (0, now))
+        if now >= due:
+            due = now + min(FIRST_RETRY * 2 ** min(failures, 10), LONGEST_RETRY)
+            self._failures[key] = failures + 1, due
+        return due - now
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what can be done for a resource now.
@@ -175,7 +183,8 @@ class Reconciler:
                 observation = self._store.observation(key)
                 status = project(resource, observation, decision, self._clock())
                 self._keep(await self._writer.write(resource, status))
-                return True
+                # what an announced suspension asks for is due at once, not when the watch brings it back
+                return not isinstance(decision, Suspend)
 
     def _pause(self, decision: Decision) -> float | None:
         if not isinstance(decision, Wait):
