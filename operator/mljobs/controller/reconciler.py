@@ -172,7 +172,7 @@ class Reconciler:
                 await self._release(key, resource, left_behind)
                 return True
             case Submit(intent) | Adopt(intent) if resource.intent != intent or not resource.held:
-                await self._record(resource, intent)
+                await self._record(key, resource, intent)
                 await self._warn(resource, decision)
                 return False
             case Submit() | Adopt() | Look() | UpdateLabels() | BindIam() | Cancel():
@@ -191,13 +191,18 @@ class Reconciler:
             return None
         return max((decision.until - self._clock()).total_seconds(), 0.05)
 
-    async def _record(self, resource: Resource, intent: Intent) -> None:
+    async def _record(self, key: Key, resource: Resource, intent: Intent) -> None:
         """Write down what is about to be submitted, and hold the resource; the create call comes after."""
         finalizers = [*resource.finalizers, *([] if resource.held else [FINALIZER])]
-        annotations = {SUBMISSION: intent.encode()}
-        self._keep(
-            await self._kube.patch_metadata(resource, {"finalizers": finalizers, "annotations": annotations})
+        annotations = {SUBMISSION: intent.encode(resource.uid)}
+        body = await self._kube.patch_metadata(
+            resource, {"finalizers": finalizers, "annotations": annotations}
         )
+        self._keep(body)
+        # with the finalizer off, or another job intended, nobody can have called create for this one
+        anew = not resource.held or (resource.intent is not None and resource.intent.target != intent.target)
+        known = self._store.observation(key).planned(intent.target, anew=anew)
+        self._store.observe(key, resource.uid, known)
 
     async def _warn(self, resource: Resource, decision: Submit | Adopt) -> None:
         """Say once a generation what is legal, but probably not meant."""

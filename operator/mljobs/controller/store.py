@@ -1,5 +1,6 @@
 """What the operator has in memory: the newest object of each resource, and what was seen of its job."""
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,6 +8,9 @@ from typing import Any, NamedTuple
 
 from mljobs.api.base import JsonObject
 from mljobs.domain.observation import Observation
+
+GONE_KEPT = 10_000
+"""Resources that are known to be gone; more than go away while one list is under way."""
 
 
 class Key(NamedTuple):
@@ -47,6 +51,7 @@ class Store:
     def __init__(self, since: datetime) -> None:
         self._since = since
         self._entries: dict[Key, _Entry] = {}
+        self._gone: OrderedDict[str, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -71,6 +76,8 @@ class Store:
         key = Key.of(body)
         entry = self._entries.get(key)
         fresh = _Entry(body, Observation(since=self._since))
+        if fresh.uid in self._gone:
+            return False
         if entry and entry.uid == fresh.uid:
             if entry.version > fresh.version:
                 return False
@@ -82,7 +89,13 @@ class Store:
         return True
 
     def drop(self, key: Key, uid: str) -> bool:
-        """Forget a resource that is gone, unless another has taken its name."""
+        """Forget a resource that is gone, unless another has taken its name.
+
+        Its uid is kept in mind: a list that was under way meanwhile may still have the object.
+        """
+        self._gone[uid] = None
+        if len(self._gone) > GONE_KEPT:
+            self._gone.popitem(last=False)
         entry = self._entries.get(key)
         if entry is None or entry.uid != uid:
             return False

@@ -63,11 +63,14 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
         policy: the administrator's settings.
         now: the time, with a zone.
     """
-    target = resource.target
+    target = resource.target or (_plan(resource, policy, 1) if resource.held else None)
     observation = observation.about(target)
     if resource.deleting:
-        return _delete(resource, observation, policy, now)
+        return _delete(resource, target, observation, policy, now)
     if target and (resource.submitted or _ours(resource, observation.job)):
+        if resource.target is None or not (resource.held or resource.ended):
+            # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
+            return Adopt(_intent(resource, target, now), resource.labels)
         return _run(resource, target, observation, policy, now)
     return _start(resource, observation, policy, now)
 
@@ -82,18 +85,20 @@ def _start(resource: Resource, observation: Observation, policy: Policy, now: da
     if refused:
         return refused
     waiting = observation.waiting(now, Method.GET)
-    if waiting is None and created and isinstance(created.error, errors.AlreadyExists) and intent:
+    exists = created is not None and isinstance(created.error, errors.AlreadyExists)
+    if waiting is None and exists and observation.absent_at is None and intent:
         return Look(intent.target)
     waiting = waiting or observation.waiting(now, Method.CREATE)
     if waiting and _still_applies(waiting, resource):
         return _wait(waiting)
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    planned = _plan(resource, policy, intent.target.attempt if intent else 1)
+    same = intent is None or intent.target == planned
+    again = same and validated.spec is not None and not resource.suspend
+    if not again and _in_doubt(resource, observation, policy):
+        return _settle_doubt(intent.target if intent else planned, observation, policy, now)
     if validated.spec is None:
         return Refuse(validated.problems)
-    planned = _plan(resource, policy, intent.target.attempt if intent else 1)
-    in_doubt = intent is not None and _in_doubt(resource, observation, policy)
-    if in_doubt and (resource.suspend or (intent and intent.target != planned)):
-        return _settle_doubt(resource, observation, policy, now)
     if resource.suspend:
         return Hold()
     if resource.adopt and planned.attempt == 1:
@@ -127,11 +132,12 @@ def _refused(resource: Resource, observation: Observation, policy: Policy, now: 
     trouble = observation.troubles.get(Method.CREATE)
     if trouble and isinstance(trouble.error, errors.Rejected):
         if _in_doubt(resource, observation, policy):
-            return _settle_doubt(resource, observation, policy, now)
+            return _settle_doubt(intent.target, observation, policy, now)
         return Stall(
             Reason.REJECTED, f"The service refused the job: {trouble.error.message} Correct the spec."
         )
-    return Keep() if _refusal_recorded(resource) else None
+    outdated = resource.stalled_by(Reason.JOB_ID_TAKEN if resource.adopt else Reason.NOTHING_TO_ADOPT)
+    return Keep() if _refusal_recorded(resource) and not outdated else None
 
 
 def _refusal_recorded(resource: Resource) -> bool:
@@ -181,38 +187,34 @@ def _plan(resource: Resource, policy: Policy, attempt: int) -> Target:
 # --- an unknown outcome ----------------------------------------------------------------------------------
 
 
-def _doubt_until(resource: Resource, observation: Observation, policy: Policy) -> datetime | None:
+def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
     """Until when a create call without an answer may still take effect; None where there is no such call."""
     moments = [observation.doubtful_at] if observation.doubtful_at else []
-    if resource.intent and resource.intent.time <= observation.since:
+    if not observation.alone:
         moments.append(observation.since)
     return max(moments) + policy.grace if moments else None
 
 
 def _in_doubt(resource: Resource, observation: Observation, policy: Policy) -> bool:
     """Whether the newest intent's job may exist although nobody has seen it."""
-    if resource.intent is None or resource.submitted or _refusal_recorded(resource):
+    intended = resource.intent is not None or resource.held
+    if not intended or resource.submitted or _refusal_recorded(resource) or observation.job:
         return False
-    if observation.job:
-        return False
-    until = _doubt_until(resource, observation, policy)
+    until = _doubt_until(observation, policy)
     return until is not None and (observation.absent_at is None or observation.absent_at < until)
 
 
-def _settle_doubt(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+def _settle_doubt(target: Target, observation: Observation, policy: Policy, now: datetime) -> Decision:
     """Look whether the job exists, and once more when no create call can be under way any longer."""
-    intent = resource.intent
-    until = _doubt_until(resource, observation, policy)
-    if intent is None or until is None:
-        return Release()
-    if observation.absent_at and observation.absent_at < until and now < until:
+    until = _doubt_until(observation, policy)
+    if observation.absent_at and until and observation.absent_at < until and now < until:
         return Wait(
             Reason.OUTCOME_UNKNOWN,
-            f"A create call for {intent.target.job_name} got no answer, and may still take effect. "
+            f"A create call for {target.job_name} got no answer, and may still take effect. "
             f"The operator looks again when that is over.",
             until,
         )
-    return Look(intent.target)
+    return Look(target)
 
 
 # --- while the service owns the job ----------------------------------------------------------------------
@@ -311,10 +313,11 @@ def polled(resource: Resource, observation: Observation) -> Target | None:
 # --- deletion: status and metadata are enough -------------------------------------------------------------
 
 
-def _delete(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
-    if not resource.held:
+def _delete(
+    resource: Resource, target: Target | None, observation: Observation, policy: Policy, now: datetime
+) -> Decision:
+    if target is None or not resource.held:
         return Keep()
-    target = resource.target or _plan(resource, policy, 1)
     if resource.force_release:
         return Release(left_behind="" if resource.ended else target.job_name)
     if resource.orphan or resource.ended or _refusal_recorded(resource):
@@ -329,7 +332,7 @@ def _delete(resource: Resource, observation: Observation, policy: Policy, now: d
     if resource.submitted and observation.absences < LOST_AFTER:
         return _look_again(target, observation.absent_at, now)
     if _in_doubt(resource, observation, policy):
-        return _settle_doubt(resource, observation, policy, now)
+        return _settle_doubt(target, observation, policy, now)
     return Release()
 
 
@@ -377,7 +380,7 @@ def reason_of(trouble: Trouble) -> Reason:
             return Reason.DENIED
         case errors.Throttled():
             return Reason.THROTTLED
-        case errors.Unavailable() if trouble.method is Method.CREATE:
+        case errors.Unavailable() | errors.AlreadyExists() if trouble.method is Method.CREATE:
             return Reason.OUTCOME_UNKNOWN
         case _:
             return Reason.SERVICE_UNAVAILABLE

@@ -48,8 +48,9 @@ class Observation:
     """What is known, in this process, of one attempt's job.
 
     Attributes:
-        since: when this process began; an intent that is older was written by another process.
+        since: when this process began.
         target: the job that the rest is about.
+        alone: whether no other process can have called create for it.
         job: as last seen.
         created: whether our own create call was answered with the job.
         cancelled: whether the service has accepted a cancel of ours.
@@ -62,6 +63,7 @@ class Observation:
 
     since: datetime
     target: Target | None = None
+    alone: bool = False
     job: Job | None = None
     created: bool = False
     cancelled: bool = False
@@ -74,6 +76,11 @@ class Observation:
     def about(self, target: Target | None) -> "Observation":
         """This observation if it is about that job, else one that knows nothing."""
         return self if target == self.target else Observation(since=self.since, target=target)
+
+    def planned(self, target: Target, *, anew: bool) -> "Observation":
+        """The intent to submit this job is written down; `anew`: the first that could ever bring it about."""
+        known = self.about(target)
+        return replace(known, alone=True) if anew else known
 
     def saw(self, job: Job, *, by: Method = Method.GET) -> "Observation":
         """A call of that kind was answered with the job."""
@@ -93,7 +100,7 @@ class Observation:
             job=None,
             absences=self.absences + 1,
             absent_at=now,
-            troubles=self._without(Method.CREATE, Method.GET),
+            troubles=self._without(Method.GET),
         )
 
     def accepted_cancel(self) -> "Observation":
@@ -126,8 +133,11 @@ class Observation:
         count = before.count + 1 if before else 1
         trouble = Trouble(method, error, generation, now + retry_delay(error, count, jitter), count)
         doubtful = method is Method.CREATE and isinstance(error, errors.Unavailable)
+        there = isinstance(error, errors.AlreadyExists)
         return replace(
             self,
+            absences=0 if there else self.absences,
+            absent_at=None if there else self.absent_at,
             troubles={**self.troubles, method: trouble},
             doubtful_at=now if doubtful else self.doubtful_at,
         )

@@ -63,10 +63,11 @@ class Intent:
     generation: int
     time: datetime
 
-    def encode(self) -> str:
-        """The annotation's value: one line of JSON."""
+    def encode(self, uid: str) -> str:
+        """The annotation's value: one line of JSON that names the resource, since annotations get copied."""
         return json.dumps(
             {
+                "uid": uid,
                 "project": self.target.project,
                 "jobId": self.target.job_id,
                 "attempt": self.target.attempt,
@@ -76,10 +77,12 @@ class Intent:
         )
 
     @classmethod
-    def decode(cls, text: str | None) -> "Intent | None":
-        """Read an annotation's value; None where there is none, or one that nobody of ours has written."""
+    def decode(cls, text: str | None, uid: str) -> "Intent | None":
+        """Read an annotation's value; None where there is none, or one that was not written for this uid."""
         try:
             row = json.loads(text or "")
+            if row["uid"] != uid:
+                return None
             target = Target(str(row["project"]), str(row["jobId"]), int(row["attempt"]))
             return cls(target, int(row["generation"]), parse_timestamp(row["time"]))
         except (ValueError, KeyError, TypeError):
@@ -143,7 +146,7 @@ class Resource:
     @property
     def intent(self) -> Intent | None:
         """The submission that was last written down."""
-        return Intent.decode(self.annotations.get(SUBMISSION))
+        return Intent.decode(self.annotations.get(SUBMISSION), self.uid)
 
     @property
     def force_release(self) -> bool:

@@ -58,3 +58,12 @@ def test_ghosts_are_what_a_later_list_does_not_have() -> None:
     assert store.ghosts("PredictionJob", None, set(), "10") == []
     assert store.ghosts("TrainingJob", None, set(), "10") == [KEY]
     assert store.ghosts("TrainingJob", frozenset({"team-a"}), {(KEY, "u0")}, "10") == [KEY]
+
+
+def test_what_is_gone_does_not_come_back_with_a_list_that_was_under_way() -> None:
+    store = Store(START)
+    store.put(body(7))
+    assert store.drop(KEY, "u1")
+    assert not store.put(body(7))
+    assert store.put(body(9, uid="u2"))
+    assert not store.put(body(8))

@@ -100,13 +100,23 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
         ),
         Wait,
     ),
+    "exists already, and then there is none: not at once again": (
+        resource(intended=intent()),
+        observed(absences=1, absent_at=NOW, troubles=trouble(Method.CREATE, errors.AlreadyExists("taken"))),
+        Wait,
+    ),
     "exists and is ours": (resource(intended=intent()), observed(job=job("QUEUED")), Watch(TARGET)),
     "exists and is a stranger's": (resource(intended=intent()), observed(job=job(uid=STRANGER)), Stall),
     "a stranger's, recorded": (resource(intended=intent(), status=stalled("JobIdTaken")), None, Keep()),
     "rejected": (
         resource(intended=intent()),
-        observed(troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
         Stall,
+    ),
+    "rejected, but another process may have sent it before": (
+        resource(intended=intent()),
+        observed(troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        Look(TARGET),
     ),
     "rejected after a lost answer: not certain yet": (
         resource(intended=intent()),
@@ -114,6 +124,41 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
         Look(TARGET),
     ),
     "rejected, recorded": (resource(intended=intent(), status=stalled("Rejected")), None, Keep()),
+    "a stranger's, recorded, and then it is to be adopted": (
+        resource(intended=intent(), status=stalled("JobIdTaken"), adopt=True),
+        None,
+        Adopt,
+    ),
+    "nothing to adopt, recorded": (
+        resource(intended=intent(), status=stalled("NothingToAdopt"), adopt=True),
+        None,
+        Keep(),
+    ),
+    "nothing to adopt, and then a new one is wanted": (
+        resource(intended=intent(), status=stalled("NothingToAdopt")),
+        None,
+        Submit,
+    ),
+    "invalid, but its job may exist": (
+        resource(intended=intent(), spec={"trainingInput": {}}),
+        None,
+        Look(TARGET),
+    ),
+    "suspended, its job exists, but the record of the intent was taken off": (
+        resource(held=True, spec={"suspend": True}),
+        observed(job=job()),
+        Adopt,
+    ),
+    "running, and somebody has taken the finalizer off": (
+        resource(intended=intent(), held=False, status=status()),
+        observed(job=job()),
+        Adopt(intent(), resource().labels),
+    ),
+    "ended, and somebody has taken the finalizer off": (
+        resource(intended=intent(), held=False, status=status("FAILED")),
+        None,
+        Finish(),
+    ),
     "rejected, then mended": (
         resource(intended=intent(), status=stalled("Rejected"), generation=2),
         observed(troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
@@ -418,6 +463,16 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
         resource(intended=intent(time=START), deleting=True),
         observed(since=NOW, absences=1, absent_at=NOW),
         Wait,
+    ),
+    "delete: the record of the intent was taken off": (
+        resource(held=True, deleting=True),
+        observed(since=NOW, absences=1, absent_at=NOW),
+        Wait,
+    ),
+    "delete: no other process can have sent the create": (
+        resource(intended=intent(), deleting=True),
+        observed(since=NOW, alone=True, absences=1, absent_at=NOW),
+        Release(),
     ),
     "delete: look once more when it can no longer take effect": (
         resource(intended=intent(), deleting=True),

@@ -7,10 +7,11 @@ import pytest
 from mljobs.domain.resource import Intent, Target
 
 INTENT = Intent(Target("p", "j_1", 2), 3, datetime(2026, 5, 4, 3, 2, 1, 123456, UTC))
+TEXT = INTENT.encode("u")
 
 
 def test_nothing_is_lost_not_even_a_part_of_a_second() -> None:
-    assert Intent.decode(INTENT.encode()) == INTENT
+    assert Intent.decode(TEXT, "u") == INTENT
 
 
 @pytest.mark.parametrize(
@@ -22,10 +23,14 @@ def test_nothing_is_lost_not_even_a_part_of_a_second() -> None:
         "[]",
         "null",
         "not JSON",
-        INTENT.encode().replace('"attempt": 2', '"attempt": "y"'),
-        INTENT.encode().replace("+00:00", ""),
-        INTENT.encode().replace("2026", "year"),
+        TEXT.replace('"attempt": 2', '"attempt": "y"'),
+        TEXT.replace("+00:00", ""),
+        TEXT.replace("2026", "year"),
     ],
 )
 def test_what_nobody_of_ours_has_written_counts_for_nothing(text: str | None) -> None:
-    assert Intent.decode(text) is None
+    assert Intent.decode(text, "u") is None
+
+
+def test_an_annotation_that_was_copied_from_another_resource_counts_for_nothing() -> None:
+    assert Intent.decode(TEXT, "v") is None

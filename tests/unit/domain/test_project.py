@@ -128,7 +128,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     ),
     "rejected": (
         resource(intended=intent()),
-        troubled(Method.CREATE, errors.Rejected("bad region")),
+        troubled(Method.CREATE, errors.Rejected("bad region"), alone=True),
         {
             **IDLE,
             "Submitted": ("False", "Rejected"),

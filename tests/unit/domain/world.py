@@ -41,7 +41,7 @@ def resource(
 ) -> Resource:
     annotations = {}
     if intended:
-        annotations[SUBMISSION] = intended.encode()
+        annotations[SUBMISSION] = intended.encode(UID)
     if force:
         annotations["mljobs.dev/force-release"] = "true"
     if adopt:
