@@ -1,0 +1,30 @@
+"""What all stories of the model have in common."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from tests.model.world import World
+
+from mljobs.controller import poller
+
+
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two jobs are worth a list, and a page holds one; the operator's warnings are no news here."""
+    monkeypatch.setattr(poller, "LIST_FROM", 2)
+    monkeypatch.setattr(poller, "PAGE_SIZE", 1)
+    logging.getLogger("mljobs").setLevel(logging.ERROR)
+    yield
+    logging.getLogger("mljobs").setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def world(_small_pages: None) -> Iterator[World]:
+    """A world with a running operator and nothing else; in the end everything has to converge."""
+    made = World()
+    yield made
+    try:
+        made.converge()
+    finally:
+        made.close()

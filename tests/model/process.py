@@ -1,0 +1,127 @@
+"""One operator process: the real parts, wired as `mljobs.controller.run` does, on the model's servers."""
+
+import asyncio
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from tests.model.cluster import Cluster, ModelKube, WatchEvent
+from tests.model.service import ModelJobService, Service
+from tests.model.wire import Wire
+
+from mljobs.controller.effects import Effects
+from mljobs.controller.metrics import Metrics
+from mljobs.controller.poller import Poller
+from mljobs.controller.reconciler import Reconciler
+from mljobs.controller.resync import Resync
+from mljobs.controller.status import StatusWriter
+from mljobs.controller.store import Key, Store
+from mljobs.controller.workqueue import WorkQueue
+from mljobs.domain.decide import Policy
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+POLL_INTERVAL = 10.0
+RESYNC_INTERVAL = 300.0
+WORKERS = 2
+POLICY = Policy(default_project="proj", grace=timedelta(seconds=60))
+
+_METRICS = Metrics()
+
+
+class Process:
+    """The operator from its start to its death.
+
+    Args:
+        cluster: the API server.
+        service: the job service.
+        wire: carries the calls.
+        clock: the wall clock.
+
+    Attributes:
+        store: what it has in memory.
+        inbox: what its watch has received and not handled yet.
+    """
+
+    def __init__(self, cluster: Cluster, service: Service, wire: Wire, clock: Callable[[], datetime]) -> None:
+        self._cluster = cluster
+        self._wire = wire
+        self.store = Store(clock())
+        self.inbox: list[WatchEvent] = []
+        self._told = 0
+        self._first = len(cluster.history)
+        self._queue: WorkQueue[Key] = WorkQueue()
+        self._tasks: list[asyncio.Task[None]] = []
+        wire.loop.do(lambda: self._start(service, clock))
+        self.relist()
+
+    def _start(self, service: Service, clock: Callable[[], datetime]) -> None:
+        kube, port = ModelKube(self._cluster, self._wire), ModelJobService(service, self._wire)
+        add = self._queue.add
+        poller = Poller(port, self.store, add, interval=POLL_INTERVAL, clock=clock, metrics=_METRICS)
+        reconciler = Reconciler(
+            kube=kube,
+            store=self.store,
+            effects=Effects(port, clock, lambda: 0.5),
+            writer=StatusWriter(kube, clock, _METRICS),
+            poller=poller,
+            queue=self._queue,
+            policy=POLICY,
+            clock=clock,
+            metrics=_METRICS,
+        )
+        resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL)
+        runs = [poller.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
+        self._tasks = [self._wire.loop.create_task(run) for run in runs]
+
+    @property
+    def ended(self) -> list[asyncio.Task[None]]:
+        """Tasks that have ended although the process lives."""
+        return [task for task in self._tasks if task.done()]
+
+    # --- the watch, as kopf feeds it -----------------------------------------------------------------------
+
+    @property
+    def repeatable(self) -> list[WatchEvent]:
+        """What it has received at some time, the newest first."""
+        return self._cluster.history[self._first : self._told][::-1]
+
+    def relist(self) -> None:
+        """Begin the watch anew: what was not received yet is lost, and a list takes its place."""
+        self._told = len(self._cluster.history)
+        self.inbox = [("LISTED", copy.deepcopy(body)) for body in self._cluster.objects.values()]
+
+    def receive(self) -> None:
+        """Let the watch bring what is new."""
+        self.inbox += copy.deepcopy(self._cluster.history[self._told :])
+        self._told = len(self._cluster.history)
+
+    def handle(self, count: int | None = None) -> None:
+        """Handle so many of the received events; all of them if None."""
+        events, self.inbox = self.inbox[:count], self.inbox[count:] if count is not None else []
+
+        def handle() -> None:
+            for event in events:
+                self._observe(*event)
+
+        self._wire.loop.do(handle)
+
+    def repeat(self, event: WatchEvent) -> None:
+        """Handle an event that may have been handled long ago."""
+        self._wire.loop.do(lambda: self._observe(event[0], copy.deepcopy(event[1])))
+
+    def _observe(self, event: str, body: dict[str, object]) -> None:
+        key = Key.of(body)
+        if event == "DELETED":
+            self.store.drop(key, body["metadata"]["uid"])  # type: ignore[index]
+        else:
+            self.store.put(body)
+        self._queue.add(key)
+
+    # --- the end -------------------------------------------------------------------------------------------
+
+    def kill(self) -> None:
+        """End it at once; its calls go their way without it."""
+        self._wire.abandon()
+        for task in self._tasks:
+            task.cancel()
+        self._wire.loop.settle()

@@ -1,0 +1,263 @@
+"""A model of the job service: jobs whose ids are never freed, etags, policies, and what others do to them."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.model.wire import Wire
+
+from mljobs.domain import errors, naming
+from mljobs.domain.port import TERMINAL_STATES, Job, JobDocument, JobPage, Policy
+
+Place = tuple[str, str]
+"""Project and job id."""
+
+ADVANCES = {"QUEUED": "PREPARING", "PREPARING": "RUNNING", "CANCELLING": "CANCELLED"}
+REPLICATION = 2.0
+"""Seconds in which a replica may lag behind."""
+
+
+@dataclass
+class CloudJob:
+    """A job of the service.
+
+    Attributes:
+        job_id: its id.
+        born: when it was made.
+        maker: the uid label that it was made with; empty for somebody else's.
+        document: as the API shows it.
+        older: what it was before its last change, and when that was.
+        policy: its IAM policy.
+        vanished: whether the service has lost it.
+        disowned: whether somebody has taken our labels off it.
+    """
+
+    job_id: str
+    born: float
+    maker: str
+    document: dict[str, Any]
+    older: tuple[float, dict[str, Any]] | None = None
+    policy: dict[str, Any] = field(default_factory=lambda: {"etag": "0"})
+    vanished: bool = False
+    disowned: bool = False
+
+    @property
+    def state(self) -> str:
+        return str(self.document["state"])
+
+    @property
+    def active(self) -> bool:
+        """Whether it costs money, and nobody has asked for its end."""
+        return not self.vanished and self.state not in TERMINAL_STATES and self.state != "CANCELLING"
+
+    @property
+    def members(self) -> set[tuple[str, str]]:
+        return {(row["role"], member) for row in self.policy.get("bindings", ()) for member in row["members"]}
+
+
+class Service:
+    """The service.
+
+    Args:
+        wire: carries the calls, and tells the time.
+
+    Attributes:
+        jobs: all that were ever made, by place.
+        cancelled: the places of the jobs whose cancel calls took effect, in order.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self.jobs: dict[Place, CloudJob] = {}
+        self.cancelled: list[Place] = []
+        self._wire = wire
+        self._etags = 0
+
+    # --- others ------------------------------------------------------------------------------------------
+
+    def make(self, place: Place, document: Mapping[str, Any]) -> CloudJob:
+        """A new job in QUEUED."""
+        document = {**copy.deepcopy(dict(document)), "state": "QUEUED", "createTime": "2026-01-01T00:00:00Z"}
+        maker = document.get("labels", {}).get(naming.UID_LABEL, "")
+        job = self.jobs[place] = CloudJob(place[1], self._wire.loop.now, maker, document)
+        self._stamp(job)
+        return job
+
+    def change(self, job: CloudJob, **fields: Any) -> None:
+        """Change a job in place."""
+        job.older = (self._wire.loop.now, copy.deepcopy(job.document))
+        job.document.update(copy.deepcopy(fields))
+        self._stamp(job)
+
+    def progress(self, job: CloudJob, end: str) -> None:
+        """Let a job reach its next state; from RUNNING, this end."""
+        if not job.vanished and job.state not in TERMINAL_STATES:
+            self.change(job, state=ADVANCES.get(job.state, end))
+
+    def cancel(self, job: CloudJob) -> None:
+        """Cancel a job, whoever wants it."""
+        if job.state in TERMINAL_STATES:
+            raise errors.Rejected(f"the job has already ended as {job.state}")
+        if job.state != "CANCELLING":
+            self.change(job, state="CANCELLING")
+
+    def bind(self, job: CloudJob, role: str, member: str) -> None:
+        """Put somebody into a job's policy."""
+        self._etags += 1
+        rows = [*job.policy.get("bindings", ()), {"role": role, "members": [member]}]
+        job.policy = {"etag": str(self._etags), "bindings": rows}
+
+    def _stamp(self, job: CloudJob) -> None:
+        self._etags += 1
+        job.document["etag"] = f"etag-{self._etags}"
+
+    # --- the operator ------------------------------------------------------------------------------------
+
+    def find(self, place: Place) -> CloudJob:
+        job = self.jobs.get(place)
+        if job is None or job.vanished:
+            raise errors.NotFound("no such job")
+        return job
+
+    def take_create(self, place: Place, document: JobDocument) -> Job:
+        if place in self.jobs:
+            raise errors.AlreadyExists("the id is in use")
+        return self.shown(self.make(place, document))
+
+    def take_patch(self, place: Place, labels: Mapping[str, str], etag: str) -> Job:
+        job = self.find(place)
+        if etag and etag != job.document["etag"]:
+            raise errors.StaleEtag("the job has changed")
+        if labels.get(naming.UID_LABEL) != job.maker:
+            job.maker = ""  # adopted: it counts for nobody's attempts any longer
+        if dict(labels) != job.document.get("labels"):
+            self.change(job, labels=dict(labels))
+        return self.shown(job)
+
+    def take_cancel(self, place: Place) -> None:
+        self.cancel(self.find(place))
+        self.cancelled.append(place)
+
+    def take_set_policy(self, place: Place, policy: Policy) -> Policy:
+        job = self.find(place)
+        if policy.get("etag") != job.policy["etag"]:
+            raise errors.StaleEtag("the policy has changed")
+        self._etags += 1
+        job.policy = {**copy.deepcopy(dict(policy)), "etag": str(self._etags)}
+        return copy.deepcopy(job.policy)
+
+    def shown(self, job: CloudJob) -> Job:
+        return Job.parse(copy.deepcopy(job.document))
+
+    def older(self, place: Place) -> Job | None:
+        """What a lagging replica shows; None where nothing has changed lately."""
+        job = self.jobs.get(place)
+        if job is None or job.older is None or self._wire.loop.now - job.older[0] >= REPLICATION:
+            return None
+        return Job.parse(copy.deepcopy(job.older[1]))
+
+    def unheard(self, place: Place) -> bool:
+        """Whether a replica may not have heard of a job."""
+        job = self.jobs.get(place)
+        return job is None or self._wire.loop.now - job.born < REPLICATION
+
+
+class ModelJobService:
+    """The port to the model.
+
+    Args:
+        service: the model.
+        wire: carries the calls.
+    """
+
+    def __init__(self, service: Service, wire: Wire) -> None:
+        self._service = service
+        self._wire = wire
+
+    async def create(self, project: str, job: JobDocument) -> Job:
+        place = (project, str(job["jobId"]))
+        made: Job = await self._wire.send(
+            "service",
+            "create",
+            place,
+            lambda: self._service.take_create(place, job),
+            owner=job["labels"][naming.UID_LABEL],
+        )
+        return made
+
+    async def get(self, project: str, job_id: str) -> Job:
+        place = (project, job_id)
+        found: Job = await self._wire.send(
+            "service",
+            "get",
+            place,
+            lambda: self._service.shown(self._service.find(place)),
+            reads=True,
+            stale=lambda: self._service.older(place),
+            absent=lambda: self._service.unheard(place),
+        )
+        return found
+
+    async def list_page(
+        self,
+        project: str,
+        *,
+        query: str = "",  # noqa: ARG002 - the operator lists without a filter
+        page_size: int = 100,
+        page_token: str = "",
+    ) -> JobPage:
+        def page(shift: int = 0) -> JobPage:
+            jobs = [job for (where, _), job in self._service.jobs.items() if where == project]
+            jobs = [job for job in reversed(jobs) if not job.vanished]
+            start = max(0, int(page_token or 0) + shift)
+            rest = jobs[start:]
+            token = str(start + page_size) if len(rest) > page_size else ""
+            return JobPage([self._service.shown(job) for job in rest[:page_size]], token)
+
+        # a page that repeats or skips a job, as happens when jobs are made between two pages
+        shown: JobPage = await self._wire.send(
+            "service",
+            "list",
+            (project, page_token),
+            page,
+            reads=True,
+            stale=lambda: page(1 if page_size % 2 else -1),
+        )
+        return shown
+
+    async def patch_labels(self, project: str, job_id: str, labels: Mapping[str, str], etag: str) -> Job:
+        place = (project, job_id)
+        job: Job = await self._wire.send(
+            "service", "patch", place, lambda: self._service.take_patch(place, labels, etag)
+        )
+        return job
+
+    async def cancel(self, project: str, job_id: str) -> None:
+        place = (project, job_id)
+        await self._wire.send("service", "cancel", place, lambda: self._service.take_cancel(place))
+
+    async def get_iam_policy(self, project: str, job_id: str) -> Policy:
+        place = (project, job_id)
+        policy: Policy = await self._wire.send(
+            "service",
+            "get_policy",
+            place,
+            lambda: copy.deepcopy(self._service.find(place).policy),
+            reads=True,
+        )
+        return policy
+
+    async def set_iam_policy(self, project: str, job_id: str, policy: Policy) -> Policy:
+        place = (project, job_id)
+        written: Policy = await self._wire.send(
+            "service", "set_policy", place, lambda: self._service.take_set_policy(place, policy)
+        )
+        return written
+
+    async def test_iam_permissions(
+        self, project: str, job_id: str, permissions: Sequence[str]
+    ) -> frozenset[str]:
+        granted: frozenset[str] = await self._wire.send(
+            "service", "test_permissions", (project, job_id), lambda: frozenset(permissions), reads=True
+        )
+        return granted

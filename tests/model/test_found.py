@@ -1,0 +1,132 @@
+"""Stories in which the model has found mistakes of the operator, kept by name."""
+
+import pytest
+from tests.model.world import FOREIGN, KEYS, World, spec_of
+
+from mljobs.controller.store import Key
+from mljobs.domain.conditions import ConditionType, Reason
+from mljobs.domain.resource import ADOPT, SUBMISSION, Resource
+
+A, B, C = KEYS
+
+
+def apply(world: World, key: Key = A, **spec: object) -> None:
+    world.cluster.create(key.kind, key.name, spec_of(key, **spec))
+
+
+def resource(world: World, key: Key = A) -> Resource:
+    return Resource.parse(world.cluster.objects[key])
+
+
+def submit_without_answer(world: World, key: Key = A, **spec: object) -> None:
+    """The intent is recorded and the create call is on its way."""
+    apply(world, key, **spec)
+    assert world.process is not None
+    world.process.receive()
+    world.process.handle()
+    world.answer(world.only("patch_metadata"), "ok")
+
+
+def test_a_copy_with_all_annotations_is_a_resource_of_its_own(world: World) -> None:
+    apply(world)
+    world.work()
+    original = world.cluster.objects[A]["metadata"]
+    kept = {name: original[name] for name in ("annotations", "finalizers")}
+    world.cluster.create(C.kind, C.name, spec_of(C), **kept)
+    world.work()
+    assert resource(world, C).submitted
+    assert resource(world, C).recorded != resource(world).recorded
+
+
+def test_a_spec_that_became_invalid_does_not_hide_a_job_that_may_run(world: World) -> None:
+    submit_without_answer(world)
+    world.kill()
+    world.wire.land(world.wire.late[0])
+    world.cluster.edit(A, spec={"trainingInput": {"region": None}})
+    world.start()
+    world.work(5)
+    assert resource(world).submitted
+
+
+def test_taking_the_wish_to_adopt_back_submits_a_new_job(world: World) -> None:
+    apply(world, jobId="chosen")
+    world.cluster.edit(A, annotations={ADOPT: "true"})
+    world.work()
+    assert resource(world).stalled_by(Reason.NOTHING_TO_ADOPT)
+    world.cluster.edit(A, annotations={ADOPT: None})
+    world.work()
+    assert resource(world).submitted
+
+
+def test_a_strangers_job_can_be_adopted_after_it_was_in_the_way(world: World) -> None:
+    apply(world, jobId="foreign")
+    world.work()
+    assert resource(world).stalled_by(Reason.JOB_ID_TAKEN)
+    world.cluster.edit(A, annotations={ADOPT: "true"})
+    world.work()
+    assert resource(world).submitted
+    assert world.service.jobs[FOREIGN].document["labels"]["mljobs-uid"] == resource(world).uid
+
+
+def test_an_id_that_is_taken_by_a_job_that_cannot_be_read_is_not_asked_for_without_end(world: World) -> None:
+    apply(world, jobId="chosen")
+    world.work()
+    world.service.jobs["proj", "chosen"].vanished = True
+    apply(world, C, jobId="chosen")
+    before = world.wire.counts["create"]
+    world.work(120)
+    assert 3 <= world.wire.counts["create"] - before <= 12
+    shown = resource(world, C).condition(ConditionType.SUBMITTED)
+    assert (shown["status"], shown["reason"]) == ("Unknown", Reason.OUTCOME_UNKNOWN)
+
+
+def test_a_list_that_was_under_way_does_not_bring_a_deleted_resource_back(world: World) -> None:
+    apply(world)
+    world.plan("service", "effects", "throttled long", times=100)
+    world.work(299)
+    world.wait(1)
+    world.wire.planned.clear()
+    listing = world.only("list")
+    answer = listing.take_effect()
+    listing.take_effect = lambda: answer  # what the API server has read before the deletion
+    world.cluster.delete(A)
+    world.work(20, but=listing)
+    assert A not in world.cluster.objects
+    world.answer(listing, "ok")
+    world.work(300)
+    assert not any(job.maker for job in world.service.jobs.values())
+
+
+@pytest.mark.parametrize("stripped", [False, True])
+def test_a_create_of_an_earlier_process_is_waited_for_whatever_was_written_since(
+    world: World, stripped: bool
+) -> None:
+    submit_without_answer(world)
+    world.kill()
+    world.plan("service", "effects", "throttled long", times=2)
+    world.start()
+    world.work(1)
+    world.cluster.edit(A, spec={"labels": {"team": "b"}})
+    if stripped:
+        world.cluster.edit(A, annotations={SUBMISSION: None})
+    world.work(45)
+    world.cluster.delete(A)
+    world.work(5)
+    assert A in world.cluster.objects
+    world.wire.land(world.wire.late[0])
+    world.work(60)
+    assert A not in world.cluster.objects
+    assert [job.state for job in world.service.jobs.values() if job.maker] == ["CANCELLING"]
+
+
+def test_the_finalizer_comes_back_after_it_was_replaced_away(world: World) -> None:
+    apply(world)
+    world.work()
+    world.waive(A, for_good=False)
+    world.cluster.strip(A, annotations=True)
+    world.work()
+    assert resource(world).held
+    world.cluster.delete(A)
+    world.work()
+    assert A not in world.cluster.objects
+    assert [job.state for job in world.service.jobs.values() if job.maker] == ["CANCELLING"]

@@ -1,0 +1,407 @@
+"""Users, operator, service, others and time in one model, and the invariants that hold at every moment."""
+
+import logging
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.model.cluster import NAMESPACE, Cluster
+from tests.model.loop import VirtualLoop
+from tests.model.process import EPOCH, POLICY, Process
+from tests.model.service import CloudJob, Place, Service
+from tests.model.wire import Call, CallKind, Outcome, Side, Wire
+
+from mljobs.api.base import JsonObject
+from mljobs.controller.store import Key
+from mljobs.domain import naming
+from mljobs.domain.conditions import ConditionType, Reason
+from mljobs.domain.port import TERMINAL_STATES
+from mljobs.domain.resource import Resource
+from mljobs.domain.validate import validate
+
+LINGER = POLICY.grace.total_seconds() - 3
+"""Seconds for which an unanswered call may still take effect: less than the grace, or nothing can be sure."""
+
+PATIENCE = 1200.0
+"""Seconds in which everything converges once the faults have ended: more than the slowest retry."""
+
+KEYS = [
+    Key("TrainingJob", NAMESPACE, "a"),
+    Key("PredictionJob", NAMESPACE, "b"),
+    Key("TrainingJob", NAMESPACE, "c"),
+]
+TRAINING: JsonObject = {
+    "trainingInput": {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/proj/image:1"}}
+}
+PREDICTION: JsonObject = {
+    "predictionInput": {
+        "region": "us-central1",
+        "dataFormat": "JSON",
+        "inputPaths": ["gs://bucket/in"],
+        "outputPath": "gs://bucket/out",
+        "modelName": "projects/proj/models/m",
+    }
+}
+FOREIGN = ("proj", "foreign")
+
+
+def spec_of(key: Key, **more: Any) -> JsonObject:
+    base = TRAINING if key.kind == "TrainingJob" else PREDICTION
+    return {**base, **{name: value for name, value in more.items() if value is not None}}
+
+
+QUIET = re.compile(r"  (service\.(get|list)|kube\.list) .*: ok$")
+"""What is said a hundred times and is no news."""
+
+FAULTS_END = "--- no faults from here on"
+
+CALM = 900.0
+"""Seconds in which then nothing is written: several lists and many polls."""
+
+
+class Errors(logging.Handler):
+    """Keeps what the operator logs as its own mistakes."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(self.format(record))
+
+
+class World:
+    """Everything.
+
+    Attributes:
+        told: what has happened, for reports.
+        waived: uids whose users have given up the guarantees, by taking off what the operator has written
+            down; until the operator has noticed, or for good (True) where it can't find the job any more.
+        rejected: the generation whose call the service has refused as wrong, by uid.
+    """
+
+    def __init__(self) -> None:
+        self.loop = VirtualLoop()
+        self.wire = Wire(self.loop, linger=LINGER)
+        self.cluster = Cluster()
+        self.service = Service(self.wire)
+        self.process: Process | None = None
+        self.told: list[str] = []
+        self.waived: dict[str, bool] = {}
+        self.rejected: dict[str, int] = {}
+        self.ended: dict[tuple[str, str], str] = {}
+        self.violations: list[str] = []
+        self.errors = Errors()
+        self.wall = 0.0
+        self.wire.told = self.told.append
+        self.wire.sent = self._watch_trespasses
+        self.cluster.observers.append(self._watch_states)
+        self.cluster.observers.append(self._watch_releases)
+        self._logger = logging.getLogger("mljobs")
+        self._logger.addHandler(self.errors)
+        self.service.make(FOREIGN, {"jobId": "foreign", "labels": {"team": "x"}})
+        self.start()
+
+    def close(self) -> None:
+        """End everything."""
+        self._logger.removeHandler(self.errors)
+        if self.process:
+            self.process.kill()
+        self.loop.close()
+
+    def tell(self, text: str) -> None:
+        self.told.append(f"{self.loop.now:8.1f} {text}")
+
+    def clock(self) -> datetime:
+        """The wall clock of the operator's machine."""
+        return EPOCH + timedelta(seconds=self.loop.now + self.wall)
+
+    # --- the operator ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self.process = Process(self.cluster, self.service, self.wire, self.clock)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process = None
+
+    def answer(self, call: Call, outcome: Outcome) -> None:
+        """Let a call have an outcome; what the service refuses as wrong is kept in mind."""
+        self._note_rejection(call, outcome)
+        self.wire.answer(call, outcome)
+
+    def work(self, seconds: float = 0, *, but: Call | None = None) -> int:
+        """Let everything run without faults, but planned ones, while time passes; one call may stay open."""
+        until, calls = self.loop.now + seconds, 0
+        while True:
+            if self.process:
+                self.process.receive()
+                self.process.handle()
+            calls += self.wire.flow(min(5.0, until - self.loop.now), but=but)
+            if self.process:
+                self.process.receive()
+            quiet = not (self.process and self.process.inbox)
+            if self.loop.now >= until and quiet:
+                return calls
+            assert calls < 20 * (seconds + 60), f"the operator calls without end: {self.wire.counts}"
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass while all calls are on their way."""
+        until = self.loop.now + seconds
+        while self.loop.now < until:
+            self.loop.advance(min(5.0, until - self.loop.now))
+            self.wire.expire()
+
+    def _note_rejection(self, call: Call, outcome: Outcome) -> None:
+        if (
+            outcome != "rejected"
+            or call.side != "service"
+            or call.method not in ("create", "patch", "set_policy", "get_policy")
+        ):
+            return
+        for body in self.cluster.objects.values():
+            resource = Resource.parse(body)
+            if resource.target and (resource.target.project, resource.target.job_id) == call.subject:
+                self.rejected[resource.uid] = resource.generation
+
+    def waive(self, key: Key, *, for_good: bool) -> None:
+        """A user takes off what the operator has written down about a resource."""
+        uid = self.cluster.objects[key]["metadata"]["uid"]
+        self.waived[uid] = self.waived.get(uid, False) or for_good
+
+    def only(self, method: str) -> Call:
+        """The one call of a method that waits for its answer."""
+        (found,) = [call for call in self.wire.calls if call.method == method]
+        return found
+
+    def plan(self, side: Side, kind: CallKind, outcome: Outcome, times: int = 1) -> None:
+        """Let the next calls of a kind have this outcome."""
+        self.wire.planned += [(side, kind, outcome)] * times
+
+    # --- invariants --------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """What holds at every moment.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        self._one_job_an_attempt()
+        self._no_leaks()
+        if self.errors.lines:
+            self.violations.append(f"the operator logs a mistake of its own: {self.errors.lines[0]}")
+        if self.process and self.process.ended:
+            self.violations.append(f"a task of the operator has ended: {self.process.ended}")
+        assert not self.violations, "\n".join([*self.violations, "", self.report()])
+
+    def report(self) -> str:
+        jobs = "\n".join(f"{place}: {job}" for place, job in self.service.jobs.items())
+        told: list[str] = []
+        for line in self.told:
+            if not QUIET.search(line) and line not in told[-4:]:
+                told.append(line)
+        return "\n".join([*told, "", self.cluster.show(), "", jobs])
+
+    def jobs_of(self, uid: str) -> list[tuple[Place, CloudJob]]:
+        """The jobs that the resource with a uid has made or adopted."""
+        label = naming.label_value(uid)
+        return [
+            (place, job)
+            for place, job in self.service.jobs.items()
+            if label in (job.maker, job.document.get("labels", {}).get(naming.UID_LABEL))
+        ]
+
+    def _one_job_an_attempt(self) -> None:
+        """I1."""
+        seen: dict[tuple[str, int], Place] = {}
+        for place, job in self.service.jobs.items():
+            if not job.maker or job.vanished or job.maker in self.waived:
+                continue
+            found = re.search(r"_(\d+)$", job.job_id)
+            attempt = (job.maker, int(found[1]) if found else 1)
+            if attempt in seen:
+                self.violations.append(f"I1: {place} and {seen[attempt]} are both of {attempt}")
+            seen[attempt] = place
+
+    def _no_leaks(self) -> None:
+        """I2: nothing runs for a resource that is gone."""
+        for uid, body in self.cluster.gone.items():
+            leaked = self._held(Resource.parse(body))
+            if leaked:
+                self.violations.append(f"I2: {body['metadata']['name']} ({uid}) is gone, and leaves {leaked}")
+
+    def _held(self, resource: Resource) -> list[Place]:
+        """The jobs that would be left behind if a resource went away now."""
+        if resource.orphan or resource.force_release or resource.uid in self.waived:
+            return []
+        return [place for place, job in self.jobs_of(resource.uid) if job.active and not job.disowned]
+
+    def _watch_states(self, _before: JsonObject, after: JsonObject, operator: bool) -> None:
+        """I3: a terminal state never regresses."""
+        resource = Resource.parse(after)
+        if operator and resource.held and resource.submitted and not self.waived.get(resource.uid, True):
+            del self.waived[resource.uid]
+        if not operator:
+            if resource.status == {"observedGeneration": -1}:
+                self.ended = {k: v for k, v in self.ended.items() if k[0] != resource.uid}
+            return
+        key = (resource.uid, str(resource.status.get("jobName")))
+        state = resource.state
+        if key in self.ended and state != self.ended[key]:
+            self.violations.append(f"I3: {key} was {self.ended[key]} and is {state}")
+        if state in TERMINAL_STATES and resource.submitted:
+            self.ended[key] = state
+
+    def _watch_trespasses(self, call: Call) -> None:
+        """I4: no job is cancelled or changed that was last seen without our uid label."""
+        if call.method not in ("cancel", "patch", "set_policy") or self.process is None:
+            return
+        store = self.process.store
+        for key in store:
+            known, body = store.observation(key), store.body(key)
+            if not known.target or not body or (known.target.project, known.target.job_id) != call.subject:
+                continue
+            resource = Resource.parse(body)
+            owned = known.job is not None and naming.is_owned(known.job.labels, resource.uid)
+            if owned or (resource.adopt and call.method == "patch"):
+                return
+        if call.method != "patch" or not self._adopting(call.subject):
+            self.violations.append(f"I4: {call.method} of {call.subject}, which is nobody's")
+
+    def _adopting(self, place: Place) -> bool:
+        """Whether a resource asks for the job; its look is not in the store before the patch is answered."""
+        bodies = [Resource.parse(body) for body in self.cluster.objects.values()]
+        return any(body.adopt and self._chosen(body) == place for body in bodies)
+
+    def _watch_releases(self, before: JsonObject, after: JsonObject, operator: bool) -> None:
+        """I5: the finalizer goes only when no job can come any more."""
+        resource = Resource.parse(after)
+        if not operator or resource.held or not Resource.parse(before).held:
+            return
+        if resource.orphan or resource.force_release or resource.uid in self.waived:
+            return
+        coming = [
+            late.call.subject
+            for late in self.wire.late
+            if late.call.method == "create" and resource.uid == late.call.owner
+        ]
+        if coming:
+            self.violations.append(f"I5: {resource.name} was released while {coming} may still come")
+
+    # --- convergence -------------------------------------------------------------------------------------
+
+    def converge(self) -> None:
+        """I6: without faults everything comes to its end, and then nothing is written.
+
+        Raises:
+            AssertionError: it does not.
+        """
+        self.wire.planned.clear()
+        self.wire.late.clear()
+        if self.process is None:
+            self.start()
+        assert self.process is not None
+        self.process.receive()
+        self.told.append(FAULTS_END)
+        self.work(PATIENCE)
+        self.check()
+        for body in list(self.cluster.objects.values()):
+            problems = self._unconverged(Resource.parse(body))
+            if problems:
+                self.violations.append(f"I6: {body['metadata']['name']}: {problems}")
+        self.check()
+        writes = self.cluster.writes
+        self.tell("--- calm")
+        self.work(CALM)
+        if self.cluster.writes != writes:
+            self.violations.append(f"I6: {self.cluster.writes - writes} writes while nothing changes")
+        self.check()
+
+    def _unconverged(self, resource: Resource) -> list[str]:
+        """Why a resource is not as it should be in the end."""
+        if resource.uid in self.waived:
+            return []
+        if resource.deleting:
+            return ["it is still being deleted"] if resource.held else []
+        status = resource.status
+        problems = []
+        if status.get("observedGeneration") != resource.generation:
+            problems.append("its generation is not observed")
+        active = [place for place, job in self.jobs_of(resource.uid) if job.active and not job.disowned]
+        if len(active) > 1:
+            problems.append(f"several jobs run: {active}")
+        if not resource.submitted:
+            return problems + self._unsubmitted(resource, active)
+        target = resource.recorded
+        assert target is not None
+        job = self.service.jobs.get((target.project, target.job_id))
+        if job is None:
+            return [*problems, "its job does not exist"]
+        return problems + self._submitted(resource, job)
+
+    def _unsubmitted(self, resource: Resource, active: list[Place]) -> list[str]:
+        if active:
+            return [f"it is not submitted, and has {active}"]
+        stalled = resource.condition(ConditionType.STALLED)
+        validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
+        if validated.spec is None:
+            return [] if resource.stalled_by(Reason.INVALID_SPEC) else [f"it is invalid: {stalled}"]
+        if resource.stalled_by(Reason.REJECTED) and self.rejected.get(resource.uid) == resource.generation:
+            return []
+        place = self._chosen(resource)
+        job = self.service.jobs.get(place)
+        if resource.stalled_by(Reason.JOB_ID_TAKEN):
+            taken = job and job.document.get("labels", {}).get(naming.UID_LABEL) != resource.uid
+            return [] if taken and not resource.adopt else [f"{place} is not taken"]
+        if resource.suspend:
+            held = resource.condition(ConditionType.SUSPENDED).get("status")
+            return [] if held == "True" and not stalled else ["it is not shown as suspended"]
+        if resource.stalled_by(Reason.NOTHING_TO_ADOPT):
+            return [] if resource.adopt else ["it is not to adopt any longer, and still says so"]
+        if job is not None and job.vanished:
+            return []
+        return ["it is not submitted"]
+
+    def _chosen(self, resource: Resource) -> Place:
+        project = str(resource.spec.get("projectId") or POLICY.default_project)
+        chosen = resource.spec.get("jobId")
+        return project, naming.job_id(NAMESPACE, resource.name, resource.uid, 1, chosen)
+
+    def _submitted(self, resource: Resource, job: CloudJob) -> list[str]:
+        if job.vanished and resource.state not in TERMINAL_STATES:
+            return [] if resource.stalled_by(Reason.LOST) else ["its job is lost, and it does not say so"]
+        problems = []
+        if resource.state != job.state:
+            problems.append(f"its job is {job.state}, and it says {resource.state}")
+        if resource.stalled_by(Reason.LOST):
+            problems.append("it says Lost")
+        succeeded = resource.condition(ConditionType.SUCCEEDED)["status"]
+        over = {"SUCCEEDED": "True", "FAILED": "False", "CANCELLED": "False"}.get(job.state, "Unknown")
+        if succeeded != over and not resource.suspend:
+            problems.append(f"Succeeded={succeeded} of a job that is {job.state}")
+        owned = naming.is_owned(job.document.get("labels", {}), resource.uid)
+        if job.active and owned:
+            problems += self._tended(resource, job)
+        if resource.suspending and not resource.suspend and job.state == "CANCELLED":
+            problems.append("its suspension has ended, and no new attempt runs")
+        return problems
+
+    def _tended(self, resource: Resource, job: CloudJob) -> list[str]:
+        """What has to be so of a job that runs."""
+        if resource.suspend:
+            return ["it is suspended, and its job runs"]
+        validated = validate(resource.kind, resource.spec, default_project="-")
+        if validated.spec is None or self.rejected.get(resource.uid) == resource.generation:
+            return []
+        problems = []
+        if job.document.get("labels") != resource.labels:
+            problems.append(f"its labels are {job.document.get('labels')}")
+        wanted = {(row["role"], member) for row in resource.iam_bindings for member in row["members"]}
+        if {pair for pair in job.members if pair[1] != OTHERS_MEMBER} != wanted:
+            problems.append(f"its job's members are {job.members}")
+        return problems
+
+
+OTHERS_MEMBER = "user:other@example.com"
+"""Put into policies by others: it always stays."""
