@@ -1,0 +1,138 @@
+"""The job services that the harness knows: what their requests are called, and how their truth is read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.e2e.support_stack import API, Emulator
+from tests.faults.gate import Json, Step
+
+from mljobs.domain import naming
+from mljobs.emulator.routes import find_route
+
+ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
+ENDING = ENDED | {"CANCELLING"}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A job service and how the operator is told to use it.
+
+    Attributes:
+        name: for test ids.
+        idempotent_create: whether a second create of the same attempt is refused by the service itself.
+        step: names a request by verb, path and body.
+        settings: more environment variables of the operator.
+        truth: reads the service's truth about one project.
+    """
+
+    name: str
+    idempotent_create: bool
+    step: Callable[[str, str, Any], Step]
+    truth: "Callable[[Emulator, str], Truth]"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CloudJob:
+    """A job as the service has it.
+
+    Attributes:
+        job_id: its id.
+        state: a word of the API.
+        labels: all of them.
+    """
+
+    job_id: str
+    state: str
+    labels: Mapping[str, str]
+
+    @property
+    def user_labels(self) -> dict[str, str]:
+        return {k: v for k, v in self.labels.items() if k not in naming.OWNERSHIP_LABELS}
+
+    def owned(self, uid: str) -> bool:
+        return naming.is_owned(self.labels, uid)
+
+
+class Truth:
+    """What the service knows of one project, read past the operator.
+
+    Args:
+        service: the emulator.
+        project: the project.
+    """
+
+    def __init__(self, service: Emulator, project: str) -> None:
+        self.service = service
+        self.project = project
+
+    def jobs(self) -> list[CloudJob]:
+        """All jobs, oldest first."""
+        return [
+            CloudJob(row["jobId"], row.get("state", ""), row.get("labels", {}))
+            for row in reversed(self.service.jobs(project=self.project))
+        ]
+
+    def applied(self) -> list[tuple[str, str]]:
+        """Method and job of every request that changed something, in order."""
+        return [
+            (row["method"].removeprefix(API), row["jobId"])
+            for row in self.service.effects(project=self.project)
+            if row["applied"]
+        ]
+
+    def policy(self, job_id: str) -> list[Json]:
+        """The bindings of a job's IAM policy."""
+        path = f"/v1/projects/{self.project}/jobs/{job_id}:getIamPolicy"
+        bindings: list[Json] = self.service._json("GET", path).get("bindings", [])
+        return sorted(bindings, key=lambda row: str(row["role"]))
+
+
+_READS = frozenset({"get", "list", "getIamPolicy", "testIamPermissions"})
+
+
+def _ml_step(verb: str, path: str, body: Any) -> Step:
+    route = find_route(verb, path.partition("?")[0])
+    method = route.method.removeprefix(API) if route else f"{verb} {path}"
+    return Step(f"{method}", method not in _READS)
+
+
+ML_V1 = Backend("ml", idempotent_create=True, step=_ml_step, truth=Truth)
+
+BACKENDS = (ML_V1,)
+"""All of them; a scenario runs on each."""
+
+
+def kubernetes_step(verb: str, path: str, body: Any) -> Step:
+    """Name a request to the API server without what differs from run to run."""
+    place = path.partition("?")[0]
+    if verb == "GET":
+        return Step(f"GET {'watch' if 'watch=true' in path else place.rsplit('/', 1)[-1]}", effect=False)
+    if "/leases" in place:
+        return Step(f"{verb} lease", effect=True)
+    if place.endswith("/events"):
+        return Step(f"event {(body or {}).get('reason')}", effect=True)
+    if place.endswith("/status"):
+        return Step(f"status {_status_words((body or {}).get('status') or {})}", effect=True)
+    return Step(_metadata_words((body or {}).get("metadata") or {}), effect=True)
+
+
+def _metadata_words(metadata: Json) -> str:
+    if metadata.get("annotations"):
+        return "intent"
+    return "release" if not metadata.get("finalizers") else "finalizers"
+
+
+def _status_words(status: Json) -> str:
+    said = [
+        f"{row['type']}={row['status']}/{row['reason']}"
+        for row in status.get("conditions") or ()
+        if row["type"] in ("Submitted", "Succeeded", "Stalled", "Suspended", "Reconciling")
+    ]
+    plain = [
+        f"{name}={status[name]}" if name in ("state", "attempt", "observedGeneration") else name
+        for name in sorted(status)
+        if name not in ("conditions", "etag") and not name.endswith(("Time", "Output"))
+    ]
+    return " ".join([*plain, *said])

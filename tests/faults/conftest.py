@@ -1,0 +1,110 @@
+"""A control plane, an emulator and a source of operators for the fault tests alone: they break the servers.
+
+Without further ado a sample of every kind of fault runs, which takes a minute or two. MLJOBS_FAULTS=all runs
+everything, at every point; tests that only make sense then have the marker `faults`.
+"""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.e2e.conftest import binaries_dir, has_controller_manager
+from tests.e2e.support_stack import Emulator
+from tests.faults.backend import BACKENDS, Backend
+from tests.faults.lab import Lab, open_lab
+from tests.faults.process import Forks
+
+from mljobs.cli import crds as crds_command
+from mljobs.devcluster.controlplane import ControlPlane
+
+__all__ = ["binaries_dir", "has_controller_manager"]
+
+ROOT = Path(__file__).parents[2]
+ACCOUNT = ("mljobs-system", "mljobs-operator")
+
+ALL = os.environ.get("MLJOBS_FAULTS") == "all"
+"""Whether every point is tried, or a sample."""
+
+_figures: dict[str, Any] = {}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "faults: takes minutes; runs only with MLJOBS_FAULTS=all")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    long = [item for item in items if item.path.is_relative_to(here) and item.get_closest_marker("faults")]
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.e2e)
+    if long and not ALL:
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if _figures:
+        terminalreporter.section("figures of the fault tests")
+        for name, value in _figures.items():
+            terminalreporter.write_line(f"{name}: {json.dumps(value)}")
+    if file := os.environ.get("MLJOBS_FAULTS_REPORT"):
+        Path(file).write_text(json.dumps(_figures, indent=2), "utf-8")
+
+
+@pytest.fixture(scope="session")
+def figures() -> dict[str, Any]:
+    """What was measured, for the end of the run."""
+    return _figures
+
+
+@pytest.fixture(scope="session")
+def plane(binaries_dir: Path, has_controller_manager: bool) -> Iterator[ControlPlane]:
+    """A control plane that these tests may stop and start, with the resources and the operator's account."""
+    with ControlPlane(binaries_dir=binaries_dir, controller_manager=has_controller_manager) as running:
+        running.apply(crds_command.definitions())
+        running.apply(ROOT / "deploy" / "base" / "namespace.yaml")
+        running.apply(ROOT / "deploy" / "base" / "rbac.yaml")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def token(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The token of the operator's ServiceAccount."""
+    file = plane.service_account_kubeconfig(*ACCOUNT, tmp_path_factory.mktemp("token") / "kubeconfig")
+    return str(yaml.safe_load(file.read_text("utf-8"))["users"][0]["user"]["token"])
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The job service; its jobs stay in QUEUED until a test moves them on."""
+    server = Emulator(tmp_path_factory.mktemp("emulator") / "log")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def forks() -> Forks:
+    """Starts operators."""
+    return Forks()
+
+
+@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Each job service that the operator knows."""
+    found: Backend = request.param
+    return found
+
+
+@pytest.fixture
+async def lab(
+    plane: ControlPlane, service: Emulator, backend: Backend, forks: Forks, token: str, tmp_path: Path
+) -> AsyncIterator[Lab]:
+    """Everything, for one test."""
+    async with open_lab(plane, service, backend, forks, token, tmp_path) as opened:
+        yield opened

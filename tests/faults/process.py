@@ -1,0 +1,108 @@
+"""Operators as processes of their own, forked from one that has imported everything: a start costs no time.
+
+What runs in them is the command `mljobs run`'s own composition with its own settings, and nothing else.
+"""
+
+import asyncio
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+_PRELOADED = [
+    "mljobs.main",
+    "mljobs.config",
+    "kubernetes.aio.client.api.coordination_v1_api",
+    "kubernetes.aio.client.api.core_v1_api",
+    "kubernetes.aio.client.api.custom_objects_api",
+    __name__,
+]
+"""The last of the official client's modules would be imported at their first use, which takes a second."""
+
+
+def _operate(settings: Mapping[str, str], log: str) -> None:
+    """Be the operator. Runs in a new process."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    for name in [name for name in os.environ if name.startswith("MLJOBS_")]:
+        del os.environ[name]
+    os.environ.update(settings)
+    _use_kubeconfig(settings["KUBECONFIG"])
+    from mljobs.config import load
+    from mljobs.main import operate
+
+    operate(load())
+
+
+def _use_kubeconfig(path: str) -> None:
+    """Both halves of the official client have read KUBECONFIG when they were imported."""
+    import kubernetes.aio.config.kube_config
+    import kubernetes.config.kube_config
+
+    kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION = path
+    kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION = path
+
+
+class Forks:
+    """Starts operators."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+
+    def start(self, settings: Mapping[str, str], log: Path) -> "OperatorProcess":
+        """Start an operator with these settings alone."""
+        process = self._context.Process(target=_operate, args=(dict(settings), str(log)), daemon=True)
+        process.start()
+        return OperatorProcess(process, log)
+
+
+class OperatorProcess:
+    """One operator."""
+
+    def __init__(self, process: multiprocessing.process.BaseProcess, log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @property
+    def running(self) -> bool:
+        return self._process.is_alive()
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.exitcode
+
+    def signal(self, number: int) -> None:
+        if self._process.pid is not None and self.running:
+            os.kill(self._process.pid, number)
+
+    async def kill(self) -> None:
+        """End it as the kernel does when memory runs out."""
+        self.signal(signal.SIGKILL)
+        await self.ended(10)
+
+    async def stop(self) -> int | None:
+        """End it as a rolling update does."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGTERM)
+        return await self.ended(30)
+
+    async def ended(self, within: float) -> int | None:
+        """Wait for its end; gives the exit code."""
+        await asyncio.to_thread(self._process.join, within)
+        assert not self.running, f"the operator does not end: {self.tail()}"
+        return self.exit_code
+
+    def tail(self, characters: int = 5000) -> str:
+        return self.log.read_text("utf-8", "replace")[-characters:] if self.log.exists() else ""
+
+
+if sys.platform != "linux":
+    raise RuntimeError("the crash harness ends its processes with their parent by a call that only Linux has")

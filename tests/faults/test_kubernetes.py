@@ -1,0 +1,393 @@
+"""The API server refuses, hangs, forgets and repeats: what was asked for happens all the same, and once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+
+import pytest
+from aiohttp import web
+from tests.faults.checks import broken
+from tests.faults.gate import Call, Fault, Gate, answering, hang, no_answer
+from tests.faults.lab import KubernetesError, Lab, until
+from tests.faults.scenarios import queued, running, running_from_queued, to_end
+from tests.faults.world import World
+
+from mljobs.api.resources import TRAINING_JOB
+
+RESYNC = {"MLJOBS_RESYNC_INTERVAL": "1"}
+
+
+@pytest.fixture
+async def world(lab: Lab) -> AsyncIterator[World]:
+    """A namespace; at the end every invariant holds, and nothing is written any more."""
+    namespace = await lab.namespace()
+    opened = World(lab, TRAINING_JOB, namespace, lab.backend.truth(lab.service, namespace))
+    yield opened
+    if opened.operators:
+        await opened.settle()
+        assert not broken(opened), opened.report()
+
+
+def is_intent(call: Call) -> bool:
+    return call.step.name == "intent"
+
+
+def is_status(call: Call) -> bool:
+    return call.step.name.startswith("status")
+
+
+def is_event(call: Call) -> bool:
+    return call.step.name.startswith("event")
+
+
+def is_release(call: Call) -> bool:
+    return call.step.name == "release"
+
+
+def is_resource_write(call: Call) -> bool:
+    return call.side == "kubernetes" and call.write and not is_event(call)
+
+
+def is_watch(call: Call) -> bool:
+    return call.watch
+
+
+def is_list(call: Call) -> bool:
+    return call.side == "kubernetes" and call.verb == "GET" and call.path.split("?")[0].endswith("jobs")
+
+
+REFUSALS: list[tuple[str, Fault, bool]] = [
+    ("409", answering(409, "Conflict"), False),
+    ("429", answering(429, "TooManyRequests", **{"Retry-After": "1"}), False),
+    ("500", answering(500, "InternalError"), False),
+    ("503", answering(503, "ServiceUnavailable"), False),
+    ("403 by a quota or a webhook", answering(403, "Forbidden", "exceeded quota"), False),
+    ("422", answering(422, "Invalid"), False),
+    ("broken before", no_answer, False),
+    ("broken after", no_answer, True),
+    ("500 although it was done", answering(500, "InternalError"), True),
+    ("504 although it was done", answering(504, "Timeout"), True),
+]
+
+
+@pytest.mark.parametrize(("name", "answer", "done"), REFUSALS, ids=[row[0] for row in REFUSALS])
+async def test_each_write_fails_twice(world: World, name: str, answer: Fault, done: bool) -> None:
+    """Whatever write it is: intent, status, event, release."""
+    operator = await world.start()
+    seen: dict[str, int] = {}
+
+    def twice(call: Call) -> bool:
+        if call.side != "kubernetes" or not call.write:
+            return False
+        seen[call.step.name] = seen.get(call.step.name, 0) + 1
+        return seen[call.step.name] <= 2
+
+    operator.gate.fail(twice, answer, after=done)
+    await world.create()
+    await running(world)
+    await world.delete()
+    await world.until_gone()
+    assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
+    assert len(operator.gate.writes()) < 40
+
+
+async def test_status_writes_are_refused_for_a_while(world: World) -> None:
+    """The job goes on, is not submitted again, and the status is true once it can be written."""
+    operator = await world.start()
+    refusal = operator.gate.fail(is_status, answering(403, "Forbidden", "a webhook says no"))
+    await world.create()
+    await until(lambda: refusal.hits >= 4, what="some refusals", report=world.report)
+    job = world.truth.jobs()[0]
+    world.lab.service.force(job.job_id, "RUNNING", project=world.project)
+    await until(lambda: refusal.hits >= 5, what="one more refusal", report=world.report)
+    operator.gate.mend()
+    await world.until_state("RUNNING")
+    assert refusal.hits <= 9  # it is tried again ever more slowly, even though the job is polled
+    assert [method for method, _ in world.truth.applied()] == ["create"]
+
+
+async def test_events_are_refused(world: World) -> None:
+    operator = await world.start()
+    operator.gate.fail(is_event, answering(403, "Forbidden"))
+    await world.create()
+    await running(world)
+    await to_end(world)
+    assert await world.events() == []
+
+
+async def test_a_status_write_that_hangs_holds_up_no_other_resource(world: World) -> None:
+    operator = await world.start()
+    stuck = operator.gate.fail(lambda call: is_status(call) and "/stuck/" in call.path, hang)
+    await world.create(name="stuck")
+    await until(lambda: stuck.hits, what="a write that hangs", report=world.report)
+    await world.create()
+    await running(world)
+    await to_end(world)
+    operator.gate.mend()
+    operator.gate.cut(lambda call: "/stuck/" in call.path)
+    await world.until_state("QUEUED", name="stuck")
+
+
+async def test_watches_are_cut_again_and_again(world: World) -> None:
+    operator = await world.start()
+    cutting = asyncio.create_task(_cut(operator.gate))
+    try:
+        await world.create({"labels": {"team": "a"}})
+        await queued(world)
+        await world.patch_spec(labels={"team": "b"})
+        await world.until(lambda: world.status().get("labels", {}).get("team") == "b", "the labels")
+        await running_from_queued(world)
+        await world.delete()
+        await world.until_gone()
+    finally:
+        cutting.cancel()
+
+
+async def _cut(gate: Gate) -> None:
+    while True:
+        gate.cut_watches()
+        await asyncio.sleep(0.15)
+
+
+EXPIRED = json.dumps(
+    {
+        "type": "ERROR",
+        "object": {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "status": "Failure",
+            "reason": "Expired",
+            "code": 410,
+        },
+    }
+).encode()
+
+
+async def test_the_version_is_too_old(world: World) -> None:
+    """410 Gone, in the stream: what happened meanwhile is found by a new list."""
+    operator = await world.start()
+    await world.create()
+    await queued(world)
+    blocked = operator.gate.fail(is_watch, answering(503, "ServiceUnavailable"))
+    operator.gate.edit = lambda _: [EXPIRED + b"\n"]  # one line for each watch that is open or comes
+    world.force("RUNNING")
+    await world.until_state("RUNNING")
+    await until(lambda: blocked.hits, what="the watches are cut", report=world.report)
+    await world.delete()
+    operator.gate.edit = lambda line: [line]
+    operator.gate.mend()
+    await world.until_gone()
+
+
+async def test_a_watch_that_has_died_in_silence(world: World) -> None:
+    """Nothing comes through, and nothing is closed: the periodic list brings what the watch does not."""
+    world.settings |= RESYNC
+    operator = await world.start()
+    await operator.until_watching()
+    operator.gate.edit = lambda _: []
+    await world.create({"labels": {"team": "a"}})
+    await queued(world)
+    await world.patch_spec(labels={"team": "b"})
+    await world.until(lambda: world.status().get("labels", {}).get("team") == "b", "the labels")
+    await running_from_queued(world)
+    await world.patch_spec(suspend=True)
+    await world.until_state("CANCELLED")
+    await world.patch_spec(suspend=False)
+    await world.until(lambda: world.status().get("attempt") == 2, "a second attempt")
+    await world.delete()
+    await world.until_gone()
+
+
+async def test_events_of_the_watch_are_lost_and_repeated(world: World) -> None:
+    world.settings |= RESYNC
+    operator = await world.start()
+    count = 0
+    kept: list[bytes] = []
+
+    def edit(line: bytes) -> list[bytes]:
+        nonlocal count
+        count += 1
+        kept.append(line)
+        return [] if count % 3 == 0 else [line, *kept[-3:]]
+
+    operator.gate.edit = edit
+    await world.create()
+    await running(world)
+    await world.patch_spec(suspend=True)
+    await world.until_state("CANCELLED")
+    await world.patch_spec(suspend=False)
+    await world.until(lambda: world.status().get("attempt") == 2, "a second attempt")
+    await running(world)
+    await world.delete()
+    await world.until_gone()
+    assert [method for method, _ in world.truth.applied()] == ["create", "cancel", "create", "cancel"]
+
+
+async def test_a_resource_that_went_away_unseen_is_forgotten(world: World) -> None:
+    """Somebody takes the finalizer off while nothing is watched: the operator polls its job no more."""
+    world.settings |= RESYNC
+    operator = await world.start()
+    await world.create()
+    await running(world)
+    operator.gate.edit = lambda _: []
+    await world.patch({"metadata": {"finalizers": None}})
+    await world.delete()
+    await until(lambda: world.object() is None, what="it is gone", report=world.report)
+
+    def quiet() -> bool:
+        newest = [call.time for call in operator.gate.calls if call.step.name == "get"][-1]
+        return asyncio.get_running_loop().time() > newest + 1
+
+    await until(quiet, what="the job is polled no more", report=world.report)
+    job = world.truth.jobs()[0]
+    world.lab.service.force(job.job_id, "SUCCEEDED", project=world.project)  # nobody cancels it any more
+
+
+async def test_deleted_while_the_operator_cannot_reach_the_api_server(world: World) -> None:
+    operator = await world.start()
+    await world.create()
+    await running(world)
+    await operator.gate.shut("kubernetes")
+    await world.delete()
+    await asyncio.sleep(1.5)
+    await operator.gate.open("kubernetes")
+    await world.until_gone()
+    assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
+
+
+async def test_submitted_while_the_api_server_goes_away(world: World) -> None:
+    """The create call is made, and its outcome cannot be written down until the API server is back."""
+    operator = await world.start()
+
+    async def shut() -> None:
+        await operator.gate.shut("kubernetes")
+
+    operator.gate.fail(lambda call: call.step.name == "create", _then(shut), times=1, after=True)
+    await world.create()
+    await until(lambda: world.truth.jobs(), what="the job", report=world.report)
+    await asyncio.sleep(1)
+    world.lab.service.force(world.truth.jobs()[0].job_id, "RUNNING", project=world.project)
+    await operator.gate.open("kubernetes")
+    await world.until_state("RUNNING")
+    assert [method for method, _ in world.truth.applied()] == ["create"]
+
+
+def _then(act: Callable[[], Awaitable[None]]) -> Fault:
+    async def answer(_: Call) -> None:
+        await act()
+
+    return answer
+
+
+@pytest.mark.parametrize("muted", [False, True], ids=["watched", "unwatched"])
+async def test_made_again_under_its_name_within_a_second(world: World, muted: bool) -> None:
+    world.settings |= RESYNC
+    operator = await world.start()
+    await world.create()
+    await running(world)
+    first = world.uid()
+    if muted:
+        operator.gate.edit = lambda _: []
+    await world.delete()
+    await world.until_gone()
+    await world.create()
+    await world.until(lambda: world.uid() not in ("", first), "another resource")
+    await queued(world)
+    jobs = world.truth.jobs()
+    assert [job.owned(uid) for job, uid in zip(jobs, (first, world.uid()), strict=True)] == [True, True]
+    assert world.status()["jobId"] == jobs[1].job_id
+    assert jobs[1].state == "QUEUED"
+
+
+async def test_made_again_before_the_operator_has_seen_that_it_went(world: World) -> None:
+    """The finalizer is taken off by force: the successor gets a job of its own, the old one is left alone."""
+    operator = await world.start()
+    await world.create()
+    await running(world)
+    first = world.uid()
+    held = operator.gate.fail(is_watch, hang)
+    operator.gate.cut_watches()
+    await until(lambda: held.hits, what="no watch", report=world.report)
+    await world.patch({"metadata": {"finalizers": None}})
+    await world.delete()
+    await world.create()
+    await world.until(lambda: world.uid() not in ("", first), "another resource")
+    world.force_of(first, "SUCCEEDED")
+    operator.gate.mend()
+    operator.gate.cut_watches()
+    await queued(world)
+    assert len(world.truth.jobs()) == 2
+
+
+async def test_stale_list_after_a_restart(world: World) -> None:
+    """A new process is shown the past by an API server that lags behind, and must not act it out again."""
+    await world.start()
+    await world.create()
+    path = world.lab.cluster.path(TRAINING_JOB.name, world.namespace)
+    past = [await world.lab.cluster.request("GET", path)]
+    await running(world)
+    past.append(await world.lab.cluster.request("GET", path))
+    await world.patch_spec(suspend=True)
+    await world.until_state("CANCELLED")
+    past.append(await world.lab.cluster.request("GET", path))
+    await world.patch_spec(suspend=False)
+    await world.until(lambda: world.status().get("attempt") == 2, "a second attempt")
+    await running(world)
+    for moment in past:
+        await world.operator.process.kill()
+        operator = await world.start()
+        _show(operator.gate, moment)
+        await until(partial(_settled, operator.gate), what="it has acted", report=world.report)
+        operator.gate.mend()
+        operator.gate.cut_watches()
+        await world.settle()
+    await to_end(world)
+    assert [method for method, _ in world.truth.applied()] == ["create", "cancel", "create"]
+
+
+def _show(gate: Gate, moment: object) -> None:
+    async def answer(_: Call) -> web.StreamResponse:
+        return web.json_response(moment)
+
+    gate.fail(lambda call: is_list(call) and not call.watch, answer)
+    gate.fail(is_watch, hang)
+
+
+def _settled(gate: Gate) -> bool:
+    """It has listed, and has been waiting for a while."""
+    newest = gate.calls[-1].time if gate.calls else 0.0
+    listed = any(call.watch for call in gate.calls)
+    loop = asyncio.get_running_loop()
+    reads = [call for call in gate.calls if call.side == "service"]
+    return listed and loop.time() > newest + (0.0 if len(reads) > 3 else 1.0)
+
+
+async def test_the_resource_definition_goes_and_comes_back(world: World) -> None:
+    """Its resources go with it, and their jobs are cancelled; new ones are seen without a restart."""
+    operator = await world.start()
+    await world.create()
+    await running(world)
+    crd = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{TRAINING_JOB.plural}.mljobs.dev"
+    definition = await world.lab.cluster.request("GET", crd)
+    await world.lab.cluster.request("DELETE", crd)
+    await until(lambda: world.object() is None, what="all resources are gone", report=world.report)
+    assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
+    await _until_removed(world, crd)
+    definition["metadata"] = {"name": definition["metadata"]["name"]}
+    definition.pop("status")
+    await asyncio.to_thread(world.lab.plane.apply, definition)
+    assert operator.process.running, operator.process.tail()
+    await world.create(name="second")
+    await world.until_state("QUEUED", name="second")
+
+
+async def _until_removed(world: World, path: str) -> None:
+    while True:
+        try:
+            await world.lab.cluster.request("GET", path)
+        except KubernetesError as error:
+            if error.status != 404:
+                raise
+            return
+        await asyncio.sleep(0.05)
