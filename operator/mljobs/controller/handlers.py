@@ -69,7 +69,9 @@ def registry(
         body: JsonObject = {**event["object"]}
         key = Key.of(body)
         if event["type"] == "DELETED":
-            store.drop(key, body["metadata"]["uid"])
+            left = store.gone(key, body["metadata"]["uid"], datetime.now(UTC), body)
+            if left:
+                changed(left)
         else:
             store.put(body)
         changed(key)

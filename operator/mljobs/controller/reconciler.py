@@ -165,6 +165,8 @@ class Reconciler:
         Returns:
             Whether there is nothing more to do now.
         """
+        if key.departed:
+            return await self._see_off(key, resource, decision)
         match decision:
             case Keep():
                 return True
@@ -185,6 +187,17 @@ class Reconciler:
                 self._keep(await self._writer.write(resource, status))
                 # what an announced suspension asks for is due at once, not when the watch brings it back
                 return not isinstance(decision, Suspend)
+
+    async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> bool:
+        """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""
+        match decision:
+            case Look() | Cancel():
+                known = await self._effects.carry_out(decision, resource, self._store.observation(key))
+                self._store.observe(key, resource.uid, known)
+                return False
+            case Keep() | Release():
+                self._store.drop(key, resource.uid)
+        return True
 
     def _pause(self, decision: Decision) -> float | None:
         if not isinstance(decision, Wait):
@@ -226,6 +239,8 @@ class Reconciler:
         try:
             body = await self._kube.get(*key)
         except Gone:
-            self._store.drop(key, resource.uid)
+            left = self._store.gone(key, resource.uid, self._clock())
+            if left:
+                self._queue.add(left)
         else:
             self._store.put(body)

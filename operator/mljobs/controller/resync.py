@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube import Kube, KubeError
@@ -69,5 +70,6 @@ class Resync:
         scope = None if namespace is None else frozenset({namespace})
         for key in self._store.ghosts(kind, scope, living, version):
             logger.info("%s %s/%s went away unseen", *key)
-            self._store.drop(key, self._store.uid(key))
-            self._changed(key)
+            left = self._store.gone(key, self._store.uid(key), datetime.now(UTC))
+            for one in (key, *([left] if left else [])):
+                self._changed(one)

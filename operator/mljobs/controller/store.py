@@ -2,23 +2,33 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from mljobs.api.base import JsonObject
 from mljobs.domain.observation import Observation
+from mljobs.domain.resource import Resource, timestamp
 
 GONE_KEPT = 10_000
 """Resources that are known to be gone; more than go away while one list is under way."""
 
 
+_DEPARTED = "@"
+"""Sets a uid apart from the name, which cannot hold this character."""
+
+
 class Key(NamedTuple):
-    """Names a resource in the cluster."""
+    """Names a resource in the cluster, or one that has departed; see `Store.gone`."""
 
     kind: str
     namespace: str
     name: str
+
+    @property
+    def departed(self) -> bool:
+        """Whether the object is gone, and only its job is still to be ended."""
+        return _DEPARTED in self.name
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "Key":
@@ -102,6 +112,37 @@ class Store:
         del self._entries[key]
         return True
 
+    def gone(self, key: Key, uid: str, now: datetime, last: JsonObject | None = None) -> Key | None:
+        """Forget a resource that is gone, unless it went past our finalizer: its job must end all the same.
+
+        The API server does not see a finalizer that is set while it carries out a delete call. Such a
+        resource stays under a key of its own, as one that is being deleted and whose create call may be
+        under way.
+
+        Args:
+            key: of the resource.
+            uid: of the object that is gone.
+            now: the time.
+            last: how the object was at its end, where that is known.
+
+        Returns:
+            The key to work on; None where nothing is left to do.
+        """
+        entry = self._entries.get(key)
+        known = entry if entry and entry.uid == uid else None
+        self.drop(key, uid)
+        if known is None or key.departed:
+            return None
+        body = last or known.body
+        resource = Resource.parse(body)
+        if resource.deleting or not resource.held:
+            return None
+        left = key._replace(name=f"{key.name}{_DEPARTED}{uid}")
+        metadata = {**body["metadata"], "deletionTimestamp": timestamp(now)}
+        observation = replace(known.observation.about(resource.target), doubtful_at=now)
+        self._entries[left] = _Entry({**body, "metadata": metadata}, observation)
+        return left
+
     def observation(self, key: Key) -> Observation:
         """What was seen of the job of the resource under a key."""
         entry = self._entries.get(key)
@@ -122,6 +163,7 @@ class Store:
             key
             for key, entry in self._entries.items()
             if key.kind == kind
+            and not key.departed
             and (namespaces is None or key.namespace in namespaces)
             and entry.version <= listed
             and (key, entry.uid) not in living
