@@ -9,13 +9,11 @@ from pathlib import Path
 import pytest
 from pydantic.alias_generators import to_camel
 from tests.unit.docs.markdown import DOCS, ROOT, Block, blocks, pages, prose
-from typer import Typer
 from typer.main import get_command
 
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.cli import docs_pages
 from mljobs.cli.app import app
-from mljobs.cli.check import check
 from mljobs.cli.plugin import app as plugin
 from mljobs.config import Settings
 from mljobs.domain import resource
@@ -180,10 +178,6 @@ def test_every_target_of_make_exists() -> None:
 @pytest.mark.parametrize(("program", "tool"), [("mljobs", app), ("kubectl mljobs", plugin)])
 def test_every_command_of_ours_exists(program: str, tool: object) -> None:
     known = dict(get_command(tool).commands)  # type: ignore[arg-type,attr-defined]
-    if "check" not in known:
-        alone = Typer()
-        alone.command()(check)
-        known["check"] = get_command(alone)
     called = commands(program)
     assert called
     for words in called:
