@@ -46,7 +46,7 @@ class Options:
         poll_interval: seconds between two rounds of polls.
         resync_interval: seconds between two complete lists of the resources.
         workers: resources that are worked on at once.
-        connections: to the API server, at the most, for the watch and for the rest each.
+        connections: to the API server, at the most, for lists and for the rest each; watches have their own.
         host: the address that metrics and health are served at.
         port: their port; 0 takes a free one.
         drain: seconds that the work under way has at the end.
@@ -168,7 +168,9 @@ async def _act(
     watches = {kind.plural: Pulse(f"the watch of {kind.plural}", WATCH_SILENCE) for kind in KINDS.values()}
     health.pulses = [polls, *watches.values()]
     health.longest = reconciler.longest
-    registry = handlers.registry(store, queue.add, connections=options.connections, pulses=watches)
+    # a watch keeps its connection, and there is one for each kind and namespace
+    connections = options.connections + len(KINDS) * max(1, len(options.namespaces))
+    registry = handlers.registry(store, queue.add, connections=connections, pulses=watches)
     await _supervise(
         watch=lambda stop: _watch(registry, health, options, stop),
         loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],
