@@ -91,16 +91,17 @@ def _trespasses(world: World, jobs: list[CloudJob], resources: dict[str, Resourc
     return [
         f"I4: {method} of {job_id}, which is not ours"
         for operator in world.operators
-        for method, job_id in _touched(operator.gate.calls)
+        for method, job_id in _touched(operator.gate.calls, world.project)
         if job_id in {job.job_id for job in jobs} - ours - adopted
     ]
 
 
-def _touched(calls: list[Any]) -> list[tuple[str, str]]:
+def _touched(calls: list[Any], project: str) -> list[tuple[str, str]]:
     return [
         (call.step.name, call.path.partition("?")[0].rsplit("/", 1)[-1].partition(":")[0])
         for call in calls
-        if call.side == "service" and call.step.name in ("cancel", "patch", "setIamPolicy")
+        if call.side == "service" and f"/projects/{project}/" in call.path
+        if call.step.name in ("cancel", "patch", "setIamPolicy")
     ]
 
 

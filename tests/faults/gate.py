@@ -119,6 +119,7 @@ class Rule:
         answer: instead of the true one.
         times: how many requests; None for all.
         after: whether the request is passed on, so that it takes effect and only its answer is replaced.
+        late: whether even the true answer is passed on, once `answer` has ended; with `after`.
         hits: requests so far.
     """
 
@@ -126,6 +127,7 @@ class Rule:
     answer: Fault
     times: int | None = None
     after: bool = False
+    late: bool = False
     hits: int = 0
 
     def befalls(self, call: Call) -> bool:
@@ -264,9 +266,10 @@ class Gate:
         *,
         times: int | None = None,
         after: bool = False,
+        late: bool = False,
     ) -> Rule:
         """Let requests go wrong from now on."""
-        rule = Rule(matches, answer, times, after)
+        rule = Rule(matches, answer, times, after, late)
         self.rules.append(rule)
         return rule
 
@@ -360,7 +363,8 @@ class Gate:
         if await self._spring(answered(call), "after"):
             return _dropped(request)
         if rule and rule.after:
-            response = await rule.answer(call)
+            instead = await rule.answer(call)
+            response = response if rule.late else instead
         return response or _dropped(request)
 
     async def _forward(

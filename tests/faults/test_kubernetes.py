@@ -363,6 +363,16 @@ def _settled(gate: Gate) -> bool:
     return listed and loop.time() > newest + (0.0 if len(reads) > 3 else 1.0)
 
 
+async def test_each_of_many_namespaces_is_watched(lab: Lab) -> None:
+    """However few connections are allowed: a watch that waited for one would never begin, in silence."""
+    namespaces = [await lab.namespace() for _ in range(6)]
+    few = {"MLJOBS_KUBERNETES_CONNECTIONS": "2"}
+    operator = await lab.start(namespaces, project="team", settings=few)
+    await until(
+        lambda: sum(call.watch for call in operator.gate.calls) == 2 * len(namespaces), what="all watches"
+    )
+
+
 async def test_the_resource_definition_goes_and_comes_back(world: World) -> None:
     """Its resources go with it, and their jobs are cancelled; new ones are seen without a restart."""
     operator = await world.start()

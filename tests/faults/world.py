@@ -45,6 +45,8 @@ class World:
         operators: every operator of the run, the newest last.
         freed: each removal of a finalizer.
         waits: how long each wait of the scenario took after the newest start of an operator.
+        rules: the faults, which outlive the process that met them.
+        spec: what every resource of the run has in its spec.
     """
 
     lab: Lab
@@ -57,6 +59,8 @@ class World:
     freed: list[Freed] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
+    spec: Json = field(default_factory=dict)
+    _mine: list[Rule] = field(default_factory=list)
 
     @property
     def project(self) -> str:
@@ -80,7 +84,7 @@ class World:
         return operator
 
     def _share_rules(self, gate: Gate) -> None:
-        gate.rules = self.rules  # faults outlive the process that met them
+        gate.rules = self.rules
 
     async def _observe(self, call: Call) -> None:
         metadata = (call.body or {}).get("metadata") if isinstance(call.body, dict) else None
@@ -102,7 +106,7 @@ class World:
         return made
 
     async def create(self, spec: Json | None = None, *, name: str = NAME, **annotations: str) -> None:
-        manifest = self.manifest(spec, name=name, **annotations)
+        manifest = self.manifest({**self.spec, **(spec or {})}, name=name, **annotations)
         await self.lab.cluster.request(
             "POST", self.lab.cluster.path(self.kind.name, self.namespace), manifest
         )
@@ -137,11 +141,16 @@ class World:
 
         def matches(call: Call) -> bool:
             named = (call.body or {}).get("jobId", "") if method == "create" else call.path
-            return call.side == "service" and call.step.name == method and only in named
+            mine = call.side == "service" and f"/projects/{self.project}/" in call.path
+            return mine and call.step.name == method and only in named
 
         rule = Rule(matches, answer, times, after)
-        self.rules.append(rule)
+        self._add(rule)
         return rule
+
+    def _add(self, rule: Rule) -> None:
+        self._mine.append(rule)
+        self.rules.append(rule)
 
     def before(self, method: str, act: Callable[[], None]) -> None:
         """Let something happen right before the first call of a method of the service."""
@@ -149,16 +158,19 @@ class World:
 
         def matches(call: Call) -> bool:
             nonlocal done
-            if not done and call.side == "service" and call.step.name == method:
+            mine = call.side == "service" and f"/projects/{self.project}/" in call.path
+            if not done and mine and call.step.name == method:
                 done = True
                 act()
             return False
 
-        self.rules.append(Rule(matches, no_answer))
+        self._add(Rule(matches, no_answer))
 
     def mend(self) -> None:
-        """End all faults."""
-        self.rules.clear()
+        """End all faults of this run."""
+        for rule in self._mine:
+            self.rules.remove(rule)
+        self._mine.clear()
 
     def force_of(self, uid: str, state: str) -> None:
         """Move the job of a resource on that may be gone."""
