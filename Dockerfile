@@ -27,7 +27,7 @@ COPY operator/ operator/
 COPY deploy/ deploy/
 RUN /tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /tools/bin/pip --python /opt/mljobs/bin/python3 install --quiet --no-deps --no-compile --no-index \
-        /wheels/*.whl
+        --find-links /wheels mljobs-operator
 RUN /opt/mljobs/bin/python3 deploy/image/trim.py /opt/mljobs /usr/bin/python3
 
 FROM ${RUNTIME_IMAGE}${RUNTIME_DIGEST:+@${RUNTIME_DIGEST}}

@@ -5,7 +5,7 @@
 #
 # localhost/mljobs-test-build: Debian 12 with python3 and venv, in place of python:3.11-slim-bookworm.
 # localhost/mljobs-test-runtime: the packages of gcr.io/distroless/python3-debian12, unpacked as that image
-# does it: no dpkg, no shell but the one that Python's package asks for, a user 65532.
+# does it: no dpkg, no shell, a user 65532.
 set -euo pipefail
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
 SUITE=bookworm

@@ -1,7 +1,9 @@
 """A release on a real API server: installed, upgraded with other CRDs, rolled back, uninstalled with jobs."""
 
+import os
 import re
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +22,7 @@ from tests.e2e.chart.support_chart import (
     reach,
 )
 from tests.e2e.support import Json, Kubectl, Namespace, connect, eventually, of_kind, training
-from tests.e2e.support_stack import Emulator
+from tests.e2e.support_stack import MLJOBS, Emulator
 
 from mljobs import __version__
 from mljobs.api.resources import KINDS, Kind
@@ -225,18 +227,91 @@ def test_after_uninstall_jobs_go_on_and_a_new_release_takes_them_over(
     ]
 
 
-def test_crds_go_with_the_release_only_if_they_are_not_kept(release: Release, plane: ControlPlane) -> None:
+def crds_left(release: Release) -> list[Json]:
+    return [crd for crd in release.get(CRD_PATH)["items"] if crd["metadata"]["name"] in CRDS]
+
+
+def test_crds_go_with_the_release_only_if_they_are_not_kept(release: Release) -> None:
     release.install({"crds": {"keep": False}})
     release.uninstall()
+    eventually(lambda: crds_left(release), lambda left: not left, what="the CRDs are gone")
+
+
+def test_crds_that_are_not_kept_hang_in_deletion_while_jobs_run(
+    release: Release,
+    emulator: Emulator,
+    operators: Callable[[Release], ReleasedOperator],
+    team: Callable[[], Namespace],
+) -> None:
+    release.install(reach(emulator, crds={"keep": False}))
+    operator = operators(release)
+    job = team().create(training("running"))
+    job_id = job.job_id
+    operator.stop()
+    release.uninstall()
+    eventually(lambda: job.metadata().get("deletionTimestamp"), what="the resource is asked to go")
+    assert "trainingjobs.mljobs.dev" in [crd["metadata"]["name"] for crd in crds_left(release)]
+    assert emulator.job(job_id)["state"] == "QUEUED"
+    job.patch({"metadata": {"finalizers": None}})
+    eventually(lambda: crds_left(release), lambda left: not left, what="the CRDs are gone")
+
+
+def test_another_release_takes_kept_crds_over(
+    release: Release, cluster_helm: Helm, plane: ControlPlane
+) -> None:
+    release.install()
+    release.uninstall()
+    other = Release(cluster_helm, plane, "other")
+    refused = cluster_helm.run("install", "r", str(CHART), "--namespace=other", "--create-namespace")
+    assert "cannot be imported into the current release" in refused.stderr
+    other.install(None, "--take-ownership")
+    assert other.deployment()
+    other.uninstall()
+
+
+def test_two_releases_share_the_crds(release: Release, cluster_helm: Helm, plane: ControlPlane) -> None:
+    for name in ("team-a", "team-b", "second"):
+        plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    release.install({"watchNamespaces": ["team-a"]})
+    second = Release(cluster_helm, plane, "second")
+    second.install({"watchNamespaces": ["team-b"], "crds": {"enabled": False}, "rbac": {"aggregate": False}})
+    second.uninstall()
+    assert len(crds_left(release)) == len(CRDS)
+    assert release.deployment()
+
+
+def test_the_pod_of_helm_test_finds_all_that_is_needed(
+    helm: Helm,
+    release: Release,
+    emulator: Emulator,
+    operators: Callable[[Release], ReleasedOperator],
+    admin_kubectl: Kubectl,
+    tmp_path: Path,
+) -> None:
+    """Its command, as a process with the release's ServiceAccount: there is no kubelet to run the Pod."""
+    values = reach(emulator)
+    release.install(values)
+    operator = operators(release)
     eventually(
-        lambda: [
-            crd["metadata"]["name"]
-            for crd in release.get(CRD_PATH)["items"]
-            if crd["metadata"]["name"] in CRDS
-        ],
-        lambda left: not left,
-        what="the CRDs are gone",
+        lambda: admin_kubectl.run("get", "lease", FULLNAME, "-n", NAMESPACE).returncode,
+        lambda code: code == 0,
+        what="the Lease",
     )
+    (container,) = helm.render(values).one("Pod")["spec"]["containers"]
+    command, given = container["args"][0], container["args"][1]
+    assert given == "--config=/etc/mljobs/config/config.yaml"
+    env = {**os.environ, "KUBECONFIG": str(operator.kubeconfig)}
+    file = f"--config={operator.log.parent / 'config.yaml'}"
+    done = subprocess.run(
+        [*MLJOBS, command, file], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    admin_kubectl.out("delete", "rolebinding", f"{FULLNAME}-lease", "-n", NAMESPACE)
+    done = subprocess.run(
+        [*MLJOBS, command, file], capture_output=True, text=True, timeout=60, check=False, env=env
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "leases" in done.stdout
 
 
 def test_the_cluster_roles_of_users_get_both_kinds(
