@@ -1,6 +1,6 @@
 """Deleting a resource while nothing listens at the service's address any more."""
 
-from tests.e2e.support import Namespace, training
+from tests.e2e.support import Namespace, condition, training
 from tests.e2e.support_stack import PROJECT, Emulator
 
 
@@ -9,8 +9,11 @@ def test_force_release_is_the_way_out(namespace: Namespace, emulator: Emulator) 
     job_id, uid = job.job_id, job.uid
     emulator.kill()
     job.delete()
-    shown = job.until_condition("Reconciling", "True", "ServiceUnavailable")
-    assert emulator.url.removeprefix("http://") in shown["message"]
+    job.until_condition("Reconciling", "True", "ServiceUnavailable")
+    address = emulator.url.removeprefix("http://")
+    job.until_status(
+        lambda status: address in condition(status, "Reconciling")["message"], f"{address} cannot be reached"
+    )
     assert job.metadata()["finalizers"] == ["mljobs.dev/cancel-job"]
     job.annotate(**{"mljobs.dev/force-release": "true"})
     job.until_gone()
