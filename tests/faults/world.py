@@ -223,7 +223,7 @@ class World:
         await self.until(lambda: any(accept(job) for job in self.truth.jobs()), what)
 
     async def settle(self, quiet: float = QUIET) -> None:
-        """Wait until the newest operator watches, and nobody has written for a while (I6)."""
+        """Wait until the newest operator watches, and nobody has written for a while but the Lease (I6)."""
         await until(
             lambda: self.operator.watching and self.operator.process.running,
             what="an operator watches",
@@ -233,7 +233,15 @@ class World:
         deadline = loop.time() + PATIENCE
 
         def latest() -> float:
-            return max((call.time for one in self.operators for call in one.gate.writes()), default=0.0)
+            return max(
+                (
+                    call.time
+                    for one in self.operators
+                    for call in one.gate.writes()
+                    if "lease" not in call.path
+                ),
+                default=0.0,
+            )
 
         def busy() -> bool:
             return any(call.write and not call.status for call in self.operator.gate.calls)
