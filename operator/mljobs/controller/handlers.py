@@ -44,10 +44,33 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
+def take(
+    event: str | None, body: JsonObject, store: Store, changed: Callable[[Key], None], now: datetime
+) -> None:
+    """Take in one event of the watch.
+
+    Args:
+        event: `DELETED`, or anything else for an object that is there.
+        body: the object.
+        store: keeps it.
+        changed: called with each key that there is something new of.
+        now: the time.
+    """
+    key = Key.of(body)
+    if event == "DELETED":
+        left = store.gone(key, body["metadata"]["uid"], now, body)
+        if left:
+            changed(left)
+    else:
+        store.put(body)
+    changed(key)
+
+
 def registry(
     store: Store,
     changed: Callable[[Key], None],
     *,
+    clock: Callable[[], datetime],
     connections: int,
     pulses: Mapping[str, Pulse],
 ) -> kopf.OperatorRegistry:
@@ -56,6 +79,7 @@ def registry(
     Args:
         store: gets each object that the watch brings.
         changed: called with the key of each resource that the watch speaks of.
+        clock: the time, with a zone.
         connections: open at once for kopf's own calls, at the most.
         pulses: by plural; each beats when a list or watch of its kind is asked for.
     """
@@ -66,15 +90,7 @@ def registry(
         return await _login(connections, pulses, **arguments)
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        body: JsonObject = {**event["object"]}
-        key = Key.of(body)
-        if event["type"] == "DELETED":
-            left = store.gone(key, body["metadata"]["uid"], datetime.now(UTC), body)
-            if left:
-                changed(left)
-        else:
-            store.put(body)
-        changed(key)
+        take(event["type"], {**event["object"]}, store, changed, clock())
 
     for kind in KINDS.values():
         kopf.on.event(GROUP, VERSION, kind.plural, registry=handlers, id="observe")(observe)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube import Kube, KubeError
@@ -20,6 +20,7 @@ class Resync:
         store: what is compared.
         changed: called with each key whose object is new, newer or gone.
         interval: seconds between lists.
+        clock: the time, with a zone.
         namespaces: those that are watched; none: all.
     """
 
@@ -30,12 +31,14 @@ class Resync:
         changed: Callable[[Key], None],
         *,
         interval: float,
+        clock: Callable[[], datetime],
         namespaces: Sequence[str] = (),
     ) -> None:
         self._kube = kube
         self._store = store
         self._changed = changed
         self._interval = interval
+        self._clock = clock
         self._namespaces = namespaces
 
     async def run(self) -> None:
@@ -70,6 +73,6 @@ class Resync:
         scope = None if namespace is None else frozenset({namespace})
         for key in self._store.ghosts(kind, scope, living, version):
             logger.info("%s %s/%s went away unseen", *key)
-            left = self._store.gone(key, self._store.uid(key), datetime.now(UTC))
+            left = self._store.gone(key, self._store.uid(key), self._clock())
             for one in (key, *([left] if left else [])):
                 self._changed(one)

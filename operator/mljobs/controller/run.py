@@ -164,13 +164,22 @@ async def _act(
         clock=utc_now,
         metrics=metrics,
     )
-    resync = Resync(kube, store, queue.add, interval=options.resync_interval, namespaces=options.namespaces)
+    resync = Resync(
+        kube,
+        store,
+        queue.add,
+        interval=options.resync_interval,
+        clock=utc_now,
+        namespaces=options.namespaces,
+    )
     watches = {kind.plural: Pulse(f"the watch of {kind.plural}", WATCH_SILENCE) for kind in KINDS.values()}
     health.pulses = [polls, *watches.values()]
     health.longest = reconciler.longest
     # a watch keeps its connection, and there is one for each kind and namespace
     connections = options.connections + len(KINDS) * max(1, len(options.namespaces))
-    registry = handlers.registry(store, queue.add, connections=connections, pulses=watches)
+    registry = handlers.registry(
+        store, queue.add, clock=utc_now, connections=connections, pulses=watches
+    )
     await _supervise(
         watch=lambda stop: _watch(registry, health, options, stop),
         loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],

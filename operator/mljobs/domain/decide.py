@@ -130,7 +130,7 @@ def _refused(resource: Resource, observation: Observation, policy: Policy, now: 
             f"Choose another spec.jobId.",
         )
     trouble = observation.troubles.get(Method.CREATE)
-    if trouble and isinstance(trouble.error, errors.Rejected):
+    if trouble and isinstance(trouble.error, errors.Rejected) and trouble.generation == intent.generation:
         if _in_doubt(resource, observation, policy):
             return _settle_doubt(intent.target, observation, policy, now)
         return Stall(

@@ -159,7 +159,7 @@ FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Throttled: 5,
     errors.Denied: 30,
 }
-"""Seconds before the first retry, by what was wrong. What is not here is asked again after a second."""
+"""Seconds before the first retry, by what was wrong."""
 
 LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Unavailable: 20,
@@ -167,6 +167,9 @@ LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Denied: 300,
 }
 """Seconds between retries at the most, unless the service asked for more."""
+
+OTHERWISE = (1.0, 60.0)
+"""Both, for what is not named above."""
 
 
 def retry_delay(error: errors.JobServiceError, count: int, jitter: float) -> timedelta:
@@ -177,8 +180,8 @@ def retry_delay(error: errors.JobServiceError, count: int, jitter: float) -> tim
         count: from 1.
         jitter: 0 to 1, the share of the second half of the delay that is added.
     """
-    first = FIRST_DELAY.get(type(error), 1)
-    longest = LONGEST_DELAY.get(type(error), 60)
+    first = FIRST_DELAY.get(type(error), OTHERWISE[0])
+    longest = LONGEST_DELAY.get(type(error), OTHERWISE[1])
     delay = min(first * 2 ** min(count - 1, 10), longest)
     wished = error.retry_after if isinstance(error, errors.Throttled) else None
     return timedelta(seconds=max(delay * (0.5 + jitter / 2), wished or 0))

@@ -89,7 +89,7 @@ def _unaccepted_part(
     if target is None or resource.recorded not in (None, target):
         return kept
     names = {"attempt": target.attempt, "jobId": target.job_id, "jobName": target.job_name}
-    if isinstance(decision, Stall):
+    if isinstance(decision, Stall | Hold | Refuse):
         return {key: value for key, value in kept.items() if key not in names}
     return {**kept, **names} if observation.doubtful_at else kept
 
@@ -157,8 +157,10 @@ def _shown(
 ) -> dict[ConditionType, _Shown]:
     accepted = _accepted(resource, observation)
     shown = {
-        ConditionType.SUBMITTED: _submitted(resource, observation) if accepted else _unsubmitted(decision),
-        ConditionType.SUCCEEDED: _succeeded(resource, decision, status, accepted),
+        ConditionType.SUBMITTED: _submitted(resource, observation)
+        if accepted
+        else _unsubmitted(decision, observation),
+        ConditionType.SUCCEEDED: _succeeded(resource, observation, decision, status),
         ConditionType.RECONCILING: _reconciling(resource, decision, accepted),
         ConditionType.SUSPENDED: _suspended(resource, decision),
     }
@@ -178,21 +180,30 @@ def _submitted(resource: Resource, observation: Observation) -> _Shown:
     return _Shown("True", reason, f"{name}: {MEANING[reason]}")
 
 
-def _unsubmitted(decision: Settled) -> _Shown:
+def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
     match decision:
         case Refuse(problems):
             return _Shown("False", Reason.INVALID_SPEC, summary(problems))
         case Stall(reason, message):
             return _Shown("False", reason, message)
         case Wait(reason, message):
-            return _Shown("Unknown" if reason is Reason.OUTCOME_UNKNOWN else "False", reason, message)
+            unknown = reason is Reason.OUTCOME_UNKNOWN or _may_exist(observation)
+            return _Shown("Unknown" if unknown else "False", reason, message)
         case Hold():
             return _Shown("False", Reason.SUSPENDED)
         case _:
             return _Shown("False", Reason.PENDING)
 
 
-def _succeeded(resource: Resource, decision: Settled, status: JsonObject, accepted: bool) -> _Shown:
+def _may_exist(observation: Observation) -> bool:
+    """Whether a create call was not answered, or answered that the job exists, and nobody has seen it yet."""
+    created = observation.troubles.get(Method.CREATE)
+    exists = created is not None and isinstance(created.error, errors.AlreadyExists)
+    return exists or observation.doubtful_at is not None
+
+
+def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> _Shown:
+    accepted = _accepted(resource, observation)
     if isinstance(decision, Stall) and decision.reason is Reason.LOST:
         return _Shown("False", Reason.LOST, decision.message)
     if accepted and isinstance(decision, Finish):
@@ -204,7 +215,8 @@ def _succeeded(resource: Resource, decision: Settled, status: JsonObject, accept
                 "True" if state == "SUCCEEDED" else "False", _OUTCOMES[state], status.get("errorMessage", "")
             )
     if isinstance(decision, Wait | Refuse | Stall | Hold) and not accepted:
-        return _Shown("Unknown", _unsubmitted(decision).reason, _unsubmitted(decision).message)
+        unsubmitted = _unsubmitted(decision, observation)
+        return _Shown("Unknown", unsubmitted.reason, unsubmitted.message)
     return _Shown("Unknown", Reason.NOT_FINISHED)
 
 

@@ -149,6 +149,11 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
         observed(job=job()),
         Adopt,
     ),
+    "rejected, then mended, and the new intent is recorded": (
+        resource(intended=intent(generation=2), status=stalled("Rejected"), generation=2),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        Submit,
+    ),
     "running, and somebody has taken the finalizer off": (
         resource(intended=intent(), held=False, status=status()),
         observed(job=job()),

@@ -78,8 +78,9 @@ def _answers() -> Iterator[Observation]:
     )
     for method, failure in itertools.product(Method, failures):
         troubles = {method: Trouble(method, failure, 1, later(5))}
-        doubtful = {"doubtful_at": NOW} if isinstance(failure, errors.Unavailable) else {}
-        yield observed(troubles=troubles, **doubtful)
+        if not isinstance(failure, errors.Unavailable):
+            yield observed(troubles=troubles)
+        yield observed(troubles=troubles, doubtful_at=NOW)
         yield observed(troubles=troubles, job=job())
 
 
