@@ -113,8 +113,6 @@ class Cluster:
         self.writes += 1
         key = Key(resource.kind, resource.namespace, resource.name)
         before = self._same(key, resource)
-        if before["metadata"]["resourceVersion"] != resource.version:
-            raise Conflict(f"{key} has been modified")
         after = merge(before, {"metadata": metadata})
         added = set(after["metadata"].get("finalizers") or ()) - set(
             before["metadata"].get("finalizers") or ()
@@ -124,7 +122,7 @@ class Cluster:
         return self._replace(key, after, operator=True)
 
     def patch_status(self, resource: Resource, patch: Mapping[str, Any]) -> JsonObject:
-        """Merge into an object's status under a precondition on the uid."""
+        """Merge into an object's status under a precondition on uid and version."""
         self.writes += 1
         key = Key(resource.kind, resource.namespace, resource.name)
         before = self._same(key, resource)
@@ -134,6 +132,8 @@ class Cluster:
         body = self.objects.get(key)
         if body is None or body["metadata"]["uid"] != resource.uid:
             raise Gone(f"{key} with uid {resource.uid} not found")
+        if body["metadata"]["resourceVersion"] != resource.version:
+            raise Conflict(f"{key} has been modified")
         return body
 
     # --- what both have in common --------------------------------------------------------------------------

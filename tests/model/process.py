@@ -9,7 +9,9 @@ from tests.model.cluster import Cluster, ModelKube, WatchEvent
 from tests.model.service import ModelJobService, Service
 from tests.model.wire import Wire
 
+from mljobs.api.base import JsonObject
 from mljobs.controller.effects import Effects
+from mljobs.controller.handlers import take
 from mljobs.controller.metrics import Metrics
 from mljobs.controller.poller import Poller
 from mljobs.controller.reconciler import Reconciler
@@ -45,6 +47,7 @@ class Process:
     def __init__(self, cluster: Cluster, service: Service, wire: Wire, clock: Callable[[], datetime]) -> None:
         self._cluster = cluster
         self._wire = wire
+        self._clock = clock
         self.store = Store(clock())
         self.inbox: list[WatchEvent] = []
         self._told = 0
@@ -69,7 +72,7 @@ class Process:
             clock=clock,
             metrics=_METRICS,
         )
-        resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL)
+        resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock)
         runs = [poller.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]
 
@@ -109,13 +112,8 @@ class Process:
         """Handle an event that may have been handled long ago."""
         self._wire.loop.do(lambda: self._observe(event[0], copy.deepcopy(event[1])))
 
-    def _observe(self, event: str, body: dict[str, object]) -> None:
-        key = Key.of(body)
-        if event == "DELETED":
-            self.store.drop(key, body["metadata"]["uid"])  # type: ignore[index]
-        else:
-            self.store.put(body)
-        self._queue.add(key)
+    def _observe(self, event: str, body: JsonObject) -> None:
+        take(event, body, self.store, self._queue.add, self._clock())
 
     # --- the end -------------------------------------------------------------------------------------------
 

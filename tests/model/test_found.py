@@ -130,3 +130,33 @@ def test_the_finalizer_comes_back_after_it_was_replaced_away(world: World) -> No
     world.work()
     assert A not in world.cluster.objects
     assert [job.state for job in world.service.jobs.values() if job.maker] == ["CANCELLING"]
+
+
+def test_a_spec_can_be_changed_again_once_its_job_is_known_not_to_exist(world: World) -> None:
+    world.plan("service", "effects", "failed")
+    apply(world)
+    world.work()
+    assert resource(world).status["jobId"]
+    world.cluster.edit(A, spec={"suspend": True})
+    world.work(120)
+    assert resource(world).condition(ConditionType.SUSPENDED)["status"] == "True"
+    assert world.cluster.edit(A, spec={"projectId": "other"})
+
+
+def test_a_create_without_an_answer_stays_unknown_whatever_the_next_one_meets(world: World) -> None:
+    world.plan("service", "effects", "lost")
+    world.plan("service", "effects", "throttled")
+    apply(world)
+    world.work(2)
+    shown = resource(world).condition(ConditionType.SUBMITTED)
+    assert (shown["status"], shown["reason"]) == ("Unknown", Reason.THROTTLED)
+
+
+def test_a_refused_spec_is_submitted_once_it_is_mended(world: World) -> None:
+    world.plan("service", "effects", "rejected")
+    apply(world)
+    world.work()
+    assert resource(world).stalled_by(Reason.REJECTED)
+    world.cluster.edit(A, spec={"trainingInput": {"region": "us-east1"}})
+    world.work()
+    assert resource(world).submitted

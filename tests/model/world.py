@@ -255,7 +255,7 @@ class World:
 
     def _watch_trespasses(self, call: Call) -> None:
         """I4: no job is cancelled or changed that was last seen without our uid label."""
-        if call.method not in ("cancel", "patch", "set_policy") or self.process is None:
+        if call.method not in ("cancel", "patch", "get_policy") or self.process is None:
             return
         store = self.process.store
         for key in store:
@@ -344,6 +344,11 @@ class World:
         if active:
             return [f"it is not submitted, and has {active}"]
         stalled = resource.condition(ConditionType.STALLED)
+        if (
+            resource.status.get("jobId")
+            and resource.condition(ConditionType.RECONCILING)["status"] != "True"
+        ):
+            return ["it names a job that does not exist, so that its spec cannot be mended"]
         validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
         if validated.spec is None:
             return [] if resource.stalled_by(Reason.INVALID_SPEC) else [f"it is invalid: {stalled}"]
