@@ -52,6 +52,8 @@ def release(cluster_helm: Helm, plane: ControlPlane, admin_kubectl: Kubectl) -> 
                 '-p={"metadata":{"finalizers":null}}',
             )
     admin_kubectl.out("delete", "crd", *CRDS, "--ignore-not-found")
+    # the operator's own; the next one would wait until it has run out
+    admin_kubectl.run("delete", "lease", FULLNAME, "-n", NAMESPACE, "--ignore-not-found")
 
 
 @pytest.fixture
@@ -86,7 +88,7 @@ def team(plane: ControlPlane) -> Callable[[], Namespace]:
 
 @pytest.fixture(scope="module")
 def old_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The chart as an earlier version might have been: its CRDs have no `spec.suspend`."""
+    """The chart as an earlier version might have been: without `spec.suspend`, and without NetworkPolicy."""
     chart = tmp_path_factory.mktemp("old") / CHART.name
     shutil.copytree(CHART, chart)
     about = chart / "Chart.yaml"
@@ -96,6 +98,10 @@ def old_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text, count = re.subn(r"(?m)^( +)suspend:\n(?:\1 +.*\n)+", "", template.read_text("utf-8"))
         assert count == 1
         template.write_text(text, "utf-8")
+    (chart / "templates" / "networkpolicy.yaml").unlink()
+    values = yaml.safe_load((chart / "values.yaml").read_text("utf-8"))
+    del values["networkPolicy"]
+    (chart / "values.yaml").write_text(yaml.safe_dump(values), "utf-8")
     return chart
 
 
@@ -133,7 +139,7 @@ def test_from_nothing_to_the_first_status(
 def test_upgrade_and_rollback_take_the_crds_along_and_keep_the_resources(
     release: Release, old_chart: Path, team: Callable[[], Namespace], admin_kubectl: Kubectl
 ) -> None:
-    release.install(chart=old_chart)
+    release.install({"replicaCount": 3}, chart=old_chart)
     namespace = team()
     jobs = [namespace.create(of_kind(kind, "census")) for kind in KINDS.values()]
     uids = [job.uid for job in jobs]
@@ -142,8 +148,9 @@ def test_upgrade_and_rollback_take_the_crds_along_and_keep_the_resources(
     refused = admin_kubectl.run("apply", "-n", "team", "-f", "-", stdin=yaml.safe_dump(suspended))
     assert 'unknown field "spec.suspend"' in refused.stderr
 
-    release.upgrade()
+    release.upgrade(None, "--reset-then-reuse-values")
     assert image(release) == f"mljobs-operator:{__version__}"
+    assert release.deployment()["spec"]["replicas"] == 3
     for kind, job in zip(KINDS.values(), jobs, strict=True):
         eventually(lambda kind=kind: has_suspend(release, kind), what="the CRD is upgraded")  # type: ignore[misc]
         eventually(

@@ -1,6 +1,7 @@
 """Each value reaches its object, and nothing that the schema does not name is taken."""
 
 import copy
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,20 @@ def found(objects: Objects, where: str) -> list[Json]:
     ]
 
 
+_rendered: dict[str, Objects] = {}
+
+
+def rendered(helm: Helm, given: Json) -> Objects:
+    """What the chart makes of values; it is rendered once, and not to be changed."""
+    key = json.dumps(given, sort_keys=True)
+    if key not in _rendered:
+        _rendered[key] = helm.render(given)
+    return _rendered[key]
+
+
 @pytest.mark.parametrize("case", [*CASES, *SETTINGS], ids=lambda case: f"{case.path}={case.value}"[:60])
 def test_a_value_reaches_its_object(helm: Helm, case: Case) -> None:
-    before, after = helm.render(case.given), helm.render(case.values)
+    before, after = rendered(helm, case.given), rendered(helm, case.values)
     assert before.documents != after.documents
     for (where, pointer), expected in case.shows.items():
         (shown,) = found(after, where)
@@ -76,7 +88,7 @@ def test_a_value_reaches_its_object(helm: Helm, case: Case) -> None:
 def test_a_setting_reaches_the_operator(helm: Helm, case: Case, tmp_path: Path) -> None:
     """The file in the ConfigMap is one that the operator takes."""
     file = tmp_path / "config.yaml"
-    file.write_text(yaml.safe_dump(helm.render(case.values).config), "utf-8")
+    file.write_text(yaml.safe_dump(rendered(helm, case.values).config), "utf-8")
     loaded = config.load(file).model_dump(mode="json", by_alias=True)
     assert loaded[case.path.removeprefix("config.")] == case.value
     assert loaded["leaderElection"] is True

@@ -36,6 +36,13 @@ def test_the_crds_alone_can_be_applied(admin_kubectl: Kubectl, plane: ControlPla
 
 
 @overlays
+def test_server_side_apply_works_too(admin_kubectl: Kubectl, overlay: str) -> None:
+    """It stands before the others, so that it meets no object that was applied in the other way."""
+    said = admin_kubectl.out("apply", "--server-side", "-k", str(ROOT / "deploy" / "overlays" / overlay))
+    assert said.count("serverside-applied") == len(said.splitlines()) > 10
+
+
+@overlays
 def test_every_object_is_there(applied: Callable[[str], Objects], plane: ControlPlane, overlay: str) -> None:
     objects = applied(overlay)
     for one in objects:
