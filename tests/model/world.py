@@ -344,10 +344,7 @@ class World:
         if active:
             return [f"it is not submitted, and has {active}"]
         stalled = resource.condition(ConditionType.STALLED)
-        if (
-            resource.status.get("jobId")
-            and resource.condition(ConditionType.RECONCILING)["status"] != "True"
-        ):
+        if resource.status.get("jobId") and resource.condition(ConditionType.RECONCILING)["status"] != "True":
             return ["it names a job that does not exist, so that its spec cannot be mended"]
         validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
         if validated.spec is None:

@@ -177,9 +177,7 @@ async def _act(
     health.longest = reconciler.longest
     # a watch keeps its connection, and there is one for each kind and namespace
     connections = options.connections + len(KINDS) * max(1, len(options.namespaces))
-    registry = handlers.registry(
-        store, queue.add, clock=utc_now, connections=connections, pulses=watches
-    )
+    registry = handlers.registry(store, queue.add, clock=utc_now, connections=connections, pulses=watches)
     await _supervise(
         watch=lambda stop: _watch(registry, health, options, stop),
         loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],
