@@ -15,6 +15,8 @@ from tests.faults.world import World
 
 from mljobs.api.resources import TRAINING_JOB
 
+pytestmark = pytest.mark.faults
+
 RESYNC = {"MLJOBS_RESYNC_INTERVAL": "1"}
 
 

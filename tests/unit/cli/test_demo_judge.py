@@ -204,7 +204,7 @@ class TestTables:
 
     def test_on_a_terminal_it_is_drawn_in_place(self) -> None:
         output = io.StringIO()
-        console = Console(file=output, force_terminal=True, width=80)
+        console = Console(file=output, force_terminal=True, width=80, _environ={"TERM": "xterm"})
         with LiveTable(console) as table:
             table.show(rows("QUEUED", "RUNNING"))
             table.show(rows("SUCCEEDED", "RUNNING"))
