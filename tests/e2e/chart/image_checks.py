@@ -136,6 +136,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
         (root / place).mkdir(parents=True, exist_ok=True)
     yield Built(context, root, about["config"], about["rootfs"]["diff_ids"])
     buildah("rm", container)
+    buildah("rmi", IMAGE)
 
 
 def test_it_runs_as_a_number_that_is_not_root(built: Built) -> None:
