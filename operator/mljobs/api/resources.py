@@ -71,6 +71,8 @@ class IamBinding(Model):
 
 
 IamBindings = Annotated[tuple[IamBinding, ...], Field(max_length=32)]
+RECORDED_BINDINGS = 64
+RecordedIamBindings = Annotated[tuple[IamBinding, ...], Field(max_length=RECORDED_BINDINGS)]
 """Bindings of a job's IAM policy."""
 
 
@@ -221,8 +223,8 @@ class JobStatus(Observed):
     project_id: Word | None = None
     """The Google Cloud project that the job is in."""
 
-    iam_bindings: IamBindings | None = None
-    """What the operator has put into the job's IAM policy."""
+    iam_bindings: RecordedIamBindings | None = None
+    """What the operator has put into the job's IAM policy, or is about to put there."""
 
     labels: Labels | None = None
     """The labels that the job has at the service, the operator's own included."""

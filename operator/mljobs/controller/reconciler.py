@@ -22,6 +22,7 @@ from mljobs.domain.conditions import Reason
 from mljobs.domain.decide import Policy, decide, polled
 from mljobs.domain.decisions import (
     Adopt,
+    Announce,
     BindIam,
     Cancel,
     Decision,
@@ -185,8 +186,10 @@ class Reconciler:
                 observation = self._store.observation(key)
                 status = project(resource, observation, decision, self._clock())
                 self._keep(await self._writer.write(resource, status))
-                # what an announced suspension asks for is due at once, not when the watch brings it back
-                return not isinstance(decision, Suspend)
+                if isinstance(decision, Announce):
+                    self._store.observe(key, resource.uid, observation.announced())
+                # what was announced is due at once, not when the watch brings the announcement back
+                return not isinstance(decision, Suspend | Announce)
 
     async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> bool:
         """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""

@@ -7,10 +7,12 @@ two steps is the same as asking anew.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from mljobs.api.resources import RECORDED_BINDINGS
 from mljobs.domain import errors, naming
 from mljobs.domain.conditions import MEANING, Reason
 from mljobs.domain.decisions import (
     Adopt,
+    Announce,
     BindIam,
     Cancel,
     Decision,
@@ -27,6 +29,7 @@ from mljobs.domain.decisions import (
     Wait,
     Watch,
 )
+from mljobs.domain.iam import recorded_bindings
 from mljobs.domain.observation import Method, Observation, Trouble
 from mljobs.domain.port import Job
 from mljobs.domain.problems import Problem
@@ -266,8 +269,18 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
         return Watch(target)
     if dict(job.labels) != resource.labels:
         return _relabel(resource, target, observation, job, now)
-    applied = resource.iam_applied if observation.bound is None else observation.bound
-    if list(applied) == list(resource.iam_bindings):
+    return _bind(resource, target, observation, now)
+
+
+def _bind(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:
+    """Bring the bindings into the policy; who has not done so himself makes sure of what is recorded.
+
+    What is recorded may have been announced only, by a process that died before it made the call.
+    """
+    wanted = resource.iam_bindings
+    recorded = recorded_bindings(resource, target, observation)
+    made_sure = observation.bound is not None or not recorded
+    if made_sure and list(recorded) == list(wanted):
         return Watch(target)
     trouble = observation.troubles.get(Method.IAM)
     if trouble and isinstance(trouble.error, errors.Rejected) and trouble.generation == resource.generation:
@@ -277,7 +290,12 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
         )
     if trouble and now < trouble.retry_at:
         return _wait(trouble)
-    return BindIam(target, resource.iam_bindings, applied)
+    announced = [*recorded, *(binding for binding in wanted if binding not in recorded)]
+    if len(announced) > RECORDED_BINDINGS:  # make room first
+        return BindIam(target, [binding for binding in recorded if binding in wanted], recorded)
+    return (
+        BindIam(target, wanted, recorded) if len(announced) == len(recorded) else Announce(target, announced)
+    )
 
 
 def _relabel(

@@ -92,6 +92,19 @@ class Suspend:
 
 
 @dataclass(frozen=True)
+class Announce:
+    """Record bindings before they are put into the policy, so that a crash leaves no stranger there.
+
+    Attributes:
+        target: the job.
+        bindings: those that are there and those that are about to be.
+    """
+
+    target: Target
+    bindings: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Hold:
     """Suspended, and no job runs."""
 
@@ -139,7 +152,7 @@ class Keep:
 Effect = Submit | Adopt | Look | UpdateLabels | BindIam | Cancel
 """What needs a call to the service; decide is asked again with its outcome."""
 
-Settled = Watch | Suspend | Hold | Finish | Refuse | Stall | Wait
+Settled = Watch | Suspend | Announce | Hold | Finish | Refuse | Stall | Wait
 """What is shown in the status."""
 
 Decision = Effect | Settled | Release | Keep

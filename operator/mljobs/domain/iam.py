@@ -3,12 +3,21 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mljobs.domain.observation import Observation
 from mljobs.domain.port import Policy
+from mljobs.domain.resource import Resource, Target
 
 Binding = Mapping[str, Any]
 """`{role, members, condition}` as the API writes it; `condition` may be absent."""
 
 _Place = tuple[str, tuple[tuple[str, Any], ...]]
+
+
+def recorded_bindings(resource: Resource, target: Target, observation: Observation) -> Sequence[Binding]:
+    """The bindings of ours that a job's IAM policy may have."""
+    if observation.bound is not None:
+        return observation.bound
+    return resource.iam_applied if resource.recorded == target else []
 
 
 def merged(policy: Policy, wanted: Sequence[Binding], applied: Sequence[Binding]) -> Policy | None:

@@ -107,6 +107,10 @@ class Observation:
         """The service has taken our cancel call."""
         return replace(self, cancelled=True, troubles=self._without(Method.CANCEL))
 
+    def announced(self) -> "Observation":
+        """It is written down that the job's IAM policy is about to get other bindings of ours."""
+        return replace(self, bound=None)
+
     def bound_to(self, bindings: Sequence[Mapping[str, Any]]) -> "Observation":
         """The job's IAM policy has these bindings of ours."""
         return replace(self, bound=bindings, troubles=self._without(Method.IAM))

@@ -14,7 +14,8 @@ from mljobs.api.outputs import State
 from mljobs.api.resources import KINDS, Attempt, JobStatus
 from mljobs.domain import errors, naming
 from mljobs.domain.conditions import MEANING, ConditionType, Reason
-from mljobs.domain.decisions import Finish, Hold, Refuse, Settled, Stall, Suspend, Wait, Watch
+from mljobs.domain.decisions import Announce, Finish, Hold, Refuse, Settled, Stall, Suspend, Wait, Watch
+from mljobs.domain.iam import recorded_bindings
 from mljobs.domain.observation import Method, Observation
 from mljobs.domain.outputs import bounded_text, job_output, readable
 from mljobs.domain.port import TERMINAL_STATES, Job
@@ -73,8 +74,12 @@ def _job_part(
         **_urls(target),
         **_seen(resource, job),
     }
-    bound = resource.iam_applied if observation.bound is None else observation.bound
-    if bound and resource.recorded in (None, target):
+    bound = (
+        decision.bindings
+        if isinstance(decision, Announce)
+        else recorded_bindings(resource, target, observation)
+    )
+    if bound:
         status["iamBindings"] = [dict(binding) for binding in bound]
     earlier = _earlier(resource, target)
     if earlier:
@@ -243,7 +248,7 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool) -> _Show
             return _Shown("False", Reason.SUSPENDED)
         case Finish() if not resource.stalled_by(Reason.LOST):
             return _Shown("False", Reason.FINISHED)
-        case Watch() | Refuse() if accepted:
+        case Watch() | Announce() | Refuse() if accepted:
             return _Shown("False", Reason.WATCHING)
         case _:
             return _Shown("False", Reason.WAITING)
@@ -252,7 +257,9 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool) -> _Show
 def _suspended(resource: Resource, decision: Settled) -> _Shown:
     if isinstance(decision, Hold):
         return _Shown("True", Reason.SUSPENDED)
-    if isinstance(decision, Suspend) or (resource.suspending and isinstance(decision, Watch | Wait)):
+    if isinstance(decision, Suspend) or (
+        resource.suspending and isinstance(decision, Watch | Announce | Wait)
+    ):
         return _Shown("True", Reason.SUSPENDING)
     return _Shown("False", Reason.NOT_SUSPENDED)
 
@@ -265,7 +272,7 @@ def _stalled(resource: Resource, observation: Observation, decision: Settled) ->
             return _Shown("True", reason, message)
         case Wait(Reason.DENIED, message):
             return _Shown("True", Reason.DENIED, message)
-        case Watch():
+        case Watch() | Announce():
             return _denied_reading(observation)
         case Finish() if resource.stalled_by(Reason.LOST):
             return _Shown("True", Reason.LOST, _said(resource, ConditionType.STALLED))

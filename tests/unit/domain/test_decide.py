@@ -23,6 +23,7 @@ from mljobs.domain.conditions import Reason
 from mljobs.domain.decide import Policy, decide, polled
 from mljobs.domain.decisions import (
     Adopt,
+    Announce,
     BindIam,
     Cancel,
     Decision,
@@ -56,6 +57,8 @@ def decided(subject: Resource, known: Observation | None = None, policy: Policy 
 
 
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
+OTHERS = [{"role": "roles/viewer", "members": ["user:b@example.com"]}]
+MANY = [{"role": f"roles/role{number}", "members": ["user:a@example.com"]} for number in range(64)]
 SUSPENDED = condition("Suspended", "True", "Suspending")
 
 CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
@@ -261,17 +264,36 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
     "bindings are wanted": (
         resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
         observed(job=job()),
-        BindIam(TARGET, BINDINGS, []),
+        Announce(TARGET, BINDINGS),
     ),
-    "bindings are recorded": (
+    "bindings are announced, perhaps by a process that died before it made them": (
         resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
         observed(job=job()),
-        Watch(TARGET),
+        BindIam(TARGET, BINDINGS, BINDINGS),
     ),
     "bindings are made": (
-        resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
+        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
         observed(job=job(), bound=BINDINGS),
         Watch(TARGET),
+    ),
+    "bindings are changed: the old ones stay recorded until they are out": (
+        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": OTHERS}),
+        observed(job=job(), bound=BINDINGS),
+        Announce(TARGET, [*BINDINGS, *OTHERS]),
+    ),
+    "bindings are changed while the announced ones may be there": (
+        resource(
+            intended=intent(), status=status(iamBindings=[*BINDINGS, *OTHERS]), spec={"iamBindings": OTHERS}
+        ),
+        observed(job=job()),
+        BindIam(TARGET, OTHERS, [*BINDINGS, *OTHERS]),
+    ),
+    "more bindings than can be recorded: first those go that nobody wants": (
+        resource(
+            intended=intent(), status=status(iamBindings=MANY), spec={"iamBindings": [*MANY[:2], *OTHERS]}
+        ),
+        observed(job=job()),
+        BindIam(TARGET, MANY[:2], MANY),
     ),
     "bindings are no longer wanted": (
         resource(intended=intent(), status=status(iamBindings=BINDINGS)),
