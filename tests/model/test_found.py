@@ -24,7 +24,7 @@ def submit_without_answer(world: World, key: Key = A, **spec: object) -> None:
     assert world.process is not None
     world.process.receive()
     world.process.handle()
-    world.answer(world.only("patch_metadata"), "ok")
+    world.wire.answer(world.only("patch_metadata"), "ok")
 
 
 def test_a_copy_with_all_annotations_is_a_resource_of_its_own(world: World) -> None:
@@ -92,7 +92,7 @@ def test_a_list_that_was_under_way_does_not_bring_a_deleted_resource_back(world:
     world.cluster.delete(A)
     world.work(20, but=listing)
     assert A not in world.cluster.objects
-    world.answer(listing, "ok")
+    world.wire.answer(listing, "ok")
     world.work(300)
     assert not any(job.maker for job in world.service.jobs.values())
 

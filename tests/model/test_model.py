@@ -199,7 +199,7 @@ class Model(RuleBasedStateMachine):
     def answer(self, pick: int, outcome: Outcome) -> None:
         calls = self.world.wire.calls
         self.world.tell("answer")
-        self.world.answer(calls[pick % len(calls)], outcome)
+        self.world.wire.answer(calls[pick % len(calls)], outcome)
 
     @rule(kind=st.sampled_from(["effects", "effects", "reads"]), outcome=service_faults, times=times)
     def plan_service_fault(self, kind: CallKind, outcome: Outcome, times: int) -> None:

@@ -106,6 +106,7 @@ class Wire:
         counts: calls so far, by method.
         told: hears what becomes of each call.
         sent: hears of each call when it is made.
+        answered: hears of each call and its outcome just before the caller does.
     """
 
     loop: VirtualLoop
@@ -116,6 +117,7 @@ class Wire:
     counts: Counter[str] = field(default_factory=Counter)
     told: Callable[[str], None] = lambda _: None
     sent: Callable[[Call], None] = lambda _: None
+    answered: Callable[[Call, Outcome], None] = lambda _call, _outcome: None
 
     async def send(
         self,
@@ -142,6 +144,7 @@ class Wire:
         outcome = self._possible(call, outcome)
         self.told(f"  {call.side}.{call.method} {call.subject}: {outcome}")
         self.calls.remove(call)
+        self.answered(call, outcome)
         if outcome == "late":
             self.late.append(Late(call, self.loop.now + self.linger))
         result: Any = None

@@ -95,6 +95,7 @@ class World:
         self.wall = 0.0
         self.wire.told = self.told.append
         self.wire.sent = self._watch_trespasses
+        self.wire.answered = self._note_rejection
         self.cluster.observers.append(self._watch_states)
         self.cluster.observers.append(self._watch_releases)
         self._logger = logging.getLogger("mljobs")
@@ -125,11 +126,6 @@ class World:
         assert self.process is not None
         self.process.kill()
         self.process = None
-
-    def answer(self, call: Call, outcome: Outcome) -> None:
-        """Let a call have an outcome; what the service refuses as wrong is kept in mind."""
-        self._note_rejection(call, outcome)
-        self.wire.answer(call, outcome)
 
     def work(self, seconds: float = 0, *, but: Call | None = None) -> int:
         """Let everything run without faults, but planned ones, while time passes; one call may stay open."""

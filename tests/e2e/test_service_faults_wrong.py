@@ -1,0 +1,181 @@
+"""A service that cannot be reached, lists wrongly, loses jobs, or takes back what it has said."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.support import Job, Json, Namespace, condition, eventually, training
+from tests.e2e.support_proxy import Proxy, honest
+from tests.e2e.support_stack import PROJECT, Emulator, Operator
+from tests.e2e.test_service_faults import ACTIONS, BINDINGS
+
+from mljobs.controller.poller import LIST_FROM
+from mljobs.domain.conditions import Reason
+from mljobs.domain.faults import TABLE, Call, Fault
+
+CROWD = LIST_FROM + 5
+
+
+@pytest.fixture(scope="module")
+def proxy(emulator: Emulator) -> Iterator[Proxy]:
+    made = Proxy(emulator.url)
+    yield made
+    made.down()
+
+
+@pytest.fixture(scope="module")
+def operator(
+    operator_kubeconfig: Path, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """The operator, behind the proxy."""
+    log = tmp_path_factory.mktemp("operator") / "log"
+    settings = {"MLJOBS_REQUEST_TIMEOUT": "2"}
+    server = Operator(operator_kubeconfig, proxy.url, log, settings=settings)
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def _honest_again(proxy: Proxy, emulator: Emulator) -> Iterator[None]:
+    yield
+    proxy.tamper = honest
+    emulator.mend()
+
+
+def shown_on_refusal(call: Call) -> dict[str, tuple[str, str]]:
+    """What the table says of a refused connection."""
+    (row,) = [row for row in TABLE if row.call is call and Fault.REFUSED in row.faults]
+    return {kind.value: (status, reason.value) for kind, status, reason in row.shown}
+
+
+def test_no_connection(namespace: Namespace, emulator: Emulator, proxy: Proxy) -> None:
+    running = {
+        call: namespace.create(training(call.name.lower().replace("_", "-"), {"labels": {"team": "a"}}))
+        for call in (Call.POLL, Call.PATCH, Call.CANCEL, Call.SET_POLICY)
+    }
+    ids = {call: job.job_id for call, job in running.items()}
+    for job in running.values():
+        job.until_condition("Submitted", "True")
+    proxy.down()
+    try:
+        created = namespace.create(training("create"))
+        running[Call.PATCH].patch_spec(labels={"team": "b"})
+        running[Call.SET_POLICY].patch_spec(iamBindings=BINDINGS)
+        running[Call.CANCEL].delete()
+        for call, job in {Call.CREATE: created, **running}.items():
+            for kind, (status, reason) in shown_on_refusal(call).items():
+                job.until_condition(kind, status, reason)
+    finally:
+        proxy.up()
+    created.until_condition("Submitted", "True")
+    running[Call.CANCEL].until_gone()
+    running[Call.PATCH].until_status(lambda status: status["labels"]["team"] == "b", "the new label")
+    running[Call.SET_POLICY].until_status(
+        lambda status: status.get("iamBindings") == BINDINGS, "the bindings"
+    )
+    emulator.force(ids[Call.POLL], "RUNNING")
+    running[Call.POLL].until_state("RUNNING")
+    made = emulator.applied("create", f"{namespace.name}_")
+    assert sorted(made) == sorted([*ids.values(), created.job_id])
+    assert emulator.applied("cancel", f"{namespace.name}_") == [ids[Call.CANCEL]]
+
+
+def test_a_lost_job_is_not_submitted_again(namespace: Namespace, emulator: Emulator) -> None:
+    job = namespace.create(training("lost"))
+    job_id = job.job_id
+    emulator.vanish(job_id)
+    job.until_condition("Stalled", "True", Reason.LOST)
+    assert condition(job.status(), "Succeeded")["reason"] == Reason.LOST
+    job.delete()
+    job.until_gone()
+    assert emulator.applied("create", job_id) == [job_id]
+
+
+def test_a_terminal_state_is_never_taken_back(
+    namespace: Namespace, emulator: Emulator, proxy: Proxy, operator: Operator
+) -> None:
+    job = namespace.create(training("back"))
+    job_id = job.job_id
+    emulator.force(job_id, "RUNNING")
+    job.until_state("RUNNING")
+
+    def wrong(state: str) -> None:
+        """Let the service say this of the job."""
+
+        def tamper(verb: str, path: str, body: bytes) -> bytes:
+            document = json.loads(body)
+            if verb == "GET" and document.get("jobId") == job_id:
+                return json.dumps({**document, "state": state}).encode()
+            return body
+
+        proxy.tamper = tamper
+
+    wrong("QUEUED")
+    job.until_state("QUEUED")  # not terminal: it is shown as it is told
+    wrong("SUCCEEDED")
+    job.until_state("SUCCEEDED")
+    wrong("RUNNING")
+    operator.kill()
+    operator.start()
+    job.patch_spec(labels={"team": "b"})
+    job.until_status(lambda status: status["observedGeneration"] == 2, "the new generation is observed")
+    assert job.status()["state"] == "SUCCEEDED"
+    assert condition(job.status(), "Succeeded")["status"] == "True"
+
+
+@pytest.fixture
+def crowd(namespace: Namespace) -> list[Job]:
+    """So many jobs of one project that they are listed."""
+    jobs = namespace.create_all(training(f"job-{number:02}") for number in range(CROWD))
+    for job in jobs:
+        job.until_condition("Submitted", "True")
+    return jobs
+
+
+def until_listed(emulator: Emulator) -> None:
+    """Wait for the next list."""
+    last = emulator.last
+    eventually(lambda: emulator.effects(last, method="list"), what="a list of the jobs")
+
+
+def test_a_list_that_fails_is_made_up_for_by_gets(
+    namespace: Namespace, emulator: Emulator, crowd: list[Job]
+) -> None:
+    until_listed(emulator)
+    for job, (fault, action) in zip(crowd, ACTIONS.items(), strict=False):
+        emulator.fault(method="list", project=f"^{PROJECT}$", **action)
+        emulator.force(job.job_id, "RUNNING")
+        job.until_state("RUNNING")
+        emulator.mend()
+        events = {event["reason"] for event in namespace.events(job.uid)}
+        assert events == {Reason.ACCEPTED}, fault
+
+
+def test_pages_that_repeat_and_skip_jobs(
+    namespace: Namespace, emulator: Emulator, proxy: Proxy, crowd: list[Job]
+) -> None:
+    skipped, repeated = crowd[0].job_id, crowd[1].job_id
+    pages: list[Json] = []
+
+    def tamper(_verb: str, path: str, body: bytes) -> bytes:
+        if "/jobs?" not in path:
+            return body
+        page = json.loads(body)
+        kept = [job for job in page.get("jobs", ()) if job["jobId"] != skipped]
+        again = [job for job in kept if job["jobId"] == repeated]
+        pages.append({**page, "jobs": [*kept, *again, *again]})
+        return json.dumps(pages[-1]).encode()
+
+    until_listed(emulator)
+    last = emulator.last
+    proxy.tamper = tamper
+    for job in crowd:
+        emulator.force(job.job_id, "RUNNING")
+    for job in crowd:
+        job.until_state("RUNNING")
+    assert pages, "the jobs were not listed"
+    assert emulator.effects(last, method="get", jobId=skipped), "no page has it, so that it is read by itself"
+    for job in crowd[:2]:
+        job.expect_events(Reason.ACCEPTED)
