@@ -10,6 +10,7 @@ from tests.model.service import ModelJobService, Service
 from tests.model.wire import Wire
 
 from mljobs.api.base import JsonObject
+from mljobs.controller.clock import steady
 from mljobs.controller.effects import Effects
 from mljobs.controller.handlers import take
 from mljobs.controller.metrics import Metrics
@@ -37,14 +38,15 @@ class Process:
         cluster: the API server.
         service: the job service.
         wire: carries the calls.
-        clock: the wall clock.
+        wall: the wall clock, which somebody may set.
 
     Attributes:
         store: what it has in memory.
         inbox: what its watch has received and not handled yet.
     """
 
-    def __init__(self, cluster: Cluster, service: Service, wire: Wire, clock: Callable[[], datetime]) -> None:
+    def __init__(self, cluster: Cluster, service: Service, wire: Wire, wall: Callable[[], datetime]) -> None:
+        clock = steady(wall, wire.loop.time)
         self._cluster = cluster
         self._wire = wire
         self._clock = clock

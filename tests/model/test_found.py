@@ -160,3 +160,17 @@ def test_a_refused_spec_is_submitted_once_it_is_mended(world: World) -> None:
     world.cluster.edit(A, spec={"trainingInput": {"region": "us-east1"}})
     world.work()
     assert resource(world).submitted
+
+
+def test_a_job_that_never_came_does_not_fix_the_spec_once_another_was_chosen(world: World) -> None:
+    world.plan("service", "effects", "denied")
+    apply(world)
+    world.work()
+    assert world.cluster.edit(A, spec={"jobId": "foreign"})
+    world.wait(60)  # the operator hears of it when the call for the first id has got no answer
+    world.wire.late.clear()
+    world.work(200)
+    assert resource(world).stalled_by(Reason.JOB_ID_TAKEN)
+    assert world.cluster.edit(A, spec={"jobId": "mine"})
+    world.work()
+    assert resource(world).submitted

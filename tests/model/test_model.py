@@ -1,6 +1,6 @@
 """Users, operator, service, others and time take turns at random; what must always hold is checked at each.
 
-A longer run: `pytest tests/model --hypothesis-profile=long`.
+A longer run: `MLJOBS_MODEL_EXAMPLES=20000 pytest tests/model`.
 """
 
 import os
@@ -237,6 +237,11 @@ class Model(RuleBasedStateMachine):
         self.world.tell("start")
         self.world.start()
 
+    @rule(by=st.sampled_from([-3600, 3600]))
+    def set_clock(self, by: int) -> None:
+        self.world.tell(f"the clock of the operator's machine is set by {by} s")
+        self.world.set_by += by
+
     @precondition(lambda self: self.world.process)
     @rule(count=st.integers(1, 3))
     def handle(self, count: int) -> None:
@@ -320,7 +325,7 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(
-    max_examples=int(os.environ.get("MLJOBS_MODEL_EXAMPLES", "150")),
+    max_examples=int(os.environ.get("MLJOBS_MODEL_EXAMPLES", "250")),
     stateful_step_count=50,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],

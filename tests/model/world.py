@@ -77,6 +77,7 @@ class World:
         told: what has happened, for reports.
         waived: uids whose users have given up the guarantees, by taking off what the operator has written
             down; until the operator has noticed, or for good (True) where it can't find the job any more.
+        set_by: seconds by which the wall clock of the operator's machine is wrong.
         rejected: the generation whose call the service has refused as wrong, by uid.
     """
 
@@ -92,7 +93,7 @@ class World:
         self.ended: dict[tuple[str, str], str] = {}
         self.violations: list[str] = []
         self.errors = Errors()
-        self.wall = 0.0
+        self.set_by = 0.0
         self.wire.told = self.told.append
         self.wire.sent = self._watch_trespasses
         self.wire.answered = self._note_rejection
@@ -113,14 +114,14 @@ class World:
     def tell(self, text: str) -> None:
         self.told.append(f"{self.loop.now:8.1f} {text}")
 
-    def clock(self) -> datetime:
+    def wall_clock(self) -> datetime:
         """The wall clock of the operator's machine."""
-        return EPOCH + timedelta(seconds=self.loop.now + self.wall)
+        return EPOCH + timedelta(seconds=self.loop.now + self.set_by)
 
     # --- the operator ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.process = Process(self.cluster, self.service, self.wire, self.clock)
+        self.process = Process(self.cluster, self.service, self.wire, self.wall_clock)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -266,8 +267,8 @@ class World:
             self.violations.append(f"I4: {call.method} of {call.subject}, which is nobody's")
 
     def _adopting(self, place: Place) -> bool:
-        """Whether a resource asks for the job; its look is not in the store before the patch is answered."""
-        bodies = [Resource.parse(body) for body in self.cluster.objects.values()]
+        """Whether a resource asks for the job, or did when its adoption began with a look."""
+        bodies = [Resource.parse(body) for _, body in self.cluster.history]
         return any(body.adopt and self._chosen(body) == place for body in bodies)
 
     def _watch_releases(self, before: JsonObject, after: JsonObject, operator: bool) -> None:
@@ -280,7 +281,9 @@ class World:
         coming = [
             late.call.subject
             for late in self.wire.late
-            if late.call.method == "create" and resource.uid == late.call.owner
+            if late.call.method == "create"
+            and resource.uid == late.call.owner
+            and late.call.subject not in self.service.jobs
         ]
         if coming:
             self.violations.append(f"I5: {resource.name} was released while {coming} may still come")

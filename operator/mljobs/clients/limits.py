@@ -75,8 +75,8 @@ class ProjectLimits:
     Args:
         limits: the quotas.
         patience: seconds that a request waits for the end of a pause; where a pause is longer, it is refused.
-        create_patience: seconds that a create waits for its turn; a crowd of them must not keep everybody
-            else from being served.
+        create_patience: seconds that a create waits for its turn or for the end of a pause; a crowd of them
+            must not keep everybody else from being served. None: as long as any other request.
     """
 
     def __init__(self, limits: Limits, patience: float, create_patience: float | None = None) -> None:
@@ -98,7 +98,7 @@ class ProjectLimits:
         clock = asyncio.get_running_loop().time
         gate, began = self._gate(project, kind), clock()
         while True:
-            await self._sit_out(gate, project)
+            await self._sit_out(gate, project, kind)
             if gate.bucket is not None:
                 await self._queue(gate.bucket, project, kind)
             if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
@@ -121,12 +121,15 @@ class ProjectLimits:
                 f"project {project}: its quota of {quota:g} creates a minute is used up; nothing was sent"
             ) from None
 
-    async def _sit_out(self, gate: _Gate, project: str) -> None:
+    async def _sit_out(self, gate: _Gate, project: str, kind: Kind) -> None:
+        patience = self._patience
+        if kind == "create" and self._create_patience is not None:
+            patience = min(patience, self._create_patience)
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:
-            if left > self._patience:
+            if left > patience:
+                # the message goes into a condition, which seconds would change with every try
                 raise Throttled(
-                    f"project {project}: the service asked for a pause that lasts another {left:.0f} s; "
-                    "nothing was sent",
+                    f"project {project}: the service asked for a pause that is not over; nothing was sent",
                     retry_after=left,
                 )
             await asyncio.sleep(left)

@@ -9,6 +9,7 @@ from mljobs.domain.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit
 from mljobs.domain.iam import merged
 from mljobs.domain.observation import Method, Observation
 from mljobs.domain.port import JobService
+from mljobs.domain.problems import printable_lines
 from mljobs.domain.resource import Resource, Target
 
 logger = logging.getLogger(__name__)
@@ -140,7 +141,8 @@ class Effects:
         self, known: Observation, method: Method, error: errors.JobServiceError, resource: Resource
     ) -> Observation:
         if not isinstance(error, errors.AlreadyExists):
-            logger.warning("%s failed: %s: %s", method, type(error).__name__, error.message)
+            message = printable_lines(error.message)
+            logger.warning("%s failed: %s: %s", method, type(error).__name__, message)
         return known.failed(
             method, error, generation=resource.generation, now=self._clock(), jitter=self._jitter()
         )

@@ -10,6 +10,7 @@ from mljobs.controller.store import Key, Store
 from mljobs.domain import errors
 from mljobs.domain.observation import Method, Observation
 from mljobs.domain.port import Job, JobService
+from mljobs.domain.problems import printable_lines
 from mljobs.domain.resource import Target
 
 logger = logging.getLogger(__name__)
@@ -102,7 +103,9 @@ class Poller:
                 page = await self._service.list_page(project, page_size=PAGE_SIZE, page_token=token)
             except errors.JobServiceError as error:
                 logger.warning(
-                    "listing the jobs of %s failed, each is read by itself: %s", project, error.message
+                    "listing the jobs of %s failed, each is read by itself: %s",
+                    project,
+                    printable_lines(error.message),
                 )
                 return
             finally:
@@ -122,7 +125,8 @@ class Poller:
             for key in keys:
                 self._learn(key, before[key], project, job_id, lambda known: known.missed(self._clock()))
         except errors.JobServiceError as error:
-            logger.warning("reading projects/%s/jobs/%s failed: %s", project, job_id, error.message)
+            message = printable_lines(error.message)
+            logger.warning("reading projects/%s/jobs/%s failed: %s", project, job_id, message)
             for key in keys:
                 self._learn(key, before[key], project, job_id, self._failure(error))
         else:

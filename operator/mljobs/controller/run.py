@@ -6,13 +6,13 @@ import random
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
 import kopf
 
 from mljobs.api.resources import KINDS
 from mljobs.controller import handlers
+from mljobs.controller.clock import steady
 from mljobs.controller.effects import Effects
 from mljobs.controller.health import Health, Pulse, serve_health
 from mljobs.controller.kube import Kube, connect
@@ -63,11 +63,6 @@ class Options:
     port: int = 8080
     drain: float = 20
     lease: LeaseOptions | None = None
-
-
-def utc_now() -> datetime:
-    """The time."""
-    return datetime.now(UTC)
 
 
 async def run(
@@ -139,7 +134,8 @@ async def _act(
     lease: Lease | None = None,
 ) -> None:
     """Make the parts and run them until a signal."""
-    store = Store(utc_now())
+    clock = steady()
+    store = Store(clock())
     queue: WorkQueue[Key] = WorkQueue()
     polls = Pulse("the poller", max(POLL_SILENCE, 6 * options.poll_interval))
     poller = Poller(
@@ -147,7 +143,7 @@ async def _act(
         store,
         queue.add,
         interval=options.poll_interval,
-        clock=utc_now,
+        clock=clock,
         metrics=metrics,
         beat=polls.beat,
     )
@@ -156,12 +152,12 @@ async def _act(
     reconciler = Reconciler(
         kube=kube,
         store=store,
-        effects=Effects(service, utc_now, random.random),
-        writer=StatusWriter(kube, utc_now, metrics),
+        effects=Effects(service, clock, random.random),
+        writer=StatusWriter(kube, clock, metrics),
         poller=poller,
         queue=queue,
         policy=options.policy,
-        clock=utc_now,
+        clock=clock,
         metrics=metrics,
     )
     resync = Resync(
@@ -169,7 +165,7 @@ async def _act(
         store,
         queue.add,
         interval=options.resync_interval,
-        clock=utc_now,
+        clock=clock,
         namespaces=options.namespaces,
     )
     watches = {kind.plural: Pulse(f"the watch of {kind.plural}", WATCH_SILENCE) for kind in KINDS.values()}
@@ -177,7 +173,7 @@ async def _act(
     health.longest = reconciler.longest
     # a watch keeps its connection, and there is one for each kind and namespace
     connections = options.connections + len(KINDS) * max(1, len(options.namespaces))
-    registry = handlers.registry(store, queue.add, clock=utc_now, connections=connections, pulses=watches)
+    registry = handlers.registry(store, queue.add, clock=clock, connections=connections, pulses=watches)
     await _supervise(
         watch=lambda stop: _watch(registry, health, options, stop),
         loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],

@@ -200,11 +200,17 @@ def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
 
 def _in_doubt(resource: Resource, observation: Observation, policy: Policy) -> bool:
     """Whether the newest intent's job may exist although nobody has seen it."""
-    intended = resource.intent is not None or resource.held
+    intended = (resource.intent is not None or resource.held) and not _impossible(observation)
     if not intended or resource.submitted or _refusal_recorded(resource) or observation.job:
         return False
     until = _doubt_until(observation, policy)
     return until is not None and (observation.absent_at is None or observation.absent_at < until)
+
+
+def _impossible(observation: Observation) -> bool:
+    """Whether the job's name is such that the client sends no request: no job can have it."""
+    trouble = observation.troubles.get(Method.GET)
+    return trouble is not None and isinstance(trouble.error, errors.Rejected) and not trouble.error.status
 
 
 def _settle_doubt(target: Target, observation: Observation, policy: Policy, now: datetime) -> Decision:
@@ -338,7 +344,7 @@ def _delete(
         return Keep()
     if resource.force_release:
         return Release(left_behind="" if resource.ended else target.job_name)
-    if resource.orphan or resource.ended or _refusal_recorded(resource):
+    if resource.orphan or resource.ended or _refusal_recorded(resource) or _impossible(observation):
         return Release()
     trouble = observation.waiting(now, Method.GET, Method.CANCEL)
     if trouble:

@@ -124,6 +124,11 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
+def printable_lines(text: str) -> str:
+    """The same for a text that may have several lines, such as a message of the service."""
+    return "".join(char if char in "\n\t" else printable(char) for char in text)
+
+
 def join(path: str, key: str | int) -> str:
     """The path of a member: `.key` or `[index]`."""
     if isinstance(key, int):

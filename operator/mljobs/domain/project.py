@@ -19,7 +19,7 @@ from mljobs.domain.iam import recorded_bindings
 from mljobs.domain.observation import Method, Observation
 from mljobs.domain.outputs import bounded_text, job_output, readable
 from mljobs.domain.port import TERMINAL_STATES, Job
-from mljobs.domain.problems import summary
+from mljobs.domain.problems import printable_lines, summary
 from mljobs.domain.resource import Resource, Target, timestamp
 
 ATTEMPTS_KEPT = 20
@@ -91,12 +91,14 @@ def _unaccepted_part(
     resource: Resource, target: Target | None, observation: Observation, decision: Settled, kept: JsonObject
 ) -> JsonObject:
     """Name a job that may exist, so that its spec is fixed; forget one that certainly does not."""
-    if target is None or resource.recorded not in (None, target):
+    recorded = resource.recorded
+    if target is None or (recorded and recorded.attempt != target.attempt):
         return kept
     names = {"attempt": target.attempt, "jobId": target.job_id, "jobName": target.job_name}
-    if isinstance(decision, Stall | Hold | Refuse):
-        return {key: value for key, value in kept.items() if key not in names}
-    return {**kept, **names} if observation.doubtful_at else kept
+    absent = isinstance(decision, Stall | Hold | Refuse)
+    if absent or recorded != target:
+        kept = {key: value for key, value in kept.items() if key not in names}
+    return {**kept, **names} if observation.doubtful_at and not absent else kept
 
 
 def _accepted(resource: Resource, observation: Observation) -> bool:
@@ -303,7 +305,7 @@ def _conditions(resource: Resource, shown: Mapping[ConditionType, _Shown], now: 
                 "type": kind.value,
                 "status": condition.status,
                 "reason": condition.reason.value,
-                "message": bounded_text(condition.message or MEANING[condition.reason]),
+                "message": bounded_text(printable_lines(condition.message or MEANING[condition.reason])),
                 "observedGeneration": resource.generation,
                 "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
             }

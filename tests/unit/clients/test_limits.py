@@ -123,7 +123,7 @@ def test_a_pause_longer_than_patience_refuses_at_once() -> None:
     async def main() -> None:
         limits = ProjectLimits(Limits(), patience=30)
         limits.pause("p", "create", 3600)
-        with pytest.raises(Throttled, match=r"project p: .* another 3600 s; nothing was sent") as caught:
+        with pytest.raises(Throttled, match=r"project p: .* is not over; nothing was sent") as caught:
             await limits.admit("p", "create")
         assert caught.value.retry_after == pytest.approx(3600)
 
@@ -195,3 +195,16 @@ def test_a_limit_that_cannot_work_is_refused(name: str, value: float) -> None:
 
 def test_the_bucket_of_the_default() -> None:
     assert bucket(60).max_rate == 6
+
+
+def test_creates_do_not_wait_for_the_end_of_a_pause_either() -> None:
+    async def main() -> None:
+        limits = ProjectLimits(Limits(), 30, create_patience=2)
+        limits.pause("p", "create", 20)
+        limits.pause("p", "other", 20)
+        with pytest.raises(Throttled) as caught:
+            await limits.admit("p", "create")
+        assert caught.value.retry_after == pytest.approx(20)
+        assert await limits.admit("p", "other") == pytest.approx(20)
+
+    run(main())

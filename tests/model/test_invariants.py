@@ -1,0 +1,98 @@
+"""An operator that is made worse breaks an invariant, and the model says which."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.model import process
+from tests.model.service import ModelJobService
+from tests.model.world import FOREIGN, KEYS, World, spec_of
+
+from mljobs.domain import decide, project
+from mljobs.domain.decisions import Release
+from mljobs.domain.port import Job, JobDocument
+from mljobs.domain.resource import Resource
+
+A = KEYS[0]
+
+
+@pytest.fixture
+def worse(_small_pages: None) -> Iterator[World]:
+    made = World()
+    yield made
+    made.close()
+
+
+def apply(world: World, **spec: Any) -> None:
+    world.cluster.create(A.kind, A.name, spec_of(A, **spec))
+
+
+def test_i1_a_second_try_with_an_id_of_its_own(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = ModelJobService.create
+
+    async def create(self: ModelJobService, project: str, job: JobDocument) -> Job:
+        await original(self, project, {**job, "jobId": "copy_1"})
+        return await original(self, project, job)
+
+    monkeypatch.setattr(ModelJobService, "create", create)
+    apply(worse)
+    worse.work()
+    with pytest.raises(AssertionError, match="I1"):
+        worse.check()
+
+
+def test_i2_deletions_that_do_not_cancel(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decide, "_end", lambda *_: Release())
+    apply(worse)
+    worse.work()
+    worse.cluster.delete(A)
+    worse.work()
+    with pytest.raises(AssertionError, match="I2"):
+        worse.check()
+
+
+def test_i3_ends_that_are_forgotten(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply(worse)
+    worse.work()
+    (job,) = [job for job in worse.service.jobs.values() if job.maker]
+    worse.service.change(job, state="FAILED")
+    worse.work(30)
+    monkeypatch.setattr(Resource, "ended", False)
+    worse.service.change(job, state="RUNNING")
+    worse.kill()
+    worse.start()
+    worse.work(30)
+    with pytest.raises(AssertionError, match="I3"):
+        worse.check()
+
+
+def test_i4_jobs_of_others_that_are_taken_for_ours(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decide, "_ours", lambda _, job: job is not None)
+    apply(worse, jobId=FOREIGN[1])
+    worse.work()
+    with pytest.raises(AssertionError, match="I4"):
+        worse.check()
+
+
+def test_i5_doubts_that_nobody_waits_for(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "POLICY", replace(process.POLICY, grace=timedelta(0)))
+    worse.kill()
+    worse.start()
+    worse.plan("service", "effects", "late")
+    apply(worse)
+    worse.work()
+    worse.cluster.delete(A)
+    worse.work(10)
+    with pytest.raises(AssertionError, match="I5"):
+        worse.check()
+
+
+def test_i6_statuses_that_are_never_left_alone(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    numbers = itertools.count()
+    monkeypatch.setattr(project, "_urls", lambda _: {"consoleUrl": f"https://example.com/{next(numbers)}"})
+    apply(worse)
+    with pytest.raises(AssertionError, match="without end"):
+        worse.work()
