@@ -77,7 +77,6 @@ def crd(kind: Kind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> Jso
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
-            "preserveUnknownFields": False,
             "names": {
                 "kind": kind.name,
                 "listKind": f"{kind.name}List",
