@@ -62,11 +62,12 @@ chart: $(STAMP) ## Check and package the Helm chart into dist
 	@helm="$$($(BIN)/mljobs controlplane ensure --with helm)/helm" && \
 		"$$helm" lint helm/mljobs-operator && "$$helm" package helm/mljobs-operator --destination dist
 
-image: ## Build the image with docker
-	docker build -t mljobs-operator:dev .
+image: ## Build the image with docker, podman or buildah: BUILD_DIGEST=… RUNTIME_DIGEST=…, or ALLOW_UNPINNED=yes
+	@deploy/image/build.sh
 
 image-test: $(STAMP) ## Build the image with buildah on bases made here, and run it (as root; takes minutes)
-	@$(BIN)/pytest tests/image
+	@$(BIN)/mljobs controlplane ensure --with kubectl,helm
+	@$(BIN)/pytest tests/e2e/chart/image_checks.py --junitxml=build/image.xml -o junit_family=xunit1
 
 licenses: $(STAMP) ## List the licences of the locked dependencies, and refuse what nobody has allowed
 	@$(BIN)/python -m release.licenses

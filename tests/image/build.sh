@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the image with buildah, from base images that are made here.
+# Builds the image with buildah, from base images that are made here and pinned by their digests.
 #
 # Usage: build.sh [IMAGE]   (as root; prints nothing but buildah's output)
 #
@@ -7,13 +7,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
-image=${1:-localhost/mljobs-operator:test}
 tests/image/base.sh
+digest() { buildah images --digests --format '{{.Digest}}' --filter "reference=$1"; }
 mounts=()
 [[ -n ${SSL_CERT_FILE:-} ]] && mounts=(--volume "$SSL_CERT_FILE:/etc/ssl/certs/ca-certificates.crt:ro")
+export ENGINE=buildah IMAGE=${1:-localhost/mljobs-operator:test}
+export BUILD_IMAGE=localhost/mljobs-test-build RUNTIME_IMAGE=localhost/mljobs-test-runtime
+# Set, though empty, they are left as they are: so a test sees what a build without digests does.
+export BUILD_DIGEST=${BUILD_DIGEST-$(digest $BUILD_IMAGE)} RUNTIME_DIGEST=${RUNTIME_DIGEST-$(digest $RUNTIME_IMAGE)}
 # The proxy's variables, if there are any, go to pip by buildah itself.
-buildah bud --pull-never --no-cache --quiet --timestamp 315532800 "${mounts[@]}" \
-  --build-arg BUILD_IMAGE=localhost/mljobs-test-build --build-arg RUNTIME_IMAGE=localhost/mljobs-test-runtime \
-  --build-arg VERSION="$(sed -n 's/^__version__ = "\(.*\)"/\1/p' operator/mljobs/__init__.py)" \
-  --build-arg REVISION="$(git rev-parse HEAD 2>/dev/null || true)" \
-  --tag "$image" .
+exec deploy/image/build.sh --pull-never --no-cache --quiet "${mounts[@]}"

@@ -27,6 +27,7 @@ from mljobs.devcluster.controlplane import ControlPlane
 SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE")
 FOLDERS = ("requirements", "operator", "deploy", "tests/image")
 IMAGE = "localhost/mljobs-operator:test"
+RUNTIME = "localhost/mljobs-test-runtime"
 USER = 65532
 LIMIT_MB = 200
 ACCOUNT = "var/run/secrets/kubernetes.io/serviceaccount"
@@ -71,14 +72,18 @@ def buildah(*args: str) -> str:
     ).stdout.strip()
 
 
-def build(context: Path, image: str) -> None:
-    done = subprocess.run(
+def try_build(context: Path, image: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [context / "tests" / "image" / "build.sh", image],
-        env=BUILDAH,
+        env={**BUILDAH, **variables},
         check=False,
         capture_output=True,
         text=True,
     )
+
+
+def build(context: Path, image: str) -> None:
+    done = try_build(context, image)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 
@@ -157,8 +162,19 @@ def test_its_labels_and_nothing_that_probes_by_itself(built: Built) -> None:
     assert labels["org.opencontainers.image.title"] == "mljobs-operator"
     assert labels["org.opencontainers.image.version"] == __version__
     assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    bases = json.loads(buildah("images", "--json"))
+    (runtime,) = (row["digest"] for row in bases if f"{RUNTIME}:latest" in (row["names"] or ()))
+    assert labels["org.opencontainers.image.base.name"] == RUNTIME
+    assert labels["org.opencontainers.image.base.digest"] == runtime
     assert "Healthcheck" not in built.config
     assert built.config["Cmd"] == ["run"]
+
+
+@pytest.mark.parametrize("missing", ["BUILD_DIGEST", "RUNTIME_DIGEST"])
+def test_bases_that_are_not_pinned_are_refused(built: Built, missing: str) -> None:
+    done = try_build(built.context, f"{IMAGE}-unpinned", **{missing: ""})
+    assert done.returncode != 0
+    assert "The base images are not pinned: give BUILD_DIGEST and RUNTIME_DIGEST" in done.stderr
 
 
 def test_it_is_small(built: Built, record_property: Callable[[str, Any], None]) -> None:
@@ -166,6 +182,9 @@ def test_it_is_small(built: Built, record_property: Callable[[str, Any], None]) 
     number, unit = re.fullmatch(r"([\d.]+) (MB|GB)", shown["size"]).groups()  # type: ignore[union-attr]
     size = float(number) * (1000 if unit == "GB" else 1)
     record_property("image MB", size)
+    for part in (".", "opt/mljobs"):
+        files = (path for path in (built.root / part).rglob("*") if path.is_file() and not path.is_symlink())
+        record_property(f"MB in {part}", round(sum(path.stat().st_size for path in files) / 1e6, 1))
     assert size < LIMIT_MB
 
 
