@@ -1,12 +1,20 @@
 """What all stories of the model have in common."""
 
 import logging
+import sys
 from collections.abc import Iterator
 
 import pytest
 from tests.model.world import World
 
 from mljobs.controller import poller
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much of the model was run."""
+    model = sys.modules.get("tests.model.test_model")
+    if model and model.Model.stories:
+        terminalreporter.write_line(f"model: {model.Model.stories} stories, {model.Model.steps} steps")
 
 
 @pytest.fixture(autouse=True)

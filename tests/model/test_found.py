@@ -174,3 +174,61 @@ def test_a_job_that_never_came_does_not_fix_the_spec_once_another_was_chosen(wor
     assert world.cluster.edit(A, spec={"jobId": "mine"})
     world.work()
     assert resource(world).submitted
+
+
+def adoption_changed(world: World, wish: str | None, method: str) -> None:
+    """The wish to adopt changes after a refusal; what follows takes effect, and nobody hears of it."""
+    world.cluster.edit(A, annotations={ADOPT: wish})
+    assert world.process is not None
+    world.process.receive()
+    world.process.handle()
+    while world.wire.calls[0].method != method:
+        world.wire.answer(world.wire.calls[0], "ok")
+    world.kill()
+    world.wire.land(world.wire.late[0])
+    world.cluster.delete(A)
+    world.start()
+
+
+def test_a_job_made_after_there_was_nothing_to_adopt_ends_with_its_resource(world: World) -> None:
+    world.cluster.create(A.kind, A.name, spec_of(A, jobId="chosen"), annotations={ADOPT: "true"})
+    world.work()
+    assert resource(world).stalled_by(Reason.NOTHING_TO_ADOPT)
+    adoption_changed(world, None, "create")
+    world.work(120)
+    assert A not in world.cluster.objects
+    assert world.service.jobs["proj", "chosen"].state == "CANCELLING"
+
+
+def test_a_job_adopted_after_it_was_in_the_way_ends_with_its_resource(world: World) -> None:
+    apply(world, jobId="foreign")
+    world.work()
+    assert resource(world).stalled_by(Reason.JOB_ID_TAKEN)
+    adoption_changed(world, "true", "patch")
+    world.work(120)
+    assert A not in world.cluster.objects
+    assert world.service.jobs[FOREIGN].state == "CANCELLING"
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_an_adoption_without_an_answer_is_waited_for_before_its_resource_goes(
+    world: World, crash: bool
+) -> None:
+    world.cluster.create(A.kind, A.name, spec_of(A, jobId="foreign"), annotations={ADOPT: "true"})
+    assert world.process is not None
+    world.process.receive()
+    world.process.handle()
+    while world.wire.calls[0].method != "patch":
+        world.wire.answer(world.wire.calls[0], "ok")
+    if crash:
+        world.kill()
+        world.start()
+    else:
+        world.wire.answer(world.wire.calls[0], "late")
+    world.cluster.delete(A)
+    world.work(40)
+    assert A in world.cluster.objects
+    world.wire.land(world.wire.late[0])
+    world.work(60)
+    assert A not in world.cluster.objects
+    assert world.service.jobs[FOREIGN].state == "CANCELLING"

@@ -41,7 +41,8 @@ class Effects:
                 known = known.about(intent.target)
                 logger.info("submitting %s", intent.target.job_name)
                 try:
-                    return known.saw(await self._service.create(intent.target.project, job), by=Method.CREATE)
+                    made = await self._service.create(intent.target.project, job)
+                    return known.saw(made, self._clock(), by=Method.CREATE)
                 except errors.JobServiceError as error:
                     return self._failed(known, Method.CREATE, error, resource)
             case Look(target):
@@ -59,7 +60,7 @@ class Effects:
 
     async def _look(self, target: Target, resource: Resource, known: Observation) -> Observation:
         try:
-            return known.saw(await self._service.get(target.project, target.job_id))
+            return known.saw(await self._service.get(target.project, target.job_id), self._clock())
         except errors.NotFound:
             return known.missed(self._clock())
         except errors.JobServiceError as error:
@@ -105,7 +106,7 @@ class Effects:
             return known.missed(self._clock())
         except errors.JobServiceError as error:
             return self._failed(known, Method.PATCH, error, resource)
-        return known.saw(job, by=Method.PATCH)
+        return known.saw(job, self._clock(), by=Method.PATCH)
 
     async def _cancel(self, target: Target, resource: Resource, known: Observation) -> Observation:
         try:

@@ -145,7 +145,7 @@ class Poller:
             and not old.absences
         ):
             return
-        self._learn(key, before, project, job.job_id, lambda known: known.saw(job))
+        self._learn(key, before, project, job.job_id, lambda known: known.saw(job, self._clock()))
 
     def _failure(self, error: errors.JobServiceError) -> Callable[[Observation], Observation]:
         # a failed poll changes no spec's prospects, so that it belongs to no generation

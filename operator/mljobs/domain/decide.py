@@ -4,7 +4,8 @@ It is asked again after every effect and every change, so that each answer is on
 two steps is the same as asking anew.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mljobs.api.resources import RECORDED_BINDINGS
@@ -35,7 +36,7 @@ from mljobs.domain.port import Job
 from mljobs.domain.problems import Problem
 from mljobs.domain.resource import ADOPT, Intent, Resource, Target
 from mljobs.domain.translate import to_job
-from mljobs.domain.validate import validate
+from mljobs.domain.validate import JobSpec, validate
 
 LOST_AFTER = 2
 """Answers of NotFound in a row before a recorded job counts as lost: one may be a stale replica's."""
@@ -104,9 +105,9 @@ def _start(resource: Resource, observation: Observation, policy: Policy, now: da
         return Refuse(validated.problems)
     if resource.suspend:
         return Hold()
-    if resource.adopt and planned.attempt == 1:
+    if _adopts(resource, planned):
         return _adopt(resource, planned, observation, now)
-    return _submit(resource, planned, policy, now)
+    return _submit(resource, planned, validated.spec, validated.warnings, now)
 
 
 def _adopt(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:
@@ -117,8 +118,16 @@ def _adopt(resource: Resource, target: Target, observation: Observation, now: da
             f"{target.job_name} is to be adopted, but there is no such job. "
             f"Correct spec.projectId and spec.jobId, or take the annotation {ADOPT} off to submit a new one.",
         )
+    rejection = _rejection(resource, observation, Method.PATCH)
+    if rejection:
+        return _labels_refused(rejection)
     trouble = observation.waiting(now, Method.PATCH)
     return _wait(trouble) if trouble else Adopt(_intent(resource, target, now), resource.labels)
+
+
+def _adopts(resource: Resource, target: Target) -> bool:
+    """Whether that job is to be taken over; attempts after the first are always new jobs."""
+    return resource.adopt and target.attempt == 1
 
 
 def _refused(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision | None:
@@ -126,21 +135,28 @@ def _refused(resource: Resource, observation: Observation, policy: Policy, now: 
     intent = resource.intent
     if intent is None or resource.generation > intent.generation:
         return None
-    if observation.job and not _ours(resource, observation.job) and not resource.adopt:
+    if intent.adopting != _adopts(resource, intent.target):
+        return None
+    if observation.job and not _ours(resource, observation.job) and not intent.adopting:
         return Stall(
             Reason.JOB_ID_TAKEN,
             f"Project {intent.target.project} already has a job {intent.target.job_id} of somebody else's. "
             f"Choose another spec.jobId.",
         )
-    trouble = observation.troubles.get(Method.CREATE)
-    if trouble and isinstance(trouble.error, errors.Rejected) and trouble.generation == intent.generation:
+    rejection = _rejection(resource, observation, Method.CREATE)
+    if rejection:
         if _in_doubt(resource, observation, policy):
             return _settle_doubt(intent.target, observation, policy, now)
-        return Stall(
-            Reason.REJECTED, f"The service refused the job: {trouble.error.message} Correct the spec."
-        )
-    outdated = resource.stalled_by(Reason.JOB_ID_TAKEN if resource.adopt else Reason.NOTHING_TO_ADOPT)
-    return Keep() if _refusal_recorded(resource) and not outdated else None
+        return Stall(Reason.REJECTED, f"The service refused the job: {rejection.message} Correct the spec.")
+    return Keep() if _refusal_recorded(resource) else None
+
+
+def _rejection(resource: Resource, observation: Observation, method: Method) -> errors.Rejected | None:
+    """The service's refusal of a call of this kind; it holds for as long as the spec does."""
+    trouble = observation.troubles.get(method)
+    if trouble is None or trouble.generation != resource.generation:
+        return None
+    return trouble.error if isinstance(trouble.error, errors.Rejected) else None
 
 
 def _refusal_recorded(resource: Resource) -> bool:
@@ -150,24 +166,26 @@ def _refusal_recorded(resource: Resource) -> bool:
         intent is not None
         and resource.status.get("observedGeneration", -1) >= intent.generation
         and not resource.submitted
-        and resource.stalled_by(Reason.REJECTED, Reason.JOB_ID_TAKEN, Reason.NOTHING_TO_ADOPT)
+        and resource.stalled_by(
+            # the other of the two was met by an earlier intent
+            Reason.REJECTED,
+            Reason.NOTHING_TO_ADOPT if intent.adopting else Reason.JOB_ID_TAKEN,
+        )
     )
 
 
-def _submit(resource: Resource, target: Target, policy: Policy, now: datetime) -> Decision:
-    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
-    if validated.spec is None:
-        return Refuse(validated.problems)
-    job = to_job(resource.kind, validated.spec, job_id=target.job_id, labels=resource.labels)
-    return Submit(_intent(resource, target, now), job, validated.warnings)
+def _submit(
+    resource: Resource, target: Target, spec: JobSpec, warnings: Sequence[Problem], now: datetime
+) -> Decision:
+    job = to_job(resource.kind, spec, job_id=target.job_id, labels=resource.labels)
+    return Submit(_intent(resource, target, now), job, warnings)
 
 
 def _intent(resource: Resource, target: Target, now: datetime) -> Intent:
     """The intent that is written down already, if it is the same, else a new one."""
-    intent = resource.intent
-    if intent and intent.target == target and intent.generation == resource.generation:
-        return intent
-    return Intent(target, resource.generation, now)
+    intent = Intent(target, resource.generation, now, _adopts(resource, target))
+    written = resource.intent
+    return written if written and replace(written, time=now) == intent else intent
 
 
 def _plan(resource: Resource, policy: Policy, attempt: int) -> Target:
@@ -191,7 +209,7 @@ def _plan(resource: Resource, policy: Policy, attempt: int) -> Target:
 
 
 def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
-    """Until when a create call without an answer may still take effect; None where there is no such call."""
+    """Until when a call without an answer may still make the job ours; None where there is no such call."""
     moments = [observation.doubtful_at] if observation.doubtful_at else []
     if not observation.alone:
         moments.append(observation.since)
@@ -199,12 +217,20 @@ def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
 
 
 def _in_doubt(resource: Resource, observation: Observation, policy: Policy) -> bool:
-    """Whether the newest intent's job may exist although nobody has seen it."""
-    intended = (resource.intent is not None or resource.held) and not _impossible(observation)
-    if not intended or resource.submitted or _refusal_recorded(resource) or observation.job:
+    """Whether the newest intent's job may be ours, or become so, although nobody has seen it."""
+    intent = resource.intent
+    intended = (intent is not None or resource.held) and not _impossible(observation)
+    if not intended or resource.submitted or _refusal_recorded(resource):
         return False
-    until = _doubt_until(observation, policy)
-    return until is not None and (observation.absent_at is None or observation.absent_at < until)
+    if observation.job and (_ours(resource, observation.job) or not (intent and intent.adopting)):
+        return False
+    until, looked = _doubt_until(observation, policy), _looked_at(observation)
+    return until is not None and (looked is None or looked < until)
+
+
+def _looked_at(observation: Observation) -> datetime | None:
+    """When the service last said that there is no such job, or what it is like."""
+    return observation.seen_at if observation.job else observation.absent_at
 
 
 def _impossible(observation: Observation) -> bool:
@@ -214,12 +240,13 @@ def _impossible(observation: Observation) -> bool:
 
 
 def _settle_doubt(target: Target, observation: Observation, policy: Policy, now: datetime) -> Decision:
-    """Look whether the job exists, and once more when no create call can be under way any longer."""
-    until = _doubt_until(observation, policy)
-    if observation.absent_at and until and observation.absent_at < until and now < until:
+    """Look at the job, and once more when no call that makes it ours can be under way any longer."""
+    until, looked = _doubt_until(observation, policy), _looked_at(observation)
+    if looked and until and looked < until and now < until:
+        call = "A call that adopts" if observation.job else "A create call for"
         return Wait(
             Reason.OUTCOME_UNKNOWN,
-            f"A create call for {target.job_name} got no answer, and may still take effect. "
+            f"{call} {target.job_name} got no answer, and may still take effect. "
             f"The operator looks again when that is over.",
             until,
         )
@@ -236,11 +263,7 @@ def _run(
     if resource.ended:
         if not (suspended and resource.state == "CANCELLED"):
             return Finish()
-        return (
-            Hold()
-            if resource.suspend
-            else _submit(resource, _plan(resource, policy, target.attempt + 1), policy, now)
-        )
+        return Hold() if resource.suspend else _resume(resource, target, policy, now)
     job = observation.job
     if job is None:
         return _unseen(target, observation)
@@ -249,6 +272,15 @@ def _run(
     if suspended or resource.suspend:
         return _suspend(resource, target, observation, now) if suspended else Suspend(target)
     return _tend(resource, target, observation, job, now)
+
+
+def _resume(resource: Resource, ended: Target, policy: Policy, now: datetime) -> Decision:
+    """Begin the attempt after one that a suspension has ended."""
+    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    if validated.spec is None:
+        return Refuse(validated.problems)
+    planned = _plan(resource, policy, ended.attempt + 1)
+    return _submit(resource, planned, validated.spec, validated.warnings, now)
 
 
 def _unseen(target: Target, observation: Observation) -> Decision:
@@ -288,13 +320,14 @@ def _bind(resource: Resource, target: Target, observation: Observation, now: dat
     made_sure = observation.bound is not None or not recorded
     if made_sure and list(recorded) == list(wanted):
         return Watch(target)
-    trouble = observation.troubles.get(Method.IAM)
-    if trouble and isinstance(trouble.error, errors.Rejected) and trouble.generation == resource.generation:
+    rejection = _rejection(resource, observation, Method.IAM)
+    if rejection:
         return Stall(
             Reason.REJECTED,
-            f"The service refused the bindings: {trouble.error.message} Correct spec.iamBindings.",
+            f"The service refused the bindings: {rejection.message} Correct spec.iamBindings.",
         )
-    if trouble and now < trouble.retry_at:
+    trouble = observation.waiting(now, Method.IAM)
+    if trouble:
         return _wait(trouble)
     announced = [*recorded, *(binding for binding in wanted if binding not in recorded)]
     if len(announced) > RECORDED_BINDINGS:  # make room first
@@ -310,14 +343,15 @@ def _relabel(
     problems = _label_problems(resource)
     if problems:
         return Refuse(problems)
-    trouble = observation.troubles.get(Method.PATCH)
-    if trouble and isinstance(trouble.error, errors.Rejected) and trouble.generation == resource.generation:
-        return Stall(
-            Reason.REJECTED, f"The service refused the labels: {trouble.error.message} Correct spec.labels."
-        )
-    if trouble and now < trouble.retry_at:
-        return _wait(trouble)
-    return UpdateLabels(target, resource.labels, job.etag)
+    rejection = _rejection(resource, observation, Method.PATCH)
+    if rejection:
+        return _labels_refused(rejection)
+    trouble = observation.waiting(now, Method.PATCH)
+    return _wait(trouble) if trouble else UpdateLabels(target, resource.labels, job.etag)
+
+
+def _labels_refused(rejection: errors.Rejected) -> Stall:
+    return Stall(Reason.REJECTED, f"The service refused the labels: {rejection.message} Correct spec.labels.")
 
 
 def _label_problems(resource: Resource) -> tuple[Problem, ...]:
@@ -346,17 +380,19 @@ def _delete(
         return Release(left_behind="" if resource.ended else target.job_name)
     if resource.orphan or resource.ended or _refusal_recorded(resource) or _impossible(observation):
         return Release()
-    trouble = observation.waiting(now, Method.GET, Method.CANCEL)
+    in_doubt = _in_doubt(resource, observation, policy)
+    known = None if in_doubt else observation.job
+    trouble = observation.waiting(now, Method.CANCEL if known else Method.GET)
     if trouble:
         return _wait(trouble)
-    if observation.job:
-        return _end(resource, target, observation.job, observation)
+    if known:
+        return _end(resource, target, known, observation)
+    if in_doubt:
+        return _settle_doubt(target, observation, policy, now)
     if observation.absent_at is None:
         return Look(target)
     if resource.submitted and observation.absences < LOST_AFTER:
         return _look_again(target, observation.absent_at, now)
-    if _in_doubt(resource, observation, policy):
-        return _settle_doubt(target, observation, policy, now)
     return Release()
 
 

@@ -52,12 +52,13 @@ class Observation:
         target: the job that the rest is about.
         alone: whether no other process can have called create for it.
         job: as last seen.
+        seen_at: when that was; None where nothing was seen since a call that may change whose it is.
         created: whether our own create call was answered with the job.
         cancelled: whether the service has accepted a cancel of ours.
         bound: the IAM bindings that were put into the job's policy; None before that.
         absences: how often in a row the service said that there is no such job.
         absent_at: when it last said so.
-        doubtful_at: when a create call last ended without a usable answer.
+        doubtful_at: when a call that makes or marks the job last ended without a usable answer.
         troubles: the last failed call of each kind, until a call of that kind succeeds.
     """
 
@@ -65,6 +66,7 @@ class Observation:
     target: Target | None = None
     alone: bool = False
     job: Job | None = None
+    seen_at: datetime | None = None
     created: bool = False
     cancelled: bool = False
     bound: Sequence[Mapping[str, Any]] | None = None
@@ -82,11 +84,12 @@ class Observation:
         known = self.about(target)
         return replace(known, alone=True) if anew else known
 
-    def saw(self, job: Job, *, by: Method = Method.GET) -> "Observation":
+    def saw(self, job: Job, now: datetime, *, by: Method = Method.GET) -> "Observation":
         """A call of that kind was answered with the job."""
         return replace(
             self,
             job=job,
+            seen_at=now,
             created=self.created or by is Method.CREATE,
             absences=0,
             absent_at=None,
@@ -98,6 +101,7 @@ class Observation:
         return replace(
             self,
             job=None,
+            seen_at=None,
             absences=self.absences + 1,
             absent_at=now,
             troubles=self._without(Method.GET),
@@ -136,7 +140,7 @@ class Observation:
         before = self.troubles.get(method)
         count = before.count + 1 if before else 1
         trouble = Trouble(method, error, generation, now + retry_delay(error, count, jitter), count)
-        doubtful = method is Method.CREATE and isinstance(error, errors.Unavailable)
+        doubtful = method in (Method.CREATE, Method.PATCH) and isinstance(error, errors.Unavailable)
         there = isinstance(error, errors.AlreadyExists)
         return replace(
             self,

@@ -56,12 +56,14 @@ class Intent:
     Attributes:
         target: the job.
         generation: of the resource whose spec was submitted.
-        time: when it was written; exact, since it is compared with the start of the process that reads it.
+        time: when it was written, for people who read it.
+        adopting: whether the job is to be taken over, and not to be made.
     """
 
     target: Target
     generation: int
     time: datetime
+    adopting: bool = False
 
     def encode(self, uid: str) -> str:
         """The annotation's value: one line of JSON that names the resource, since annotations get copied."""
@@ -73,6 +75,7 @@ class Intent:
                 "attempt": self.target.attempt,
                 "generation": self.generation,
                 "time": self.time.isoformat(),
+                **({"adopting": True} if self.adopting else {}),
             }
         )
 
@@ -84,7 +87,8 @@ class Intent:
             if row["uid"] != uid:
                 return None
             target = Target(str(row["project"]), str(row["jobId"]), int(row["attempt"]))
-            return cls(target, int(row["generation"]), parse_timestamp(row["time"]))
+            time, adopting = parse_timestamp(row["time"]), row.get("adopting") is True
+            return cls(target, int(row["generation"]), time, adopting)
         except (ValueError, KeyError, TypeError):
             return None
 

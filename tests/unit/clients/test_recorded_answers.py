@@ -102,7 +102,7 @@ def shown(job: Job) -> dict[str, Any]:
             ],
         },
     )
-    known = Observation(since=NOW, target=resource.target).saw(owned)
+    known = Observation(since=NOW, target=resource.target).saw(owned, NOW)
     decision = decide(resource, known, Policy(), NOW)
     assert isinstance(decision, Finish | Watch)
     return project(resource, known, decision, NOW)

@@ -154,7 +154,7 @@ async def test_an_answer_that_was_overtaken_is_dropped(watched: Watched) -> None
     job = await watched.cloud.service.get("p", "a")
     newer = before.about(Target("p", "a", 1)).accepted_cancel()
     watched.store.observe(key, "uid-a", newer)
-    watched.poller._learn(key, before, "p", "a", lambda known: known.saw(job))
+    watched.poller._learn(key, before, "p", "a", lambda known: known.saw(job, NOW))
     assert watched.store.observation(key) is newer
 
 

@@ -59,6 +59,7 @@ def decided(subject: Resource, known: Observation | None = None, policy: Policy 
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 OTHERS = [{"role": "roles/viewer", "members": ["user:b@example.com"]}]
 MANY = [{"role": f"roles/role{number}", "members": ["user:a@example.com"]} for number in range(64)]
+ADOPTION = intent(adopting=True)
 SUSPENDED = condition("Suspended", "True", "Suspending")
 
 CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
@@ -133,12 +134,12 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
         Adopt,
     ),
     "nothing to adopt, recorded": (
-        resource(intended=intent(), status=stalled("NothingToAdopt"), adopt=True),
+        resource(intended=ADOPTION, status=stalled("NothingToAdopt"), adopt=True),
         None,
         Keep(),
     ),
     "nothing to adopt, and then a new one is wanted": (
-        resource(intended=intent(), status=stalled("NothingToAdopt")),
+        resource(intended=ADOPTION, status=stalled("NothingToAdopt")),
         None,
         Submit,
     ),
@@ -313,30 +314,55 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
     # adoption
     "adopt: first the intent, then the labels": (resource(adopt=True), None, Adopt),
     "adopt: a stranger's job, as the user wants it": (
-        resource(adopt=True, intended=intent()),
+        resource(adopt=True, intended=ADOPTION),
         observed(job=job(uid=STRANGER)),
-        Adopt(intent(), job().labels),
+        Adopt(ADOPTION, job().labels),
     ),
     "adopt: there is none": (
-        resource(adopt=True, intended=intent()),
+        resource(adopt=True, intended=ADOPTION),
         observed(absences=1, absent_at=NOW),
         Stall,
     ),
     "adopt: there was none": (
-        resource(adopt=True, intended=intent(), status=stalled("NothingToAdopt")),
+        resource(adopt=True, intended=ADOPTION, status=stalled("NothingToAdopt")),
         None,
         Keep(),
     ),
-    "adopted": (resource(adopt=True, intended=intent()), observed(job=job()), Watch(TARGET)),
+    "adopted": (resource(adopt=True, intended=ADOPTION), observed(job=job()), Watch(TARGET)),
     "adopt: the service does not let us": (
-        resource(adopt=True, intended=intent()),
+        resource(adopt=True, intended=ADOPTION),
         observed(job=job(uid=STRANGER), troubles=trouble(Method.PATCH, errors.Denied("no"))),
         Wait,
     ),
     "adopt: deleted before": (
-        resource(adopt=True, intended=intent(), deleting=True),
-        observed(job=job(uid=STRANGER)),
+        resource(adopt=True, intended=ADOPTION, deleting=True),
+        observed(job=job(uid=STRANGER), seen_at=NOW),
         Release(),
+    ),
+    "adopt: deleted while the call that adopts may still take effect": (
+        resource(adopt=True, intended=ADOPTION, deleting=True),
+        observed(alone=True, job=job(uid=STRANGER), seen_at=NOW, doubtful_at=later(-5)),
+        Wait,
+    ),
+    "adopt: deleted when the call that adopts can no longer take effect": (
+        resource(adopt=True, intended=ADOPTION, deleting=True),
+        observed(alone=True, job=job(uid=STRANGER), seen_at=later(-5), doubtful_at=later(-61)),
+        Look(TARGET),
+    ),
+    "adopt: the service refuses the labels": (
+        resource(adopt=True, intended=ADOPTION),
+        observed(job=job(uid=STRANGER), troubles=trouble(Method.PATCH, errors.Rejected("no"), fresh=False)),
+        Stall,
+    ),
+    "adopt: deleted after the wish was taken back": (
+        resource(intended=ADOPTION, status=stalled("NothingToAdopt"), deleting=True),
+        None,
+        Release(),
+    ),
+    "adopt: deleted after another wish was carried out, of which the status does not know": (
+        resource(adopt=True, intended=intent(), status=stalled("NothingToAdopt"), deleting=True),
+        None,
+        Look(TARGET),
     ),
     "adopt: a resumed attempt is a new job": (
         resource(
@@ -439,6 +465,11 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
     "delete: running": (
         resource(intended=intent(), status=status(), deleting=True),
         observed(job=job()),
+        Cancel(TARGET),
+    ),
+    "delete: running, and the last poll was denied": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(), troubles=trouble(Method.GET, errors.Denied("no"))),
         Cancel(TARGET),
     ),
     "delete: running, with a spec that breaks every rule": (

@@ -1,5 +1,6 @@
 """The record of an intended submission survives the way through an annotation."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,8 +11,9 @@ INTENT = Intent(Target("p", "j_1", 2), 3, datetime(2026, 5, 4, 3, 2, 1, 123456, 
 TEXT = INTENT.encode("u")
 
 
-def test_nothing_is_lost_not_even_a_part_of_a_second() -> None:
-    assert Intent.decode(TEXT, "u") == INTENT
+@pytest.mark.parametrize("intent", [INTENT, replace(INTENT, adopting=True)])
+def test_nothing_is_lost_not_even_a_part_of_a_second(intent: Intent) -> None:
+    assert Intent.decode(intent.encode("u"), "u") == intent
 
 
 @pytest.mark.parametrize(

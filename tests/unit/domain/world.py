@@ -24,8 +24,10 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-def intent(target: Target = TARGET, *, generation: int = 1, time: datetime = NOW) -> Intent:
-    return Intent(target, generation, time)
+def intent(
+    target: Target = TARGET, *, generation: int = 1, time: datetime = NOW, adopting: bool = False
+) -> Intent:
+    return Intent(target, generation, time, adopting)
 
 
 def resource(
