@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from kubernetes import client
 from tests.e2e.support import Kubectl, Namespace, connect, eventually
+from tests.e2e.support_rights import ACCOUNTS, Account
 from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
 
 from mljobs.cli import crds as crds_command
@@ -61,11 +62,15 @@ def has_controller_manager(binaries_dir: Path) -> bool:
 
 @pytest.fixture(scope="session")
 def control_plane(binaries_dir: Path, has_controller_manager: bool) -> Iterator[ControlPlane]:
-    """A real control plane, bare; it writes an audit log of all writes."""
+    """A real control plane, bare; it keeps an audit log of all writes, and of what ServiceAccounts read.
+
+    When all tests are over, the operator has never asked for what its role does not allow.
+    """
     with ControlPlane(
-        binaries_dir=binaries_dir, audit=True, controller_manager=has_controller_manager
+        binaries_dir=binaries_dir, audit_reads_of=[ACCOUNTS], controller_manager=has_controller_manager
     ) as running:
         yield running
+        assert Account(running, *ACCOUNT).forbidden == []
 
 
 @pytest.fixture(scope="session")

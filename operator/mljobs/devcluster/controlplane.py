@@ -45,6 +45,7 @@ class ControlPlane:
         state_dir: folder that keeps data, keys and the port from run to run; None: a temporary folder, which
             `stop` removes, as does the end of this program by whatever signal.
         audit: write one JSON line a write request to `audit_log`.
+        audit_reads_of: groups of users whose reads are written too, as `system:serviceaccounts`.
         controller_manager: run kube-controller-manager too, for the deletion of namespaces, garbage
             collection, and service accounts. Without it nothing makes the `default` accounts that Pods need.
         restart: start servers that die again, once the control plane is ready.
@@ -58,7 +59,7 @@ class ControlPlane:
         url: the API server's address.
         ca: file with the PEM of the authority to trust.
         kubeconfig: file for the administrator (client certificate, group system:masters).
-        audit_log: file of audit events (JSON lines), if `audit` is set.
+        audit_log: file of audit events (JSON lines), if `audit` or `audit_reads_of` is set.
         client: a small client with the administrator's rights.
     """
 
@@ -73,6 +74,7 @@ class ControlPlane:
         *,
         state_dir: Path | None = None,
         audit: bool = False,
+        audit_reads_of: Sequence[str] = (),
         controller_manager: bool = False,
         restart: bool = False,
         on_exit: Callable[[Exit], None] | None = None,
@@ -81,7 +83,7 @@ class ControlPlane:
         timeout: float = 90.0,
     ) -> None:
         self._state_dir = state_dir
-        self._audit = audit
+        self._audit = servers.audit_policy(audit_reads_of) if audit or audit_reads_of else None
         self._controller_manager = controller_manager
         self._restart = restart
         self._on_exit = on_exit
@@ -112,7 +114,7 @@ class ControlPlane:
 
     @property
     def audit_log(self) -> Path:
-        """File of audit events, one JSON object a line; written only if `audit` is set."""
+        """File of audit events, one JSON object a line; written only if `audit` or `audit_reads_of` is."""
         return servers.Layout(self.folder).audit_log
 
     def start(self) -> Self:
@@ -191,14 +193,19 @@ class ControlPlane:
         return write_private(path, content)
 
     def writes(self, *, user: str | None = None, resource: str | None = None) -> list[dict[str, Any]]:
-        """Return the audit events of all write requests so far, oldest first; needs `audit`.
+        """Return the audit events of all write requests so far, oldest first; see `requests`."""
+        events = self.requests(user=user, resource=resource)
+        return [event for event in events if event["verb"] in servers.WRITING]
+
+    def requests(self, *, user: str | None = None, resource: str | None = None) -> list[dict[str, Any]]:
+        """Return the audit events of all requests that were recorded, oldest first; needs `audit`.
 
         Refused requests are among them: see `responseStatus.code` of an event.
 
         Args:
-            user: only writes of this user, as `system:serviceaccount:NAMESPACE:NAME`; None: all but those
+            user: only requests of this user, as `system:serviceaccount:NAMESPACE:NAME`; None: all but those
                 that the API server makes for itself.
-            resource: only writes to this plural, as `trainingjobs`.
+            resource: only requests for this plural, as `trainingjobs`.
         """
         whole_lines = self.audit_log.read_bytes().rpartition(b"\n")[0]
         events = [json.loads(line) for line in whole_lines.splitlines()]

@@ -5,6 +5,8 @@ credentials of its own. Its socket names are relative to the working folder: tha
 it keeps them under the system's limit of about 100 bytes wherever the folder is.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,15 +27,22 @@ CONTROLLERS = (
 )
 """What of kube-controller-manager runs: deletion of namespaces and of owned objects, accounts, workloads."""
 
-AUDIT_POLICY = """\
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: Metadata
-    verbs: [create, update, patch, delete, deletecollection]
-  - level: None
-"""
+WRITING = ("create", "update", "patch", "delete", "deletecollection")
+"""The verbs of requests that change something."""
+
+
+def audit_policy(readers: Sequence[str]) -> str:
+    """Return the policy file (YAML that happens to be JSON): all writes, and what these groups read."""
+    rules: list[dict[str, object]] = [{"level": "Metadata", "verbs": WRITING}]
+    if readers:
+        rules.append({"level": "Metadata", "userGroups": list(readers)})
+    policy = {
+        "apiVersion": "audit.k8s.io/v1",
+        "kind": "Policy",
+        "omitStages": ["RequestReceived"],
+        "rules": [*rules, {"level": "None"}],
+    }
+    return json.dumps(policy, indent=2)
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Layout:
 
     @property
     def audit_log(self) -> Path:
-        """JSON lines, one a write."""
+        """JSON lines, one a request."""
         return self.logs / "audit.jsonl"
 
     @property
@@ -85,9 +94,17 @@ def etcd(binaries: Path) -> list[str]:
 
 
 def kube_apiserver(
-    binaries: Path, layout: Layout, authority: Authority, port: int, *, audit: bool
+    binaries: Path, layout: Layout, authority: Authority, port: int, *, audit: str | None
 ) -> list[str]:
-    """Return kube-apiserver's command: TLS, client certificates, RBAC, and the default admission plugins."""
+    """Return kube-apiserver's command: TLS, client certificates, RBAC, and the default admission plugins.
+
+    Args:
+        binaries: folder of the program.
+        layout: where its files are.
+        authority: makes its certificate.
+        port: to listen at.
+        audit: the policy of `audit_policy`; None: no audit log.
+    """
     certificate, key = authority.server("kube-apiserver", LOOPBACK)
     flags = {
         "etcd-servers": f"unix://{ETCD_SOCKET}",
@@ -108,8 +125,8 @@ def kube_apiserver(
         "allow-privileged": "true",
         "profiling": "false",
     }
-    if audit:
-        layout.audit_policy.write_text(AUDIT_POLICY, "utf-8")
+    if audit is not None:
+        layout.audit_policy.write_text(audit, "utf-8")
         flags["audit-policy-file"] = layout.audit_policy
         flags["audit-log-path"] = layout.audit_log
         flags["audit-log-maxsize"] = 1024  # megabytes in one file, so that no count is cut by a rotation

@@ -8,23 +8,11 @@ import pytest
 from tests.e2e.chart.support_chart import ClusterKubectl, Helm
 from tests.e2e.conftest import _no_build
 from tests.e2e.support import Kubectl
+from tests.e2e.support_rights import ACCOUNTS
 
-from mljobs.devcluster import binaries, servers
+from mljobs.devcluster import binaries
 from mljobs.devcluster.controlplane import ControlPlane
 from mljobs.devcluster.progress import BinariesError
-
-AUDIT_POLICY = """\
-apiVersion: audit.k8s.io/v1
-kind: Policy
-omitStages: [RequestReceived]
-rules:
-  - level: Metadata
-    userGroups: ["system:serviceaccounts"]
-  - level: Metadata
-    verbs: [create, update, patch, delete, deletecollection]
-  - level: None
-"""
-"""What ServiceAccounts read is recorded too, since a right to read is a right."""
 
 
 @pytest.fixture(scope="session")
@@ -53,12 +41,10 @@ def has_controllers(helm_binaries: Path) -> bool:
 @pytest.fixture(scope="module")
 def plane(helm_binaries: Path, has_controllers: bool) -> Iterator[ControlPlane]:
     """A fresh control plane without the CRDs, whose audit log tells what ServiceAccounts read."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(servers, "AUDIT_POLICY", AUDIT_POLICY)
-        with ControlPlane(
-            binaries_dir=helm_binaries, audit=True, controller_manager=has_controllers
-        ) as running:
-            yield running
+    with ControlPlane(
+        binaries_dir=helm_binaries, audit_reads_of=[ACCOUNTS], controller_manager=has_controllers
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")
