@@ -106,7 +106,12 @@ class Effects:
             return known.missed(self._clock())
         except errors.JobServiceError as error:
             return self._failed(known, Method.PATCH, error, resource)
-        return known.saw(job, self._clock(), by=Method.PATCH)
+        seen = known.saw(job, self._clock(), by=Method.PATCH)
+        if dict(job.labels) == dict(effect.labels):
+            return seen
+        kept = ", ".join(f"{key}={value}" for key, value in sorted(job.labels.items())) or "none"
+        # the same call would bring the same answer
+        return self._failed(seen, Method.PATCH, errors.Rejected(f"it keeps other ones: {kept}."), resource)
 
     async def _cancel(self, target: Target, resource: Resource, known: Observation) -> Observation:
         try:

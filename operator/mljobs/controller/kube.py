@@ -217,6 +217,10 @@ class Kube:
             raise _translated(error, what) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"{what}: the API server did not answer: {error!r}") from error
+        except ValueError as error:  # no JSON: it is a proxy that answers, or the answer is cut
+            raise Unreachable(f"{what}: the API server's answer cannot be read: {error}") from error
+        if answer is None or isinstance(answer, str):
+            raise Unreachable(f"{what}: something else than the API server answered: {answer!r:.200}")
         return answer
 
 

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.effects import Effects
@@ -15,6 +15,7 @@ from mljobs.controller.kube import Conflict, Gone, Kube, KubeError
 from mljobs.controller.logs import about
 from mljobs.controller.metrics import Metrics
 from mljobs.controller.poller import Poller
+from mljobs.controller.release import let_go
 from mljobs.controller.status import StatusWriter
 from mljobs.controller.store import Key, Store
 from mljobs.controller.workqueue import WorkQueue
@@ -85,7 +86,7 @@ class Reconciler:
         self._policy = policy
         self._clock = clock
         self._metrics = metrics
-        self._failures: dict[Key, tuple[int, float]] = {}
+        self._failures: dict[Key, tuple[int, datetime]] = {}
         self._under_way: dict[Key, float] = {}
 
     async def work(self) -> None:
@@ -127,12 +128,12 @@ class Reconciler:
 
     def _backoff(self, key: Key) -> float:
         """Seconds until the next try; one that came early, for news of the job, does not put it off."""
-        now = time.monotonic()
+        now = self._clock()
         failures, due = self._failures.get(key, (0, now))
         if now >= due:
-            due = now + min(FIRST_RETRY * 2 ** min(failures, 10), LONGEST_RETRY)
+            due = now + timedelta(seconds=min(FIRST_RETRY * 2 ** min(failures, 10), LONGEST_RETRY))
             self._failures[key] = failures + 1, due
-        return due - now
+        return (due - now).total_seconds()
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what can be done for a resource now.
@@ -226,12 +227,8 @@ class Reconciler:
             await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.warnings)))
 
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
-        if left_behind:
-            message = f"{left_behind} may still run. Cancel it by hand if it is not wanted."
-            await self._writer.post(resource, Event(Reason.LEFT_BEHIND, message))
-        finalizers = [name for name in resource.finalizers if name != FINALIZER]
         self._poller.follow(key, None)
-        self._keep(await self._kube.patch_metadata(resource, {"finalizers": finalizers}))
+        self._keep(await let_go(self._kube, self._writer, resource, left_behind))
 
     def _keep(self, body: JsonObject | None) -> None:
         if body is not None:

@@ -65,7 +65,7 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """Say that the work on a key has ended, however it ended."""
         self._working.discard(key)
-        if key in self._dirty:
+        if key in self._dirty and not self._closed:
             self._waiting.append(key)
             self._wake.set()
 

@@ -77,3 +77,13 @@ async def test_a_closed_queue_lets_all_workers_go(waiting: int) -> None:
     queue.add_later("b", 0)
     assert await asyncio.gather(*workers) == [None] * waiting
     assert await take(queue) is None
+
+
+async def test_a_closed_queue_hands_out_nothing_that_came_during_the_work() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    assert await take(queue) == "a"
+    queue.add("a")
+    queue.close()
+    queue.done("a")
+    assert await take(queue) is None
