@@ -212,7 +212,7 @@ class Kube:
 
     async def _call(self, what: str, method: Any, **arguments: Any) -> JsonObject:
         try:
-            answer: JsonObject = await method(**arguments, _request_timeout=self._timeout)
+            answer: JsonObject | str | None = await method(**arguments, _request_timeout=self._timeout)
         except client.ApiException as error:
             raise _translated(error, what) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

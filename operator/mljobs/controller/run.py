@@ -5,7 +5,7 @@ import logging
 import random
 import signal
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import kopf
@@ -53,16 +53,16 @@ class Options:
         lease: the Lease that this process has to hold to act; None: it acts alone.
     """
 
-    policy: Policy = field(default_factory=Policy)
-    namespaces: Sequence[str] = ()
-    poll_interval: float = 10
-    resync_interval: float = 300
-    workers: int = 32
-    connections: int = 32
-    host: str = "0.0.0.0"  # noqa: S104
-    port: int = 8080
-    drain: float = 20
-    lease: LeaseOptions | None = None
+    policy: Policy
+    namespaces: Sequence[str]
+    poll_interval: float
+    resync_interval: float
+    workers: int
+    connections: int
+    host: str
+    port: int
+    drain: float
+    lease: LeaseOptions | None
 
 
 async def run(
@@ -108,6 +108,9 @@ async def _elected(lease: Lease, health: Health) -> bool:
 
     Returns:
         Whether this process holds the Lease.
+
+    Raises:
+        RuntimeError: the waiting has failed, which is a bug.
     """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -119,9 +122,10 @@ async def _elected(lease: Lease, health: Health) -> bool:
     health.standby = False
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     if stop.is_set():
         await lease.release()
+    _raise_failure(outcomes)
     return lease.held
 
 
@@ -235,6 +239,11 @@ async def _supervise(
         for task in tasks:
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    failures = [o for o in outcomes if isinstance(o, Exception)]
-    if failures:
-        raise RuntimeError("a task of the operator has failed") from failures[0]
+    _raise_failure(outcomes)
+
+
+def _raise_failure(outcomes: Sequence[object]) -> None:
+    """Raise what a task has failed with; that it was cancelled is no failure."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise RuntimeError("a task of the operator has failed") from outcome
