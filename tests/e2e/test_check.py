@@ -4,14 +4,13 @@ import copy
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.e2e.support import Json, connect, eventually, training
-from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, PROJECT, Emulator
+from tests.e2e.support_stack import ACCOUNT, MLJOBS, OPERATOR_USER, PROJECT, Emulator
 
 from mljobs.api.resources import KINDS, Kind
 from mljobs.cli import crds as crds_command
@@ -25,7 +24,7 @@ from mljobs.config import Settings
 from mljobs.devcluster.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
-CHECK = [sys.executable, "-c", "import typer; from mljobs.cli.check import check; typer.run(check)"]
+CHECK = [*MLJOBS, "check"]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ROLES = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -486,7 +485,7 @@ def test_the_service_is_checked_without_a_cluster(service: Emulator, tmp_path: P
         ({}, {"token": "nobody's"}, "401: it does not know this user"),
         ({"server": "https://127.0.0.1:1"}, {}, "the connection was refused"),
         ({"server": "{emulator}"}, {}, "404"),
-        ({"certificate-authority-data": ""}, {}, "its certificate is not trusted"),
+        ({"certificate-authority": ""}, {}, "its certificate is not trusted"),
     ],
 )
 def test_an_api_server_that_cannot_be_used(

@@ -52,20 +52,18 @@ def crd(plural: str, kind: str) -> dict[str, Any]:
     }
 
 
-def client_of(kubeconfig: Path, folder: Path) -> "TokenClient":
-    return TokenClient(json.loads(kubeconfig.read_text()), folder / "ca.pem")
+def client_of(kubeconfig: Path) -> "TokenClient":
+    return TokenClient(json.loads(kubeconfig.read_text()))
 
 
 class TokenClient:
     """Sends requests with the token of a kubeconfig."""
 
-    def __init__(self, config: dict[str, Any], ca: Path) -> None:
-        import base64
-
-        ca.write_bytes(base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]))
+    def __init__(self, config: dict[str, Any]) -> None:
+        ca = config["clusters"][0]["cluster"]["certificate-authority"]
         self.url = config["clusters"][0]["cluster"]["server"]
         self.headers = {"Authorization": f"Bearer {config['users'][0]['user']['token']}"}
-        self.pool = urllib3.PoolManager(ca_certs=str(ca), retries=False)
+        self.pool = urllib3.PoolManager(ca_certs=ca, retries=False)
 
     def status(self, method: str, path: str) -> int:
         return self.pool.request(method, self.url + path, headers=self.headers).status
@@ -99,7 +97,7 @@ def test_it_is_a_real_cluster_with_rbac_and_default_admission(plane: ControlPlan
     )
     path = plane.service_account_kubeconfig("default", "reader", tmp_path / "reader")
     assert path.stat().st_mode & 0o777 == 0o600
-    reader = client_of(path, tmp_path)
+    reader = client_of(path)
     assert reader.status("GET", "/api/v1/namespaces/default/configmaps") == 200
     assert reader.status("GET", "/api/v1/namespaces/default/secrets") == 403
     assert reader.status("DELETE", "/api/v1/namespaces/default/configmaps/x") == 403
@@ -126,15 +124,10 @@ def test_pod_security_judges_pods(plane: ControlPlane) -> None:
 
 
 def test_a_client_certificate_names_user_and_groups(plane: ControlPlane, tmp_path: Path) -> None:
-    import base64
-
-    user = json.loads(plane.kubeconfig_for("kim", ["team-a"], tmp_path / "kim").read_text())["users"][0][
-        "user"
-    ]
-    pair = tmp_path / "pair.pem"
-    pair.write_bytes(
-        base64.b64decode(user["client-certificate-data"]) + base64.b64decode(user["client-key-data"])
-    )
+    (user,) = json.loads(plane.kubeconfig_for("kim", ["team-a"], tmp_path / "kim").read_text())["users"]
+    pair = Path(user["user"]["client-certificate"])
+    assert user["user"]["client-key"] == str(pair)
+    assert pair.stat().st_mode & 0o777 == 0o600
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     client = ApiClient(plane.url, plane.ca, pair)
     info = client.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", review)["status"][
@@ -186,6 +179,33 @@ def test_a_manifest_that_cannot_be_applied_is_named(
         plane.apply(manifest)
 
 
+CLIENT = """
+import sys, time
+from kubernetes import client, config
+
+for path in sys.argv[1:]:
+    api = config.new_client_from_config(path)
+    client.VersionApi(api).get_code()
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_client_that_is_killed_leaves_no_temporary_file(plane: ControlPlane, tmp_path: Path) -> None:
+    """The official client copies certificates that stand in a kubeconfig itself into files."""
+    plane.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "killed"}})
+    account = plane.service_account_kubeconfig("default", "killed", tmp_path / "account")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    command = [sys.executable, "-c", CLIENT, plane.kubeconfig, account]
+    env = {**os.environ, "TMPDIR": str(temporary)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "ready\n"
+        killed.kill()
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_missing_account_gets_no_kubeconfig(plane: ControlPlane, tmp_path: Path) -> None:
     with pytest.raises(ApiError, match='serviceaccounts "nobody" not found'):
         plane.service_account_kubeconfig("default", "nobody", tmp_path / "nobody")
@@ -225,11 +245,17 @@ def test_servers_that_are_killed_come_back_with_the_same_data() -> None:
         ]
 
 
+def credentials(plane: ControlPlane) -> str:
+    """The administrator's certificate and key, where the kubeconfig says they are."""
+    (user,) = json.loads(plane.kubeconfig.read_text())["users"]
+    return Path(user["user"]["client-key"]).read_text()
+
+
 def test_a_state_folder_goes_on_where_it_stopped_and_serves_one_run_at_a_time(tmp_path: Path) -> None:
     state = tmp_path / ("deep" * 30) / "state"  # longer than a socket's path may be
     with ControlPlane(state_dir=state) as first:
         first.apply(config_map("kept"))
-        url, kubeconfig, ca = first.url, first.kubeconfig.read_text(), first.ca.read_bytes()
+        url, ca, admin = first.url, first.ca.read_bytes(), credentials(first)
         with pytest.raises(ControlPlaneError, match="in use by another run"):
             ControlPlane(state_dir=state).start()
         assert first.client.ready()
@@ -237,7 +263,7 @@ def test_a_state_folder_goes_on_where_it_stopped_and_serves_one_run_at_a_time(tm
     with ControlPlane(state_dir=state) as second:
         assert second.url == url
         assert second.ca.read_bytes() == ca
-        assert second.kubeconfig.read_text() != kubeconfig
+        assert credentials(second) != admin
         assert second.client.get("/api/v1/namespaces/default/configmaps/kept")["data"] == {"value": "1"}
 
 

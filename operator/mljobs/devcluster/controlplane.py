@@ -171,8 +171,11 @@ class ControlPlane:
 
     def kubeconfig_for(self, user: str, groups: Sequence[str], path: Path) -> Path:
         """Write a kubeconfig with a client certificate for a user and the groups, and return its path."""
-        credentials = certificate_credentials(*self._authority.client(user, groups))
-        return write_private(path, kubeconfig(self.url, self._authority.certificate, user, credentials))
+        certificate, key = self._authority.client(user, groups)
+        credentials = certificate_credentials(
+            write_private(path.with_name(f"{path.name}.pem"), certificate + key)
+        )
+        return write_private(path, kubeconfig(self.url, self.ca, user, credentials))
 
     def service_account_kubeconfig(
         self, namespace: str, name: str, path: Path, *, seconds: int = 30 * 24 * 3600
@@ -189,7 +192,7 @@ class ControlPlane:
             ApiError: there is no such account.
         """
         credentials = {"token": self.client.token(namespace, name, seconds)}
-        content = kubeconfig(self.url, self._authority.certificate, name, credentials, namespace)
+        content = kubeconfig(self.url, self.ca, name, credentials, namespace)
         return write_private(path, content)
 
     def writes(self, *, user: str | None = None, resource: str | None = None) -> list[dict[str, Any]]:
@@ -266,8 +269,7 @@ class ControlPlane:
         certificate, key = self._authority.client(ADMIN, [_ADMIN_GROUP])
         admin_file = write_private(self.folder / "pki" / "admin.pem", certificate + key)
         self.client = ApiClient(self.url, self.ca, admin_file)
-        credentials = certificate_credentials(certificate, key)
-        content = kubeconfig(self.url, self._authority.certificate, ADMIN, credentials)
+        content = kubeconfig(self.url, self.ca, ADMIN, certificate_credentials(admin_file))
         self.kubeconfig = write_private(self.folder / "kubeconfig", content)
         command = servers.kube_apiserver(
             found, self._layout, self._authority, self._reservation.port, audit=self._audit

@@ -166,23 +166,29 @@ class Authority:
 
 
 def kubeconfig(
-    url: str, ca: bytes, user: str, credentials: dict[str, str], namespace: str = "default"
+    url: str, ca: Path | bytes, user: str, credentials: dict[str, str], namespace: str = "default"
 ) -> bytes:
-    """Return a kubeconfig (YAML that happens to be JSON) that needs no other file.
+    """Return a kubeconfig (YAML that happens to be JSON).
+
+    It names files where it can: what stands in a kubeconfig itself, clients in Python write into temporary
+    files, which stay behind when the process is killed.
 
     Args:
         url: the API server's address.
-        ca: PEM of the authority to trust.
+        ca: file with the PEM of the authority to trust; or that PEM, where no other file shall be needed.
         user: what the kubeconfig calls the user.
         credentials: the user's entry, `{"token": …}` or what `certificate_credentials` returns.
         namespace: the namespace of the only context.
     """
-    cluster = {"server": url, "certificate-authority-data": base64.b64encode(ca).decode()}
+    if isinstance(ca, Path):
+        trust = {"certificate-authority": str(ca.absolute())}
+    else:
+        trust = {"certificate-authority-data": base64.b64encode(ca).decode()}
     context = {"cluster": "mljobs", "user": user, "namespace": namespace}
     document = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "mljobs", "cluster": cluster}],
+        "clusters": [{"name": "mljobs", "cluster": {"server": url, **trust}}],
         "users": [{"name": user, "user": credentials}],
         "contexts": [{"name": "mljobs", "context": context}],
         "current-context": "mljobs",
@@ -190,9 +196,10 @@ def kubeconfig(
     return json.dumps(document, indent=2).encode()  # quoted, so that a namespace `n` stays a text
 
 
-def certificate_credentials(certificate: bytes, key: bytes) -> dict[str, str]:
-    """Return a client certificate as a user's entry in a kubeconfig."""
-    return {
-        "client-certificate-data": base64.b64encode(certificate).decode(),
-        "client-key-data": base64.b64encode(key).decode(),
-    }
+def certificate_credentials(file: Path) -> dict[str, str]:
+    """Return a user's entry in a kubeconfig.
+
+    Args:
+        file: the PEM of a client certificate, and that of its key.
+    """
+    return {"client-certificate": str(file.absolute()), "client-key": str(file.absolute())}

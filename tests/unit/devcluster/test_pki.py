@@ -85,16 +85,13 @@ def test_tls_trusts_the_server_under_its_names_and_the_server_its_clients(tmp_pa
 
 
 @pytest.mark.parametrize("namespace", ["default", "n", "on", "0x1", "1e3", "null"])
-def test_a_kubeconfig_needs_no_other_file_and_keeps_odd_names(tmp_path: Path, namespace: str) -> None:
-    authority = Authority(tmp_path)
-    certificate, key = authority.client("kim", [])
-    content = kubeconfig(
-        "https://127.0.0.1:1",
-        authority.certificate,
-        "kim",
-        certificate_credentials(certificate, key),
-        namespace,
-    )
+def test_a_kubeconfig_names_its_files_and_keeps_odd_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, namespace: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    authority = Authority(Path("pki"))
+    credentials = certificate_credentials(Path("kim.pem"))
+    content = kubeconfig("https://127.0.0.1:1", authority.certificate_file, "kim", credentials, namespace)
     config = yaml.safe_load(content)
     assert f'"namespace": "{namespace}"'.encode() in content
     context = next(item for item in config["contexts"] if item["name"] == config["current-context"])[
@@ -102,10 +99,19 @@ def test_a_kubeconfig_needs_no_other_file_and_keeps_odd_names(tmp_path: Path, na
     ]
     assert context == {"cluster": "mljobs", "user": "kim", "namespace": namespace}
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
-    assert cluster["server"] == "https://127.0.0.1:1"
+    assert cluster == {
+        "server": "https://127.0.0.1:1",
+        "certificate-authority": str(tmp_path / "pki" / "ca.crt"),
+    }
+    pair = str(tmp_path / "kim.pem")
+    assert user == {"client-certificate": pair, "client-key": pair}
+
+
+def test_a_kubeconfig_may_hold_the_authority_itself(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    content = kubeconfig("https://127.0.0.1:1", authority.certificate, "kim", {"token": "t"})
+    cluster = yaml.safe_load(content)["clusters"][0]["cluster"]
     assert base64.b64decode(cluster["certificate-authority-data"]) == authority.certificate
-    assert base64.b64decode(user["client-certificate-data"]) == certificate
-    assert base64.b64decode(user["client-key-data"]) == key
 
 
 def test_a_private_file_replaces_an_open_one(tmp_path: Path) -> None:
