@@ -185,7 +185,7 @@ class ModelJobService:
         )
         return made
 
-    async def get(self, project: str, job_id: str) -> Job:
+    async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:  # noqa: ARG002
         place = (project, job_id)
         found: Job = await self._wire.send(
             "service",

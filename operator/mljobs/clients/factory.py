@@ -15,7 +15,8 @@ from mljobs.clients.transport import OnceHttp, is_loopback
 USER_AGENT = f"mljobs-operator/{__version__}"
 DEFAULT_THREADS = 8
 DEFAULT_TIMEOUT = 30.0
-CREATE_PATIENCE = 2.0
+PATIENCE = 2.0
+"""Seconds that a call waits for the project's quota, unless it is patient."""
 
 
 def open_job_service(
@@ -55,7 +56,7 @@ def open_job_service(
         open_api("ml", "v1", endpoint).projects().jobs(),
         Api(on_request),
         request_threads,
-        ProjectLimits(limits or Limits(), patience=timeout, create_patience=CREATE_PATIENCE),
+        ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout),
         on_wait,
     )
 

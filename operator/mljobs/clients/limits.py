@@ -74,33 +74,33 @@ class ProjectLimits:
 
     Args:
         limits: the quotas.
-        patience: seconds that a request waits for the end of a pause; where a pause is longer, it is refused.
-        create_patience: seconds that a create waits for its turn or for the end of a pause; a crowd of them
-            must not keep everybody else from being served. None: as long as any other request.
+        patience: seconds that a request waits for its turn or the end of a pause before it is refused, since
+            a crowd of them must not keep everybody else from being served.
+        longest_pause: seconds that a patient request waits for the end of a pause; for its turn it waits as
+            long as it takes.
     """
 
-    def __init__(self, limits: Limits, patience: float, create_patience: float | None = None) -> None:
+    def __init__(self, limits: Limits, *, patience: float, longest_pause: float) -> None:
         self._limits = limits
         self._patience = patience
-        self._create_patience = create_patience
+        self._longest_pause = longest_pause
         self._gates: OrderedDict[tuple[str, Kind], _Gate] = OrderedDict()
 
-    async def admit(self, project: str, kind: Kind) -> float:
+    async def admit(self, project: str, kind: Kind, *, patient: bool = False) -> float:
         """Wait until a request may go out.
 
         Returns:
             Seconds waited; 0 where the request had its turn at once.
 
         Raises:
-            Throttled: the service has asked for a pause longer than anybody should wait here, or too many
-                creates wait already.
+            Throttled: the service has asked for a longer pause than it waits for, or too many others wait.
         """
         clock = asyncio.get_running_loop().time
         gate, began = self._gate(project, kind), clock()
         while True:
-            await self._sit_out(gate, project, kind)
+            await self._sit_out(gate, project, self._longest_pause if patient else self._patience)
             if gate.bucket is not None:
-                await self._queue(gate.bucket, project, kind)
+                await self._queue(gate.bucket, project, kind, None if patient else self._patience)
             if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
                 waited = clock() - began
                 return waited if waited > TICK else 0.0
@@ -111,20 +111,18 @@ class ProjectLimits:
             gate = self._gate(project, kind)
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
 
-    async def _queue(self, bucket: AsyncLimiter, project: str, kind: Kind) -> None:
+    async def _queue(self, bucket: AsyncLimiter, project: str, kind: Kind, patience: float | None) -> None:
         try:
-            async with asyncio.timeout(self._create_patience if kind == "create" else None):
+            async with asyncio.timeout(patience):
                 await bucket.acquire()
         except TimeoutError:
-            quota = self._limits.creates_per_minute
+            calls = "creates" if kind == "create" else "calls other than create"
             raise Throttled(
-                f"project {project}: its quota of {quota:g} creates a minute is used up; nothing was sent"
+                f"project {project}: its quota of {self._quota(kind):g} {calls} a minute is used up; "
+                "nothing was sent"
             ) from None
 
-    async def _sit_out(self, gate: _Gate, project: str, kind: Kind) -> None:
-        patience = self._patience
-        if kind == "create" and self._create_patience is not None:
-            patience = min(patience, self._create_patience)
+    async def _sit_out(self, gate: _Gate, project: str, patience: float) -> None:
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:
             if left > patience:
                 # the message goes into a condition, which seconds would change with every try
@@ -137,9 +135,12 @@ class ProjectLimits:
     def _gate(self, project: str, kind: Kind) -> _Gate:
         gate = self._gates.get((project, kind))
         if gate is None:
-            quota = self._limits.creates_per_minute if kind == "create" else self._limits.others_per_minute
+            quota = self._quota(kind)
             gate = self._gates[project, kind] = _Gate(bucket(quota) if quota else None)
             if len(self._gates) > PROJECTS_LIMIT:
                 self._gates.popitem(last=False)
         self._gates.move_to_end((project, kind))
         return gate
+
+    def _quota(self, kind: Kind) -> float | None:
+        return self._limits.creates_per_minute if kind == "create" else self._limits.others_per_minute

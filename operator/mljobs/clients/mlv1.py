@@ -80,13 +80,19 @@ class MlV1JobService:
         )
         return _job(CREATE, answer)
 
-    async def get(self, project: str, job_id: str) -> Job:
+    async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:
         """Read one job; `projects.jobs.get`.
+
+        Args:
+            project: the project's id or number.
+            job_id: the job's id.
+            patient: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
 
         Raises:
             NotFound: there is no such job.
         """
-        return _job(GET, await self._call(GET, project, self._jobs.get, name=_name(project, job_id)))
+        name = _name(project, job_id)
+        return _job(GET, await self._call(GET, project, self._jobs.get, patient=patient, name=name))
 
     async def list_page(
         self, project: str, *, query: str = "", page_size: int = 100, page_token: str = ""
@@ -103,6 +109,7 @@ class MlV1JobService:
             LIST,
             project,
             self._jobs.list,
+            patient=True,
             parent=_project(project),
             filter=query or None,
             pageSize=page_size,
@@ -181,14 +188,21 @@ class MlV1JobService:
         return frozenset(granted)
 
     async def _call(
-        self, method: Method, project: str, request_of: Callable[..., Any], **arguments: Any
+        self,
+        method: Method,
+        project: str,
+        request_of: Callable[..., Any],
+        *,
+        patient: bool = False,
+        **arguments: Any,
     ) -> dict[str, Any]:
         kind: Kind = "create" if method.creates else "other"
-        waited = await self._limits.admit(project, kind)
+        waited = await self._limits.admit(project, kind, patient=patient)
         if waited and self._on_wait is not None:
             self._on_wait(method.id, waited)
         try:
-            return await self._threads.run(partial(self._api.call, method, request_of, arguments))
+            call = partial(self._api.call, method, request_of, arguments)
+            return await self._threads.run(call, patient=patient)
         except Throttled as error:
             self._limits.pause(project, kind, error.retry_after)
             raise

@@ -120,7 +120,7 @@ class Poller:
     async def _get(self, project: str, job_id: str, keys: list[Key]) -> None:
         before = {key: self._store.observation(key) for key in keys}
         try:
-            job = await self._service.get(project, job_id)
+            job = await self._service.get(project, job_id, patient=True)
         except errors.NotFound:
             for key in keys:
                 self._learn(key, before[key], project, job_id, lambda known: known.missed(self._clock()))

@@ -80,8 +80,14 @@ class JobService(Protocol):
             AlreadyExists: the id is in use, perhaps by an earlier try of ours.
         """
 
-    async def get(self, project: str, job_id: str) -> Job:
+    async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:
         """Read one job.
+
+        Args:
+            project: the project's id or number.
+            job_id: the job's id.
+            patient: whether it waits behind other calls for as long as the project's quota takes; else it is
+                refused soon, so that who waits for it can do something else.
 
         Raises:
             NotFound: there is no such job.
@@ -90,7 +96,7 @@ class JobService(Protocol):
     async def list_page(
         self, project: str, *, query: str = "", page_size: int = 100, page_token: str = ""
     ) -> JobPage:
-        """Read one page of a project's jobs, newest first; `query` is the API's filter expression."""
+        """Read one page of a project's jobs, newest first and patiently; `query` is a filter expression."""
 
     async def patch_labels(self, project: str, job_id: str, labels: Mapping[str, str], etag: str) -> Job:
         """Replace all labels of a job whose etag is still `etag`.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mljobs.clients import limits as module
-from mljobs.clients.limits import WINDOW, Limits, ProjectLimits, bucket
+from mljobs.clients.limits import WINDOW, Kind, Limits, ProjectLimits, bucket
 from mljobs.domain.errors import Throttled
 
 
@@ -44,7 +44,7 @@ async def _admissions(limits: ProjectLimits, count: int, project: str = "p") -> 
     loop, times = asyncio.get_running_loop(), []
 
     async def one() -> None:
-        await limits.admit(project, "create")
+        await limits.admit(project, "create", patient=True)
         times.append(loop.time())
 
     await asyncio.gather(*(one() for _ in range(count)))
@@ -58,7 +58,7 @@ def _most_in_a_window(times: list[float]) -> int:
 @settings(deadline=None, max_examples=40)
 @given(quota=st.integers(1, 400), rounds=st.integers(2, 4))
 def test_no_window_holds_more_than_the_quota(quota: int, rounds: int) -> None:
-    limits = ProjectLimits(Limits(creates_per_minute=quota), patience=30)
+    limits = ProjectLimits(Limits(creates_per_minute=quota), patience=2, longest_pause=30)
     times = run(_admissions(limits, min(rounds * quota, 600)))
     assert times == sorted(times)
     assert _most_in_a_window(times) <= quota
@@ -70,7 +70,7 @@ def test_the_obvious_bucket_would_pass_the_quota() -> None:
     """Why `bucket` exists."""
 
     async def main() -> list[float]:
-        limits = ProjectLimits(Limits(creates_per_minute=60), patience=30)
+        limits = ProjectLimits(Limits(creates_per_minute=60), patience=2, longest_pause=30)
         gate = limits._gate("p", "create")
         gate.bucket = AsyncLimiter(60, 60)
         return await _admissions(limits, 200)
@@ -79,41 +79,50 @@ def test_the_obvious_bucket_would_pass_the_quota() -> None:
 
 
 def test_what_goes_out_at_once() -> None:
-    times = run(_admissions(ProjectLimits(Limits(), patience=30), 60))
+    times = run(_admissions(ProjectLimits(Limits(), patience=2, longest_pause=30), 60))
     assert times[:6] == pytest.approx([0.0] * 6, abs=1e-3)
     assert times[59] == pytest.approx(WINDOW * 54 / 55)
 
 
 def test_a_fraction_of_a_request_a_minute() -> None:
-    times = run(_admissions(ProjectLimits(Limits(creates_per_minute=0.5), patience=30), 3))
+    times = run(_admissions(ProjectLimits(Limits(creates_per_minute=0.5), patience=2, longest_pause=30), 3))
     assert [b - a for a, b in pairwise(times)] == pytest.approx([120.0, 120.0])
 
 
 @pytest.mark.parametrize("none", [None, 0])
 def test_no_limit(none: float | None) -> None:
-    assert run(_admissions(ProjectLimits(Limits(creates_per_minute=none), patience=30), 500))[-1] < 1e-3
+    assert (
+        run(_admissions(ProjectLimits(Limits(creates_per_minute=none), patience=2, longest_pause=30), 500))[
+            -1
+        ]
+        < 1e-3
+    )
 
 
 def test_projects_and_kinds_have_buckets_of_their_own() -> None:
     async def main() -> float:
-        limits = ProjectLimits(Limits(creates_per_minute=1, others_per_minute=1), patience=30)
+        limits = ProjectLimits(
+            Limits(creates_per_minute=1, others_per_minute=1), patience=2, longest_pause=30
+        )
         for project in ("p", "q"):
             assert await limits.admit(project, "create") < 1e-3
             assert await limits.admit(project, "other") < 1e-3
-        return await limits.admit("p", "other")
+        return await limits.admit("p", "other", patient=True)
 
     assert run(main()) == pytest.approx(60.0)
 
 
 def test_a_pause_holds_back_and_is_told() -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(creates_per_minute=0, others_per_minute=0), patience=30)
+        limits = ProjectLimits(
+            Limits(creates_per_minute=0, others_per_minute=0), patience=2, longest_pause=30
+        )
         limits.pause("p", "create", 20)
         limits.pause("p", "create", 5)  # a shorter one does not shorten it
         limits.pause("q", "create", None)
         assert await limits.admit("p", "other") < 1e-3
         assert await limits.admit("q", "create") < 1e-3
-        assert await limits.admit("p", "create") == pytest.approx(20)
+        assert await limits.admit("p", "create", patient=True) == pytest.approx(20)
         assert await limits.admit("p", "create") < 1e-3
 
     run(main())
@@ -121,18 +130,19 @@ def test_a_pause_holds_back_and_is_told() -> None:
 
 def test_a_pause_longer_than_patience_refuses_at_once() -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(), patience=30)
+        limits = ProjectLimits(Limits(), patience=2, longest_pause=30)
         limits.pause("p", "create", 3600)
-        with pytest.raises(Throttled, match=r"project p: .* is not over; nothing was sent") as caught:
-            await limits.admit("p", "create")
-        assert caught.value.retry_after == pytest.approx(3600)
+        for patient in (False, True):
+            with pytest.raises(Throttled, match=r"project p: .* is not over; nothing was sent") as caught:
+                await limits.admit("p", "create", patient=patient)
+            assert caught.value.retry_after == pytest.approx(3600)
 
     run(main())
 
 
 def test_those_who_wait_for_the_bucket_do_not_break_out_of_a_pause_together() -> None:
     async def main() -> list[float]:
-        limits = ProjectLimits(Limits(creates_per_minute=60), patience=100)
+        limits = ProjectLimits(Limits(creates_per_minute=60), patience=2, longest_pause=100)
         waiting = asyncio.create_task(_admissions(limits, 60))
         await asyncio.sleep(2)
         limits.pause("p", "create", 50)
@@ -145,35 +155,34 @@ def test_those_who_wait_for_the_bucket_do_not_break_out_of_a_pause_together() ->
     assert sum(t == pytest.approx(52) for t in after) <= 7
 
 
-def test_creates_do_not_wait_longer_than_their_patience() -> None:
+@pytest.mark.parametrize(("kind", "calls"), [("create", "creates"), ("other", "calls other than create")])
+def test_a_crowd_does_not_wait_and_the_patient_do(kind: Kind, calls: str) -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(creates_per_minute=60, others_per_minute=60), 30, create_patience=2)
-        results = await asyncio.gather(
-            *(limits.admit("p", "create") for _ in range(20)), return_exceptions=True
-        )
+        limits = ProjectLimits(Limits(60, 60), patience=2, longest_pause=30)
+        results = await asyncio.gather(*(limits.admit("p", kind) for _ in range(20)), return_exceptions=True)
         refused = [result for result in results if isinstance(result, Throttled)]
         assert len(results) - len(refused) == 7  # six at once, one within two seconds
-        assert str(refused[0]) == "project p: its quota of 60 creates a minute is used up; nothing was sent"
-        await asyncio.gather(*(limits.admit("p", "other") for _ in range(20)))  # these wait for their turn
+        assert str(refused[0]) == f"project p: its quota of 60 {calls} a minute is used up; nothing was sent"
+        await asyncio.gather(*(limits.admit("p", kind, patient=True) for _ in range(20)))
 
     run(main())
 
 
 def test_a_cancelled_waiter_takes_no_place() -> None:
     async def main() -> float:
-        limits = ProjectLimits(Limits(creates_per_minute=1), patience=30)
+        limits = ProjectLimits(Limits(creates_per_minute=1), patience=2, longest_pause=30)
         await limits.admit("p", "create")
-        waiter = asyncio.create_task(limits.admit("p", "create"))
+        waiter = asyncio.create_task(limits.admit("p", "create", patient=True))
         await asyncio.sleep(1)
         waiter.cancel()
-        return await limits.admit("p", "create")
+        return await limits.admit("p", "create", patient=True)
 
     assert run(main()) == pytest.approx(59.0)
 
 
 def test_the_number_of_buckets_is_bounded() -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(), patience=30)
+        limits = ProjectLimits(Limits(), patience=2, longest_pause=30)
         await limits.admit("busy", "create")
         busy = limits._gates["busy", "create"]
         for number in range(module.PROJECTS_LIMIT + 50):
@@ -197,14 +206,14 @@ def test_the_bucket_of_the_default() -> None:
     assert bucket(60).max_rate == 6
 
 
-def test_creates_do_not_wait_for_the_end_of_a_pause_either() -> None:
+@pytest.mark.parametrize("kind", ["create", "other"])
+def test_a_crowd_does_not_wait_for_the_end_of_a_pause_either(kind: Kind) -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(), 30, create_patience=2)
-        limits.pause("p", "create", 20)
-        limits.pause("p", "other", 20)
+        limits = ProjectLimits(Limits(), patience=2, longest_pause=30)
+        limits.pause("p", kind, 20)
         with pytest.raises(Throttled) as caught:
-            await limits.admit("p", "create")
+            await limits.admit("p", kind)
         assert caught.value.retry_after == pytest.approx(20)
-        assert await limits.admit("p", "other") == pytest.approx(20)
+        assert await limits.admit("p", kind, patient=True) == pytest.approx(20)
 
     run(main())
