@@ -20,17 +20,17 @@ class Backend:
 
     Attributes:
         name: for test ids.
-        idempotent_create: whether a second create of the same attempt is refused by the service itself.
         step: names a request by verb, path and body.
+        truth: reads the service's truth about one project, and moves its jobs.
         settings: more environment variables of the operator.
-        truth: reads the service's truth about one project.
+        without: names of stories that cannot happen to it, adoption by a chosen id say.
     """
 
     name: str
-    idempotent_create: bool
     step: Callable[[str, str, Any], Step]
     truth: "Callable[[Emulator, str], Truth]"
     settings: Mapping[str, str] = field(default_factory=dict)
+    without: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class CloudJob:
 
 
 class Truth:
-    """What the service knows of one project, read past the operator.
+    """The service as others see and use it, past the operator: one project of it.
 
     Args:
         service: the emulator.
@@ -88,6 +88,27 @@ class Truth:
         bindings: list[Json] = self.service._json("GET", path).get("bindings", [])
         return sorted(bindings, key=lambda row: str(row["role"]))
 
+    def create(self, job: Json) -> None:
+        """Submit a job."""
+        self.service.create(job, project=self.project)
+
+    def force(self, job_id: str, state: str, error: str = "") -> None:
+        """Move a job on."""
+        self.service.force(job_id, state, error, project=self.project)
+
+    def cancel(self, job_id: str) -> None:
+        """Cancel a job as somebody else does."""
+        self.service.cancel(job_id, project=self.project)
+
+    def vanish(self, job_id: str) -> None:
+        """Let the service lose a job."""
+        self.service.vanish(job_id, project=self.project)
+
+    def deny(self, permission: str) -> None:
+        """Take a permission from the operator."""
+        body = {"denied": [permission], "project": f"^{self.project}$"}
+        self.service._json("POST", "/_emulator/permissions", body)
+
 
 _READS = frozenset({"get", "list", "getIamPolicy", "testIamPermissions"})
 
@@ -98,7 +119,7 @@ def _ml_step(verb: str, path: str, body: Any) -> Step:
     return Step(f"{method}", method not in _READS)
 
 
-ML_V1 = Backend("ml", idempotent_create=True, step=_ml_step, truth=Truth)
+ML_V1 = Backend("ml", step=_ml_step, truth=Truth)
 
 BACKENDS = (ML_V1,)
 """All of them; a scenario runs on each."""

@@ -1,7 +1,7 @@
 """A control plane, an emulator and a source of operators for the fault tests alone: they break the servers.
 
-Without further ado a sample of every kind of fault runs, which takes a minute or two. MLJOBS_FAULTS=all runs
-everything, at every point; tests that only make sense then have the marker `faults`.
+Usually a sample of every kind of fault runs, which takes a minute or two, and no test marked `faults`.
+MLJOBS_FAULTS=all tries every point; `make test-faults` runs both.
 """
 
 import json
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.e2e.conftest import binaries_dir, has_controller_manager
-from tests.e2e.support_stack import Emulator
+from tests.e2e.support_stack import HELD, LONG, Emulator
 from tests.faults.backend import BACKENDS, Backend
 from tests.faults.lab import Lab, open_lab
 from tests.faults.process import Forks
@@ -26,25 +26,14 @@ __all__ = ["binaries_dir", "has_controller_manager"]
 ROOT = Path(__file__).parents[2]
 ACCOUNT = ("mljobs-system", "mljobs-operator")
 
-ALL = os.environ.get("MLJOBS_FAULTS") == "all"
-"""Whether every point is tried, or a sample."""
-
 _figures: dict[str, Any] = {}
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "faults: takes minutes; runs only with MLJOBS_FAULTS=all")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
-    long = [item for item in items if item.path.is_relative_to(here) and item.get_closest_marker("faults")]
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.e2e)
-    if long and not ALL:
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
@@ -81,9 +70,10 @@ def token(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """The job service; its jobs stay in QUEUED until a test moves them on."""
+    """The job service; its jobs stay in every state until a test moves them on."""
     server = Emulator(tmp_path_factory.mktemp("emulator") / "log")
     server.start()
+    server.script("", timeline={**HELD["timeline"], "CANCELLING": LONG})
     yield server
     server.stop()
 

@@ -1,7 +1,6 @@
 """Kills the operator at one point of a story, starts another, and compares the end with that of no crash."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -76,7 +75,7 @@ def points_of(calls: list[Call]) -> list[Point]:
 
 async def open_world(lab: Lab, scenario: Scenario, kind: Kind) -> World:
     namespace = await lab.namespace()
-    return World(lab, kind, namespace, lab.backend.truth(lab.service, namespace), scenario.default_project)
+    return World(lab, kind, namespace, lab.truth(namespace), scenario.default_project)
 
 
 async def reference_run(lab: Lab, scenario: Scenario, kind: Kind) -> Reference:
@@ -96,14 +95,30 @@ async def reference_run(lab: Lab, scenario: Scenario, kind: Kind) -> Reference:
 Act = Callable[[World], Awaitable[None]]
 
 
-async def crash_run(lab: Lab, scenario: Scenario, kind: Kind, point: Point, reference: Reference) -> Outcome:
-    """Tell a story with a crash; a point that does not come up is tried again."""
+async def crash_run(
+    lab: Lab,
+    scenario: Scenario,
+    kind: Kind,
+    point: Point,
+    reference: Reference,
+    again: Moment | None = None,
+) -> Outcome:
+    """Tell a story with a crash; a point that does not come up is tried again.
+
+    Args:
+        lab: the servers.
+        scenario: the story.
+        kind: of the resource.
+        point: where the process is killed.
+        reference: the end without a crash.
+        again: kill the second process too, before or after its first write.
+    """
     outcome = Outcome(point)
     for _ in range(TRIES):
         world = await open_world(lab, scenario, kind)
         trap = Trap(point.name, point.nth, point.moment)
         await world.start(trap)
-        successor = asyncio.create_task(_succeed(world, trap))
+        successor = asyncio.create_task(_succeed(world, trap, again))
         try:
             outcome = await _tell(world, scenario, point, trap, reference)
         finally:
@@ -115,9 +130,13 @@ async def crash_run(lab: Lab, scenario: Scenario, kind: Kind, point: Point, refe
     return outcome
 
 
-async def _succeed(world: World, trap: Trap) -> None:
-    """Start the next process as soon as the first one is dead."""
+async def _succeed(world: World, trap: Trap, again: Moment | None) -> None:
+    """Start the next process as soon as the one before is dead."""
     await trap.sprung.wait()
+    if again:
+        trap = Trap("", 1, again)
+        await world.start(trap)
+        await trap.sprung.wait()
     await world.start()
 
 
@@ -129,7 +148,7 @@ async def _tell(world: World, scenario: Scenario, point: Point, trap: Trap, refe
         outcome.reached = trap.sprung.is_set()
         if not outcome.reached:
             return outcome
-        outcome.problems += (await end_of(world)).differences(reference.end)
+        outcome.problems += (await end_of(world)).differences(reference.end, scenario.may_say)
     except AssertionError as error:
         outcome.reached = trap.sprung.is_set()
         outcome.problems.append(str(error).partition("\n")[0])
@@ -149,21 +168,24 @@ async def crash_and_act(
         world = await open_world(lab, scenario, kind)
         trap = Trap(point.name, point.nth, point.moment)
         await world.start(trap)
-        story = asyncio.create_task(_quietly(scenario.tell(world)))
-        sprung = asyncio.create_task(trap.sprung.wait())
+        story = asyncio.ensure_future(scenario.tell(world))
+        sprung = asyncio.ensure_future(trap.sprung.wait())
         try:
             await asyncio.wait([story, sprung], return_when=asyncio.FIRST_COMPLETED)
             if not trap.sprung.is_set():
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(trap.sprung.wait(), 1)
+                story.result()
+                await asyncio.wait([sprung], timeout=1)
             if trap.sprung.is_set():
-                await _stop(story)
+                story.cancel()
                 outcome = await _act(world, point, act, finish)
+        except AssertionError as error:
+            outcome.problems, outcome.report = [str(error).partition("\n")[0]], world.report()
         finally:
-            await _stop(story)
-            await _stop(sprung)
+            story.cancel()
+            sprung.cancel()
+            await asyncio.gather(story, sprung, return_exceptions=True)
             await world.close()
-        if outcome.reached:
+        if outcome.reached or outcome.problems:
             return outcome
     return outcome
 
@@ -185,20 +207,8 @@ async def _act(world: World, point: Point, act: Act, finish: Act) -> Outcome:
     return outcome
 
 
-async def _quietly(story: Awaitable[None]) -> None:
-    """A story whose operator was killed for good cannot end well, and is not what is judged."""
-    with contextlib.suppress(AssertionError):
-        await story
-
-
-async def _stop(task: "asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[bool]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-async def gathered(runs: list[Callable[[], Awaitable[Outcome]]], *, at_once: int) -> list[Outcome]:
-    """Do runs, so many at once."""
-    slots = asyncio.Semaphore(at_once)
+async def gathered(runs: list[Callable[[], Awaitable[Outcome]]], slots: asyncio.Semaphore) -> list[Outcome]:
+    """Do runs, each when there is a slot."""
 
     async def one(run: Callable[[], Awaitable[Outcome]]) -> Outcome:
         async with slots:

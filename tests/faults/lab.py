@@ -1,7 +1,6 @@
 """A control plane, a job service, and operators that are started, killed and started again against them."""
 
 import asyncio
-import base64
 import contextlib
 import itertools
 import json
@@ -12,9 +11,8 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-import yaml
 from tests.e2e.support_stack import Emulator
-from tests.faults.backend import Backend, kubernetes_step
+from tests.faults.backend import Backend, Truth, kubernetes_step
 from tests.faults.gate import Certificates, Gate, Json, Observer, Trap, Upstream
 from tests.faults.process import Forks, OperatorProcess
 
@@ -273,6 +271,10 @@ class Lab:
         self.operators.append(operator)
         return operator
 
+    def truth(self, project: str) -> Truth:
+        """The service's truth about a project."""
+        return self.backend.truth(self.service, project)
+
     async def namespace(self, prefix: str = "f") -> str:
         """Make a namespace with a name of its own."""
         name = f"{prefix}{next(_numbers)}"
@@ -288,7 +290,7 @@ async def open_lab(
     """Open a lab on running servers; at the end all of its operators are ended."""
     certificates = Certificates(folder / "pki")
     trust = ssl.create_default_context(cafile=str(plane.ca))
-    admin = _admin_context(plane, folder)
+    admin = _admin_context(plane)
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=10)
     plain = {"Accept-Encoding": "identity"}
@@ -317,13 +319,8 @@ async def open_lab(
             await asyncio.gather(follower, return_exceptions=True)
 
 
-def _admin_context(plane: ControlPlane, folder: Path) -> ssl.SSLContext:
-    """TLS with the client certificate of the administrator's kubeconfig."""
-    user = yaml.safe_load(plane.kubeconfig.read_text("utf-8"))["users"][0]["user"]
-    both = [base64.b64decode(user[f"client-{name}-data"]) for name in ("certificate", "key")]
-    file = folder / "admin.pem"
-    file.touch(mode=0o600)
-    file.write_bytes(b"".join(both))
+def _admin_context(plane: ControlPlane) -> ssl.SSLContext:
+    """TLS with the administrator's client certificate."""
     context = ssl.create_default_context(cafile=str(plane.ca))
-    context.load_cert_chain(file)
+    context.load_cert_chain(plane.folder / "pki" / "admin.pem")
     return context

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.faults.backend import ENDING
 from tests.faults.checks import broken
-from tests.faults.conftest import ALL
 from tests.faults.gate import Call, no_answer
+from tests.faults.groups import ALL
 from tests.faults.lab import Lab, Operator, until
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.world import World
@@ -26,7 +26,7 @@ SLOW = {"MLJOBS_POLL_INTERVAL": "5" if ALL else "1"}
 
 async def open_world(lab: Lab) -> World:
     namespace = await lab.namespace()
-    return World(lab, TRAINING_JOB, namespace, lab.backend.truth(lab.service, namespace))
+    return World(lab, TRAINING_JOB, namespace, lab.truth(namespace))
 
 
 async def create_all(world: World, count: int) -> list[str]:
@@ -90,7 +90,9 @@ async def _refuse(world: World, operator: Operator) -> Callable[[], Awaitable[No
     return back
 
 
-@pytest.mark.parametrize("go", [_hang, _refuse], ids=["hangs", "refuses"])
+@pytest.mark.parametrize(
+    "go", [_hang, pytest.param(_refuse, marks=pytest.mark.faults)], ids=["hangs", "refuses"]
+)
 async def test_the_api_server_is_away(
     lab: Lab,
     go: Callable[[World, Operator], Awaitable[Callable[[], Awaitable[None]]]],
@@ -148,10 +150,11 @@ async def test_the_api_server_is_away(
 async def test_silence_after_every_story(lab: Lab, figures: dict[str, Any]) -> None:
     """All stories at once with one operator; when they have ended, nothing is written any more."""
     worlds: list[World] = []
-    for number, scenario in enumerate(SCENARIOS):
+    stories = [scenario for scenario in SCENARIOS if scenario.name not in lab.backend.without]
+    for number, scenario in enumerate(stories):
         namespace = await lab.namespace()
         kind = list(KINDS.values())[number % len(KINDS)]
-        truth = lab.backend.truth(lab.service, namespace)
+        truth = lab.truth(namespace)
         world = World(lab, kind, namespace, truth, default_project=False)
         world.spec = {"projectId": namespace} if scenario.default_project else {}
         worlds.append(world)
@@ -159,7 +162,7 @@ async def test_silence_after_every_story(lab: Lab, figures: dict[str, Any]) -> N
     for world in worlds:
         world.rules = operator.gate.rules
         world.operators.append(operator)
-    await asyncio.gather(*(scenario.tell(world) for scenario, world in zip(SCENARIOS, worlds, strict=True)))
+    await asyncio.gather(*(scenario.tell(world) for scenario, world in zip(stories, worlds, strict=True)))
     await worlds[0].settle()
     written = await worlds[0].writes_within(SILENCE)
     figures["silence"] = {"stories": len(worlds), "seconds": SILENCE, "writes": len(written)}

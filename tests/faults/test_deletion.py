@@ -9,8 +9,8 @@ import pytest
 from tests.e2e.support import condition
 from tests.faults.backend import ENDING
 from tests.faults.checks import broken
-from tests.faults.conftest import ALL
 from tests.faults.gate import Call, no_answer, refusing
+from tests.faults.groups import ALL
 from tests.faults.lab import KubernetesError, Lab, until
 from tests.faults.scenarios import foreign_job, running
 from tests.faults.world import World
@@ -27,7 +27,7 @@ async def world(lab: Lab, has_controller_manager: bool) -> World:
     if not has_controller_manager:
         pytest.fail("run `mljobs controlplane ensure --with kubectl,kube-controller-manager` first")
     namespace = await lab.namespace()
-    return World(lab, TRAINING_JOB, namespace, lab.backend.truth(lab.service, namespace))
+    return World(lab, TRAINING_JOB, namespace, lab.truth(namespace))
 
 
 STATES: dict[str, dict[str, Any]] = {
@@ -90,8 +90,8 @@ async def _bring_about(world: World) -> None:
         for state, forced in FORCED.items():
             for one in forced:
                 world.force(one, name=f"{state}-{number}")
-        world.lab.service.cancel(str(world.status(f"cancelling-{number}")["jobId"]), project=world.project)
-        world.lab.service.vanish(str(world.status(f"lost-{number}")["jobId"]), project=world.project)
+        world.truth.cancel(str(world.status(f"cancelling-{number}")["jobId"]))
+        world.truth.vanish(str(world.status(f"lost-{number}")["jobId"]))
         await world.patch_spec(suspend=True, name=f"resuspended-{number}")
         for state, shown in SHOWN.items():
             await world.until_state(shown, name=f"{state}-{number}")
@@ -127,6 +127,7 @@ def left_running(world: World) -> Counter[str]:
     )
 
 
+@pytest.mark.faults
 async def test_a_namespace_ends_with_resources_in_all_states(world: World, figures: dict[str, Any]) -> None:
     world.default_project = False
     await world.start()
@@ -168,6 +169,7 @@ async def test_a_namespace_waits_for_a_service_that_is_down(world: World) -> Non
     assert left_running(world) == {"orphan": EACH, "taken": EACH}
 
 
+@pytest.mark.faults
 async def test_the_reason_is_said_once(world: World) -> None:
     """In a condition that stays as it is, and in one event, however often the call is tried again."""
     operator = await world.start()
@@ -193,8 +195,7 @@ async def test_revoked_credentials_are_named(world: World) -> None:
     operator = await world.start()
     await world.create()
     await running(world)
-    denial = {"denied": ["ml.jobs.cancel"], "project": f"^{world.project}$"}
-    world.lab.service._post("/_emulator/permissions", denial)
+    world.truth.deny("ml.jobs.cancel")
     await world.delete()
     await world.until_condition("Stalled", "True", "Denied")
     message = condition(world.status(), "Stalled")["message"]
@@ -238,6 +239,7 @@ async def _left_behind(world: World, job_name: str) -> None:
     assert world.truth.jobs()[0].state == "RUNNING"
 
 
+@pytest.mark.faults
 async def test_force_release_of_what_was_never_submitted(world: World) -> None:
     """It goes without a word: there is nothing that could be left behind."""
     await world.start()
@@ -274,6 +276,7 @@ async def test_deleted_while_the_create_call_is_under_way(world: World) -> None:
 
 async def test_a_create_call_takes_effect_after_its_process_is_dead(world: World) -> None:
     """A proxy keeps the request of a process that is killed: deletion waits until it can come no more."""
+    world.settings["MLJOBS_UNKNOWN_OUTCOME_GRACE"] = "4"
     operator = await world.start()
     held: list[Call] = []
 
@@ -292,7 +295,7 @@ async def test_a_create_call_takes_effect_after_its_process_is_dead(world: World
         report=world.report,
     )
     assert world.object(), "it was let go although the job may still come"
-    world.lab.service.create(held[0].body, project=world.project)
+    world.truth.create(held[0].body)
     await world.until_gone()
     await world.settle()
     assert not broken(world), world.report()

@@ -2,33 +2,41 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 
 import pytest
 from aiohttp import web
 from tests.faults.checks import broken
 from tests.faults.gate import Call, Fault, Gate, answering, hang, no_answer
+from tests.faults.groups import grouped, together
 from tests.faults.lab import KubernetesError, Lab, until
-from tests.faults.scenarios import queued, running, running_from_queued, to_end
+from tests.faults.scenarios import cancelled, queued, running, running_from_queued, to_end
 from tests.faults.world import World
 
 from mljobs.api.resources import TRAINING_JOB
 
-pytestmark = pytest.mark.faults
-
 RESYNC = {"MLJOBS_RESYNC_INTERVAL": "1"}
 
 
-@pytest.fixture
-async def world(lab: Lab) -> AsyncIterator[World]:
+@asynccontextmanager
+async def a_world(lab: Lab) -> AsyncIterator[World]:
     """A namespace; at the end every invariant holds, and nothing is written any more."""
     namespace = await lab.namespace()
-    opened = World(lab, TRAINING_JOB, namespace, lab.backend.truth(lab.service, namespace))
+    opened = World(lab, TRAINING_JOB, namespace, lab.truth(namespace))
     yield opened
     if opened.operators:
         await opened.settle()
         assert not broken(opened), opened.report()
+    await opened.close()
+
+
+@pytest.fixture
+async def world(lab: Lab) -> AsyncIterator[World]:
+    async with a_world(lab) as opened:
+        yield opened
 
 
 def is_intent(call: Call) -> bool:
@@ -59,7 +67,9 @@ def is_list(call: Call) -> bool:
     return call.side == "kubernetes" and call.verb == "GET" and call.path.split("?")[0].endswith("jobs")
 
 
-REFUSALS: list[tuple[str, Fault, bool]] = [
+Refusal = tuple[str, Fault, bool]
+
+REFUSALS: list[Refusal] = [
     ("409", answering(409, "Conflict"), False),
     ("429", answering(429, "TooManyRequests", **{"Retry-After": "1"}), False),
     ("500", answering(500, "InternalError"), False),
@@ -73,27 +83,37 @@ REFUSALS: list[tuple[str, Fault, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "answer", "done"), REFUSALS, ids=[row[0] for row in REFUSALS])
-async def test_each_write_fails_twice(world: World, name: str, answer: Fault, done: bool) -> None:
+def name_of(refusal: Refusal) -> str:
+    return refusal[0]
+
+
+@pytest.mark.parametrize("refusals", grouped(REFUSALS, name_of, size=len(REFUSALS)))
+async def test_each_write_fails_twice(lab: Lab, refusals: list[Refusal]) -> None:
     """Whatever write it is: intent, status, event, release."""
-    operator = await world.start()
-    seen: dict[str, int] = {}
-
-    def twice(call: Call) -> bool:
-        if call.side != "kubernetes" or not call.write:
-            return False
-        seen[call.step.name] = seen.get(call.step.name, 0) + 1
-        return seen[call.step.name] <= 2
-
-    operator.gate.fail(twice, answer, after=done)
-    await world.create()
-    await running(world)
-    await world.delete()
-    await world.until_gone()
-    assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
-    assert len(operator.gate.writes()) < 40
+    await together(lambda refusal: fail_twice(lab, *refusal), refusals, name_of)
 
 
+async def fail_twice(lab: Lab, _: str, answer: Fault, done: bool) -> None:
+    async with a_world(lab) as world:
+        operator = await world.start()
+        seen: Counter[str] = Counter()
+
+        def twice(call: Call) -> bool:
+            if call.side != "kubernetes" or not call.write:
+                return False
+            seen[call.step.name] += 1
+            return seen[call.step.name] <= 2
+
+        operator.gate.fail(twice, answer, after=done)
+        await world.create()
+        await running(world)
+        await world.delete()
+        await world.until_gone()
+        assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
+        assert len(operator.gate.writes()) < 40
+
+
+@pytest.mark.faults
 async def test_status_writes_are_refused_for_a_while(world: World) -> None:
     """The job goes on, is not submitted again, and the status is true once it can be written."""
     operator = await world.start()
@@ -101,7 +121,7 @@ async def test_status_writes_are_refused_for_a_while(world: World) -> None:
     await world.create()
     await until(lambda: refusal.hits >= 4, what="some refusals", report=world.report)
     job = world.truth.jobs()[0]
-    world.lab.service.force(job.job_id, "RUNNING", project=world.project)
+    world.truth.force(job.job_id, "RUNNING")
     await until(lambda: refusal.hits >= 5, what="one more refusal", report=world.report)
     operator.gate.mend()
     await world.until_state("RUNNING")
@@ -109,6 +129,7 @@ async def test_status_writes_are_refused_for_a_while(world: World) -> None:
     assert [method for method, _ in world.truth.applied()] == ["create"]
 
 
+@pytest.mark.faults
 async def test_events_are_refused(world: World) -> None:
     operator = await world.start()
     operator.gate.fail(is_event, answering(403, "Forbidden"))
@@ -118,6 +139,7 @@ async def test_events_are_refused(world: World) -> None:
     assert await world.events() == []
 
 
+@pytest.mark.faults
 async def test_a_status_write_that_hangs_holds_up_no_other_resource(world: World) -> None:
     operator = await world.start()
     stuck = operator.gate.fail(lambda call: is_status(call) and "/stuck/" in call.path, hang)
@@ -131,6 +153,7 @@ async def test_a_status_write_that_hangs_holds_up_no_other_resource(world: World
     await world.until_state("QUEUED", name="stuck")
 
 
+@pytest.mark.faults
 async def test_watches_are_cut_again_and_again(world: World) -> None:
     operator = await world.start()
     cutting = asyncio.create_task(_cut(operator.gate))
@@ -166,6 +189,7 @@ EXPIRED = json.dumps(
 ).encode()
 
 
+@pytest.mark.faults
 async def test_the_version_is_too_old(world: World) -> None:
     """410 Gone, in the stream: what happened meanwhile is found by a new list."""
     operator = await world.start()
@@ -194,7 +218,7 @@ async def test_a_watch_that_has_died_in_silence(world: World) -> None:
     await world.until(lambda: world.status().get("labels", {}).get("team") == "b", "the labels")
     await running_from_queued(world)
     await world.patch_spec(suspend=True)
-    await world.until_state("CANCELLED")
+    await cancelled(world)
     await world.patch_spec(suspend=False)
     await world.until(lambda: world.status().get("attempt") == 2, "a second attempt")
     await world.delete()
@@ -217,7 +241,7 @@ async def test_events_of_the_watch_are_lost_and_repeated(world: World) -> None:
     await world.create()
     await running(world)
     await world.patch_spec(suspend=True)
-    await world.until_state("CANCELLED")
+    await cancelled(world)
     await world.patch_spec(suspend=False)
     await world.until(lambda: world.status().get("attempt") == 2, "a second attempt")
     await running(world)
@@ -226,26 +250,30 @@ async def test_events_of_the_watch_are_lost_and_repeated(world: World) -> None:
     assert [method for method, _ in world.truth.applied()] == ["create", "cancel", "create", "cancel"]
 
 
-async def test_a_resource_that_went_away_unseen_is_forgotten(world: World) -> None:
-    """Somebody takes the finalizer off while nothing is watched: the operator polls its job no more."""
+async def test_a_resource_that_went_away_unseen_is_seen_off(world: World) -> None:
+    """Somebody takes the finalizer off while nothing is seen: the job is cancelled, and polled no more."""
     world.settings |= RESYNC
     operator = await world.start()
     await world.create()
     await running(world)
     operator.gate.edit = lambda _: []
+    lists = operator.gate.fail(lambda call: is_list(call) and not call.watch, hang)
+    await until(lambda: lists.hits, what="a list that hangs", report=world.report)
     await world.patch({"metadata": {"finalizers": None}})
     await world.delete()
-    await until(lambda: world.object() is None, what="it is gone", report=world.report)
+    await world.until_gone()
+    operator.gate.mend()
+    operator.gate.cut(is_list)
+    await world.until_job(lambda job: job.state == "CANCELLING", "the job is cancelled")
 
     def quiet() -> bool:
         newest = [call.time for call in operator.gate.calls if call.step.name == "get"][-1]
         return asyncio.get_running_loop().time() > newest + 1
 
     await until(quiet, what="the job is polled no more", report=world.report)
-    job = world.truth.jobs()[0]
-    world.lab.service.force(job.job_id, "SUCCEEDED", project=world.project)  # nobody cancels it any more
 
 
+@pytest.mark.faults
 async def test_deleted_while_the_operator_cannot_reach_the_api_server(world: World) -> None:
     operator = await world.start()
     await world.create()
@@ -269,7 +297,7 @@ async def test_submitted_while_the_api_server_goes_away(world: World) -> None:
     await world.create()
     await until(lambda: world.truth.jobs(), what="the job", report=world.report)
     await asyncio.sleep(1)
-    world.lab.service.force(world.truth.jobs()[0].job_id, "RUNNING", project=world.project)
+    world.truth.force(world.truth.jobs()[0].job_id, "RUNNING")
     await operator.gate.open("kubernetes")
     await world.until_state("RUNNING")
     assert [method for method, _ in world.truth.applied()] == ["create"]
@@ -282,6 +310,7 @@ def _then(act: Callable[[], Awaitable[None]]) -> Fault:
     return answer
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("muted", [False, True], ids=["watched", "unwatched"])
 async def test_made_again_under_its_name_within_a_second(world: World, muted: bool) -> None:
     world.settings |= RESYNC
@@ -331,7 +360,7 @@ async def test_stale_list_after_a_restart(world: World) -> None:
     await running(world)
     past.append(await world.lab.cluster.request("GET", path))
     await world.patch_spec(suspend=True)
-    await world.until_state("CANCELLED")
+    await cancelled(world)
     past.append(await world.lab.cluster.request("GET", path))
     await world.patch_spec(suspend=False)
     await world.until(lambda: world.status().get("attempt") == 2, "a second attempt")
@@ -375,6 +404,7 @@ async def test_each_of_many_namespaces_is_watched(lab: Lab) -> None:
     )
 
 
+@pytest.mark.faults
 async def test_the_resource_definition_goes_and_comes_back(world: World) -> None:
     """Its resources go with it, and their jobs are cancelled; new ones are seen without a restart."""
     operator = await world.start()

@@ -5,13 +5,16 @@ Each process has a gate of its own, so that it is known who sent what, and when.
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
 from tests.faults.checks import broken
-from tests.faults.conftest import ACCOUNT, ALL
-from tests.faults.gate import Call, Trap, hang, refusing
+from tests.faults.conftest import ACCOUNT
+from tests.faults.gate import Call, Moment, Trap, hang, refusing
+from tests.faults.groups import ALL, grouped, together
 from tests.faults.lab import Lab, Operator, until
 from tests.faults.scenarios import running, running_from_queued, to_end
 from tests.faults.world import World
@@ -23,8 +26,8 @@ FAIL_OVER = 20.0
 """Seconds in which another process has to act after the leader died."""
 
 
-@pytest.fixture
-async def world(lab: Lab) -> AsyncIterator[World]:
+@asynccontextmanager
+async def a_world(lab: Lab) -> AsyncIterator[World]:
     """A namespace with a Lease of its own, so that tests do not wait for each other's."""
     namespace = await lab.namespace()
     role = {
@@ -47,7 +50,7 @@ async def world(lab: Lab) -> AsyncIterator[World]:
         "subjects": [{"kind": "ServiceAccount", "namespace": ACCOUNT[0], "name": ACCOUNT[1]}],
     }
     await asyncio.to_thread(lab.plane.client.apply, [role, binding], namespace=namespace)
-    opened = World(lab, TRAINING_JOB, namespace, lab.backend.truth(lab.service, namespace))
+    opened = World(lab, TRAINING_JOB, namespace, lab.truth(namespace))
     opened.settings |= {"MLJOBS_LEADER_ELECTION": "true", "MLJOBS_LEASE_NAMESPACE": namespace}
     yield opened
     assert not broken(opened), opened.report()
@@ -98,7 +101,7 @@ def keep(figures: dict[str, Any], name: str, seconds: float) -> None:
     assert seconds < FAIL_OVER
 
 
-async def test_the_leader_is_killed(world: World, figures: dict[str, Any]) -> None:
+async def killed(world: World, figures: dict[str, Any]) -> None:
     leader, standby = await pair(world)
     await world.create()
     await running(world)
@@ -111,7 +114,7 @@ async def test_the_leader_is_killed(world: World, figures: dict[str, Any]) -> No
     assert [method for method, _ in world.truth.applied()] == ["create", "create"]
 
 
-async def test_a_graceful_stop_hands_over_at_once(world: World, figures: dict[str, Any]) -> None:
+async def graceful_stop(world: World, figures: dict[str, Any]) -> None:
     leader, standby = await pair(world)
     await world.create()
     await running(world)
@@ -124,7 +127,7 @@ async def test_a_graceful_stop_hands_over_at_once(world: World, figures: dict[st
     assert [method for method, _ in world.truth.applied()] == ["create"]
 
 
-async def test_a_rolling_update_in_the_middle_of_work(world: World) -> None:
+async def rolling_update(world: World, figures: dict[str, Any]) -> None:
     """The old process ends what it is at, the new one goes on, and nothing is lost or doubled."""
     leader, standby = await pair(world)
     count = 30
@@ -137,7 +140,7 @@ async def test_a_rolling_update_in_the_middle_of_work(world: World) -> None:
     assert [method for method, _ in world.truth.applied()] == ["create"] * count
 
 
-async def test_the_leader_is_stopped_and_goes_on_too_late(world: World, figures: dict[str, Any]) -> None:
+async def stopped_and_woken_too_late(world: World, figures: dict[str, Any]) -> None:
     """SIGSTOP past the Lease, as a machine that was suspended: it ends without any effect."""
     leader, standby = await pair(world)
     await world.create()
@@ -156,7 +159,7 @@ async def test_the_leader_is_stopped_and_goes_on_too_late(world: World, figures:
     assert [method for method, _ in world.truth.applied()] == ["create", "create", "cancel"]
 
 
-async def test_stopped_between_the_intent_and_the_create_call(world: World) -> None:
+async def stopped_between_intent_and_create(world: World, figures: dict[str, Any]) -> None:
     """It has been told that its intent is written down, and wakes when another has long submitted the job."""
     leader, standby = await pair(world)
     arrived, go = asyncio.Event(), asyncio.Event()
@@ -179,10 +182,15 @@ async def test_stopped_between_the_intent_and_the_create_call(world: World) -> N
     assert [method for method, _ in world.truth.applied()] == ["create"]
 
 
-@pytest.mark.parametrize("how", ["refused", "hanging"])
-async def test_the_leader_is_cut_off_from_the_api_server(
-    world: World, how: str, figures: dict[str, Any]
-) -> None:
+async def cut_off_refused(world: World, figures: dict[str, Any]) -> None:
+    await cut_off(world, "refused", figures)
+
+
+async def cut_off_hanging(world: World, figures: dict[str, Any]) -> None:
+    await cut_off(world, "hanging", figures)
+
+
+async def cut_off(world: World, how: str, figures: dict[str, Any]) -> None:
     """It still reaches the job service, has something to do there, and stops before another may begin."""
     leader, standby = await pair(world)
     await world.create()
@@ -206,7 +214,7 @@ async def test_the_leader_is_cut_off_from_the_api_server(
     assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
 
 
-async def test_a_short_trouble_with_the_lease_changes_no_leader(world: World) -> None:
+async def short_trouble(world: World, figures: dict[str, Any]) -> None:
     leader, standby = await pair(world)
     failed = leader.gate.fail(lambda call: is_lease(call), hang, times=1)
     await until(lambda: failed.hits, what="a renewal that hangs", report=world.report)
@@ -219,13 +227,8 @@ async def test_a_short_trouble_with_the_lease_changes_no_leader(world: World) ->
     assert not lease_writes(standby)
 
 
-LEASE_POINTS: list[tuple[str, int]] = [("POST lease", 1), ("PUT lease", 1), ("PUT lease", 2)]
-
-
-@pytest.mark.parametrize("moment", ["before", "after"])
-@pytest.mark.parametrize(("name", "nth"), LEASE_POINTS if ALL else LEASE_POINTS[1:2])
-async def test_killed_at_a_renewal(
-    world: World, name: str, nth: int, moment: Any, figures: dict[str, Any]
+async def killed_at_a_renewal(
+    name: str, nth: int, moment: Moment, world: World, figures: dict[str, Any]
 ) -> None:
     trap = Trap(name, nth, moment)
     await world.start(trap)
@@ -238,3 +241,34 @@ async def test_killed_at_a_renewal(
     await to_end(world)
     await world.settle()
     assert [method for method, _ in world.truth.applied()] == ["create"]
+
+
+Story = Callable[[World, dict[str, Any]], Awaitable[None]]
+
+STORIES: dict[str, Story] = {
+    "killed": killed,
+    "graceful stop": graceful_stop,
+    "rolling update": rolling_update,
+    "stopped and woken too late": stopped_and_woken_too_late,
+    "stopped between intent and create": stopped_between_intent_and_create,
+    "cut off, refused": cut_off_refused,
+    "cut off, hanging": cut_off_hanging,
+    "short trouble": short_trouble,
+}
+
+POINTS: list[tuple[str, int]] = [("POST lease", 1), ("PUT lease", 1), ("PUT lease", 2)]
+MOMENTS: tuple[Moment, ...] = ("before", "after")
+
+for call, number in POINTS if ALL else POINTS[1:2]:
+    for when in MOMENTS:
+        STORIES[f"killed {when} {call} {number}"] = partial(killed_at_a_renewal, call, number, when)
+
+
+@pytest.mark.parametrize("names", grouped(list(STORIES), str, size=len(STORIES)))
+async def test_two_replicas(lab: Lab, names: list[str], figures: dict[str, Any]) -> None:
+    await together(lambda name: tell(lab, STORIES[name], figures), names, str)
+
+
+async def tell(lab: Lab, story: Story, figures: dict[str, Any]) -> None:
+    async with a_world(lab) as world:
+        await story(world, figures)

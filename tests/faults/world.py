@@ -132,7 +132,7 @@ class World:
     def force(self, state: str, error: str = "", *, name: str = NAME) -> None:
         """Move the resource's job on, unless it has been there already."""
         job_id = str(self.status(name)["jobId"])
-        self.lab.service.force(job_id, state, error, project=self.project)
+        self.truth.force(job_id, state, error)
 
     def fail(
         self, method: str, answer: Fault, *, times: int | None = None, after: bool = False, only: str = ""
@@ -175,7 +175,7 @@ class World:
     def force_of(self, uid: str, state: str) -> None:
         """Move the job of a resource on that may be gone."""
         job = next(job for job in self.truth.jobs() if job.owned(uid))
-        self.lab.service.force(job.job_id, state, project=self.project)
+        self.truth.force(job.job_id, state)
 
     # --- what is seen -------------------------------------------------------------------------------------
 
