@@ -327,26 +327,27 @@ def test_lines_for_what_cannot_be(plugin: Plugin, namespace: Namespace) -> None:
     assert "ml.projects.jobs.list was not sent" in line
 
 
-def test_kubectl_completes_names(
-    plugin: Plugin, namespace: Namespace, binaries_dir: Path, tmp_path: Path
-) -> None:
-    submit(plugin, f"{namespace.name}_a", "--suspend")
-    program = tmp_path / "kubectl_complete-mljobs"
-    program.write_text('#!/bin/sh\nexec kubectl-mljobs __complete -- "$@"\n')
-    program.chmod(0o755)
+def completed(plugin: Plugin, kubectl: Path, *words: str) -> list[str]:
+    """What kubectl itself, asked by its shell, says of the last word; its directive is the last line."""
     done = subprocess.run(
-        [
-            str(binaries_dir / "kubectl"),
-            "__complete",
-            "mljobs",
-            "describe",
-            f"--namespace={namespace.name}",
-            namespace.name,
-        ],
-        env={**plugin.environment, "PATH": f"{tmp_path}:{plugin.environment['PATH']}"},
+        [str(kubectl), "__complete", "mljobs", *words],
+        env=plugin.environment,
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    assert done.stdout.splitlines() == [f"{namespace.name}-a", ":4"]
+    return done.stdout.splitlines()
+
+
+def test_kubectl_completes_commands_options_and_names(
+    plugin: Plugin, namespace: Namespace, binaries_dir: Path
+) -> None:
+    submit(plugin, f"{namespace.name}_a", "--suspend")
+    kubectl = binaries_dir / "kubectl"
+    assert completed(plugin, kubectl, "des") == ["describe", ":4"]
+    assert completed(plugin, kubectl, "submit", "") == ["training", "prediction", ":4"]
+    assert "--max-running-time" in completed(plugin, kubectl, "submit", "training", "x", "--max-")
+    here = f"--namespace={namespace.name}"
+    assert completed(plugin, kubectl, "describe", here, namespace.name) == [f"{namespace.name}-a", ":4"]
+    assert completed(plugin, kubectl, "describe", here, "nothing-like-it") == [":4"]

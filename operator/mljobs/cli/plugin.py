@@ -63,10 +63,9 @@ app.command("import", cls=Command)(import_jobs)
 app.add_typer(iam_app, name="iam")
 
 
-@app.command("__complete", hidden=True, context_settings={"ignore_unknown_options": True})
-def complete_for_kubectl(words: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """Answer kubectl's question for completions; see the documentation for how to install it."""
-    print("\n".join(complete(lambda: app(prog_name=EXECUTABLE), words or [])))
+def complete_for_kubectl() -> None:
+    """Complete a command line of `kubectl mljobs`: kubectl asks the program `kubectl_complete-mljobs`."""
+    print("\n".join(complete(lambda: app(prog_name=EXECUTABLE), sys.argv[1:])))
 
 
 def main() -> None:

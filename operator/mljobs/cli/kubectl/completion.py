@@ -28,7 +28,7 @@ def names(given: Mapping[str, Any], incomplete: str) -> list[str]:
 
 
 def complete(run: Callable[[], Any], words: Sequence[str]) -> list[str]:
-    """Complete a command line for kubectl, which asks the program `kubectl_complete-mljobs` on the PATH.
+    """Complete a command line for kubectl.
 
     Args:
         run: runs the command itself, which answers its shell's question in the environment.
