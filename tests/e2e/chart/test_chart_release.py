@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import time
@@ -16,6 +17,7 @@ from tests.e2e.chart.support_chart import (
     CRDS,
     FULLNAME,
     NAMESPACE,
+    ROOT,
     Helm,
     Release,
     ReleasedOperator,
@@ -29,6 +31,7 @@ from mljobs.api.resources import KINDS, Kind
 from mljobs.devcluster.controlplane import ControlPlane
 
 OLD = "0.0.9"
+UPGRADE_PAGE = ROOT / "docs" / "upgrade.md"
 CRD_PATH = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -137,7 +140,11 @@ def test_from_nothing_to_the_first_status(
 
 
 def test_upgrade_and_rollback_take_the_crds_along_and_keep_the_resources(
-    release: Release, old_chart: Path, team: Callable[[], Namespace], admin_kubectl: Kubectl
+    release: Release,
+    cluster_helm: Helm,
+    old_chart: Path,
+    team: Callable[[], Namespace],
+    admin_kubectl: Kubectl,
 ) -> None:
     release.install({"replicaCount": 3}, chart=old_chart)
     namespace = team()
@@ -148,7 +155,12 @@ def test_upgrade_and_rollback_take_the_crds_along_and_keep_the_resources(
     refused = admin_kubectl.run("apply", "-n", "team", "-f", "-", stdin=yaml.safe_dump(suspended))
     assert 'unknown field "spec.suspend"' in refused.stderr
 
-    release.upgrade(None, "--reset-then-reuse-values")
+    lacking = cluster_helm.run("upgrade", "r", str(CHART), f"--namespace={NAMESPACE}", "--reuse-values")
+    assert lacking.returncode != 0, "the old values suffice"
+    assert "networkpolicy.yaml" in lacking.stderr
+    assert "nil pointer evaluating interface {}.enabled" in lacking.stderr
+    (command,) = re.findall("^helm upgrade .*$", UPGRADE_PAGE.read_text("utf-8"), re.MULTILINE)
+    release.upgrade(None, *shlex.split(command)[6:])
     assert image(release) == f"mljobs-operator:{__version__}"
     assert release.deployment()["spec"]["replicas"] == 3
     for kind, job in zip(KINDS.values(), jobs, strict=True):
