@@ -25,7 +25,7 @@ _BIND = (
 )
 _ROLE = (
     "grant the account a role with ml.jobs.create, get, list, update and cancel on the project; "
-    "roles/ml.developer lacks cancel, roles/ml.admin has all"
+    "roles/ml.developer lacks cancel"
 )
 
 
