@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler as WebHandler
@@ -11,22 +12,15 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from mljobs.controller.metrics import Metrics
 
-WORK_LIMIT = 600.0
-"""Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
-
 
 class Pulse:
-    """The sign of life of one part, which counts as stuck after it was silent for too long.
+    """The sign of life of one part.
 
     Args:
-        part: its name, for the message.
-        limit: seconds of silence.
         clock: seconds, by a clock that never jumps.
     """
 
-    def __init__(self, part: str, limit: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.part = part
-        self.limit = limit
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._last = clock()
 
@@ -34,10 +28,24 @@ class Pulse:
         """Show life."""
         self._last = self._clock()
 
-    @property
     def silence(self) -> float:
         """Seconds since the last beat, or since the start."""
         return self._clock() - self._last
+
+
+@dataclass(frozen=True)
+class Part:
+    """What has to show life.
+
+    Attributes:
+        name: for the message.
+        silence: seconds for which it has shown none so far.
+        limit: seconds after which it counts as stuck.
+    """
+
+    name: str
+    silence: Callable[[], float]
+    limit: float
 
 
 class Health:
@@ -46,15 +54,13 @@ class Health:
     Attributes:
         standby: whether this process waits for the Lease, which is healthy.
         watching: set once the operator has logged in and watches.
-        pulses: the parts that have to show life.
-        longest: seconds that the longest reconciliation under way has taken so far.
+        parts: that have to show life.
     """
 
     def __init__(self) -> None:
         self.standby = False
         self.watching = asyncio.Event()
-        self.pulses: list[Pulse] = []
-        self.longest: Callable[[], float] = lambda: 0.0
+        self.parts: list[Part] = []
 
     @property
     def ready(self) -> bool:
@@ -67,12 +73,10 @@ class Health:
         An API server or a service that does not answer is no reason: calls to them end by their time-outs,
         and each try is a sign of life.
         """
-        for pulse in self.pulses:
-            if pulse.silence > pulse.limit:
-                return f"{pulse.part} has shown no life for {pulse.silence:.0f} s"
-        longest = self.longest()
-        if longest > WORK_LIMIT:
-            return f"a resource has been worked on for {longest:.0f} s"
+        for part in self.parts:
+            silence = part.silence()
+            if silence > part.limit:
+                return f"{part.name} has shown no life for {silence:.0f} s"
         return ""
 
 

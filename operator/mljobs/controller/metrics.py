@@ -65,7 +65,7 @@ class Metrics:
         )
         self.poll_lag = Gauge(
             "mljobs_poll_lag_seconds",
-            "How much longer than the interval the last round of polls took.",
+            "How much longer than the interval the slowest project's last poll took.",
             registry=registry,
         )
 

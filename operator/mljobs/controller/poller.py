@@ -1,7 +1,8 @@
-"""Polls all active jobs together, project by project, in one round per interval."""
+"""Polls the active jobs of each project together, once per interval."""
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -29,7 +30,6 @@ class Poller:
         service: the port.
         store: where observations are kept.
         changed: called with the key of each resource whose job has changed.
-        beat: called after each answer and each round.
         interval: seconds from the start of one round to the start of the next.
         clock: the time, with a zone.
         metrics: counts and lag.
@@ -44,7 +44,6 @@ class Poller:
         interval: float,
         clock: Callable[[], datetime],
         metrics: Metrics,
-        beat: Callable[[], None] = lambda: None,
     ) -> None:
         self._service = service
         self._store = store
@@ -52,8 +51,10 @@ class Poller:
         self._interval = interval
         self._clock = clock
         self._metrics = metrics
-        self._beat = beat
         self._watched: dict[Key, Target] = {}
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._answered: dict[str, float] = {}
+        self._spent: dict[str, float] = {}
 
     def follow(self, key: Key, target: Target | None) -> None:
         """Poll this job for a resource from the next round on; None: poll nothing for it any more."""
@@ -65,25 +66,47 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        loop = asyncio.get_running_loop()
-        while True:
-            started = loop.time()
-            try:
-                await self.round()
-            except Exception:
-                logger.exception("a round of polls failed; the next one is due in %s s", self._interval)
-            self._beat()
-            spent = loop.time() - started
-            self._metrics.poll_lag.set(max(0.0, spent - self._interval))
-            await asyncio.sleep(max(self._interval - spent, self._interval / 10))
+        try:
+            while True:
+                self.round()
+                await asyncio.sleep(self._interval)
+        finally:
+            under_way = list(self._under_way.values())
+            for task in under_way:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
 
-    async def round(self) -> None:
-        """Poll every watched job once."""
+    def round(self) -> list[asyncio.Task[None]]:
+        """Begin to poll each project whose last poll has ended, so that none waits for another.
+
+        Returns:
+            The polls that have begun.
+        """
         projects: dict[str, dict[str, list[Key]]] = {}
         for key, target in self._watched.items():
             if self._due(key, target):
                 projects.setdefault(target.project, {}).setdefault(target.job_id, []).append(key)
-        await asyncio.gather(*(self._project(project, jobs) for project, jobs in projects.items()))
+        self._spent = {project: spent for project, spent in self._spent.items() if project in projects}
+        slowest = max(self._spent.values(), default=0.0)
+        self._metrics.poll_lag.set(max(0.0, slowest - self._interval))
+        begun = projects.keys() - self._under_way.keys()
+        for project in begun:
+            self._under_way[project] = asyncio.create_task(self._poll(project, projects[project]))
+        return [self._under_way[project] for project in begun]
+
+    def silence(self) -> float:
+        """Seconds for which the polls under way have got no answer, at the most; 0 without polls."""
+        return max((time.monotonic() - moment for moment in self._answered.values()), default=0.0)
+
+    async def _poll(self, project: str, jobs: dict[str, list[Key]]) -> None:
+        started = self._answered[project] = time.monotonic()
+        try:
+            await self._project(project, jobs)
+        except Exception:
+            logger.exception("polling %s failed; tried again in %s s", project, self._interval)
+        finally:
+            del self._under_way[project], self._answered[project]
+            self._spent[project] = time.monotonic() - started
 
     def _due(self, key: Key, target: Target) -> bool:
         return self._store.observation(key).about(target).waiting(self._clock(), Method.GET) is None
@@ -109,7 +132,7 @@ class Poller:
                 )
                 return
             finally:
-                self._beat()
+                self._answered[project] = time.monotonic()
             for job in page.jobs:
                 for key in left.pop(job.job_id, ()):
                     self._seen(key, before[key], project, job)
@@ -133,7 +156,7 @@ class Poller:
             for key in keys:
                 self._seen(key, before[key], project, job)
         finally:
-            self._beat()
+            self._answered[project] = time.monotonic()
 
     def _seen(self, key: Key, before: Observation, project: str, job: Job) -> None:
         target = self._watched.get(key)

@@ -14,7 +14,7 @@ from mljobs.api.resources import KINDS
 from mljobs.controller import handlers
 from mljobs.controller.clock import steady
 from mljobs.controller.effects import Effects
-from mljobs.controller.health import Health, Pulse, serve_health
+from mljobs.controller.health import Health, Part, Pulse, serve_health
 from mljobs.controller.kube import Kube, connect
 from mljobs.controller.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.metrics import Metrics
@@ -30,7 +30,10 @@ from mljobs.domain.port import JobService
 logger = logging.getLogger(__name__)
 
 POLL_SILENCE = 120.0
-"""Seconds without an answered poll or an ended round after which the poller counts as stuck."""
+"""Seconds for which a poll may get no answer, not even that the time-out is over."""
+
+WORK_SILENCE = 600.0
+"""Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
 
 WATCH_SILENCE = 2.0 * handlers.WATCH_SECONDS
 """Seconds without a new list or watch request after which a watch counts as dead."""
@@ -141,7 +144,6 @@ async def _act(
     clock = steady()
     store = Store(clock())
     queue: WorkQueue[Key] = WorkQueue()
-    polls = Pulse("the poller", max(POLL_SILENCE, 6 * options.poll_interval))
     poller = Poller(
         service,
         store,
@@ -149,7 +151,6 @@ async def _act(
         interval=options.poll_interval,
         clock=clock,
         metrics=metrics,
-        beat=polls.beat,
     )
     metrics.queue_depth.labels("mljobs").set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
@@ -172,9 +173,12 @@ async def _act(
         clock=clock,
         namespaces=options.namespaces,
     )
-    watches = {kind.plural: Pulse(f"the watch of {kind.plural}", WATCH_SILENCE) for kind in KINDS.values()}
-    health.pulses = [polls, *watches.values()]
-    health.longest = reconciler.longest
+    watches = {kind.plural: Pulse() for kind in KINDS.values()}
+    health.parts = [
+        Part("the poller", poller.silence, POLL_SILENCE),
+        Part("a worker", reconciler.longest, WORK_SILENCE),
+        *(Part(f"the watch of {kind}", pulse.silence, WATCH_SILENCE) for kind, pulse in watches.items()),
+    ]
     # a watch keeps its connection, and there is one for each kind and namespace
     connections = options.connections + len(KINDS) * max(1, len(options.namespaces))
     registry = handlers.registry(store, queue.add, clock=clock, connections=connections, pulses=watches)

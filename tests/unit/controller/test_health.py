@@ -3,7 +3,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from mljobs.controller.health import WORK_LIMIT, Health, Pulse, serve_health
+from mljobs.controller.health import Health, Part, Pulse, serve_health
 from mljobs.controller.metrics import Metrics
 
 
@@ -18,8 +18,8 @@ class Clock:
 def test_a_part_is_stuck_after_its_limit_and_alive_again_after_a_beat() -> None:
     clock = Clock()
     health = Health()
-    pulse = Pulse("the poller", 10, clock)
-    health.pulses = [Pulse("the watch", 100, clock), pulse]
+    pulse = Pulse(clock)
+    health.parts = [Part("the watch", Pulse(clock).silence, 100), Part("the poller", pulse.silence, 10)]
     clock.now = 10
     assert health.ailment() == ""
     clock.now = 11
@@ -28,12 +28,6 @@ def test_a_part_is_stuck_after_its_limit_and_alive_again_after_a_beat() -> None:
     assert health.ailment() == ""
     clock.now = 101
     assert health.ailment().startswith("the watch has shown no life")
-
-
-def test_work_that_never_ends_is_an_ailment() -> None:
-    health = Health()
-    health.longest = lambda: WORK_LIMIT + 1
-    assert health.ailment() == f"a resource has been worked on for {WORK_LIMIT + 1:.0f} s"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +39,7 @@ async def test_the_probes(standby: bool, watching: bool, ready: int) -> None:
     if watching:
         health.watching.set()
     clock = Clock()
-    health.pulses = [Pulse("the poller", 1, clock)]
+    health.parts = [Part("the poller", Pulse(clock).silence, 1)]
     async with (
         serve_health(health, metrics, host="127.0.0.1", port=0) as url,
         aiohttp.ClientSession() as session,

@@ -1,3 +1,5 @@
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from mljobs.controller.poller import LIST_FROM, Poller
 from mljobs.controller.store import Key, Store
 from mljobs.domain import errors
 from mljobs.domain.observation import Method
+from mljobs.domain.port import Job, JobService
 from mljobs.domain.resource import Target
 
 INPUT = {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/p/i:1"}}
@@ -46,7 +49,7 @@ class Watched:
     async def round(self) -> list[str]:
         """Poll once; the names of the resources that have something new."""
         self.woken.clear()
-        await self.poller.round()
+        await asyncio.gather(*self.poller.round())
         return sorted(self.woken)
 
 
@@ -164,3 +167,39 @@ async def test_what_is_no_longer_watched_is_not_polled(watched: Watched) -> None
     before = await watched.cloud.effects()
     assert await watched.round() == []
     assert await watched.cloud.effects() == before
+
+
+class Held:
+    """A service that answers nothing about one project."""
+
+    def __init__(self, service: JobService, project: str) -> None:
+        self._service = service
+        self._project = project
+        self.asked = 0
+
+    async def get(self, project: str, job_id: str, *, patient: bool) -> Job:
+        if project == self._project:
+            self.asked += 1
+            await asyncio.Event().wait()
+        return await self._service.get(project, job_id, patient=patient)
+
+
+async def test_a_project_that_gets_no_answers_holds_no_other_up(watched: Watched) -> None:
+    key = await watched.create("a")
+    stuck = Key("TrainingJob", "team-a", "stuck")
+    watched.poller.follow(stuck, Target("stuck", "j", 1))
+    held: Any = Held(watched.cloud.service, "stuck")
+    watched.poller._service = held
+    watched.poller._interval = 0.01
+    running = asyncio.create_task(watched.poller.run())
+    async with asyncio.timeout(20):
+        for wanted in ("PREPARING", "RUNNING", "SUCCEEDED"):
+            await watched.cloud.control("POST", "jobs/p/a", {"state": wanted})
+            while state(watched, key) != wanted:  # noqa: ASYNC110 (the loop that is tested sets no event)
+                await asyncio.sleep(0.001)
+    assert held.asked == 1
+    assert 0 < watched.poller.silence() < 20
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert watched.poller.silence() == 0
