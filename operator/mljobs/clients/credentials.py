@@ -1,7 +1,8 @@
 """Google credentials, shared by all request threads."""
 
 import threading
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
 
@@ -56,7 +57,8 @@ class SharedCredentials:
     """Application default credentials behind a lock, as `google_auth_httplib2.AuthorizedHttp` uses them.
 
     They are looked up at the first request, on its thread. A failed look-up is not kept: a Secret that is
-    mended is found by the next request. Threads that meet a 401 with the same token refresh it once.
+    mended is found by the next request. Threads that meet a 401 with the same token refresh it once, and
+    threads that wait for a try that fails fail with it.
 
     Args:
         token_request: the transport for tokens.
@@ -67,6 +69,8 @@ class SharedCredentials:
         self._lock = threading.Lock()
         self._used = threading.local()
         self._credentials: Any = None
+        self._failures = 0
+        self._failure: GoogleAuthError | None = None
 
     def before_request(
         self, _request: object, _method: str, _url: str, headers: MutableMapping[str, str]
@@ -76,7 +80,7 @@ class SharedCredentials:
         Raises:
             google.auth.exceptions.GoogleAuthError: there are no credentials, or no token for them.
         """
-        with self._lock:
+        with self._one_try():
             if self._credentials is None:
                 self._credentials = _application_default()
             self._renew()
@@ -90,9 +94,22 @@ class SharedCredentials:
         Raises:
             google.auth.exceptions.GoogleAuthError: there is no token to be had.
         """
-        with self._lock:
+        with self._one_try():
             if self._credentials.token == self._used.token:
                 self._credentials.refresh(self._token_request)
+
+    @contextmanager
+    def _one_try(self) -> Iterator[None]:
+        """Let one thread in after the other, but none that has waited for a try that failed."""
+        before = self._failures
+        with self._lock:
+            if self._failure is not None and self._failures != before:
+                raise self._failure
+            try:
+                yield
+            except GoogleAuthError as error:
+                self._failure, self._failures = error, self._failures + 1
+                raise
 
     def _renew(self) -> None:
         state = self._credentials.token_state

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
-from tests.unit.clients.raw_server import RawServer, Received, Step, answer, drop, error
+from tests.unit.clients.raw_server import RawServer, Received, Step, answer, drop, error, hang
 
 from mljobs import __version__
 from mljobs.clients import Limits, open_job_service
@@ -166,6 +166,19 @@ async def test_without_a_token_nothing_is_sent(
             assert server.received == []
             tokens.rest = answer(200, _token(1))
             assert (await client.create("p", JOB)).job_id == "j"  # mended
+
+
+async def test_threads_that_wait_for_a_token_in_vain_wait_once(key_file: Path, tokens: RawServer) -> None:
+    """Else the last of them waits eight time-outs long, and so does the resource that it works for."""
+    tokens.rest = hang
+    with RawServer() as server:
+        async with open_job_service(endpoint=server.url, timeout=1, threads=8, limits=Limits(0, 0)) as client:
+            calls = [client.create("p", {**JOB, "jobId": f"j{n}"}) for n in range(8)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {Unavailable}
+            assert len(tokens.received) == 1
+            tokens.rest = answer(200, _token(1))
+            assert (await client.create("p", JOB)).job_id == "j"
 
 
 async def test_missing_credentials_are_looked_for_again(key_file: Path, tokens: RawServer) -> None:
