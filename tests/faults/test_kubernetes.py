@@ -16,7 +16,7 @@ from tests.faults.lab import KubernetesError, Lab, until
 from tests.faults.scenarios import cancelled, queued, running, running_from_queued, to_end
 from tests.faults.world import World
 
-from mljobs.api.resources import TRAINING_JOB
+from mljobs.api.resources import KINDS, TRAINING_JOB
 
 RESYNC = {"MLJOBS_RESYNC_INTERVAL": "1"}
 
@@ -175,18 +175,21 @@ async def _cut(gate: Gate) -> None:
         await asyncio.sleep(0.15)
 
 
-EXPIRED = json.dumps(
-    {
-        "type": "ERROR",
-        "object": {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "status": "Failure",
-            "reason": "Expired",
-            "code": 410,
-        },
-    }
-).encode()
+EXPIRED = (
+    json.dumps(
+        {
+            "type": "ERROR",
+            "object": {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "reason": "Expired",
+                "code": 410,
+            },
+        }
+    ).encode()
+    + b"\n"
+)
 
 
 @pytest.mark.faults
@@ -196,7 +199,7 @@ async def test_the_version_is_too_old(world: World) -> None:
     await world.create()
     await queued(world)
     blocked = operator.gate.fail(is_watch, answering(503, "ServiceUnavailable"))
-    operator.gate.edit = lambda _: [EXPIRED + b"\n"]  # one line for each watch that is open or comes
+    operator.gate.edit = lambda _: [EXPIRED]  # one line for each watch that is open or comes
     world.force("RUNNING")
     await world.until_state("RUNNING")
     await until(lambda: blocked.hits, what="the watches are cut", report=world.report)
@@ -332,22 +335,24 @@ async def test_made_again_under_its_name_within_a_second(world: World, muted: bo
 
 
 async def test_made_again_before_the_operator_has_seen_that_it_went(world: World) -> None:
-    """The finalizer is taken off by force: the successor gets a job of its own, the old one is left alone."""
+    """Its end is told by nothing but its successor, which gets a job of its own; the old job is cancelled."""
     operator = await world.start()
     await world.create()
     await running(world)
     first = world.uid()
-    held = operator.gate.fail(is_watch, hang)
+    held = operator.gate.fail(is_list, hang)
     operator.gate.cut_watches()
-    await until(lambda: held.hits, what="no watch", report=world.report)
+    await until(lambda: held.hits == len(KINDS), what="no watch", report=world.report)
     await world.patch({"metadata": {"finalizers": None}})
     await world.delete()
     await world.create()
     await world.until(lambda: world.uid() not in ("", first), "another resource")
-    world.force_of(first, "SUCCEEDED")
+    expired = iter([[EXPIRED]])
+    operator.gate.edit = lambda line: next(expired, [line])
     operator.gate.mend()
-    operator.gate.cut_watches()
+    operator.gate.cut(is_list)
     await queued(world)
+    await world.until_job(lambda job: job.owned(first) and job.state == "CANCELLING", "it is cancelled")
     assert len(world.truth.jobs()) == 2
 
 

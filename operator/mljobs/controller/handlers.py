@@ -59,11 +59,11 @@ def take(
     key = Key.of(body)
     if event == "DELETED":
         left = store.gone(key, body["metadata"]["uid"], now, body)
-        if left:
-            changed(left)
     else:
+        left = store.displaced(body, now)
         store.put(body)
-    changed(key)
+    for one in (key, *([left] if left else [])):
+        changed(one)
 
 
 def registry(

@@ -240,7 +240,8 @@ class Reconciler:
             body = await self._kube.get(*key)
         except Gone:
             left = self._store.gone(key, resource.uid, self._clock())
-            if left:
-                self._queue.add(left)
         else:
+            left = self._store.displaced(body, self._clock())
             self._store.put(body)
+        if left:
+            self._queue.add(left)

@@ -66,6 +66,8 @@ class Resync:
         for body in bodies:
             key = Key.of(body)
             living.add((key, body["metadata"]["uid"]))
+            if left := self._store.displaced(body, self._clock()):
+                self._changed(left)
             known = self._store.body(key)
             same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
             if not same and self._store.put(body):

@@ -143,6 +143,13 @@ class Store:
         self._entries[left] = _Entry({**body, "metadata": metadata}, observation)
         return left
 
+    def displaced(self, body: Mapping[str, Any], now: datetime) -> Key | None:
+        """Forget a resource whose name a newer object has, so that it must be gone; see `gone`."""
+        entry, fresh = self._entries.get(key := Key.of(body)), body["metadata"]
+        if entry is None or entry.uid == fresh["uid"] or entry.version > _number(fresh["resourceVersion"]):
+            return None
+        return self.gone(key, entry.uid, now)
+
     def observation(self, key: Key) -> Observation:
         """What was seen of the job of the resource under a key."""
         entry = self._entries.get(key)

@@ -75,6 +75,25 @@ def test_it_does_not_stand_in_the_way_of_its_successor() -> None:
     assert store.uid(KEY) == "u2"
 
 
+def named_anew(version: int) -> dict[str, Any]:
+    made = body(version=version)
+    made["metadata"]["uid"] = "u2"
+    return made
+
+
+def test_one_whose_end_was_missed_shows_by_its_successor() -> None:
+    store = Store(START)
+    store.put(body(FINALIZER))
+    assert store.displaced(body(FINALIZER, version=8), NOW) is None
+    assert store.displaced(named_anew(6), NOW) is None
+    left = store.displaced(named_anew(9), NOW)
+    assert left is not None
+    assert store.uid(left) == "u1"
+    assert store.put(named_anew(9))
+    assert store.displaced(named_anew(10), NOW) is None
+    assert list(store) == [left, KEY]
+
+
 def test_what_was_seen_of_its_job_is_kept() -> None:
     store = Store(START)
     store.put(body(FINALIZER))
