@@ -9,10 +9,17 @@ import urllib3
 Tamper = Callable[[str, str, bytes], bytes]
 """Gets verb, path and the answer's body, and gives the body that is sent instead."""
 
+Last = Callable[[str, str, int], bool]
+"""Gets verb, path and status of an answer, and says whether it is the last: then connections are refused."""
+
 
 def honest(_verb: str, _path: str, body: bytes) -> bytes:
     """Change nothing."""
     return body
+
+
+def _never(_verb: str, _path: str, _status: int) -> bool:
+    return False
 
 
 class Proxy:
@@ -23,10 +30,12 @@ class Proxy:
 
     Attributes:
         tamper: changes answers of status 200.
+        last: ends the connections; see `Last`.
     """
 
     def __init__(self, target: str) -> None:
         self.tamper: Tamper = honest
+        self.last: Last = _never
         self._target = target
         self._http = urllib3.PoolManager(retries=False, maxsize=16)
         self._port = 0
@@ -65,6 +74,9 @@ class Proxy:
                 body = answer.data
                 if answer.status == 200:
                     body = proxy.tamper(self.command, self.path, body)
+                if proxy.last(self.command, self.path, answer.status):
+                    proxy.last = _never
+                    proxy.down()  # before the answer, which may bring the next call at once
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
                 self.send_header("Content-Length", str(len(body)))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.support import Job, Json, Namespace, condition, eventually, training
-from tests.e2e.support_proxy import Proxy, honest
+from tests.e2e.support_proxy import Last, Proxy, honest
 from tests.e2e.support_stack import PROJECT, Emulator, Operator
 from tests.e2e.test_service_faults import ACTIONS, BINDINGS
 
 from mljobs.controller.poller import LIST_FROM
 from mljobs.domain.conditions import Reason
 from mljobs.domain.faults import TABLE, Call, Fault
+from mljobs.domain.resource import FORCE_RELEASE
 
 CROWD = LIST_FROM + 5
 
@@ -53,7 +54,7 @@ def shown_on_refusal(call: Call) -> dict[str, tuple[str, str]]:
 def test_no_connection(namespace: Namespace, emulator: Emulator, proxy: Proxy) -> None:
     running = {
         call: namespace.create(training(call.name.lower().replace("_", "-"), {"labels": {"team": "a"}}))
-        for call in (Call.POLL, Call.PATCH, Call.CANCEL, Call.SET_POLICY)
+        for call in (Call.POLL, Call.PATCH, Call.CANCEL, Call.GET_POLICY)
     }
     ids = {call: job.job_id for call, job in running.items()}
     for job in running.values():
@@ -62,7 +63,7 @@ def test_no_connection(namespace: Namespace, emulator: Emulator, proxy: Proxy) -
     try:
         created = namespace.create(training("create"))
         running[Call.PATCH].patch_spec(labels={"team": "b"})
-        running[Call.SET_POLICY].patch_spec(iamBindings=BINDINGS)
+        running[Call.GET_POLICY].patch_spec(iamBindings=BINDINGS)
         running[Call.CANCEL].delete()
         for call, job in {Call.CREATE: created, **running}.items():
             for kind, (status, reason) in shown_on_refusal(call).items():
@@ -72,14 +73,59 @@ def test_no_connection(namespace: Namespace, emulator: Emulator, proxy: Proxy) -
     created.until_condition("Submitted", "True")
     running[Call.CANCEL].until_gone()
     running[Call.PATCH].until_status(lambda status: status["labels"]["team"] == "b", "the new label")
-    running[Call.SET_POLICY].until_status(
-        lambda status: status.get("iamBindings") == BINDINGS, "the bindings"
-    )
+    running[Call.GET_POLICY].until_status(bound, "the bindings")
     emulator.force(ids[Call.POLL], "RUNNING")
     running[Call.POLL].until_state("RUNNING")
     made = emulator.applied("create", f"{namespace.name}_")
     assert sorted(made) == sorted([*ids.values(), created.job_id])
     assert emulator.applied("cancel", f"{namespace.name}_") == [ids[Call.CANCEL]]
+
+
+LAST: dict[Call, Last] = {
+    Call.LOOK: lambda verb, path, status: verb == "POST" and "/jobs?" in path and status == 409,
+    Call.SET_POLICY: lambda _verb, path, _status: ":getIamPolicy" in path,
+    Call.TEST_PERMISSIONS: lambda _verb, path, status: ":cancel" in path and status == 403,
+}
+"""The answer after which no connection comes about, so that it is this call which is refused."""
+
+
+@pytest.mark.parametrize("call", LAST)
+def test_no_connection_from_one_call_to_the_next(
+    namespace: Namespace, emulator: Emulator, proxy: Proxy, operator: Operator, call: Call
+) -> None:
+    if call is Call.LOOK:
+        emulator.fault("dropAfter", method="create", project=f"^{PROJECT}$", times=1)
+        proxy.last = LAST[call]
+    job = namespace.create(training(call.name.lower().replace("_", "-")))
+    if call is not Call.LOOK:
+        job.until_condition("Submitted", "True")
+        proxy.last = LAST[call]
+    if call is Call.SET_POLICY:
+        job.patch_spec(iamBindings=BINDINGS)
+    elif call is Call.TEST_PERMISSIONS:
+        emulator.fault("error", method="cancel", project=f"^{PROJECT}$", times=1, status=403)
+        job.delete()
+    try:
+        for kind, (status, reason) in shown_on_refusal(call).items():
+            job.until_condition(kind, status, reason)
+        name = {Call.LOOK: "get", Call.TEST_PERMISSIONS: "cancel"}.get(call, "setIamPolicy")
+        assert f"{name} failed" in operator.tail()
+    finally:
+        proxy.up()
+    if call is Call.LOOK:
+        job.until_condition("Submitted", "True", Reason.ADOPTED)
+    elif call is Call.SET_POLICY:
+        job.until_status(bound, "the bindings")
+    else:
+        assert "ml.jobs.cancel" not in condition(job.status(), "Stalled")["message"]
+        job.annotate(**{FORCE_RELEASE: "true"})
+        job.until_gone()
+    assert len(emulator.applied("create", f"{namespace.name}_")) == 1
+
+
+def bound(status: Json) -> bool:
+    """Whether the bindings are recorded, and nothing is left to do about them."""
+    return status.get("iamBindings") == BINDINGS and condition(status, "Reconciling")["status"] == "False"
 
 
 def test_a_lost_job_is_not_submitted_again(namespace: Namespace, emulator: Emulator) -> None:
@@ -151,6 +197,32 @@ def test_a_list_that_fails_is_made_up_for_by_gets(
         emulator.mend()
         events = {event["reason"] for event in namespace.events(job.uid)}
         assert events == {Reason.ACCEPTED}, fault
+
+
+def test_no_connection_for_a_list(
+    namespace: Namespace, emulator: Emulator, proxy: Proxy, operator: Operator, crowd: list[Job]
+) -> None:
+    until_listed(emulator)
+    length = operator.log.stat().st_size
+    proxy.down()
+    try:
+        eventually(
+            lambda: b"listing the jobs" in operator.log.read_bytes()[length:],
+            what="a list without connection",
+        )
+    finally:
+        proxy.up()
+    for job in crowd:
+        emulator.force(job.job_id, "RUNNING")
+    for job in crowd:
+        job.until_state("RUNNING")
+        assert {event["reason"] for event in namespace.events(job.uid)} == {Reason.ACCEPTED}
+
+
+def test_every_call_meets_a_refused_connection() -> None:
+    refused = {call for call in Call for row in TABLE if row.call is call and Fault.REFUSED in row.faults}
+    whole = {Call.CREATE, Call.POLL, Call.PATCH, Call.CANCEL, Call.GET_POLICY, Call.LIST}
+    assert refused == {*whole, *LAST}
 
 
 def test_pages_that_repeat_and_skip_jobs(
