@@ -89,15 +89,15 @@ class JobSpec(Model):
     changed once the job is submitted."""
 
     labels: Labels | None = None
-    """Labels of the job. They may be changed at any time; the operator adds three of its own, whose names
-    start with `mljobs-`."""
+    """Labels of the job. They may be changed until the job has ended; the operator adds three of its own,
+    whose names start with `mljobs-`."""
 
     deletion_policy: DeletionPolicy = DeletionPolicy.CANCEL
     """What becomes of the job when the resource is deleted: `Cancel` ends it, `Orphan` leaves it running."""
 
     iam_bindings: IamBindings | None = None
     """Who may do what with the job, kept in its IAM policy; bindings that others have made stay. They may be
-    changed at any time while the job has not ended."""
+    changed until the job has ended."""
 
     suspend: Flag = False
     """Holds the job back while it is true. On a job that was submitted, true cancels it, and false again
@@ -200,7 +200,7 @@ class JobStatus(Observed):
     """The number of the current attempt, counted from 1."""
 
     attempts: Annotated[tuple[Attempt, ...] | None, Field(max_length=ATTEMPTS_LIMIT)] = None
-    """The attempts so far, the newest last."""
+    """The attempts before the current one, the newest last."""
 
     create_time: Timestamp | None = None
     """When the service accepted the job."""

@@ -9,6 +9,7 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic.alias_generators import to_camel
 
+from mljobs.cli.packaging.values import CHART_SETS
 from mljobs.config import Settings, allowed, flag, variable
 from mljobs.controller.metrics import Metrics
 from mljobs.domain.conditions import MEANING, ConditionType, Reason
@@ -40,7 +41,6 @@ CONDITIONS: Mapping[ConditionType, tuple[str, str, str]] = {
 """What each condition means when it is True, False and Unknown."""
 
 SHOWN: Mapping[Reason, Sequence[str]] = {
-    Reason.PENDING: (),
     Reason.ACCEPTED: ("Submitted=True",),
     Reason.ADOPTED: ("Submitted=True",),
     Reason.OUTCOME_UNKNOWN: ("Submitted=Unknown", "Succeeded=Unknown", "Reconciling=True"),
@@ -71,7 +71,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.LEFT_BEHIND: (),
     Reason.SPEC_WARNING: (),
 }
-"""The conditions with each reason; none for reasons of Events alone, and for Pending, the last resort."""
+"""The conditions with each reason; none for reasons of Events alone."""
 
 
 def conditions() -> str:
@@ -87,14 +87,14 @@ def conditions() -> str:
             ((f"`{kind}`", *CONDITIONS[kind]) for kind in ConditionType),
         ),
         "## Reasons",
-        "A reason is a stable word. Each change of a condition, and nothing else, is also a Kubernetes Event "
-        "with the same reason and message, of the type in the third column.",
+        "A reason is a stable word. Each change of a condition is also a Kubernetes Event with the same reason "
+        "and message, of the type in the third column; those that change together for one reason are one Event.",
         _table(
             ("Reason", "Met in", "Event", "Meaning"),
             (
                 (
                     f"`{reason}`",
-                    "<br>".join(f"`{place}`" for place in SHOWN[reason]) or "–",
+                    "<br>".join(f"`{place}`" for place in SHOWN[reason]) or "an Event alone",
                     "Warning" if reason in WARNINGS else "Normal",
                     MEANING[reason],
                 )
@@ -109,7 +109,7 @@ def settings() -> str:
     return _page(
         "# Settings",
         "`mljobs run` reads its settings from a file (`--config`), from the environment and from flags; the "
-        "later wins. The chart writes the file. An unknown setting or a wrong value stops the start with its "
+        "later wins. The [chart](chart.md) writes the file. An unknown setting or a wrong value stops the start with its "
         "name, its origin and what is allowed; all problems are told at once. No setting is a secret.",
         _table(
             ("In the file", "Default", "Meaning", "Allowed"),
@@ -120,13 +120,20 @@ def settings() -> str:
         ),
         "In the environment a list is written as `a,b`. A variable that is empty counts as not set.",
         _table(
-            ("In the file", "Environment", "Flag"),
+            ("In the file", "Environment", "Flag", "In the chart's values"),
             (
-                (f"`{to_camel(name)}`", f"`{variable(name)}`", f"`{flag(name)}`")
+                (f"`{to_camel(name)}`", f"`{variable(name)}`", f"`{flag(name)}`", _value(name))
                 for name in Settings.model_fields
             ),
         ),
     )
+
+
+def _value(name: str) -> str:
+    """The chart's value for a setting."""
+    if name not in CHART_SETS:
+        return f"`config.{to_camel(name)}`"
+    return "`watchNamespaces`" if name == "namespaces" else "set by the chart"
 
 
 def metrics() -> str:

@@ -9,7 +9,6 @@ from enum import StrEnum
 class Reason(StrEnum):
     """Why a condition is as it is. The members' texts are a stable interface; see `MEANING`."""
 
-    PENDING = "Pending"
     ACCEPTED = "Accepted"
     ADOPTED = "Adopted"
     OUTCOME_UNKNOWN = "OutcomeUnknown"
@@ -37,9 +36,6 @@ class Reason(StrEnum):
 
 
 MEANING: dict[Reason, str] = {
-    Reason.PENDING: (
-        "The operator has not submitted the job yet. If this lasts, look whether the operator runs."
-    ),
     Reason.ACCEPTED: "The service has accepted the job.",
     Reason.ADOPTED: (
         "The service already had this resource's job, from an earlier try; the operator goes on with it."

@@ -196,10 +196,8 @@ def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
         case Wait(reason, message):
             unknown = reason is Reason.OUTCOME_UNKNOWN or _may_exist(observation)
             return _Shown("Unknown" if unknown else "False", reason, message)
-        case Hold():
+        case _:  # Hold: everything else is decided about an accepted job
             return _Shown("False", Reason.SUSPENDED)
-        case _:
-            return _Shown("False", Reason.PENDING)
 
 
 def _may_exist(observation: Observation) -> bool:

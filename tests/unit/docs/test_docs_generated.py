@@ -11,6 +11,7 @@ from tests.unit.docs.markdown import DOCS
 from tests.unit.gitops.states import FRESH, every
 
 from mljobs.cli import docs_coverage, docs_pages
+from mljobs.cli.packaging import values
 from mljobs.config import Settings
 from mljobs.controller.metrics import Metrics
 from mljobs.domain.conditions import ConditionType, Reason
@@ -32,6 +33,8 @@ def test_the_reasons_are_met_where_the_page_says_and_nowhere_else() -> None:
     }
     documented = {(reason.value, place) for reason, places in docs_pages.SHOWN.items() for place in places}
     assert documented == produced
+    alone = {reason for reason, places in docs_pages.SHOWN.items() if not places}
+    assert alone == {Reason.LEFT_BEHIND, Reason.SPEC_WARNING}
 
 
 def test_every_condition_and_every_reason_has_its_row() -> None:
@@ -43,6 +46,12 @@ def test_every_setting_has_its_rows() -> None:
     first = [row[0].strip("`") for row in rows(docs_pages.settings())]
     names = [re.sub(r"_(\w)", lambda match: match[1].upper(), name) for name in Settings.model_fields]
     assert first == [*names, *names]
+
+
+def test_every_setting_names_its_value_in_the_chart() -> None:
+    named = {row[3].strip("`") for row in rows(docs_pages.settings())[len(Settings.model_fields) :]}
+    settings = {path for path, *_ in values.rows() if path.startswith("config.")}
+    assert named == {*settings, "watchNamespaces", "set by the chart"}
 
 
 def test_every_metric_that_is_served_has_its_row() -> None:
