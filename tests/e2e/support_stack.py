@@ -238,3 +238,11 @@ class Operator(_Server):
     def metrics(self) -> str:
         """What it measures, as text."""
         return self._request("GET", "/metrics").data.decode()
+
+    def until_leading(self) -> None:
+        """Wait until it holds the Lease."""
+        eventually(
+            lambda: 'leader_election_master_status{name="mljobs-operator"} 1.0' in self.metrics(),
+            what="the operator leads",
+            report=self.tail,
+        )

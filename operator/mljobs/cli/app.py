@@ -11,6 +11,7 @@ from mljobs.cli.crds import crds
 from mljobs.cli.demo import demo
 from mljobs.cli.dev import dev
 from mljobs.cli.emulator import emulator
+from mljobs.cli.leftovers.command import leftovers
 from mljobs.cli.plan import plan
 from mljobs.cli.run import run
 
@@ -44,6 +45,7 @@ app.command()(crds)
 app.command()(demo)
 app.command()(dev)
 app.command()(emulator)
+app.command()(leftovers)
 app.command()(plan)
 app.add_typer(controlplane_app, name="controlplane")
 

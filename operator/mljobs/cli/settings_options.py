@@ -13,6 +13,9 @@ from mljobs.config import Settings, SettingsError
 _NEGATIVES = {"anonymous": "--credentials"}
 """What turns off what `--no-…` would name badly."""
 
+_SHORT = {"namespaces": "-n"}
+"""Settings that kubectl has a short option for."""
+
 _PANELS = {
     "Kubernetes": ("namespaces", "resync_interval", "workers", "kubernetes_connections"),
     "Leader election": ("leader_election", "lease_namespace", "lease_name"),
@@ -78,6 +81,7 @@ def _parameter(name: str) -> inspect.Parameter:
         metavar = "|".join(annotation.__args__)
     option = typer.Option(
         declaration,
+        *([_SHORT[name]] if name in _SHORT else []),
         help=f"{text}{_default(field.default)}",
         metavar=None if kind is bool else metavar,
         show_default=False,

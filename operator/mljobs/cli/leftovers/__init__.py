@@ -1,0 +1,1 @@
+"""What `mljobs leftovers` is made of."""

@@ -1,0 +1,169 @@
+"""What `mljobs leftovers` makes of resources and jobs, without a cluster."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.domain.world import JOB_ID, NOW, START, TARGET, UID, intent, job, later, resource
+
+from mljobs.cli.leftovers import report
+from mljobs.cli.leftovers.leftover import Leftover, Verdict, Way, next_step, probe, strays
+from mljobs.cli.leftovers.run import CannotBegin, request
+from mljobs.config import Settings
+from mljobs.domain import errors
+from mljobs.domain.decide import Policy
+from mljobs.domain.decisions import Cancel, Keep, Look, Release, Wait
+from mljobs.domain.observation import Method, Observation
+from mljobs.domain.port import Job
+from mljobs.domain.resource import Resource
+
+POLICY = Policy("proj")
+KNOWN = Observation(since=START, target=TARGET)
+DOWN = KNOWN.failed(Method.GET, errors.Unavailable("down"), generation=1, now=NOW, jitter=1)
+STRANGE = job(uid="another")
+ACCEPTED = {
+    "observedGeneration": 1,
+    "state": "RUNNING",
+    "jobName": TARGET.job_name,
+    "attempt": 1,
+    "conditions": [{"type": "Submitted", "status": "True", "reason": "Accepted"}],
+}
+ENDED = {**ACCEPTED, "state": "SUCCEEDED"}
+
+
+def submitted(status: Mapping[str, Any] = ACCEPTED, **more: Any) -> Resource:
+    return resource(intended=intent(), status=status, **more)
+
+
+def seen(found: Job) -> Observation:
+    return KNOWN.saw(found, NOW)
+
+
+ORPHAN = {"deletionPolicy": "Orphan"}
+JUST_NOW = Observation(since=NOW, target=TARGET).missed(NOW)
+"""A job that is not there yet, while a create call of an earlier process may be under way."""
+
+CASES = [
+    # resource, known of its job, step to cancel, step to orphan
+    ("running", submitted(), seen(job()), Cancel(TARGET), Release(TARGET.job_name)),
+    ("forced", submitted(force=True), seen(job()), Release(TARGET.job_name), Release(TARGET.job_name)),
+    ("policy", submitted(spec=ORPHAN), seen(job()), Release(), Release(TARGET.job_name)),
+    ("policy, ended", submitted(spec=ORPHAN), seen(job("FAILED")), Release(), Release()),
+    ("cancelling", submitted(), seen(job("CANCELLING")), Release(), Release()),
+    ("recorded", submitted(ENDED), KNOWN, Release(), Release()),
+    ("strange", submitted(), seen(STRANGE), Release(TARGET.job_name), Release(TARGET.job_name)),
+    ("never ours", resource(intended=intent()), seen(STRANGE), Release(), Release()),
+    ("cancelled", submitted(), seen(job()).accepted_cancel(), Release(), Release()),
+    ("not held", submitted(held=False), seen(job()), Keep(), Keep()),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "to_cancel", "to_orphan"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
+@pytest.mark.parametrize("deleting", [False, True])
+def test_the_next_step_is_that_of_a_deletion(
+    found: Resource, known: Observation, to_cancel: object, to_orphan: object, deleting: bool
+) -> None:
+    item = Leftover(replace(found, deleting=deleting), known, TARGET)
+    assert next_step(item, Way.CANCEL, POLICY, NOW) == to_cancel
+    assert next_step(item, Way.ORPHAN, POLICY, NOW) == to_orphan
+
+
+@pytest.mark.parametrize(
+    ("found", "known"),
+    [
+        (submitted(), DOWN),
+        (submitted(), KNOWN.missed(NOW)),
+        (resource(intended=intent()), JUST_NOW),
+        (resource(intended=intent()), DOWN),
+    ],
+)
+def test_on_an_unknown_outcome_only_orphaning_lets_go(found: Resource, known: Observation) -> None:
+    item = Leftover(found, known, TARGET)
+    assert isinstance(next_step(item, Way.CANCEL, POLICY, NOW), Wait)
+    assert next_step(item, Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
+
+
+def test_a_create_call_that_may_be_under_way_is_waited_for_as_the_operator_waits() -> None:
+    item = Leftover(resource(intended=intent()), JUST_NOW, TARGET)
+    assert isinstance(next_step(item, Way.CANCEL, POLICY, later(59)), Wait)
+    assert next_step(item, Way.CANCEL, POLICY, later(61)) == Look(TARGET)
+
+
+@pytest.mark.parametrize(
+    ("found", "target"),
+    [
+        (submitted(), TARGET),
+        (submitted(spec=ORPHAN), TARGET),
+        (submitted(force=True), TARGET),
+        (resource(intended=intent()), TARGET),
+        (resource(held=True), TARGET),
+        (submitted(ENDED), None),
+    ],
+)
+def test_a_job_is_looked_for_unless_its_end_is_recorded(found: Resource, target: object) -> None:
+    assert probe(found, START, POLICY, NOW) == target
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "verdict", "state", "may_run"),
+    [
+        (submitted(), seen(job()), Verdict.OURS, "RUNNING", True),
+        (submitted(), seen(job("CANCELLING")), Verdict.OURS, "CANCELLING", False),
+        (submitted(), seen(job()).accepted_cancel(), Verdict.OURS, "RUNNING", False),
+        (submitted(), seen(STRANGE), Verdict.FOREIGN, "RUNNING", False),
+        (submitted(), KNOWN.missed(NOW), Verdict.ABSENT, "", False),
+        (submitted(ENDED), KNOWN, Verdict.RECORDED, "SUCCEEDED", False),
+        (submitted(), DOWN, Verdict.UNKNOWN, "", True),
+    ],
+)
+def test_what_is_known(
+    found: Resource, known: Observation, verdict: Verdict, state: str, may_run: bool
+) -> None:
+    item = Leftover(found, known, TARGET)
+    assert (item.verdict, item.state, item.may_run) == (verdict, state, may_run)
+    assert item.trouble == ("Unavailable: down" if verdict is Verdict.UNKNOWN else "")
+    shown = report.row(item)
+    assert (shown["jobId"], shown["job"], shown["state"]) == (JOB_ID, verdict.value, state)
+
+
+def test_strays_are_our_jobs_that_run_and_have_no_resource() -> None:
+    jobs = [
+        job(uid="gone"),
+        job(uid=UID),
+        job("CANCELLING", uid="gone"),
+        job("SUCCEEDED", uid="gone"),
+        replace(job(uid="gone"), labels={"owner": "bob"}),
+    ]
+    (stray,) = strays("proj", jobs, {UID}, (), NOW)
+    assert (stray.resource.namespace, stray.resource.name, stray.resource.uid) == ("team-a", "census", "gone")
+    assert next_step(stray, Way.CANCEL, POLICY, NOW) == Cancel(TARGET)
+    assert stray.may_run
+    assert [one.job_name for one in strays("proj", jobs, {UID}, ("team-a",), NOW)] == [TARGET.job_name]
+    assert strays("proj", jobs, {UID}, ("team-b",), NOW) == []
+
+
+def test_names_that_had_to_be_changed_for_labels_are_found_again() -> None:
+    long = "a" * 70
+    found = Resource(kind="TrainingJob", namespace="n.x", name="c", uid=long)
+    one = replace(job(), labels=found.labels)
+    assert strays("proj", [one], {long}, (), NOW) == []
+    assert len(strays("proj", [one], set(), ("n.x",), NOW)) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"cancel": True, "orphan": True}, "exclude"),
+        ({"strays": ["projects/p/jobs/"]}, "projects/p/jobs/"),
+        ({"strays": ["p/x"]}, "p/x"),
+        ({"all_strays": True}, "--project"),
+        ({"timeout": "1 day"}, "--timeout 1 day"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(options: Mapping[str, Any], named: str) -> None:
+    plain = {"cancel": False, "orphan": False, "strays": (), "all_strays": False, "timeout": "1m"}
+    with pytest.raises(CannotBegin, match=named):
+        request(Settings(), without_lease=False, **{**plain, **options})
