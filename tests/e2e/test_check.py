@@ -386,6 +386,28 @@ def test_a_permission_that_the_service_denies_is_named(
     assert "roles/ml.developer lacks cancel" in found["remedy"]
 
 
+@pytest.mark.parametrize("permission", ["ml.jobs.getIamPolicy", "ml.jobs.setIamPolicy"])
+def test_a_permission_that_only_bindings_need_is_a_warning(
+    account: Path, cluster: Cluster, service: Emulator, job: str, permission: str
+) -> None:
+    service._json("POST", "/_emulator/permissions", {"jobId": f"^{job}$", "denied": [permission]})
+    try:
+        done = run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json")
+        found = rows(done, passed=True)[RIGHTS_ROW]
+    finally:
+        service._json("DELETE", "/_emulator/permissions")
+    assert found["status"] == "warning"
+    assert f"lacks {permission} on {job}, which only spec.iamBindings needs" in found["found"]
+
+
+def test_without_a_job_permissions_cannot_be_tried(
+    account: Path, cluster: Cluster, service: Emulator
+) -> None:
+    done = run(account, "--anonymous", f"--endpoint={service.url}", "--project=without-jobs", "-o", "json")
+    found = rows(done, passed=True)["Permissions in project without-jobs"]
+    assert (found["status"], found["found"]) == ("skipped", "there is no job to try them on")
+
+
 TROUBLES: list[tuple[Json, str, str, str]] = [
     (
         {"action": "error", "status": 403},
@@ -533,12 +555,22 @@ def test_the_reads_of_active_jobs_are_compared_with_the_quota(
     ended = {"observedGeneration": 1, "state": "SUCCEEDED", "jobName": "projects/other/jobs/j"}
     resource("ended", "other", ended)
     resource("waits", "third", {"observedGeneration": 1})
+    stalled = {
+        "type": "Stalled",
+        "status": "True",
+        "reason": "Rejected",
+        "message": "no",
+        "observedGeneration": 1,
+    }
+    stalled["lastTransitionTime"] = "2026-01-01T00:00:00Z"
+    resource("refused", "third", {"observedGeneration": 1, "conditions": [stalled]})
 
-    settings = Settings(project_id=PROJECT, poll_interval=1, others_per_minute=60)
+    settings = Settings(project_id=PROJECT, poll_interval=1, others_per_minute=60, creates_per_minute=0.5)
     load = read_load(cluster, settings)
-    assert (load.resources, dict(load.active)) == (5, {PROJECT: 3})
+    assert (load.resources, load.active, load.waiting) == (6, {PROJECT: 3}, {"third": 1})
     assert set(load.projects) == {PROJECT, "other", "third"}
-    (found,) = check_quotas(load, settings)
+    creates, found = check_quotas(load, settings)
+    assert (creates.check, creates.status) == ("Create quota of project third", Status.WARNING)
     assert found.status is Status.WARNING
     assert found.found == "3 active jobs take 180 reads a minute, and 60 are allowed: a status may be 3 s old"
     assert "pollInterval to 3" in found.remedy

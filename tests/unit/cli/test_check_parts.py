@@ -1,5 +1,6 @@
 """The judgements of `mljobs check`, on answers that no server at hand gives."""
 
+import asyncio
 import itertools
 import json
 import socket
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from mljobs import __version__
 from mljobs.api.resources import KINDS, Kind
 from mljobs.cli import check, crds
+from mljobs.cli.checks import service
 from mljobs.cli.checks.cluster import Answer
 from mljobs.cli.checks.definitions import _expected, differences, normal
 from mljobs.cli.checks.finding import Finding, Status, failed, ok, skipped, warning
@@ -176,9 +178,35 @@ def test_a_published_schema_has_the_same_normal_form(kind: Kind) -> None:
 )
 def test_quotas(count: int, interval: float, limit: float, status: Status, text: str) -> None:
     settings = Settings(poll_interval=interval, others_per_minute=limit)
-    (found,) = check_quotas(Load(1, {"p": count} if count else {}, ("p",)), settings)
+    (found,) = check_quotas(Load(1, {"p": count} if count else {}), settings)
     assert found.status is status
     assert text in found.found
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "status", "text"),
+    [
+        (500, 0, Status.OK, "500 jobs wait to be submitted; no limit is set"),
+        (60, 60, Status.OK, "60 jobs wait to be submitted, of 60 allowed a minute"),
+        (61, 60, Status.WARNING, "the last has to wait for about 2 minutes"),
+    ],
+)
+def test_quotas_of_create_calls(count: int, limit: float, status: Status, text: str) -> None:
+    (found,) = check_quotas(Load(count, waiting={"p": count}), Settings(creates_per_minute=limit))
+    assert (found.check, found.status) == ("Create quota of project p", status)
+    assert text in found.found
+
+
+def test_projects_that_are_not_tried_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def tried(_service: object, _settings: Settings, project: str) -> list[Finding]:
+        return [ok(project, "tried")]
+
+    monkeypatch.setattr(service, "_check_project", tried)
+    projects = [f"p-{number}" for number in range(service.PROJECTS + 2)]
+    settings = Settings(endpoint="http://127.0.0.1:1", anonymous=True)
+    _, *found, last = asyncio.run(service.check_service(settings, projects))
+    assert [one.check for one in found] == projects[: service.PROJECTS]
+    assert (last.status, last.found) == (Status.SKIPPED, "2 more projects were not tried: p-10, p-11")
 
 
 FINDINGS = [

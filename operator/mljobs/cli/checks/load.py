@@ -20,11 +20,13 @@ class Load:
     Attributes:
         resources: how many there are.
         active: jobs that have not ended, by project.
+        waiting: resources whose job is to be submitted, by project.
         projects: all projects that are named, and the default one.
     """
 
     resources: int = 0
     active: Mapping[str, int] = field(default_factory=dict)
+    waiting: Mapping[str, int] = field(default_factory=dict)
     projects: tuple[str, ...] = ()
 
 
@@ -34,7 +36,8 @@ def read_load(cluster: Cluster, settings: Settings) -> Load:
     Raises:
         ClusterError: they may not be read.
     """
-    count, active, projects = 0, Counter[str](), {settings.project_id: None} if settings.project_id else {}
+    count, active, waiting = 0, Counter[str](), Counter[str]()
+    projects = {settings.project_id: None} if settings.project_id else {}
     for kind in KINDS.values():
         for scope in [f"namespaces/{name}/" for name in settings.namespaces] or [""]:
             for item in cluster.items(f"/apis/{API_VERSION}/{scope}{kind.plural}"):
@@ -43,7 +46,8 @@ def read_load(cluster: Cluster, settings: Settings) -> Load:
                 if project:
                     projects[project] = None
                     active[project] += _is_active(item)
-    return Load(count, +active, tuple(projects))
+                    waiting[project] += _is_waiting(item)
+    return Load(count, +active, +waiting, tuple(projects))
 
 
 def _project(item: Json) -> str:
@@ -59,14 +63,38 @@ def _is_active(item: Json) -> bool:
     return bool(status.get("jobName")) and status.get("state") not in TERMINAL_STATES
 
 
+def _is_waiting(item: Json) -> bool:
+    status = item.get("status") or {}
+    stalled = any(row.get("type") == "Stalled" for row in status.get("conditions") or ())
+    held = stalled or (item.get("spec") or {}).get("suspend") or "deletionTimestamp" in item["metadata"]
+    return not status.get("jobName") and not held
+
+
 def check_quotas(load: Load, settings: Settings) -> list[Finding]:
-    """Compare the reads that the active jobs take with the limit, for each project."""
-    return [_check(project, count, settings) for project, count in load.active.items()] or [
-        ok("Quotas", f"{load.resources} resources, none of which has an active job")
-    ]
+    """Compare the calls that the resources take with the limits, for each project."""
+    return [
+        *(_check_creates(project, count, settings) for project, count in load.waiting.items()),
+        *(_check_reads(project, count, settings) for project, count in load.active.items()),
+    ] or [ok("Quotas", f"{load.resources} resources, none of which has an active job or waits for one")]
 
 
-def _check(project: str, count: int, settings: Settings) -> Finding:
+def _check_creates(project: str, count: int, settings: Settings) -> Finding:
+    check = f"Create quota of project {project}"
+    limit = settings.creates_per_minute
+    text = f"{count} jobs wait to be submitted"
+    if not limit:
+        return ok(check, f"{text}; no limit is set (createsPerMinute)")
+    text = f"{text}, of {limit:g} allowed a minute (createsPerMinute)"
+    if count <= limit:
+        return ok(check, text)
+    return warning(
+        check,
+        f"{text}: the last has to wait for about {math.ceil(count / limit)} minutes",
+        "wait; with a higher quota, raise createsPerMinute",
+    )
+
+
+def _check_reads(project: str, count: int, settings: Settings) -> Finding:
     check = f"Quota of project {project}"
     reads = count if count < LIST_FROM else math.ceil(count / PAGE_SIZE)
     wanted = reads * 60 / settings.poll_interval

@@ -12,12 +12,18 @@ from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.port import JobService
 
+PROJECTS = 10
+"""So many projects are tried at the most."""
+
 PUBLIC = "https://ml.googleapis.com"
 """The root URL of the discovery document."""
 
 ON_A_JOB = ("ml.jobs.get", "ml.jobs.update", "ml.jobs.cancel")
 """Permissions that can be tried on a job without touching it (testIamPermissions); `ml.jobs.list` shows in
 the list, and `ml.jobs.create` only when a job is created."""
+
+FOR_BINDINGS = ("ml.jobs.getIamPolicy", "ml.jobs.setIamPolicy")
+"""Permissions that only `spec.iamBindings` needs."""
 
 _BIND = (
     "bind the operator's ServiceAccount with Workload Identity, or mount a key file and set "
@@ -28,13 +34,15 @@ _ROLE = (
     "roles/ml.developer lacks cancel"
 )
 
+_BINDINGS = "grant them on the project if resources are to have spec.iamBindings"
+
 
 async def check_service(settings: Settings, projects: Sequence[str]) -> list[Finding]:
     """Check the credentials, then the service with each project.
 
     Args:
         settings: the operator's.
-        projects: those to list the jobs of.
+        projects: those to list the jobs of; `PROJECTS` of them are tried.
     """
     findings = [await _check_credentials(settings)]
     if findings[0].status is Status.FAILED:
@@ -49,8 +57,12 @@ async def check_service(settings: Settings, projects: Sequence[str]) -> list[Fin
         threads=1,
         limits=Limits(0, 0),
     ) as service:
-        for project in projects:
+        for project in projects[:PROJECTS]:
             findings += await _check_project(service, settings, project)
+    if len(projects) > PROJECTS:
+        left = ", ".join(projects[PROJECTS : 2 * PROJECTS])
+        more = f"{len(projects) - PROJECTS} more projects were not tried: {left}"
+        findings.append(skipped("Job service", more, "name one of them with --project"))
     return findings
 
 
@@ -83,22 +95,26 @@ async def _check_project(service: JobService, settings: Settings, project: str) 
         page = await service.list_page(project, page_size=1)
     except errors.JobServiceError as error:
         return [_judge(check, where, project, error)]
-    findings = [ok(check, f"{where} lists its jobs")]
-    if page.jobs:
-        findings.append(await _check_rights(service, project, page.jobs[0].job_id))
-    return findings
+    rights = await _check_rights(service, project, page.jobs[0].job_id if page.jobs else "")
+    return [ok(check, f"{where} lists its jobs"), rights]
 
 
 async def _check_rights(service: JobService, project: str, job_id: str) -> Finding:
     check = f"Permissions in project {project}"
+    if not job_id:
+        return skipped(check, "there is no job to try them on", "check again once there is one")
+    wanted = (*ON_A_JOB, *FOR_BINDINGS)
     try:
-        held = await service.test_iam_permissions(project, job_id, ON_A_JOB)
+        held = await service.test_iam_permissions(project, job_id, wanted)
     except errors.JobServiceError as error:
         return skipped(check, f"the service does not say: {error.message}")
-    missing = [permission for permission in ON_A_JOB if permission not in held]
+    missing = [permission for permission in wanted if permission not in held]
+    text = f"the account lacks {', '.join(missing)} on {job_id}"
+    if set(missing) & set(ON_A_JOB):
+        return failed(check, text, _ROLE)
     if missing:
-        return failed(check, f"the account lacks {', '.join(missing)} on {job_id}", _ROLE)
-    return ok(check, f"{', '.join(ON_A_JOB)} are granted on {job_id}")
+        return warning(check, f"{text}, which only spec.iamBindings needs", _BINDINGS)
+    return ok(check, f"{', '.join(wanted)} are granted on {job_id}")
 
 
 def _judge(check: str, where: str, project: str, error: errors.JobServiceError) -> Finding:

@@ -13,9 +13,6 @@ from mljobs.cli.checks.service import check_service
 from mljobs.clients.calls import check_endpoint
 from mljobs.config import Settings
 
-PROJECTS = 10
-"""So many projects are tried at the most."""
-
 
 async def run_checks(settings: Settings, clock: Callable[[], datetime], *, user: str = "") -> list[Finding]:
     """Check everything; nothing is changed anywhere.
@@ -33,7 +30,7 @@ async def run_checks(settings: Settings, clock: Callable[[], datetime], *, user:
     projects = load.projects or ((settings.project_id,) if settings.project_id else ())
     return [
         *findings,
-        *await check_service(settings, projects[:PROJECTS]),
+        *await check_service(settings, projects),
         *(check_quotas(load, settings) if load.resources else []),
     ]
 
