@@ -12,7 +12,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from mljobs.cli import demo_show
+from mljobs.cli.demo_show import Show
 from mljobs.cli.table import LiveTable, Row
 
 WIDTH = 118
@@ -48,8 +48,7 @@ def main() -> None:
     """Run the demo and write the picture."""
     console = Console(record=True, force_terminal=True, color_system="truecolor", width=WIDTH)
     console.print("[bold]$ make demo[/bold]")
-    demo_show.open_table = TwoFrames
-    demo_show.Show(console).run()
+    Show(console, table=TwoFrames).run()
     # the fonts would be fetched from the network; every system has a monospaced one
     form = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     PICTURE.write_text(console.export_svg(title="make demo", theme=MONOKAI, code_format=form), "utf-8")

@@ -1,9 +1,12 @@
 """Runs the demo: applies the samples, watches their states, deletes one, and shows what became of all."""
 
 import contextlib
+import shutil
 import subprocess
+import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from mljobs.cli.dev_session import told
 from mljobs.cli.stack import Stack
 from mljobs.cli.stack_emulator import EmulatorControl
 from mljobs.cli.stack_files import deploy_folder, shown
-from mljobs.cli.table import Row, open_table
+from mljobs.cli.table import Row, StateTable, open_table
 from mljobs.devcluster.client import ApiClient, ApiError, read_manifests
 
 DEADLINE = 60.0
@@ -91,11 +94,18 @@ class Show:
     Args:
         console: where it is shown.
         deadline: seconds in which all jobs must have ended.
+        table: opens the table of states on it.
     """
 
-    def __init__(self, console: Console | None = None, deadline: float = DEADLINE) -> None:
+    def __init__(
+        self,
+        console: Console | None = None,
+        deadline: float = DEADLINE,
+        table: Callable[[Console], StateTable] = open_table,
+    ) -> None:
         self._console = console or Console()
         self._deadline = deadline
+        self._open_table = table
 
     def run(self) -> None:
         """Run it from the start of the control plane to the end of everything.
@@ -136,7 +146,7 @@ class Show:
         self._say("")
         play.apply()
         until = time.monotonic() + self._deadline
-        with open_table(self._console) as table:
+        with self._open_table(self._console) as table:
             while True:
                 rows = play.look()
                 table.show(rows)
@@ -183,10 +193,11 @@ def _unfinished(rows: list[Row]) -> str:
 def farewell() -> str:
     """What to try next."""
     samples = shown(deploy_folder() / "samples")
+    program = "mljobs" if shutil.which("mljobs") else shown(Path(sys.executable).with_name("mljobs"))
     return f"""
 All four came to the end they should, and nothing is left running. What to try next:
 
-  mljobs dev          # the same stack until Ctrl-C; it says how to point kubectl at it. Then, say:
+  {program} dev  # the same stack until Ctrl-C; it says how to point kubectl at it. Then, say:
   kubectl apply -f {samples}/gpu-container.yaml
   kubectl wait --for=condition=Succeeded tj/gpu-container --timeout=10m
   kubectl explain tj.spec.trainingInput.hyperparameters"""

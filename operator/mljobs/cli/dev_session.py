@@ -117,6 +117,7 @@ def usage(stack: Stack, kubectl: Path | None, speed: float) -> str:
     """
     samples = deploy_folder() / "samples"
     command = "kubectl" if shutil.which("kubectl") else shown(kubectl) if kubectl else "kubectl"
+    url = stack.emulator_url
     hint = "" if kubectl else "\n  (there is no kubectl here: install one, any recent version)"
     return f"""
 The development stack is ready. In another terminal:
@@ -126,7 +127,9 @@ The development stack is ready. In another terminal:
   {command} get mljobs --watch{hint}
 
 The emulated service runs jobs at {speed:g} times the real pace. What it was asked to do:
-  curl {stack.emulator_url}/_emulator/ledger
+  curl {url}/_emulator/ledger
+To let kubectl mljobs logs, import and iam ask it too:
+  export MLJOBS_ENDPOINT={url} MLJOBS_LOGGING_ENDPOINT={url} MLJOBS_ANONYMOUS=true
 The operator's metrics: {stack.metrics_url}
 All logs: {stack.logs}
 

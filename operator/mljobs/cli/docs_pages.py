@@ -87,8 +87,9 @@ def conditions() -> str:
             ((f"`{kind}`", *CONDITIONS[kind]) for kind in ConditionType),
         ),
         "## Reasons",
-        "A reason is a stable word. Each change of a condition is also a Kubernetes Event with the same reason "
-        "and message, of the type in the third column; those that change together for one reason are one Event.",
+        "A reason is a stable word. Each change of a condition is also a Kubernetes Event with the same "
+        "reason and message, of the type in the third column; those that change together for one reason are "
+        "one Event.",
         _table(
             ("Reason", "Met in", "Event", "Meaning"),
             (
@@ -109,8 +110,9 @@ def settings() -> str:
     return _page(
         "# Settings",
         "`mljobs run` reads its settings from a file (`--config`), from the environment and from flags; the "
-        "later wins. The [chart](chart.md) writes the file. An unknown setting or a wrong value stops the start with its "
-        "name, its origin and what is allowed; all problems are told at once. No setting is a secret.",
+        "later wins. The [chart](chart.md) writes the file. An unknown setting or a wrong value stops the "
+        "start with its name, its origin and what is allowed; all problems are told at once. No setting is a "
+        "secret.",
         _table(
             ("In the file", "Default", "Meaning", "Allowed"),
             (

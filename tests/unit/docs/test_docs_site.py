@@ -22,6 +22,7 @@ from mljobs.domain.events import WARNINGS
 from mljobs.domain.validate import validate
 
 PAGES = [page for page in pages() if "decisions" not in page.parts]
+EVERYWHERE = [*pages(), *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "SECURITY", "CHANGELOG"))]
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 BLOCKS = [block for page in PAGES for block in blocks(page)]
 MANIFESTS = [
@@ -109,6 +110,18 @@ def test_relative_links_lead_to_files(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose(page)):
         if not re.match(r"[a-z]+:", link):
             assert (page.parent / link).exists(), link
+
+
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page can be linked to as, by the rule of GitHub, which MyST has too."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", EVERYWHERE, ids=[str(page.relative_to(ROOT)) for page in EVERYWHERE])
+def test_links_to_parts_of_pages_work_on_the_site_and_in_the_repository(page: Path) -> None:
+    for link, anchor in re.findall(r"\]\(([^)#\s]*\.md|)#([^)]*)\)", prose(page)):
+        assert anchor in anchors(page.parent / link if link else page), (link, anchor)
 
 
 def test_every_metric_that_is_named_exists() -> None:
