@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.e2e.support import Job, Namespace, condition
+from tests.e2e.support import Job, Namespace, condition, eventually, training
 from tests.e2e.support_stack import Emulator
 from tests.unit.docs.markdown import DOCS, Block, blocks
 
@@ -143,3 +143,27 @@ def test_a_resource_is_let_go_by_force(shell: Shell, namespace: Namespace, emula
     finally:
         emulator.mend()
     assert "LeftBehind" in [event["reason"] for event in namespace.events(uid)]
+
+
+def test_the_admission_policy_of_the_security_page_ties_a_namespace_to_a_project(
+    control_plane: ControlPlane, namespace: Namespace
+) -> None:
+    (block,) = (block for block in blocks(DOCS / "security.md") if "ValidatingAdmissionPolicy" in block.text)
+    policy, binding = block.manifests
+    only_here = {"matchLabels": {"kubernetes.io/metadata.name": namespace.name}}
+    binding["spec"]["matchResources"] = {"namespaceSelector": only_here}
+    about = {"name": namespace.name, "annotations": {"ml-project": "project-a"}}
+    control_plane.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": about}])
+    control_plane.apply([policy, binding])
+    try:
+        eventually(
+            lambda: [
+                namespace.would_take(training("x", spec))
+                for spec in ({"projectId": "project-a"}, {"projectId": "project-b"}, {"projectId": None})
+            ],
+            lambda taken: taken == [True, False, False],
+            what="the policy is in force",
+        )
+    finally:
+        for manifest in (binding, policy):
+            control_plane.client.request("DELETE", control_plane.client.path_of(manifest))

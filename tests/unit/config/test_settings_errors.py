@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic.alias_generators import to_camel
 from typer.testing import CliRunner
 
@@ -66,17 +67,20 @@ WRONG: list[tuple[str, str, str]] = [
 ]
 
 
+@pytest.mark.parametrize("source", ["file", "variable", "flag"])
 @pytest.mark.parametrize(("name", "value", "rule"), WRONG, ids=lambda part: repr(part)[:30])
-def test_a_wrong_value_is_told_with_name_value_and_rule(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str, rule: str
+def test_a_wrong_value_is_told_with_name_value_origin_and_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str, rule: str, source: str
 ) -> None:
-    monkeypatch.setenv(config.variable(name), value)
+    file = tmp_path / "mljobs.yaml"
+    file.write_text(yaml.safe_dump({to_camel(name): value} if source == "file" else {}), "utf-8")
+    if source == "variable":
+        monkeypatch.setenv(config.variable(name), value)
     with pytest.raises(SettingsError) as caught:
-        config.load()
-    message = str(caught.value)
+        config.load(file, **({name: value} if source == "flag" else {}))
+    origin = {"file": f"in {file}", "variable": config.variable(name), "flag": config.flag(name)}[source]
     shown = value.replace("\n", "\\n")
-    expected = f'{to_camel(name)}: "{shown}" ({config.variable(name)}) is not allowed: it must be {rule}'
-    assert message == expected
+    assert str(caught.value) == f'{to_camel(name)}: "{shown}" ({origin}) is not allowed: it must be {rule}'
     assert config.allowed(name) == rule
 
 

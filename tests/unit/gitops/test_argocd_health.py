@@ -9,6 +9,8 @@ import yaml
 from lupa.lua51 import LuaRuntime  # type: ignore[import-untyped]
 from tests.unit.gitops.states import CONDITIONS, FRESH, WIPED, Shown, every, named, unseen
 
+from mljobs.domain.validate import validate
+
 FOLDER = Path(__file__).parents[3] / "deploy" / "gitops" / "argocd"
 SCRIPT = (FOLDER / "health.lua").read_text("utf-8")
 WORDS = {"Healthy", "Progressing", "Degraded", "Suspended"}
@@ -110,6 +112,17 @@ def test_the_message_says_why() -> None:
     assert word == "Degraded"
     assert message.startswith("Rejected: The service refused the job: bad region")
     assert health(named("running").body)[1] == "The service has accepted the job, which is RUNNING"
+
+
+def test_the_next_wave_waits_for_the_outcome_of_the_one_before() -> None:
+    first, second = yaml.safe_load_all((FOLDER / "sync-waves.yaml").read_text("utf-8"))
+    for manifest in (first, second):
+        assert validate(manifest["kind"], manifest["spec"]).problems == ()
+    waves = [int(one["metadata"]["annotations"]["argocd.argoproj.io/sync-wave"]) for one in (first, second)]
+    assert waves == sorted(set(waves))
+    running = copy.deepcopy(named("running").body)
+    running["metadata"]["annotations"] = first["metadata"]["annotations"]
+    assert health(running)[0] == "Progressing"
 
 
 def test_the_config_map_carries_the_script_for_both_kinds() -> None:
