@@ -6,7 +6,7 @@ bookkeeping, because it compares levels instead of remembering changes.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -81,7 +81,7 @@ def registry(
         changed: called with the key of each resource that the watch speaks of.
         clock: the time, with a zone.
         connections: open at once for kopf's own calls, at the most.
-        pulses: by plural; each beats when a list or watch of its kind is asked for.
+        pulses: by path; each beats when that list or watch is asked for, and notes when it is answered.
     """
     handlers = kopf.OperatorRegistry()
 
@@ -97,15 +97,37 @@ def registry(
     return handlers
 
 
+def watched(namespaces: Sequence[str]) -> dict[str, str]:
+    """What is listed and watched: paths at the API server, and names for people.
+
+    Args:
+        namespaces: those to watch; none: the whole cluster.
+    """
+    places = {f"namespaces/{name}/": f" in {name}" for name in namespaces} or {"": ""}
+    return {
+        f"{GROUP}/{VERSION}/{place}{kind.plural}": f"the watch of {kind.plural}{said}"
+        for kind in KINDS.values()
+        for place, said in places.items()
+    }
+
+
 def _trace(pulses: Mapping[str, Pulse]) -> aiohttp.TraceConfig:
-    """Take each request about all objects of a kind, its list or its watch, for a sign of life."""
+    """Take each request for a list or a watch for a sign of life."""
+
+    def pulse_of(path: str) -> Pulse | None:
+        return pulses.get(path.rpartition("/apis/")[2])
 
     async def started(_session: Any, _context: Any, request: aiohttp.TraceRequestStartParams) -> None:
-        if pulse := pulses.get(request.url.path.rsplit("/", 1)[-1]):
+        if pulse := pulse_of(request.url.path):
             pulse.beat()
+
+    async def ended(_session: Any, _context: Any, request: aiohttp.TraceRequestEndParams) -> None:
+        if pulse := pulse_of(request.url.path):
+            pulse.answered = pulse.answered or request.response.ok
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(started)
+    trace.on_request_end.append(ended)
     return trace
 
 

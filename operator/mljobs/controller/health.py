@@ -18,9 +18,13 @@ class Pulse:
 
     Args:
         clock: seconds, by a clock that never jumps.
+
+    Attributes:
+        answered: whether what it asks for was ever given.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.answered = False
         self._clock = clock
         self._last = clock()
 
@@ -53,19 +57,22 @@ class Health:
 
     Attributes:
         standby: whether this process waits for the Lease, which is healthy.
-        watching: set once the operator has logged in and watches.
+        watching: set once the operator has logged in and begins to watch.
+        watches: one for each list and watch that has to be answered before this process does its work.
         parts: that have to show life.
     """
 
     def __init__(self) -> None:
         self.standby = False
         self.watching = asyncio.Event()
+        self.watches: list[Pulse] = []
         self.parts: list[Part] = []
 
     @property
     def ready(self) -> bool:
         """Whether this process does its work, or could take it over."""
-        return self.standby or self.watching.is_set()
+        watching = self.watching.is_set() and all(watch.answered for watch in self.watches)
+        return self.standby or watching
 
     def ailment(self) -> str:
         """Why a restart would help; empty while the operator is alive.

@@ -10,7 +10,6 @@ from typing import Any
 
 import kopf
 
-from mljobs.api.resources import KINDS
 from mljobs.controller import handlers
 from mljobs.controller.clock import steady
 from mljobs.controller.effects import Effects
@@ -173,14 +172,15 @@ async def _act(
         clock=clock,
         namespaces=options.namespaces,
     )
-    watches = {kind.plural: Pulse() for kind in KINDS.values()}
+    watched = handlers.watched(options.namespaces)
+    watches = {path: Pulse() for path in watched}
+    health.watches = list(watches.values())
     health.parts = [
         Part("the poller", poller.silence, POLL_SILENCE),
         Part("a worker", reconciler.longest, WORK_SILENCE),
-        *(Part(f"the watch of {kind}", pulse.silence, WATCH_SILENCE) for kind, pulse in watches.items()),
+        *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
     ]
-    # a watch keeps its connection, and there is one for each kind and namespace
-    connections = options.connections + len(KINDS) * max(1, len(options.namespaces))
+    connections = options.connections + len(watches)  # a watch keeps its connection
     registry = handlers.registry(store, queue.add, clock=clock, connections=connections, pulses=watches)
     await _supervise(
         watch=lambda stop: _watch(registry, health, options, stop),

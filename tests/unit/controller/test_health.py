@@ -30,6 +30,16 @@ def test_a_part_is_stuck_after_its_limit_and_alive_again_after_a_beat() -> None:
     assert health.ailment().startswith("the watch has shown no life")
 
 
+def test_ready_is_who_has_got_every_list() -> None:
+    health = Health()
+    health.watching.set()
+    health.watches = [Pulse(), Pulse()]
+    health.watches[0].answered = True
+    assert not health.ready
+    health.watches[1].answered = True
+    assert health.ready
+
+
 @pytest.mark.parametrize(
     ("standby", "watching", "ready"), [(False, False, 503), (True, False, 200), (False, True, 200)]
 )
