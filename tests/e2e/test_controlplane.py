@@ -197,7 +197,7 @@ def test_a_client_that_is_killed_leaves_no_temporary_file(plane: ControlPlane, t
     account = plane.service_account_kubeconfig("default", "killed", tmp_path / "account")
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    command = [sys.executable, "-c", CLIENT, plane.kubeconfig, account]
+    command = [sys.executable, "-c", CLIENT, str(plane.kubeconfig), str(account)]
     env = {**os.environ, "TMPDIR": str(temporary)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as killed:
         assert killed.stdout is not None
