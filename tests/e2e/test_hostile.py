@@ -26,7 +26,7 @@ REFUSED = frozenset({400, 413, 422})
 @pytest.fixture(scope="module")
 def operator_options() -> dict[str, object]:
     # calls wait for the end of a pause as long as for an answer: here longer than the pause of the crowd
-    settings = {"MLJOBS_REQUEST_TIMEOUT": str(PAUSE + 10)}
+    settings = {"MLJOBS_REQUEST_TIMEOUT": str(PAUSE + 10), "MLJOBS_LOG_LEVEL": "DEBUG"}
     return {"project": "my-project", "poll_interval": POLL_INTERVAL, "settings": settings}
 
 

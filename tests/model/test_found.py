@@ -265,3 +265,18 @@ def test_writes_that_are_refused_are_tried_again_ever_more_slowly(world: World) 
     world.work(600)
     assert 600 / 30 <= world.wire.counts["patch_metadata"] <= 600 / 30 + 10
     world.wire.planned.clear()
+
+
+def test_bindings_taken_out_without_an_answer_come_back_when_they_are_wanted_again(world: World) -> None:
+    binding = {"role": "roles/viewer", "members": ["user:a@example.com"]}
+    apply(world, iamBindings=[binding])
+    world.work()
+    (job,) = [job for job in world.service.jobs.values() if job.maker]
+    assert job.members
+    world.plan("service", "effects", "lost")
+    world.cluster.edit(A, spec={"iamBindings": []})
+    world.work()
+    assert not job.members
+    world.cluster.edit(A, spec={"iamBindings": [binding]})
+    world.work(60)
+    assert job.members == {("roles/viewer", "user:a@example.com")}

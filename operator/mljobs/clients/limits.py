@@ -19,6 +19,9 @@ WINDOW = 60.0
 BURST_SHARE = 0.1
 """The part of a window's quota that may go out at once; the rest is spread over the window."""
 
+WAITING_LIMIT = 8
+"""Requests of one project and kind that wait for their turn, but for patient ones: well below the workers."""
+
 TICK = 0.001
 """Seconds that no one calls waiting: what a turn of the loop takes."""
 
@@ -67,6 +70,7 @@ def bucket(quota: float) -> AsyncLimiter:
 class _Gate:
     bucket: AsyncLimiter | None
     closed_until: float = 0.0
+    waiting: int = 0
 
 
 class ProjectLimits:
@@ -100,7 +104,7 @@ class ProjectLimits:
         while True:
             await self._sit_out(gate, project, self._longest_pause if patient else self._patience)
             if gate.bucket is not None:
-                await self._queue(gate.bucket, project, kind, None if patient else self._patience)
+                await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, kind))
             if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
                 waited = clock() - began
                 return waited if waited > TICK else 0.0
@@ -111,16 +115,18 @@ class ProjectLimits:
             gate = self._gate(project, kind)
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
 
-    async def _queue(self, bucket: AsyncLimiter, project: str, kind: Kind, patience: float | None) -> None:
+    async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, kind: Kind) -> None:
+        gate.waiting += 1
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(self._patience if gate.waiting <= WAITING_LIMIT else 0):
                 await bucket.acquire()
         except TimeoutError:
-            calls = "creates" if kind == "create" else "calls other than create"
+            quota = f"{self._quota(kind):g} {'creates' if kind == 'create' else 'calls other than create'}"
             raise Throttled(
-                f"project {project}: its quota of {self._quota(kind):g} {calls} a minute is used up; "
-                "nothing was sent"
+                f"project {project}: its quota of {quota} a minute is used up; nothing was sent"
             ) from None
+        finally:
+            gate.waiting -= 1
 
     async def _sit_out(self, gate: _Gate, project: str, patience: float) -> None:
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:

@@ -55,7 +55,7 @@ class Observation:
         seen_at: when that was; None where nothing was seen since a call that may change whose it is.
         created: whether our own create call was answered with the job.
         cancelled: whether the service has accepted a cancel of ours.
-        bound: the IAM bindings that were put into the job's policy; None before that.
+        bound: the IAM bindings that were put into the job's policy; None where that is not certain.
         absences: how often in a row the service said that there is no such job.
         absent_at: when it last said so.
         doubtful_at: when a call that makes or marks the job last ended without a usable answer.
@@ -140,12 +140,14 @@ class Observation:
         before = self.troubles.get(method)
         count = before.count + 1 if before else 1
         trouble = Trouble(method, error, generation, now + retry_delay(error, count, jitter), count)
-        doubtful = method in (Method.CREATE, Method.PATCH) and isinstance(error, errors.Unavailable)
+        unknown = isinstance(error, errors.Unavailable)
+        doubtful = unknown and method in (Method.CREATE, Method.PATCH)
         there = isinstance(error, errors.AlreadyExists)
         return replace(
             self,
             absences=0 if there else self.absences,
             absent_at=None if there else self.absent_at,
+            bound=None if unknown and method is Method.IAM else self.bound,
             troubles={**self.troubles, method: trouble},
             doubtful_at=now if doubtful else self.doubtful_at,
         )

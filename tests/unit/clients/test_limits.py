@@ -168,6 +168,29 @@ def test_a_crowd_does_not_wait_and_the_patient_do(kind: Kind, calls: str) -> Non
     run(main())
 
 
+def test_most_of_a_crowd_is_refused_at_once() -> None:
+    async def main() -> list[float]:
+        loop, limits = (
+            asyncio.get_running_loop(),
+            ProjectLimits(Limits(60, 300), patience=2, longest_pause=30),
+        )
+        refused: list[float] = []
+
+        async def one() -> None:
+            try:
+                await limits.admit("p", "other")
+            except Throttled:
+                refused.append(loop.time())
+
+        await asyncio.gather(*(one() for _ in range(500)))
+        return refused
+
+    refused = run(main())
+    assert (
+        sum(moment < 0.01 for moment in refused) == 500 - 30 - module.WAITING_LIMIT
+    )  # the burst went out at once
+
+
 def test_a_cancelled_waiter_takes_no_place() -> None:
     async def main() -> float:
         limits = ProjectLimits(Limits(creates_per_minute=1), patience=2, longest_pause=30)
