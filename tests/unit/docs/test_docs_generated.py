@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 from tests.unit.docs.markdown import DOCS
+from tests.unit.domain.rule_cases import CASES
 from tests.unit.gitops.states import FRESH, every
 
 from mljobs.cli import docs_coverage, docs_pages
@@ -15,6 +16,8 @@ from mljobs.cli.packaging import values
 from mljobs.config import Settings
 from mljobs.controller.metrics import Metrics
 from mljobs.domain.conditions import ConditionType, Reason
+from mljobs.domain.problems import Severity
+from mljobs.domain.rules import RULES
 
 DOCUMENT: dict[str, Any] = json.loads(
     resources.files("googleapiclient.discovery_cache.documents").joinpath("ml.v1.json").read_text("utf-8")
@@ -104,6 +107,25 @@ def test_a_path_that_no_crd_has_stops_the_page(monkeypatch: pytest.MonkeyPatch) 
             docs_coverage.page()
     finally:
         docs_coverage._occurrences.cache_clear()
+
+
+def test_what_the_figures_count_is_counted() -> None:
+    text = (DOCS / "benchmarks.md").read_text("utf-8")
+    errors = [rule for rule in RULES if rule.severity is Severity.ERROR]
+    in_cel, in_schema = (
+        sum(map(bool, found)) for found in zip(*((rule.cel, rule.in_schema) for rule in errors), strict=True)
+    )
+    alone = len(errors) - in_cel - in_schema
+    (fields,) = re.findall(r"and (\d+) of \d+ fields", docs_coverage.page())
+    for row in (
+        f"| rules that refuse a spec | {len(errors)}: {in_cel} in CEL, {in_schema} in the CRD's schema, "
+        f"{alone} only by the operator |",
+        f"| rules that warn | {len(RULES) - len(errors)} |",
+        f"| methods of `projects.jobs` | {len(METHODS)} of {len(METHODS)}, ",
+        f"| fields of the discovery document's Job and all it nests | {fields}, ",
+        f"| specs that keep or break a rule, judged alike by API server and operator | {len(CASES)}, ",
+    ):
+        assert row in text, row
 
 
 def moments() -> dict[str, dict[str, str]]:
