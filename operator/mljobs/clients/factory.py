@@ -29,6 +29,7 @@ def open_job_service(
     on_request: OnRequest | None = None,
     on_wait: OnWait | None = None,
     guard: Callable[[], None] | None = None,
+    patient: bool = False,
 ) -> MlV1JobService:
     """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
 
@@ -44,6 +45,8 @@ def open_job_service(
         guard: called on the request's thread, its connection open and its token fetched, as the last thing
             before it is written; where it must not be sent, the guard raises an error of the port or ends the
             process.
+        patient: whether every call waits for its quota as long as it takes, for a command that has nothing
+            else to do meanwhile.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
@@ -58,6 +61,7 @@ def open_job_service(
         request_threads,
         ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout),
         on_wait,
+        patient=patient,
     )
 
 

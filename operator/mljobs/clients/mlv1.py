@@ -41,6 +41,7 @@ class MlV1JobService:
         threads: where they are sent.
         limits: the projects' quotas.
         on_wait: see `OnWait`.
+        patient: whether every call is patient.
     """
 
     def __init__(
@@ -50,12 +51,15 @@ class MlV1JobService:
         threads: RequestThreads,
         limits: ProjectLimits,
         on_wait: OnWait | None = None,
+        *,
+        patient: bool = False,
     ) -> None:
         self._jobs = jobs
         self._api = api
         self._threads = threads
         self._limits = limits
         self._on_wait = on_wait
+        self._patient = patient
 
     async def __aenter__(self) -> Self:
         return self
@@ -197,6 +201,7 @@ class MlV1JobService:
         **arguments: Any,
     ) -> dict[str, Any]:
         kind: Kind = "create" if method.creates else "other"
+        patient = patient or self._patient
         waited = await self._limits.admit(project, kind, patient=patient)
         if waited and self._on_wait is not None:
             self._on_wait(method.id, waited)

@@ -3,6 +3,7 @@
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from aiolimiter import AsyncLimiter
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.clients.raw_server import RawServer, answer
 
 from mljobs.clients import limits as module
+from mljobs.clients import open_job_service
 from mljobs.clients.limits import WINDOW, Kind, Limits, ProjectLimits, bucket
 from mljobs.domain.errors import Throttled
 
@@ -240,3 +243,19 @@ def test_a_crowd_does_not_wait_for_the_end_of_a_pause_either(kind: Kind) -> None
         assert await limits.admit("p", kind, patient=True) == pytest.approx(20)
 
     run(main())
+
+
+@pytest.mark.parametrize("patient", [False, True])
+async def test_a_patient_client_waits_for_every_call(patient: bool) -> None:
+    with RawServer(rest=answer(200, {})) as server:
+        limits = Limits(others_per_minute=36_000)  # 600 a second
+        async with open_job_service(
+            endpoint=server.url, anonymous=True, limits=limits, patient=patient
+        ) as client:
+            bucket = client._limits._gate("p", "other").bucket
+            assert bucket is not None
+            await bucket.acquire(bucket.max_rate)
+            calls = [client.cancel("p", f"j{n}") for n in range(100)]
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert any(isinstance(outcome, Throttled) for outcome in outcomes) is not patient
+    assert patient is (outcomes == [None] * 100)

@@ -141,6 +141,7 @@ async def leave(settings: Settings, wanted: Request) -> Result:
                 creates_per_minute=settings.creates_per_minute, others_per_minute=settings.others_per_minute
             ),
             guard=fence,
+            patient=True,
         )
         async with service, connect(connections=settings.kubernetes_connections) as kube:
             clock = steady()
