@@ -1,10 +1,7 @@
 """The `mljobs` command: puts the commands of this package together."""
 
-from typing import Annotated
-
 import typer
 
-from mljobs import __version__
 from mljobs.cli.check import check
 from mljobs.cli.controlplane import controlplane_app
 from mljobs.cli.crds import crds
@@ -14,6 +11,7 @@ from mljobs.cli.emulator import emulator
 from mljobs.cli.leftovers.command import leftovers
 from mljobs.cli.plan import plan
 from mljobs.cli.run import run
+from mljobs.cli.version import VersionOption
 
 app = typer.Typer(
     name="mljobs",
@@ -24,18 +22,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
 @app.callback()
-def options(
-    _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+def options(_: VersionOption = False) -> None:
     """Take the options that stand before the command."""
 
 

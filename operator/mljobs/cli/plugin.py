@@ -2,11 +2,9 @@
 
 import os
 import sys
-from typing import Annotated
 
 import typer
 
-from mljobs import __version__
 from mljobs.cli.kubectl.cancel import cancel, resume
 from mljobs.cli.kubectl.completion import complete
 from mljobs.cli.kubectl.describe import describe
@@ -19,6 +17,7 @@ from mljobs.cli.kubectl.options import Command
 from mljobs.cli.kubectl.submit import submit_app
 from mljobs.cli.kubectl.wait import wait
 from mljobs.cli.plan import plan
+from mljobs.cli.version import VersionOption
 
 EXECUTABLE = "kubectl-mljobs"
 
@@ -33,19 +32,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(__version__)
-        raise typer.Exit
-
-
 @app.callback()
-def options(
-    ctx: typer.Context,
-    _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
-    ] = False,
-) -> None:
+def options(ctx: typer.Context, _: VersionOption = False) -> None:
     """Take the options that stand before the command."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())

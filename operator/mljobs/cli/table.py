@@ -11,16 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-_STYLES = {
-    "QUEUED": "yellow",
-    "PREPARING": "yellow",
-    "RUNNING": "cyan",
-    "SUCCEEDED": "green",
-    "FAILED": "red",
-    "CANCELLING": "magenta",
-    "CANCELLED": "magenta",
-    "DELETED": "magenta",
-}
+from mljobs.cli.kubectl.text import STATE_STYLES
+
+_STYLES = {**STATE_STYLES, "DELETED": "magenta"}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import asyncio
 import selectors
 from collections.abc import Coroutine
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
