@@ -1,19 +1,25 @@
-"""The page of the `mljobs` command, made from the commands themselves. Called by `mljobs.cli.generate`."""
+"""The pages of `mljobs` and `kubectl mljobs`, made from the commands. Called by `mljobs.cli.generate`."""
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from typer import Context
 from typer.core import TyperGroup, TyperOption
 from typer.main import get_command
 
+from mljobs.cli import plugin
 from mljobs.cli.app import app
 from mljobs.config import Settings, flag
 
 _FLAGS = frozenset(flag(name) for name in Settings.model_fields)
 
+_PLACE = re.compile(r"\{(\w+)\}|\[(\[\w+\])(?:(\.{3}))?\](?:\.{3})?")
+"""An argument as typer writes it, `{NAME}` or `[[NAME]...]...`; readers know NAME and [NAME]..."""
+
 
 def page() -> str:
-    """Make the page.
+    """Make the page of `mljobs`.
 
     Returns:
         Markdown that starts with a heading of the first level.
@@ -21,11 +27,31 @@ def page() -> str:
     parts = [
         "# Commands",
         "`mljobs` has these commands; `--help` after each says the same. What users of gcloud know better is "
-        "[kubectl mljobs](../kubectl-plugin.md).",
+        "[kubectl mljobs](kubectl-mljobs.md).",
     ]
-    for name, command in _leaves("mljobs", get_command(app)):
-        parts += [f"## {name}", (command.help or "").strip(), *_options(command)]
+    return _joined(parts, "mljobs", get_command(app))
+
+
+def plugin_page() -> str:
+    """Make the page of `kubectl mljobs`, as `page` does."""
+    parts = [
+        "# Options of kubectl mljobs",
+        "All options of all commands; `--help` after each says the same. What the commands are for, with "
+        "examples, is told in [kubectl mljobs](../kubectl-plugin.md).",
+    ]
+    return _joined(parts, "kubectl mljobs", get_command(plugin.app))
+
+
+def _joined(parts: list[str], program: str, group: Any) -> str:
+    for name, command in _leaves(program, group):
+        parts += [f"## {name}", *_usage(name, command), (command.help or "").strip(), *_options(command)]
     return "\n\n".join(parts) + "\n"
+
+
+def _usage(name: str, command: Any) -> list[str]:
+    """How the command is written, where it takes more than options."""
+    pieces = [_PLACE.sub(r"\1\2\3", piece) for piece in command.collect_usage_pieces(Context(command))]
+    return [f"`{' '.join([name, *pieces])}`"] if len(pieces) > 1 else []
 
 
 def _leaves(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -47,13 +73,13 @@ def _options(command: Any) -> list[str]:
 
 
 def _is_setting(option: TyperOption, options: Sequence[TyperOption]) -> bool:
-    takes_settings = any("--config" in one.opts for one in options)
+    takes_settings = any(flag("poll_interval") in one.opts for one in options)
     return takes_settings and bool(_FLAGS.intersection(option.opts))
 
 
 def _spelling(option: TyperOption) -> str:
     value = f" {option.metavar}" if option.metavar and not option.is_flag else ""
-    return ", ".join(f"`{word}{value}`" for word in (*option.opts, *option.secondary_opts))
+    return _cell(", ".join(f"`{word}{value}`" for word in (*option.opts, *option.secondary_opts)))
 
 
 def _default(option: TyperOption) -> str:

@@ -46,6 +46,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/rules.md": lambda: f"<!-- {HEADER} -->\n\n{rules_page.page()}",
     "docs/reference/api-coverage.md": lambda: f"<!-- {HEADER} -->\n\n{docs_coverage.page()}",
     "docs/reference/commands.md": lambda: f"<!-- {HEADER} -->\n\n{docs_commands.page()}",
+    "docs/reference/kubectl-mljobs.md": lambda: f"<!-- {HEADER} -->\n\n{docs_commands.plugin_page()}",
     "docs/reference/conditions.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.conditions()}",
     "docs/reference/metrics.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.metrics()}",
     "docs/reference/settings.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.settings()}",

@@ -201,6 +201,13 @@ def test_every_command_of_ours_exists(program: str, tool: object) -> None:
             assert given <= options, words
 
 
+def test_every_command_of_the_plugin_is_explained() -> None:
+    table = (DOCS / "kubectl-plugin.md").read_text("utf-8").partition("**Exit codes.**")[0]
+    cells = re.findall(r"^\| (.*?) \| ", table, re.MULTILINE)
+    explained = {call.split()[0] for cell in cells for call in re.findall(r"`(.+?)`", cell)}
+    assert set(get_command(plugin).commands) <= explained  # type: ignore[attr-defined]
+
+
 def _end(words: list[str]) -> int:
     return next((place for place, word in enumerate(words) if word in ("--", "|", "#", ">")), len(words))
 
