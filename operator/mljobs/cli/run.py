@@ -1,5 +1,8 @@
 """`mljobs run`: the operator."""
 
+import signal
+import sys
+
 import typer
 
 from mljobs.cli.settings_options import takes_settings
@@ -12,6 +15,8 @@ def run(settings: Settings) -> None:
 
     Each setting comes from its option, else from the environment, else from the file, else it is the default.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the operator takes it, after the imports
+
     from mljobs.controller.kube import KubeError
     from mljobs.main import operate
 

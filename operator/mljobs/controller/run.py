@@ -3,15 +3,16 @@
 import asyncio
 import logging
 import random
-import signal
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import kopf
 
 from mljobs.controller import handlers
 from mljobs.controller.clock import steady
+from mljobs.controller.definitions import installed
 from mljobs.controller.effects import Effects
 from mljobs.controller.health import Health, Part, Pulse, serve_health
 from mljobs.controller.kube import Kube, connect
@@ -21,6 +22,7 @@ from mljobs.controller.poller import Poller
 from mljobs.controller.reconciler import Reconciler
 from mljobs.controller.resync import Resync
 from mljobs.controller.status import StatusWriter
+from mljobs.controller.stop import Stop
 from mljobs.controller.store import Key, Store
 from mljobs.controller.workqueue import WorkQueue
 from mljobs.domain.decide import Policy
@@ -88,24 +90,41 @@ async def run(
         KubeError: no API server is known.
         RuntimeError: a task of the operator has failed, which is a bug.
     """
+    stop = Stop()
+    stop.listen()
+    try:
+        await _run(service, metrics, options, fence, ready, stop)
+    except asyncio.CancelledError:
+        if not stop.signalled:
+            raise
+
+
+async def _run(
+    service: JobService,
+    metrics: Metrics,
+    options: Options,
+    fence: Fence,
+    ready: Callable[[str], None] | None,
+    stop: Stop,
+) -> None:
     async with connect(connections=options.connections) as kube:
         health = Health()
         async with serve_health(health, metrics, host=options.host, port=options.port) as url:
             if ready:
                 ready(url)
             if options.lease is None:
-                await _act(kube, service, metrics, options, health)
+                await _act(kube, service, metrics, options, health, stop)
                 return
             lease = Lease(kube, options.lease, me=identity())
             metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
-            if await _elected(lease, health):
+            if await _elected(lease, health, stop):
                 fence.arm(lease.check)
                 kube.fence = fence
-                await _act(kube, service, metrics, options, health, lease)
+                await _act(kube, service, metrics, options, health, stop, lease)
                 await lease.release()
 
 
-async def _elected(lease: Lease, health: Health) -> bool:
+async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
     """Wait for the Lease; a signal ends the waiting.
 
     Returns:
@@ -114,18 +133,14 @@ async def _elected(lease: Lease, health: Health) -> bool:
     Raises:
         RuntimeError: the waiting has failed, which is a bug.
     """
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     health.standby = True
-    tasks = [asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())]
+    tasks = [asyncio.create_task(lease.acquire()), stop.await_it()]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     health.standby = False
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    if stop.is_set():
+    if stop.asked.is_set():
         await lease.release()
     _raise_failure(outcomes)
     return lease.held
@@ -137,6 +152,7 @@ async def _act(
     metrics: Metrics,
     options: Options,
     health: Health,
+    stop: Stop,
     lease: Lease | None = None,
 ) -> None:
     """Make the parts and run them until a signal."""
@@ -183,54 +199,73 @@ async def _act(
     connections = options.connections + len(watches)  # a watch keeps its connection
     registry = handlers.registry(store, queue.add, clock=clock, connections=connections, pulses=watches)
     await _supervise(
-        watch=lambda stop: _watch(registry, health, options, stop),
+        watch=_watch(kube, registry, health, options, stop),
         loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],
         workers=[reconciler.work() for _ in range(options.workers)],
         queue=queue,
         drain=options.drain,
+        stop=stop,
     )
 
 
 async def _watch(
-    registry: kopf.OperatorRegistry, health: Health, options: Options, stop: asyncio.Event
+    kube: Kube, registry: kopf.OperatorRegistry, health: Health, options: Options, stop: Stop
 ) -> None:
-    """Let kopf watch until a signal or `stop` ends it."""
+    """Let kopf watch until there is the wish to stop."""
+    others = asyncio.all_tasks()
 
-    # kopf awaits the flag even if a signal ends it, and for 5 s in vain unless it is set then
     @kopf.on.cleanup(registry=registry)
     async def cleanup(**_: Any) -> None:
-        stop.set()
+        # kopf awaits the flag also where it ends by itself, and for 5 s in vain unless it is set then
+        stop.asked.set()
+        # after this kopf closes its connections, which fails the calls that it has left under way
+        left = [task for task in asyncio.all_tasks() - others - {*roots} if _is_kopfs(task)]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
 
-    await kopf.operator(
+    if not await installed(kube, stop.asked):
+        return
+    roots = await kopf.spawn_tasks(
         registry=registry,
         settings=handlers.settings(),
         standalone=True,
         clusterwide=not options.namespaces,
         namespaces=options.namespaces,
         ready_flag=health.watching,
-        stop_flag=stop,
+        stop_flag=stop.asked,
     )
+    stop.listen()  # kopf has taken the signals
+    await kopf.run_tasks(roots, ignored=others)
+
+
+def _is_kopfs(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task runs kopf's own code, and is not one of ours that began meanwhile."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    inside = code is not None and Path(code.co_filename).is_relative_to(Path(kopf.__file__).parent)
+    return inside and task is not asyncio.current_task()
 
 
 async def _supervise(
     *,
-    watch: Callable[[asyncio.Event], Coroutine[None, None, None]],
+    watch: Coroutine[None, None, None],
     loops: Sequence[Coroutine[None, None, None]],
     workers: Sequence[Coroutine[None, None, None]],
     queue: WorkQueue[Key],
     drain: float,
+    stop: Stop,
 ) -> None:
-    """Run all until the watch ends, then let the workers end what they are at.
+    """Run all until there is the wish to stop, then let the workers end what they are at.
 
     The tasks are made before kopf starts, since kopf ends every task that was made after it.
     """
-    stop = asyncio.Event()
     looping = [asyncio.create_task(loop) for loop in loops]
     working = [asyncio.create_task(worker) for worker in workers]
-    watching = asyncio.create_task(watch(stop))
+    stopping = stop.await_it()
+    watching = asyncio.create_task(watch)
     try:
-        await asyncio.wait([watching, *looping, *working], return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
+        await asyncio.wait([watching, stopping, *looping, *working], return_when=asyncio.FIRST_COMPLETED)
+        stop.asked.set()
         await asyncio.wait([watching])
         queue.close()
         _, late = await asyncio.wait(working, timeout=drain)
@@ -239,7 +274,7 @@ async def _supervise(
                 "%s resources were still worked on after %s s; they go on at the next start", len(late), drain
             )
     finally:
-        tasks = [*looping, *working, watching]
+        tasks = [stopping, *looping, *working, watching]
         for task in tasks:
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)

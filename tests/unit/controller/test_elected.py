@@ -6,6 +6,7 @@ import pytest
 
 from mljobs.controller.health import Health
 from mljobs.controller.run import _elected
+from mljobs.controller.stop import Stop
 
 
 class Waiting:
@@ -23,12 +24,12 @@ class Waiting:
 
 async def test_the_lease_is_held() -> None:
     lease: Any = Waiting()
-    assert await _elected(lease, Health())
+    assert await _elected(lease, Health(), Stop())
 
 
 async def test_a_failure_does_not_look_like_a_stop() -> None:
     lease: Any = Waiting(KeyError("metadata"))
     health = Health()
     with pytest.raises(RuntimeError, match="a task of the operator has failed"):
-        await _elected(lease, health)
+        await _elected(lease, health, Stop())
     assert not health.standby
