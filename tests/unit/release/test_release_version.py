@@ -62,3 +62,10 @@ def test_what_the_pages_point_to_is_there(name: str) -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
     paths = re.findall(r"`((?:operator|tests|docs|release|requirements|deploy|crds|helm)/[\w./-]*)`", text)
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_layout_names_every_folder() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    made = {"build", "dist"}
+    folders = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")} - made
+    assert {folder for folder in folders if f"`{folder}/" not in text} == set()
