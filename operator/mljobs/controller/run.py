@@ -224,7 +224,7 @@ async def _watch(
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
 
-    if not await installed(kube, stop.asked):
+    if not await stop.outrun(installed(kube, stop.asked)):
         return
     roots = await kopf.spawn_tasks(
         registry=registry,

@@ -3,8 +3,12 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Stop:
@@ -30,6 +34,16 @@ class Stop:
         """Give a task that ends with the wish; from now on the wish cancels nothing by itself."""
         self._task = None
         return asyncio.create_task(self.asked.wait())
+
+    async def outrun(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Give what comes of some work; None if the wish came first, which ends the work."""
+        task, wish = asyncio.create_task(work), asyncio.create_task(self.asked.wait())
+        try:
+            await asyncio.wait([task, wish], return_when=asyncio.FIRST_COMPLETED)
+            return task.result() if task.done() else None
+        finally:
+            task.cancel()
+            wish.cancel()
 
     def _ask(self, name: str) -> None:
         logger.info("%s: the operator ends", name)
