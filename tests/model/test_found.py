@@ -1,14 +1,10 @@
 """Stories in which the model has found mistakes of the operator, kept by name."""
 
-from collections.abc import Mapping
-
 import pytest
-from tests.model.service import Place, Service
 from tests.model.world import FOREIGN, KEYS, World, spec_of
 
 from mljobs.controller.store import Key
 from mljobs.domain.conditions import ConditionType, Reason
-from mljobs.domain.port import Job
 from mljobs.domain.resource import ADOPT, SUBMISSION, Resource
 
 A, B, C = KEYS
@@ -236,27 +232,6 @@ def test_an_adoption_without_an_answer_is_waited_for_before_its_resource_goes(
     world.work(60)
     assert A not in world.cluster.objects
     assert world.service.jobs[FOREIGN].state == "CANCELLING"
-
-
-def test_labels_that_the_service_does_not_keep_are_not_patched_without_end(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = Service.take_patch
-
-    def take_patch(self: Service, place: Place, labels: Mapping[str, str], etag: str) -> Job:
-        return original(self, place, {**labels, "team": "fixed"}, etag)
-
-    monkeypatch.setattr(Service, "take_patch", take_patch)
-    apply(world)
-    world.work()
-    world.cluster.edit(A, spec={"labels": {"team": "b"}})
-    world.work(60)
-    assert world.wire.counts["patch"] == 1
-    assert resource(world).stalled_by(Reason.REJECTED)
-    assert "team=fixed" in resource(world).condition(ConditionType.STALLED)["message"]
-    world.cluster.edit(A, spec={"labels": {"team": "fixed"}})
-    world.work()
-    assert not resource(world).stalled_by(Reason.REJECTED)
 
 
 def test_writes_that_are_refused_are_tried_again_ever_more_slowly(world: World) -> None:

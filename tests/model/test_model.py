@@ -7,6 +7,7 @@ summary says how many stories were told, and with how many steps.
 import os
 from typing import Any, get_args
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -16,6 +17,10 @@ from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
 
 from mljobs.controller.store import Key
 from mljobs.domain.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resource
+
+EXAMPLES = int(os.environ.get("MLJOBS_MODEL_EXAMPLES", "250"))
+
+pytestmark = pytest.mark.timeout(600 + EXAMPLES // 4)  # some twenty stories a second; shrinking takes minutes
 
 picks = st.integers(0, 5)
 seconds = st.sampled_from([1, 2, 5, 10, 30, 60, 120, 300])
@@ -335,7 +340,7 @@ class Model(RuleBasedStateMachine):
 
 TestModel = Model.TestCase
 TestModel.settings = settings(
-    max_examples=int(os.environ.get("MLJOBS_MODEL_EXAMPLES", "250")),
+    max_examples=EXAMPLES,
     stateful_step_count=50,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from mljobs.domain import errors
+from mljobs.domain import errors, naming
 from mljobs.domain.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
 from mljobs.domain.iam import merged
 from mljobs.domain.observation import Method, Observation
@@ -42,6 +42,8 @@ class Effects:
                 logger.info("submitting %s", intent.target.job_name)
                 try:
                     made = await self._service.create(intent.target.project, job)
+                    if not naming.is_owned(made.labels, resource.uid):
+                        raise errors.Unavailable("its answer does not show the job's labels.", status=200)
                     return known.saw(made, self._clock(), by=Method.CREATE)
                 except errors.JobServiceError as error:
                     return self._failed(known, Method.CREATE, error, resource)
