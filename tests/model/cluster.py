@@ -50,7 +50,7 @@ class Cluster:
         self.gone: dict[str, JsonObject] = {}
         self.writes = 0
         self.observers: list[Callable[[JsonObject, JsonObject, bool], None]] = []
-        self.events: list[tuple[str, Event]] = []
+        self.events: list[tuple[str, Event, datetime]] = []
         self._version = 0
         self._uids = 0
 
@@ -238,9 +238,9 @@ class ModelKube(Kube):
         )
         return body
 
-    async def create_event(self, resource: Resource, event: Event, _now: datetime) -> None:
+    async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
         def take() -> None:
             self._cluster.writes += 1
-            self._cluster.events.append((resource.uid, event))
+            self._cluster.events.append((resource.uid, event, now))
 
         await self._wire.send("kube", "create_event", f"{resource.name} {event.reason}", take)

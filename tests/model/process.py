@@ -56,10 +56,10 @@ class Process:
         self._first = len(cluster.history)
         self._queue: WorkQueue[Key] = WorkQueue()
         self._tasks: list[asyncio.Task[None]] = []
-        wire.loop.do(lambda: self._start(service, clock))
+        wire.loop.do(lambda: self._start(service, clock, wall))
         self.relist()
 
-    def _start(self, service: Service, clock: Callable[[], datetime]) -> None:
+    def _start(self, service: Service, clock: Callable[[], datetime], wall: Callable[[], datetime]) -> None:
         kube, port = ModelKube(self._cluster, self._wire), ModelJobService(service, self._wire)
         add = self._queue.add
         poller = Poller(port, self.store, add, interval=POLL_INTERVAL, clock=clock, metrics=_METRICS)
@@ -67,7 +67,7 @@ class Process:
             kube=kube,
             store=self.store,
             effects=Effects(port, clock, lambda: 0.5),
-            writer=StatusWriter(kube, clock, _METRICS),
+            writer=StatusWriter(kube, wall, _METRICS),
             poller=poller,
             queue=self._queue,
             policy=POLICY,

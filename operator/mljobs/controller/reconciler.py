@@ -185,7 +185,7 @@ class Reconciler:
                 return False
             case _:
                 observation = self._store.observation(key)
-                status = project(resource, observation, decision, self._clock())
+                status = project(resource, observation, decision, self._writer.clock())
                 self._keep(await self._writer.write(resource, status))
                 if isinstance(decision, Announce):
                     self._store.observe(key, resource.uid, observation.announced())

@@ -11,7 +11,7 @@ from typing import Any
 import kopf
 
 from mljobs.controller import handlers
-from mljobs.controller.clock import steady
+from mljobs.controller.clock import steady, wall
 from mljobs.controller.definitions import installed
 from mljobs.controller.effects import Effects
 from mljobs.controller.health import Health, Part, Pulse, serve_health
@@ -19,6 +19,7 @@ from mljobs.controller.kube import Kube, connect
 from mljobs.controller.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.metrics import Metrics
 from mljobs.controller.poller import Poller
+from mljobs.controller.recall import Recall
 from mljobs.controller.reconciler import Reconciler
 from mljobs.controller.resync import Resync
 from mljobs.controller.status import StatusWriter
@@ -38,6 +39,10 @@ WORK_SILENCE = 600.0
 
 WATCH_SILENCE = 2.0 * handlers.WATCH_SECONDS
 """Seconds without a new list or watch request after which a watch counts as dead."""
+
+
+REMEMBERING = 4.0
+"""Seconds to write into the Lease how far the watches have come: less than the Lease holds."""
 
 
 @dataclass(frozen=True)
@@ -173,13 +178,16 @@ async def _act(
         kube=kube,
         store=store,
         effects=Effects(service, clock, random.random),
-        writer=StatusWriter(kube, clock, metrics),
+        writer=StatusWriter(kube, wall, metrics),
         poller=poller,
         queue=queue,
         policy=options.policy,
         clock=clock,
         metrics=metrics,
     )
+    recall = Recall(kube, store, queue.add, namespaces=options.namespaces, now=clock)
+    if lease:
+        await _remember(lease, recall)
     resync = Resync(
         kube,
         store,
@@ -197,15 +205,35 @@ async def _act(
         *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
     ]
     connections = options.connections + len(watches)  # a watch keeps its connection
-    registry = handlers.registry(store, queue.add, clock=clock, connections=connections, pulses=watches)
+    registry = handlers.registry(
+        store, queue.add, clock=clock, connections=connections, pulses=watches, seen=recall.saw
+    )
     await _supervise(
         watch=_watch(kube, registry, health, options, stop),
-        loops=[poller.run(), resync.run(), *([lease.keep()] if lease else [])],
+        loops=[poller.run(), *([lease.keep(), _repair(resync, recall)] if lease else [resync.run()])],
         workers=[reconciler.work() for _ in range(options.workers)],
         queue=queue,
         drain=options.drain,
         stop=stop,
     )
+
+
+async def _remember(lease: Lease, recall: Recall) -> None:
+    """Go on from where the holder before had come to, and have that in the Lease before anything is done."""
+    try:
+        async with asyncio.timeout(REMEMBERING):
+            await recall.begin(lease.found)
+            lease.note = recall.marks
+            await lease.renew()
+    except TimeoutError:
+        lease.note = recall.marks
+        logger.warning("the Lease does not say yet how far the watches have come: the API server is slow")
+
+
+async def _repair(resync: Resync, recall: Recall) -> None:
+    """Find what went away before this process began, then what its watches miss."""
+    await recall.look_back()
+    await resync.run()
 
 
 async def _watch(

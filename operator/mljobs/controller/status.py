@@ -35,13 +35,16 @@ class StatusWriter:
 
     Args:
         kube: the API server.
-        clock: the time, with a zone.
+        clock: the machine's time, with a zone: it is for people, who compare it with their own.
         metrics: counts what is written.
+
+    Attributes:
+        clock: the same.
     """
 
     def __init__(self, kube: Kube, clock: Callable[[], datetime], metrics: Metrics) -> None:
+        self.clock = clock
         self._kube = kube
-        self._clock = clock
         self._metrics = metrics
 
     async def write(self, resource: Resource, status: JsonObject) -> JsonObject | None:
@@ -66,7 +69,7 @@ class StatusWriter:
         """Post an Event. One that is not taken is logged and let go: the condition says the same."""
         logger.info("%s: %s", event.reason, event.message)
         try:
-            await self._kube.create_event(resource, event, self._clock())
+            await self._kube.create_event(resource, event, self.clock())
         except KubeError as error:
             logger.warning("an Event was not posted: %s", error)
         else:

@@ -15,7 +15,7 @@ from mljobs.cli.leftovers.lock import NotAlone, alone
 from mljobs.cli.leftovers.session import Session, Survey
 from mljobs.clients import Limits, open_job_service
 from mljobs.config import Settings
-from mljobs.controller.clock import steady
+from mljobs.controller.clock import steady, wall
 from mljobs.controller.effects import Effects
 from mljobs.controller.kube import KubeError, connect
 from mljobs.controller.lease import Fence, LeaseOptions
@@ -149,7 +149,7 @@ async def leave(settings: Settings, wanted: Request) -> Result:
                 kube=kube,
                 service=service,
                 effects=Effects(service, clock, random.random),
-                writer=StatusWriter(kube, clock, Metrics()),
+                writer=StatusWriter(kube, wall, Metrics()),
                 policy=Policy(settings.project_id, timedelta(seconds=settings.unknown_outcome_grace)),
                 clock=clock,
             )

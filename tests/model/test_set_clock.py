@@ -1,0 +1,20 @@
+"""A machine's clock that somebody sets: what people read goes by it, and nothing that is decided."""
+
+from datetime import timedelta
+
+from tests.model.process import EPOCH
+from tests.model.world import KEYS, World, spec_of
+
+from mljobs.domain.resource import Resource, timestamp
+
+A = KEYS[0]
+
+
+def test_times_that_people_read_are_right_once_the_clock_is(world: World) -> None:
+    world.set_by = 3600
+    world.cluster.create(A.kind, A.name, spec_of(A))
+    world.work()
+    resource = Resource.parse(world.cluster.objects[A])
+    shown = {row["lastTransitionTime"] for row in resource.status["conditions"]}
+    assert shown == {timestamp(EPOCH + timedelta(seconds=world.loop.now + 3600))}
+    assert {moment for _, _, moment in world.cluster.events} == {world.wall_clock()}
