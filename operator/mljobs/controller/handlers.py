@@ -6,8 +6,9 @@ bookkeeping, because it compares levels instead of remembering changes.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain, repeat
 from typing import Any
 
 import aiohttp
@@ -28,6 +29,17 @@ WATCH_SECONDS = 300
 """After this a watch is begun anew from where it was, which shows that it is alive."""
 
 
+BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21, 30)
+"""Seconds between the tries of a request that the API server fails or forbids; the last one for ever."""
+
+
+class Backoffs(Iterable[float]):
+    """A list without end: one with an end would be the end of the process in a long outage."""
+
+    def __iter__(self) -> Iterator[float]:
+        return chain(BACKOFFS, repeat(BACKOFFS[-1]))
+
+
 def settings() -> kopf.OperatorSettings:
     """How kopf behaves here."""
     chosen = kopf.OperatorSettings()
@@ -39,7 +51,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.scanning.disabled = True
     chosen.watching.chunk_size = 500
     chosen.watching.server_timeout = WATCH_SECONDS
-    chosen.networking.error_backoffs = [1, 1, 2, 3, 5, 8, 13, 21, 30, 30, 30]
+    chosen.networking.error_backoffs = Backoffs()
     chosen.queueing.worker_limit = None
     return chosen
 

@@ -3,7 +3,7 @@
 Built on the official client's asyncio half, with a bounded connection pool. Objects are plain dicts.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -99,6 +99,22 @@ class Kube:
         return await self._call(
             kind, self._custom.list_namespaced_custom_object, namespace=namespace, **place, **options
         )
+
+    async def missing(self) -> Sequence[str]:
+        """The plurals of our kinds whose definitions are not installed.
+
+        Raises:
+            KubeError: that is not known.
+        """
+        plurals = [kind.plural for kind in KINDS.values()]
+        try:
+            found: Any = await self._call(
+                f"{GROUP}/{VERSION}", self._custom.get_api_resources, group=GROUP, version=VERSION
+            )
+        except Gone:
+            return plurals
+        served = {resource.name for resource in found.resources}
+        return [plural for plural in plurals if plural not in served]
 
     async def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
         """Merge into an object's metadata, if it has not changed since it was read.
