@@ -71,6 +71,14 @@ class _Gate:
     bucket: AsyncLimiter | None
     closed_until: float = 0.0
     waiting: int = 0
+    booked_until: float = 0.0
+
+
+def _book(gate: _Gate, bucket: AsyncLimiter) -> float:
+    """Give who is refused a turn of his own: seconds until then, after those who were refused before."""
+    now = asyncio.get_running_loop().time()
+    gate.booked_until = max(gate.booked_until, now) + bucket.time_period / bucket.max_rate
+    return gate.booked_until - now
 
 
 class ProjectLimits:
@@ -123,7 +131,8 @@ class ProjectLimits:
         except TimeoutError:
             quota = f"{self._quota(kind):g} {'creates' if kind == 'create' else 'calls other than create'}"
             raise Throttled(
-                f"project {project}: its quota of {quota} a minute is used up; nothing was sent"
+                f"project {project}: its quota of {quota} a minute is used up; nothing was sent",
+                retry_after=_book(gate, bucket),
             ) from None
         finally:
             gate.waiting -= 1

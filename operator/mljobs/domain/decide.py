@@ -92,7 +92,6 @@ def _start(resource: Resource, observation: Observation, policy: Policy, now: da
     exists = created is not None and isinstance(created.error, errors.AlreadyExists)
     if waiting is None and exists and observation.absent_at is None and intent:
         return Look(intent.target)
-    waiting = waiting or observation.waiting(now, Method.CREATE)
     if waiting and _still_applies(waiting, resource):
         return _wait(waiting)
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
@@ -105,6 +104,9 @@ def _start(resource: Resource, observation: Observation, policy: Policy, now: da
         return Refuse(validated.problems)
     if resource.suspend:
         return Hold()
+    waiting = observation.waiting(now, Method.CREATE)
+    if waiting and _still_applies(waiting, resource):
+        return _wait(waiting)
     if _adopts(resource, planned):
         return _adopt(resource, planned, observation, now)
     return _submit(resource, planned, validated.spec, validated.warnings, now)

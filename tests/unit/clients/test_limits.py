@@ -1,6 +1,7 @@
 """Quotas, on a loop whose clock jumps from timer to timer: exact and at once."""
 
 import asyncio
+import itertools
 import selectors
 from collections.abc import Coroutine
 from itertools import pairwise
@@ -16,6 +17,7 @@ from mljobs.clients import limits as module
 from mljobs.clients import open_job_service
 from mljobs.clients.limits import WINDOW, Kind, Limits, ProjectLimits, bucket
 from mljobs.domain.errors import Throttled
+from mljobs.domain.observation import retry_delay
 
 
 class _JumpingSelector(selectors.SelectSelector):
@@ -191,6 +193,34 @@ def test_most_of_a_crowd_is_refused_at_once() -> None:
     assert (
         sum(moment < 0.01 for moment in refused) == 500 - 30 - module.WAITING_LIMIT
     )  # the burst went out at once
+
+
+@pytest.mark.parametrize(("kind", "quota", "count"), [("create", 60, 200), ("other", 300, 500)])
+def test_a_crowd_that_comes_back_when_it_is_told_to_uses_the_whole_quota(
+    kind: Kind, quota: int, count: int
+) -> None:
+    async def main() -> tuple[float, int]:
+        limits = ProjectLimits(Limits(quota, quota), patience=2, longest_pause=30)
+        tries = 0
+
+        async def one() -> None:
+            nonlocal tries
+            for failures in itertools.count(1):
+                tries += 1
+                try:
+                    await limits.admit("p", kind)
+                except Throttled as error:
+                    await asyncio.sleep(retry_delay(error, failures, 0.5).total_seconds())
+                else:
+                    return
+
+        await asyncio.gather(*(one() for _ in range(count)))
+        return asyncio.get_running_loop().time(), tries
+
+    seconds, tries = run(main())
+    limiter = bucket(quota)
+    assert seconds < (count - limiter.max_rate) * limiter.time_period / limiter.max_rate * 1.02
+    assert tries <= 2 * count
 
 
 def test_a_cancelled_waiter_takes_no_place() -> None:

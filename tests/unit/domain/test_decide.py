@@ -74,6 +74,16 @@ CASES: dict[str, tuple[Resource, Observation | None, Decision | type]] = {
         observed(troubles=trouble(Method.CREATE, errors.Throttled("slow down"))),
         Wait,
     ),
+    "create throttled, then suspended": (
+        resource(intended=intent(), spec={"suspend": True}),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.Throttled("slow down"))),
+        Hold(),
+    ),
+    "create throttled, then made invalid": (
+        resource(intended=intent(), spec={"trainingInput": {}}),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.Throttled("slow down"))),
+        Refuse,
+    ),
     "create throttled, time is up": (
         resource(intended=intent()),
         observed(troubles=trouble(Method.CREATE, errors.Throttled("slow down"), fresh=False)),
