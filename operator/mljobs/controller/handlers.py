@@ -85,6 +85,7 @@ def registry(
     clock: Callable[[], datetime],
     connections: int,
     pulses: Mapping[str, Pulse],
+    seen: Callable[[JsonObject], None],
 ) -> kopf.OperatorRegistry:
     """Register the handlers.
 
@@ -94,6 +95,7 @@ def registry(
         clock: the time, with a zone.
         connections: open at once for kopf's own calls, at the most.
         pulses: by path; each beats when that list or watch is asked for, and notes when it is answered.
+        seen: called with each object that the watch has brought, once it is taken in.
     """
     handlers = kopf.OperatorRegistry()
 
@@ -102,7 +104,9 @@ def registry(
         return await _login(connections, pulses, **arguments)
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        take(event["type"], {**event["object"]}, store, changed, clock())
+        body = {**event["object"]}
+        take(event["type"], body, store, changed, clock())
+        seen(body)
 
     for kind in KINDS.values():
         kopf.on.event(GROUP, VERSION, kind.plural, registry=handlers, id="observe")(observe)

@@ -3,6 +3,7 @@
 Built on the official client's asyncio half, with a bounded connection pool. Objects are plain dicts.
 """
 
+import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -19,6 +20,9 @@ from mljobs.domain.resource import Resource, timestamp
 COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
 _PAGE = 500
+_CATCH_UP = 3
+"""Seconds in which the API server tells what it knows of the past; it does so at once."""
+
 _LEASES = {"group": "coordination.k8s.io", "version": "v1", "plural": "leases"}
 
 
@@ -91,13 +95,43 @@ class Kube:
             if not token:
                 return items, version
 
-    async def _list_page(self, kind: str, namespace: str | None, token: str) -> JsonObject:
-        place = {"group": GROUP, "version": VERSION, "plural": KINDS[kind].plural}
-        options = {"limit": _PAGE, **({"_continue": token} if token else {})}
-        if namespace is None:
-            return await self._call(kind, self._custom.list_cluster_custom_object, **place, **options)
+    async def version(self, kind: str, namespace: str | None) -> str:
+        """The resourceVersion of a list of a kind, as it would be now."""
+        page = await self._list_page(kind, namespace, "", limit=1)
+        return str((page.get("metadata") or {}).get("resourceVersion", ""))
+
+    async def deletions(self, kind: str, namespace: str | None, since: str) -> Sequence[JsonObject]:
+        """The objects of a kind that were deleted since a version, each as it was at its end.
+
+        Raises:
+            Refused: the API server no longer knows what was then (410).
+        """
+        place, scope = _scope(kind, namespace)
+        watch = getattr(self._custom, f"list_{scope}_custom_object_without_preload_content")
+
+        async def read(**arguments: Any) -> JsonObject:
+            answer = await watch(**arguments)
+            if answer.status != 200:
+                raise client.ApiException(status=answer.status, reason=answer.reason)
+            return {"events": [json.loads(line) for line in (await answer.read()).splitlines()]}
+
+        options = {"watch": True, "resource_version": since, "timeout_seconds": _CATCH_UP}
+        events = (await self._call(f"{kind}, its events", read, **place, **options))["events"]
+        for event in events:
+            if event["type"] == "ERROR":
+                status = event["object"]
+                error = client.ApiException(status=status.get("code"), reason=status.get("message"))
+                raise _translated(error, kind)
+        gone = [event["object"] for event in events if event["type"] == "DELETED"]
+        return [{"kind": kind, "apiVersion": API_VERSION, **body} for body in gone]
+
+    async def _list_page(
+        self, kind: str, namespace: str | None, token: str, limit: int = _PAGE
+    ) -> JsonObject:
+        place, scope = _scope(kind, namespace)
+        options = {"limit": limit, **({"_continue": token} if token else {})}
         return await self._call(
-            kind, self._custom.list_namespaced_custom_object, namespace=namespace, **place, **options
+            kind, getattr(self._custom, f"list_{scope}_custom_object"), **place, **options
         )
 
     async def missing(self) -> Sequence[str]:
@@ -238,6 +272,12 @@ class Kube:
         if answer is None or isinstance(answer, str):
             raise Unreachable(f"{what}: something else than the API server answered: {answer!r:.200}")
         return answer
+
+
+def _scope(kind: str, namespace: str | None) -> tuple[dict[str, str], str]:
+    """What names all objects of a kind, and the word for it in the client's methods."""
+    place = {"group": GROUP, "version": VERSION, "plural": KINDS[kind].plural}
+    return (place, "cluster") if namespace is None else ({**place, "namespace": namespace}, "namespaced")
 
 
 def _place(kind: str, namespace: str, name: str) -> dict[str, str]:

@@ -24,6 +24,10 @@ EXIT_LEASE_LOST = 75
 """The exit status of a process that had to stop because it lost the Lease (EX_TEMPFAIL)."""
 
 
+NOTE = "mljobs.dev/watched"
+"""The annotation of the Lease in which its holder leaves a note for the next; see `Recall`."""
+
+
 def seconds() -> float:
     """A clock that neither jumps nor stands still while the machine sleeps, where the system has one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
@@ -85,6 +89,10 @@ class Lease:
         me: this process's name.
         clock: seconds, by a clock that never jumps.
         lost: called when an effect is about to happen after the deadline; it must not return.
+
+    Attributes:
+        found: the note that the holder before has left; empty where there is none.
+        note: gives the note that is kept in the Lease from now on; None: the one before stays.
     """
 
     def __init__(
@@ -96,6 +104,8 @@ class Lease:
         clock: Callable[[], float] = seconds,
         lost: Callable[[str], None] = die,
     ) -> None:
+        self.found = ""
+        self.note: Callable[[], str] | None = None
         self._kube = kube
         self._options = options
         self._me = me
@@ -121,6 +131,10 @@ class Lease:
         while not await self._try():  # noqa: ASYNC110 (the Lease is elsewhere, and can only be asked)
             await asyncio.sleep(self._options.period)
         logger.info("this process holds the Lease %s", self._where)
+
+    async def renew(self) -> None:
+        """Renew the Lease now, with the note as it is now."""
+        await self._try()
 
     async def keep(self) -> None:
         """Renew the Lease until it is lost; ends the process then."""
@@ -179,6 +193,11 @@ class Lease:
         spec = lease.get("spec") or {}
         if not self._free(spec):
             return False
+        notes = lease["metadata"].get("annotations") or {}
+        if spec.get("holderIdentity") != self._me:
+            self.found = str(notes.get(NOTE, ""))
+        if self.note:
+            lease["metadata"]["annotations"] = {**notes, NOTE: self.note()}
         lease["spec"] = self._spec(spec)
         await self._kube.replace_lease(lease)
         return True

@@ -48,7 +48,7 @@ class _Entry:
 
     @property
     def version(self) -> int:
-        return _number(self.body["metadata"].get("resourceVersion"))
+        return number(self.body["metadata"].get("resourceVersion"))
 
 
 class Store:
@@ -133,20 +133,42 @@ class Store:
         self.drop(key, uid)
         if known is None or key.departed:
             return None
-        body = last or known.body
-        resource = Resource.parse(body)
+        return self._depart(last or known.body, known.observation, now)
+
+    def recall(self, last: JsonObject, now: datetime) -> Key | None:
+        """Take in a resource that was deleted before this process knew it, if it went past our finalizer.
+
+        Args:
+            last: how it was at its end.
+            now: the time.
+
+        Returns:
+            The key to work on; None where nothing is left to do.
+        """
+        if last["metadata"]["uid"] in self._gone:
+            return None
+        self.drop(Key.of(last), last["metadata"]["uid"])
+        return self._depart(last, Observation(since=self._since), now)
+
+    def _depart(self, body: JsonObject, known: Observation, now: datetime) -> Key | None:
+        resource, key = Resource.parse(body), Key.of(body)
         if resource.deleting or not resource.held:
             return None
-        left = key._replace(name=f"{key.name}{_DEPARTED}{uid}")
+        left = key._replace(name=f"{key.name}{_DEPARTED}{resource.uid}")
         metadata = {**body["metadata"], "deletionTimestamp": timestamp(now)}
-        observation = replace(known.observation.about(resource.target), doubtful_at=now)
+        observation = replace(known.about(resource.target), doubtful_at=now)
         self._entries[left] = _Entry({**body, "metadata": metadata}, observation)
         return left
+
+    @property
+    def any_departed(self) -> bool:
+        """Whether the job of a resource whose object is gone is still to be ended."""
+        return any(key.departed for key in self._entries)
 
     def displaced(self, body: Mapping[str, Any], now: datetime) -> Key | None:
         """Forget a resource whose name a newer object has, so that it must be gone; see `gone`."""
         entry, fresh = self._entries.get(key := Key.of(body)), body["metadata"]
-        if entry is None or entry.uid == fresh["uid"] or entry.version > _number(fresh["resourceVersion"]):
+        if entry is None or entry.uid == fresh["uid"] or entry.version > number(fresh["resourceVersion"]):
             return None
         return self.gone(key, entry.uid, now)
 
@@ -165,7 +187,7 @@ class Store:
         self, kind: str, namespaces: frozenset[str] | None, living: set[tuple[Key, str]], version: str
     ) -> list[Key]:
         """The resources of a kind that a complete list did not have although they are older than it."""
-        listed = _number(version)
+        listed = number(version)
         return [
             key
             for key, entry in self._entries.items()
@@ -182,6 +204,7 @@ class Store:
         return entry.uid if entry else ""
 
 
-def _number(version: Any) -> int:
+def number(version: Any) -> int:
+    """A resourceVersion as a number; 0 where it is none."""
     text = str(version or "")
     return int(text) if text.isascii() and text.isdigit() else 0

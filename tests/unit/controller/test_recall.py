@@ -1,0 +1,144 @@
+"""The marks in the Lease: how far they go, and when they stay where they are."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.controller.conftest import Turned
+from tests.unit.domain.world import NOW, START
+
+from mljobs.controller.kube import Refused, Unreachable
+from mljobs.controller.recall import LAG, Recall
+from mljobs.controller.store import Key, Store
+from mljobs.domain.resource import FINALIZER
+
+KEY = Key("TrainingJob", "team-a", "census")
+
+
+def body(version: int, *finalizers: str, namespace: str = "team-a", uid: str = "u1") -> dict[str, Any]:
+    meta = {"namespace": namespace, "name": "census", "uid": uid, "resourceVersion": str(version)}
+    return {"kind": "TrainingJob", "metadata": {**meta, "finalizers": list(finalizers)}, "spec": {}}
+
+
+class Events:
+    """Stands for the API server's memory, whose real one is met end to end."""
+
+    def __init__(self, *deleted: dict[str, Any], error: Exception | None = None) -> None:
+        self.deleted = deleted
+        self.error = error
+        self.asked: list[tuple[str, str | None, str]] = []
+
+    async def version(self, _kind: str, _namespace: str | None) -> str:
+        return "100"
+
+    async def deletions(self, kind: str, namespace: str | None, since: str) -> list[dict[str, Any]]:
+        self.asked.append((kind, namespace, since))
+        if self.error:
+            error, self.error = self.error, None
+            raise error
+        return [row for row in self.deleted if row["kind"] == kind]
+
+
+class World:
+    def __init__(self, events: Events | None = None, *namespaces: str) -> None:
+        self.clock = Turned()
+        self.store = Store(START)
+        self.changed: list[Key] = []
+        kube: Any = events or Events()
+        self.recall = Recall(
+            kube, self.store, self.changed.append, namespaces=namespaces, now=lambda: NOW, passed=self.clock
+        )
+
+    def marks(self) -> dict[str, int]:
+        found: dict[str, int] = json.loads(self.recall.marks())
+        return found
+
+    def later(self) -> dict[str, int]:
+        """The marks once what is known now may be written."""
+        self.marks()
+        self.clock.seconds += LAG
+        return self.marks()
+
+
+async def test_without_a_note_it_starts_from_how_things_are() -> None:
+    world = World()
+    await world.recall.begin("")
+    assert world.marks() == {"TrainingJob": 100, "PredictionJob": 100}
+
+
+@pytest.mark.parametrize("note", ["no JSON", "[]", '{"TrainingJob": "x", "Other": 3}'])
+async def test_a_note_that_cannot_be_read_is_none(note: str) -> None:
+    world = World()
+    await world.recall.begin(note)
+    assert world.marks() == {"TrainingJob": 100, "PredictionJob": 100}
+
+
+async def test_marks_stay_behind_what_the_watch_has_brought() -> None:
+    world = World()
+    await world.recall.begin('{"TrainingJob": 50}')
+    await world.recall.look_back()
+    world.recall.saw(body(120))
+    world.recall.saw(body(110))
+    assert world.marks()["TrainingJob"] == 50
+    world.clock.seconds += LAG - 1
+    assert world.marks()["TrainingJob"] == 50
+    world.clock.seconds += 1
+    assert world.marks() == {"TrainingJob": 120, "PredictionJob": 100}
+
+
+async def test_before_it_has_looked_back_the_marks_are_those_of_the_process_before() -> None:
+    world = World()
+    await world.recall.begin('{"TrainingJob": 50}')
+    world.recall.saw(body(120))
+    assert world.later()["TrainingJob"] == 50
+
+
+async def test_each_watched_namespace_has_a_mark() -> None:
+    world = World(None, "team-a", "team-b")
+    await world.recall.begin("")
+    await world.recall.look_back()
+    world.recall.saw(body(120, namespace="team-b"))
+    found = world.later()
+    assert (found["TrainingJob/team-a"], found["TrainingJob/team-b"]) == (100, 120)
+
+
+async def test_what_went_past_the_finalizer_is_found_once_and_holds_the_marks() -> None:
+    events = Events(body(60, FINALIZER), body(61, uid="u2"))
+    world = World(events)
+    await world.recall.begin('{"TrainingJob": 50, "PredictionJob": 40}')
+    await world.recall.look_back()
+    assert events.asked == [("TrainingJob", None, "50"), ("PredictionJob", None, "40")]
+    (left,) = world.changed
+    assert left.departed
+    assert world.store.uid(left) == "u1"
+    world.recall.saw(body(120))
+    assert world.later()["TrainingJob"] == 50
+    world.store.drop(left, "u1")
+    assert world.later()["TrainingJob"] == 120
+    await world.recall.look_back()
+    assert world.changed == [left]
+
+
+async def test_what_has_the_name_now_is_left_alone() -> None:
+    world = World(Events(body(60, FINALIZER)))
+    world.store.put(body(70, FINALIZER, uid="u9"))
+    await world.recall.begin('{"TrainingJob": 50}')
+    await world.recall.look_back()
+    assert world.store.uid(KEY) == "u9"
+    assert [world.store.uid(key) for key in world.changed] == ["u1"]
+
+
+async def test_no_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mljobs.controller.recall.PAUSE", 0)
+    world = World(Events(body(60, FINALIZER), error=Unreachable("down")))
+    await world.recall.begin('{"TrainingJob": 50}')
+    await world.recall.look_back()
+    assert len(world.changed) == 1
+
+
+async def test_what_the_api_server_has_forgotten_holds_nothing_up() -> None:
+    world = World(Events(error=Refused("410: too old resource version")))
+    await world.recall.begin('{"TrainingJob": 50}')
+    await world.recall.look_back()
+    world.recall.saw(body(120))
+    assert world.later()["TrainingJob"] == 120
