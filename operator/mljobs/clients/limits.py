@@ -124,6 +124,8 @@ class ProjectLimits:
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
 
     async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, kind: Kind) -> None:
+        if not gate.waiting and bucket.has_capacity():
+            gate.booked_until = 0.0  # there is room again: who was given a turn may not take it
         gate.waiting += 1
         try:
             async with asyncio.timeout(self._patience if gate.waiting <= WAITING_LIMIT else 0):

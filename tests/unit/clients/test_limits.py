@@ -223,6 +223,22 @@ def test_a_crowd_that_comes_back_when_it_is_told_to_uses_the_whole_quota(
     assert tries <= 2 * count
 
 
+def test_turns_that_nobody_takes_are_not_waited_for() -> None:
+    async def main() -> list[float]:
+        limits = ProjectLimits(Limits(60, 60), patience=2, longest_pause=30)
+
+        async def crowd(count: int) -> list[float]:
+            calls = (limits.admit("p", "create") for _ in range(count))
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            return [error.retry_after or 0.0 for error in outcomes if isinstance(error, Throttled)]
+
+        assert max(await crowd(1000)) > 900  # and they are all deleted before their turn
+        await asyncio.sleep(60)
+        return await crowd(20)
+
+    assert max(run(main())) < 20
+
+
 def test_a_cancelled_waiter_takes_no_place() -> None:
     async def main() -> float:
         limits = ProjectLimits(Limits(creates_per_minute=1), patience=2, longest_pause=30)
