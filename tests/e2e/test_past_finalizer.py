@@ -118,6 +118,21 @@ def delete_past_the_finalizer(
     return job_id
 
 
+def test_what_is_being_deleted_takes_no_finalizer(namespace: Namespace, operator: Operator) -> None:
+    """The other order of the two calls: the deletion comes first, and the operator's patch finds nothing."""
+    job = namespace.create(training("census", {"suspend": True}))
+    job.until_condition("Suspended", "True")
+    before = job.patch({"metadata": {"finalizers": ["example.com/own"]}})["metadata"]["resourceVersion"]
+    job.delete()
+    both = {"finalizers": ["example.com/own", "mljobs.dev/cancel-job"]}
+    for guard, status in (({"resourceVersion": before}, 409), ({}, 422)):
+        with pytest.raises(client.ApiException) as refused:
+            job.patch({"metadata": {**both, **guard}})
+        assert refused.value.status == status
+    job.patch({"metadata": {"finalizers": None}})
+    job.until_gone()
+
+
 def until_cancelled(namespace: Namespace, emulator: Emulator, job_id: str) -> None:
     eventually(
         lambda: emulator.applied("cancel", namespace.name),
@@ -172,17 +187,33 @@ def test_the_successor_of_one_that_was_killed_learns_of_it(
     assert emulator.applied("create", namespace.name) == [job_id]
 
 
-def test_marks_go_on_with_the_watch(
-    namespace: Namespace, operator: Operator, emulator: Emulator, admin: client.ApiClient
-) -> None:
-    def marks() -> dict[str, int]:
-        lease: Any = client.CoordinationV1Api(admin).read_namespaced_lease("mljobs-operator", ACCOUNT[0])
-        found: dict[str, int] = json.loads(lease.metadata.annotations["mljobs.dev/watched"])
-        return found
+def marks(admin: client.ApiClient) -> dict[str, int]:
+    """What the Lease says."""
+    lease: Any = client.CoordinationV1Api(admin).read_namespaced_lease("mljobs-operator", ACCOUNT[0])
+    found: dict[str, int] = json.loads(lease.metadata.annotations["mljobs.dev/watched"])
+    return found
 
-    before = marks()
+
+def test_marks_go_on_with_the_watch(
+    namespace: Namespace, operator: Operator, admin: client.ApiClient
+) -> None:
+    before = marks(admin)
     assert set(before) == {"TrainingJob", "PredictionJob"}
     job = namespace.create(training("census"))
     version = int(job.metadata()["resourceVersion"])
-    eventually(lambda: marks()["TrainingJob"], lambda mark: mark >= version, what="the mark follows")
-    assert marks()["PredictionJob"] == before["PredictionJob"]
+    eventually(lambda: marks(admin)["TrainingJob"], lambda mark: mark >= version, what="the mark follows")
+    assert marks(admin)["PredictionJob"] == before["PredictionJob"]
+
+
+def test_marks_that_the_api_server_has_forgotten_hold_nothing_up(
+    namespace: Namespace, operator: Operator, admin: client.ApiClient
+) -> None:
+    operator.stop()
+    old = {"metadata": {"annotations": {"mljobs.dev/watched": json.dumps({"TrainingJob": 1})}}}
+    client.CoordinationV1Api(admin).patch_namespaced_lease("mljobs-operator", ACCOUNT[0], old)
+    operator.start()
+    job = namespace.create(training("census"))
+    version = int(job.metadata()["resourceVersion"])
+    assert job.job_id
+    eventually(lambda: marks(admin)["TrainingJob"], lambda mark: mark >= version, what="the mark follows")
+    assert "`mljobs leftovers` finds what it may have left" in operator.tail()
