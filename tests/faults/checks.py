@@ -165,7 +165,7 @@ async def end_of(world: World) -> End:
         },
         [(job.state, job.user_labels, world.truth.policy(job.job_id)) for job in jobs],
         dict(Counter(applied)),
-        Counter(reason for reason in await world.events() if reason not in ("Accepted", "Adopted")),
+        Counter(_told(reason) for reason in await world.events()),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.e2e.conftest import binaries_dir, has_controller_manager
-from tests.e2e.support_stack import HELD, LONG, Emulator
+from tests.e2e.support_stack import ACCOUNT, HELD, LONG, Emulator
 from tests.faults.backend import BACKENDS, Backend
 from tests.faults.lab import Lab, open_lab
 from tests.faults.process import Forks
@@ -24,8 +24,6 @@ from mljobs.devcluster.controlplane import ControlPlane
 __all__ = ["binaries_dir", "has_controller_manager"]
 
 ROOT = Path(__file__).parents[2]
-ACCOUNT = ("mljobs-system", "mljobs-operator")
-
 _figures: dict[str, Any] = {}
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.faults.checks import End, broken, end_of
 from tests.faults.gate import Call, Moment, Trap, answered
-from tests.faults.lab import Lab
+from tests.faults.lab import Lab, until
 from tests.faults.scenarios import Scenario
 from tests.faults.world import World
 
@@ -15,6 +15,15 @@ from mljobs.api.resources import Kind
 
 TRIES = 3
 """Runs in which a point must come up once: what is polled may be seen a round earlier or later."""
+
+
+RENEWALS = 3
+"""Writes of the Lease that a story is long enough for: the one that takes it, and two more."""
+
+
+def is_renewal(step: str) -> bool:
+    """Whether a write takes, renews or gives up the Lease."""
+    return step.endswith(" lease")
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,7 @@ class Outcome:
         reached: whether the point came up.
         problems: what was wrong, in words.
         convergence: seconds that the slowest wait took after the new process was started.
+        stopping: seconds from the SIGTERM to the end of a process that was asked to end.
         report: everything, of a run with problems.
     """
 
@@ -54,6 +64,7 @@ class Outcome:
     reached: bool = False
     problems: list[str] = field(default_factory=list)
     convergence: float = 0.0
+    stopping: float = 0.0
     report: str = ""
 
 
@@ -75,7 +86,10 @@ def points_of(calls: list[Call]) -> list[Point]:
 
 async def open_world(lab: Lab, scenario: Scenario, kind: Kind) -> World:
     namespace = await lab.namespace()
-    return World(lab, kind, namespace, lab.truth(namespace), scenario.default_project)
+    world = World(lab, kind, namespace, lab.truth(namespace), scenario.default_project)
+    if scenario.elected:
+        world.settings |= await lab.elect(namespace)
+    return world
 
 
 async def reference_run(lab: Lab, scenario: Scenario, kind: Kind) -> Reference:
@@ -83,6 +97,12 @@ async def reference_run(lab: Lab, scenario: Scenario, kind: Kind) -> Reference:
     world = await open_world(lab, scenario, kind)
     operator = await world.start()
     await scenario.tell(world)
+    if scenario.elected:
+        await until(
+            lambda: sum(is_renewal(call.step.name) for call in operator.gate.calls) >= RENEWALS,
+            what="renewals",
+            report=world.report,
+        )
     await world.settle()
     problems = broken(world)
     assert not problems, f"{problems}\n{world.report()}"
@@ -101,7 +121,9 @@ async def crash_run(
     kind: Kind,
     point: Point,
     reference: Reference,
+    *,
     again: Moment | None = None,
+    gentle: bool = False,
 ) -> Outcome:
     """Tell a story with a crash; a point that does not come up is tried again.
 
@@ -112,15 +134,20 @@ async def crash_run(
         point: where the process is killed.
         reference: the end without a crash.
         again: kill the second process too, before or after its first write.
+        gentle: ask the process to end, instead of killing it, and start the next one when it has ended.
     """
     outcome = Outcome(point)
     for _ in range(TRIES):
         world = await open_world(lab, scenario, kind)
-        trap = Trap(point.name, point.nth, point.moment)
+        trap = Trap(point.name, point.nth, point.moment, gentle)
         await world.start(trap)
         successor = asyncio.create_task(_succeed(world, trap, again))
         try:
             outcome = await _tell(world, scenario, point, trap, reference)
+            if outcome.reached and gentle:
+                outcome.stopping = await successor
+        except AssertionError as error:
+            outcome.problems.append(f"{error}".partition("\n")[0])
         finally:
             successor.cancel()
             await asyncio.gather(successor, return_exceptions=True)
@@ -130,20 +157,30 @@ async def crash_run(
     return outcome
 
 
-async def _succeed(world: World, trap: Trap, again: Moment | None) -> None:
-    """Start the next process as soon as the one before is dead."""
+async def _succeed(world: World, trap: Trap, again: Moment | None) -> float:
+    """Start the next process as soon as the one before is dead; gives the seconds that it took to end."""
     await trap.sprung.wait()
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    code = await world.operator.process.ended(30)
+    stopping = loop.time() - began
+    assert not trap.gentle or code == 0, world.operator.process.tail()
     if again:
         trap = Trap("", 1, again)
         await world.start(trap)
         await trap.sprung.wait()
     await world.start()
+    return stopping
 
 
 async def _tell(world: World, scenario: Scenario, point: Point, trap: Trap, reference: Reference) -> Outcome:
     outcome = Outcome(point)
     try:
         await scenario.tell(world)
+        if is_renewal(point.name):  # these do not end with the story
+            await until(trap.sprung.is_set, what=str(point), report=world.report)
+        if trap.gentle and trap.sprung.is_set():
+            await until(lambda: len(world.operators) > 1, what="the next process", report=world.report)
         await world.settle()
         outcome.reached = trap.sprung.is_set()
         if not outcome.reached:

@@ -84,18 +84,20 @@ class Call:
 
 @dataclass
 class Trap:
-    """The point at which the process is killed.
+    """The point at which the process is killed, or asked to end.
 
     Attributes:
         name: of the step; for a read of the service, `answered` gives it. Empty: any write.
         nth: the how manieth of that name, from 1.
         moment: before it is passed on, or after it was answered.
+        gentle: whether it gets a SIGTERM and everything goes on, as in a rolling update.
         sprung: whether it has happened.
     """
 
     name: str
     nth: int
     moment: Moment
+    gentle: bool = False
     sprung: asyncio.Event = field(default_factory=asyncio.Event)
     seen: int = 0
 
@@ -233,6 +235,7 @@ class Gate:
         calls: all requests, in the order in which they came.
         rules: the faults; the first that fits befalls a request.
         kill: ends the process.
+        stop: asks it to end.
         watched: the plurals that a watch has been opened for.
         edit: turns each line of a watch into those that the operator gets.
     """
@@ -248,6 +251,7 @@ class Gate:
         self.rules: list[Rule] = []
         self.trap = trap
         self.kill: Callable[[], Awaitable[None]] | None = None
+        self.stop: Callable[[], None] = lambda: None
         self.watched: set[str] = set()
         self.edit: Callable[[bytes], list[bytes]] = lambda line: [line]
         self._doors: dict[Side, _Door] = {}
@@ -400,9 +404,12 @@ class Gate:
         trap = self.trap
         if trap is None or not only or self.kill is None or not trap.catches(name, moment):
             return False
-        await self.kill()
+        if trap.gentle:
+            self.stop()
+        else:
+            await self.kill()
         trap.sprung.set()
-        return True
+        return not trap.gentle
 
 
 def answered(call: Call) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
-from tests.e2e.support_stack import Emulator
+from tests.e2e.support_stack import ACCOUNT, Emulator
 from tests.faults.backend import Backend, Truth, kubernetes_step
 from tests.faults.gate import Certificates, Gate, Json, Observer, Trap, Upstream
 from tests.faults.process import Forks, OperatorProcess
@@ -20,6 +20,7 @@ from mljobs.api.resources import GROUP, KINDS, VERSION
 from mljobs.devcluster.controlplane import ControlPlane
 
 MERGE = "application/merge-patch+json"
+RBAC = "rbac.authorization.k8s.io/v1"
 
 PATIENCE = 30.0
 """Seconds after which something counts as never happening."""
@@ -77,10 +78,9 @@ class Cluster:
             headers={"Content-Type": kind},
             ssl=self._trust,
         ) as answer:
-            content = await answer.json(content_type=None)
             if answer.status >= 400:
-                raise KubernetesError(answer.status, str(content.get("message")))
-            return content
+                raise KubernetesError(answer.status, await answer.text())
+            return await answer.json()
 
     async def follow(self) -> None:
         """Watch both kinds until cancelled."""
@@ -266,10 +266,34 @@ class Lab:
             **(settings or {}),
         }
         process = self.forks.start(env, self.folder / f"operator-{number}.log")
-        gate.kill = process.kill
+        gate.kill, gate.stop = process.kill, process.ask_to_end
         operator = Operator(process, gate, asyncio.get_running_loop().time(), stack)
         self.operators.append(operator)
         return operator
+
+    async def elect(self, namespace: str) -> dict[str, str]:
+        """Give a namespace a Lease of its own, so that stories do not wait for each other's.
+
+        Returns:
+            The settings with which an operator acts only while it holds that Lease.
+        """
+        rules = [
+            {
+                "apiGroups": ["coordination.k8s.io"],
+                "resources": ["leases"],
+                "verbs": ["create", "get", "update"],
+            }
+        ]
+        role = {"apiVersion": RBAC, "kind": "Role", "metadata": {"name": "lease"}, "rules": rules}
+        binding = {
+            "apiVersion": RBAC,
+            "kind": "RoleBinding",
+            "metadata": {"name": "lease"},
+            "roleRef": {"apiGroup": RBAC.partition("/")[0], "kind": "Role", "name": "lease"},
+            "subjects": [{"kind": "ServiceAccount", "namespace": ACCOUNT[0], "name": ACCOUNT[1]}],
+        }
+        await asyncio.to_thread(self.plane.client.apply, [role, binding], namespace=namespace)
+        return {"MLJOBS_LEADER_ELECTION": "true", "MLJOBS_LEASE_NAMESPACE": namespace}
 
     def truth(self, project: str) -> Truth:
         """The service's truth about a project."""

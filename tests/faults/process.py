@@ -5,8 +5,10 @@ What runs in them is the command `mljobs run`'s own composition with its own set
 
 import asyncio
 import ctypes
+import json
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import time
@@ -31,6 +33,11 @@ _PRELOADED = [
 CLOCK_FILE = "CLOCK_FILE"
 """Names the file with the seconds by which the clock of a process is wrong; it may change at any time."""
 
+LIMITS = "LIMITS"
+"""Names constants of the operator's modules (as JSON) that a process shall have another value of."""
+
+_SERVING = re.compile(r"health at (http://\S+)")
+
 
 def _operate(settings: Mapping[str, str], log: str) -> None:
     """Be the operator. Runs in a new process."""
@@ -44,10 +51,17 @@ def _operate(settings: Mapping[str, str], log: str) -> None:
     _use_kubeconfig(settings["KUBECONFIG"])
     if file := settings.get(CLOCK_FILE):
         _set_clock(Path(file))
+    for place, value in json.loads(settings.get(LIMITS, "{}")).items():
+        module, _, name = place.rpartition(".")
+        assert name in vars(sys.modules[module]), f"there is no {place}"
+        setattr(sys.modules[module], name, value)
     from mljobs.config import load
     from mljobs.main import operate
 
-    operate(load())
+    def serving(url: str) -> None:
+        os.write(output, f"health at {url}\n".encode())
+
+    operate(load(), ready=serving)
 
 
 def _set_clock(file: Path) -> None:
@@ -103,6 +117,12 @@ class OperatorProcess:
         return self._process.is_alive()
 
     @property
+    def health_url(self) -> str:
+        """Where it serves its health; empty until it does."""
+        found = _SERVING.search(self.log.read_text("utf-8", "replace")) if self.log.exists() else None
+        return found[1] if found else ""
+
+    @property
     def exit_code(self) -> int | None:
         return self._process.exitcode
 
@@ -115,10 +135,13 @@ class OperatorProcess:
         self.signal(signal.SIGKILL)
         await self.ended(10)
 
-    async def stop(self) -> int | None:
-        """End it as a rolling update does."""
-        self.signal(signal.SIGCONT)
+    def ask_to_end(self) -> None:
+        """Begin to end it as a rolling update does."""
         self.signal(signal.SIGTERM)
+
+    async def stop(self) -> int | None:
+        """End it as a rolling update does; gives the exit code."""
+        self.ask_to_end()
         return await self.ended(30)
 
     async def ended(self, within: float) -> int | None:

@@ -24,12 +24,14 @@ class Scenario:
         tell: does it.
         default_project: whether the operator has a default project.
         may_say: reasons of events that come of a crash alone: a new process knows less than the old one did.
+        elected: whether the operator acts only while it holds a Lease.
     """
 
     name: str
     tell: Story
     default_project: bool = True
     may_say: frozenset[str] = frozenset()
+    elected: bool = False
 
 
 SCENARIOS: list[Scenario] = []

@@ -1,13 +1,12 @@
 """Somebody sets the clock of the operator's machine by an hour: nothing waits, nothing is forgotten."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from tests.faults.checks import broken
+from tests.faults.clock import Clock
 from tests.faults.gate import no_answer, refusing
 from tests.faults.lab import Lab, until
-from tests.faults.process import CLOCK_FILE
 from tests.faults.scenarios import running
 from tests.faults.world import World
 
@@ -15,39 +14,40 @@ from mljobs.api.resources import TRAINING_JOB
 
 
 @pytest.fixture
-async def world(lab: Lab, tmp_path: Path) -> AsyncIterator[World]:
-    """A namespace whose operators have a clock that can be set."""
+async def world(lab: Lab) -> AsyncIterator[World]:
+    """A namespace."""
     namespace = await lab.namespace()
     opened = World(lab, TRAINING_JOB, namespace, lab.truth(namespace))
-    opened.settings[CLOCK_FILE] = str(tmp_path / "clock")
-    set_clock(opened, 0)
     yield opened
     await opened.settle()
     assert not broken(opened), opened.report()
     await opened.close()
 
 
-def set_clock(world: World, hours: float) -> None:
-    """Let the clock go wrong, at once."""
-    Path(world.settings[CLOCK_FILE]).write_text(f"{hours * 3600}", "ascii")
+@pytest.fixture
+def clock(world: World) -> Clock:
+    """The one that its operators have."""
+    return Clock(world)
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-async def test_the_clock_is_set_while_calls_are_tried_again(world: World, hours: int) -> None:
+async def test_the_clock_is_set_while_calls_are_tried_again(world: World, clock: Clock, hours: int) -> None:
     """The next try is due after what has passed, not at a time of the day."""
     await world.start()
     await world.create()
     await running(world)
     refused = world.fail("get", refusing(503))
     await until(lambda: refused.hits, what="a poll that fails", report=world.report)
-    set_clock(world, hours)
+    clock.set(hours)
     world.mend()
     world.force("SUCCEEDED")
     await world.until_state("SUCCEEDED")
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-async def test_the_clock_is_set_while_a_create_call_is_in_doubt(world: World, hours: int) -> None:
+async def test_the_clock_is_set_while_a_create_call_is_in_doubt(
+    world: World, clock: Clock, hours: int
+) -> None:
     """Deletion ends, and not before the job that was made is cancelled."""
     await world.start()
     world.fail("get", refusing(503))
@@ -55,14 +55,14 @@ async def test_the_clock_is_set_while_a_create_call_is_in_doubt(world: World, ho
     await world.create()
     await until(lambda: world.truth.jobs(), what="the job", report=world.report)
     await world.delete()
-    set_clock(world, hours)
+    clock.set(hours)
     world.mend()
     await world.until_gone()
     assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-async def test_the_next_process_has_another_clock(world: World, hours: int) -> None:
+async def test_the_next_process_has_another_clock(world: World, clock: Clock, hours: int) -> None:
     """A standby's machine need not agree with the leader's: what that one intended is in doubt."""
     world.settings["MLJOBS_UNKNOWN_OUTCOME_GRACE"] = "4"
     operator = await world.start()
@@ -70,7 +70,7 @@ async def test_the_next_process_has_another_clock(world: World, hours: int) -> N
     await world.create()
     await until(lambda: held.hits, what="a create call", report=world.report)
     await operator.process.kill()
-    set_clock(world, hours)
+    clock.set(hours)
     await world.delete()
     successor = await world.start()
     await until(

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 from tests.faults.backend import ENDED, ENDING
-from tests.faults.crash import Act, crash_and_act, gathered, reference_run
-from tests.faults.groups import ALL, grouped, together
+from tests.faults.crash import Act, Point, Reference, crash_and_act, gathered, reference_run
+from tests.faults.groups import grouped, together
 from tests.faults.lab import Lab
-from tests.faults.scenarios import SCENARIOS, Scenario, queued, reader
+from tests.faults.sample import sampled
+from tests.faults.scenarios import SCENARIOS, queued, reader
 from tests.faults.test_crash import AT_ONCE, judge
 from tests.faults.world import World
 
-from mljobs.api.resources import KINDS
+from mljobs.api.resources import KINDS, Kind
 
 STORIES = {scenario.name: scenario for scenario in SCENARIOS}
 
@@ -129,22 +130,30 @@ async def test_the_user_changes_his_mind_meanwhile(
     lab: Lab, changes: list[Change], figures: dict[str, Any]
 ) -> None:
     slots = asyncio.Semaphore(AT_ONCE)
+
+    async def refer(change: Change) -> Reference:
+        async with slots:
+            return await reference_run(lab, STORIES[change.story], kind_of(change))
+
     possible = [change for change in changes if change.story not in lab.backend.without]
-    await together(lambda change: change_everywhere(lab, change, slots, figures), possible, name_of)
+    references = await asyncio.gather(*map(refer, possible))
+    points = sampled([reference.points for reference in references], each=2)
+    chosen = list(zip(possible, points, strict=True))
+    await together(
+        lambda each: change_everywhere(lab, *each, slots, figures), chosen, lambda each: each[0].name
+    )
+
+
+def kind_of(change: Change) -> Kind:
+    """Kinds take turns."""
+    return list(KINDS.values())[CHANGES.index(change) % len(KINDS)]
 
 
 async def change_everywhere(
-    lab: Lab, change: Change, slots: asyncio.Semaphore, figures: dict[str, Any]
+    lab: Lab, change: Change, points: list[Point], slots: asyncio.Semaphore, figures: dict[str, Any]
 ) -> None:
-    number = CHANGES.index(change)
-    kind = list(KINDS.values())[number % len(KINDS)]
-    story: Scenario = STORIES[change.story]
-    async with slots:
-        reference = await reference_run(lab, story, kind)
-    points = reference.points
-    if not ALL:
-        points = [points[(number * 7 + 4) % len(points)], points[(number * 3 + 11) % len(points)]]
-    runs = [partial(crash_and_act, lab, story, kind, point, change.act, change.finish) for point in points]
+    case = (STORIES[change.story], kind_of(change))
+    runs = [partial(crash_and_act, lab, *case, point, change.act, change.finish) for point in points]
     outcomes = await gathered(list(runs), slots)
     row = figures.setdefault("changes while no operator runs", {"points": 0, "failed": 0, "slowest": 0.0})
     row["points"] += sum(outcome.reached for outcome in outcomes)

@@ -17,8 +17,8 @@ from tests.faults.world import World
 
 from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB
 
-EACH = 6 if ALL else 2
-"""Resources in each state; with all states about a hundred, or about thirty."""
+EACH = 7 if ALL else 2
+"""Resources in each state; with all states more than a hundred, or about thirty."""
 
 
 @pytest.fixture

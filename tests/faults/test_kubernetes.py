@@ -10,14 +10,16 @@ from functools import partial
 import pytest
 from aiohttp import web
 from tests.faults.checks import broken
-from tests.faults.gate import Call, Fault, Gate, answering, hang, no_answer
+from tests.faults.gate import Call, Fault, Gate, Json, answering, hang, no_answer
 from tests.faults.groups import grouped, together
-from tests.faults.lab import KubernetesError, Lab, until
+from tests.faults.lab import MERGE, KubernetesError, Lab, until
+from tests.faults.process import LIMITS
 from tests.faults.scenarios import cancelled, queued, running, running_from_queued, to_end
-from tests.faults.world import World
+from tests.faults.world import NAME, World
 
-from mljobs.api.resources import KINDS, TRAINING_JOB
+from mljobs.api.resources import GROUP, KINDS, TRAINING_JOB
 
+ADMISSION = "admissionregistration.k8s.io/v1"
 RESYNC = {"MLJOBS_RESYNC_INTERVAL": "1"}
 
 
@@ -130,6 +132,66 @@ async def test_status_writes_are_refused_for_a_while(world: World) -> None:
 
 
 @pytest.mark.faults
+async def test_an_admission_policy_refuses_the_status(world: World) -> None:
+    """The API server's own refusal, of every status write of the namespace."""
+    operator = await world.start()
+    await world.create()
+    await queued(world)
+    async with no_status(world):
+        world.force("PREPARING")
+        await until(
+            lambda: sum(is_status(call) and call.status >= 400 for call in operator.gate.calls) >= 2,
+            what="refusals",
+            report=world.report,
+        )
+        world.force("RUNNING")
+    await world.until_state("RUNNING")
+    await to_end(world)
+    assert [method for method, _ in world.truth.applied()] == ["create"]
+
+
+@asynccontextmanager
+async def no_status(world: World) -> AsyncIterator[None]:
+    """Let the API server refuse the status of every TrainingJob of a namespace."""
+    name = f"no-status-{world.namespace}"
+    rule = {"apiGroups": [GROUP], "apiVersions": ["*"], "operations": ["UPDATE"]}
+    policy: Json = {
+        "matchConstraints": {
+            "resourceRules": [{**rule, "resources": [f"{TRAINING_JOB.plural}/status"]}],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+        },
+        "validations": [{"expression": "false", "message": "no status today"}],
+    }
+    binding: Json = {"policyName": name, "validationActions": ["Deny"]}
+    objects = [("ValidatingAdmissionPolicy", "policies", policy)]
+    objects += [("ValidatingAdmissionPolicyBinding", "policybindings", binding)]
+    request, place = world.lab.cluster.request, f"/apis/{ADMISSION}/validatingadmission"
+    for kind, plural, spec in objects:
+        body = {"apiVersion": ADMISSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+        await request("POST", f"{place}{plural}", body)
+    try:
+        await _until_refused(world)
+        yield
+    finally:
+        for _, plural, _ in objects:
+            await request("DELETE", f"{place}{plural}/{name}")
+
+
+async def _until_refused(world: World) -> None:
+    path = world.lab.cluster.path(TRAINING_JOB.name, world.namespace, NAME, "status")
+    while True:
+        try:
+            await world.lab.cluster.request(
+                "PATCH", f"{path}?dryRun=All", {"status": {"etag": "x"}}, kind=MERGE
+            )
+        except KubernetesError as error:
+            if "no status today" in str(error):
+                return
+            raise
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.faults
 async def test_events_are_refused(world: World) -> None:
     operator = await world.start()
     operator.gate.fail(is_event, answering(403, "Forbidden"))
@@ -207,6 +269,22 @@ async def test_the_version_is_too_old(world: World) -> None:
     operator.gate.edit = lambda line: [line]
     operator.gate.mend()
     await world.until_gone()
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("status", [403, 503])
+async def test_watches_are_refused_for_long(world: World, status: int) -> None:
+    """However often: the process goes on, and sees what happened meanwhile."""
+    world.settings[LIMITS] = json.dumps({"mljobs.controller.handlers.BACKOFFS": [0.02, 0.05]})
+    operator = await world.start()
+    await operator.until_watching()
+    refused = operator.gate.fail(is_list, answering(status, "No"))
+    operator.gate.cut_watches()
+    await world.create()
+    await until(lambda: refused.hits > 50, what="many tries", report=world.report)
+    assert operator.process.running
+    operator.gate.mend()
+    await queued(world)
 
 
 async def test_a_watch_that_has_died_in_silence(world: World) -> None:
@@ -410,8 +488,9 @@ async def test_each_of_many_namespaces_is_watched(lab: Lab) -> None:
 
 
 @pytest.mark.faults
-async def test_the_resource_definition_goes_and_comes_back(world: World) -> None:
-    """Its resources go with it, and their jobs are cancelled; new ones are seen without a restart."""
+@pytest.mark.parametrize("meanwhile", ["nothing", "watched again", "restarted"])
+async def test_the_resource_definition_goes_and_comes_back(world: World, meanwhile: str) -> None:
+    """Its resources go with it, and their jobs are cancelled; new ones are seen when it is back."""
     operator = await world.start()
     await world.create()
     await running(world)
@@ -421,6 +500,15 @@ async def test_the_resource_definition_goes_and_comes_back(world: World) -> None
     await until(lambda: world.object() is None, what="all resources are gone", report=world.report)
     assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
     await _until_removed(world, crd)
+    if meanwhile != "nothing":
+        if meanwhile == "watched again":
+            operator.gate.cut_watches()  # ends the process, and the kubelet starts it again
+            await operator.process.ended(30)
+        else:
+            await operator.process.kill()
+        operator = await world.start()
+        missing = f"{TRAINING_JOB.plural}.{GROUP}"
+        await until(lambda: missing in operator.process.tail(), what="it says so", report=world.report)
     definition["metadata"] = {"name": definition["metadata"]["name"]}
     definition.pop("status")
     await asyncio.to_thread(world.lab.plane.apply, definition)

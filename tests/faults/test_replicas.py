@@ -7,16 +7,15 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any
 
 import pytest
 from tests.faults.checks import broken
-from tests.faults.conftest import ACCOUNT
-from tests.faults.gate import Call, Moment, Trap, hang, refusing
-from tests.faults.groups import ALL, grouped, together
+from tests.faults.clock import Clock
+from tests.faults.gate import Call, hang, refusing
+from tests.faults.groups import grouped, together
 from tests.faults.lab import Lab, Operator, until
-from tests.faults.scenarios import running, running_from_queued, to_end
+from tests.faults.scenarios import running, to_end
 from tests.faults.world import World
 
 from mljobs.api.resources import TRAINING_JOB
@@ -30,28 +29,8 @@ FAIL_OVER = 20.0
 async def a_world(lab: Lab) -> AsyncIterator[World]:
     """A namespace with a Lease of its own, so that tests do not wait for each other's."""
     namespace = await lab.namespace()
-    role = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": {"name": "lease"},
-        "rules": [
-            {
-                "apiGroups": ["coordination.k8s.io"],
-                "resources": ["leases"],
-                "verbs": ["create", "get", "update"],
-            }
-        ],
-    }
-    binding = {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": {"name": "lease"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "lease"},
-        "subjects": [{"kind": "ServiceAccount", "namespace": ACCOUNT[0], "name": ACCOUNT[1]}],
-    }
-    await asyncio.to_thread(lab.plane.client.apply, [role, binding], namespace=namespace)
     opened = World(lab, TRAINING_JOB, namespace, lab.truth(namespace))
-    opened.settings |= {"MLJOBS_LEADER_ELECTION": "true", "MLJOBS_LEASE_NAMESPACE": namespace}
+    opened.settings |= await lab.elect(namespace)
     yield opened
     assert not broken(opened), opened.report()
     await opened.close()
@@ -227,19 +206,44 @@ async def short_trouble(world: World, figures: dict[str, Any]) -> None:
     assert not lease_writes(standby)
 
 
-async def killed_at_a_renewal(
-    name: str, nth: int, moment: Moment, world: World, figures: dict[str, Any]
-) -> None:
-    trap = Trap(name, nth, moment)
-    await world.start(trap)
+async def clocks_differ(world: World, figures: dict[str, Any]) -> None:
+    """The leader's clock is set by an hour, either way: it stays the leader, and is followed as fast."""
+    clock = Clock(world, "leader")
+    leader = await world.start()
+    await leader.until_watching()
+    Clock(world, "standby").set(0.5)
+    standby = await world.start()
+    for hours in (1, -1):
+        clock.set(hours)
+        await renewed_and_looked_at(world, leader, standby)
+    assert not lease_writes(standby)
+    began = now()
+    await leader.process.kill()
+    keep(figures, "killed, with another clock", await took_over(world, standby, began))
+
+
+async def renewed_and_looked_at(world: World, leader: Operator, standby: Operator) -> None:
+    renewed, looked = len(lease_writes(leader)), len(standby.gate.calls)
+    await until(
+        lambda: len(lease_writes(leader)) > renewed + 1 and len(standby.gate.calls) > looked + 1,
+        what="renewals, and looks at them",
+        report=world.report,
+    )
+
+
+async def stopped_with_a_call_that_does_not_end(world: World, figures: dict[str, Any]) -> None:
+    """The work under way has so much time, and no more; what it was at is found out by the other process."""
+    world.settings |= {"MLJOBS_DRAIN_SECONDS": "2", "MLJOBS_REQUEST_TIMEOUT": "3"}
+    leader, standby = await pair(world)
+    stuck = leader.gate.fail(lambda call: call.step.name == "create", hang)
+    leader.gate.rules = [stuck]  # for this process alone
+    standby.gate.rules = []
     await world.create()
-    await trap.sprung.wait()
-    successor = await world.start()
-    keep(figures, f"killed {moment} {name} {nth}", await took_over(world, successor, now()))
-    await world.until_status("jobPosition")
-    await running_from_queued(world)
-    await to_end(world)
-    await world.settle()
+    await until(lambda: stuck.hits, what="a create call that hangs", report=world.report)
+    began = now()
+    assert await leader.process.stop() == 0, leader.process.tail()
+    keep(figures, "graceful, a call hangs", await took_over(world, standby, began))
+    await world.until_state("QUEUED")
     assert [method for method, _ in world.truth.applied()] == ["create"]
 
 
@@ -254,14 +258,9 @@ STORIES: dict[str, Story] = {
     "cut off, refused": cut_off_refused,
     "cut off, hanging": cut_off_hanging,
     "short trouble": short_trouble,
+    "clocks differ": clocks_differ,
+    "stopped with a call that does not end": stopped_with_a_call_that_does_not_end,
 }
-
-POINTS: list[tuple[str, int]] = [("POST lease", 1), ("PUT lease", 1), ("PUT lease", 2)]
-MOMENTS: tuple[Moment, ...] = ("before", "after")
-
-for call, number in POINTS if ALL else POINTS[1:2]:
-    for when in MOMENTS:
-        STORIES[f"killed {when} {call} {number}"] = partial(killed_at_a_renewal, call, number, when)
 
 
 @pytest.mark.parametrize("names", grouped(list(STORIES), str, size=len(STORIES)))
