@@ -253,7 +253,7 @@ def test_orphans_go_on_and_are_named(
     job.delete()
     emulator.fault("error")  # nothing has to be known for this
     done = leftovers.run("--orphan")
-    assert done.returncode == 1, done.stderr  # the jobs of the project could not be listed
+    assert done.returncode == 0, done.stderr
     assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == [
         "trainingjob/census",
         "trainingjob/ended",

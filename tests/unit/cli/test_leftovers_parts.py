@@ -86,6 +86,29 @@ def test_on_an_unknown_outcome_only_orphaning_lets_go(found: Resource, known: Ob
     assert next_step(item, Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
 
 
+def failing(method: Method, error: errors.JobServiceError) -> Observation:
+    known = seen(job()) if method is Method.CANCEL else KNOWN
+    return known.failed(method, error, generation=1, now=NOW, jitter=1)
+
+
+@pytest.mark.parametrize(
+    ("found", "known", "text"),
+    [
+        (submitted(), DOWN, "Unavailable: down Run this again when it answers."),
+        (
+            submitted(),
+            failing(Method.CANCEL, errors.Denied("no ml.jobs.cancel")),
+            "Denied: no ml.jobs.cancel Grant the permission, then run this again.",
+        ),
+        (submitted(), KNOWN.missed(NOW), "there is no such job: --cancel looks once more"),
+        (resource(intended=intent()), JUST_NOW, "a create call may still be under way"),
+    ],
+)
+def test_what_is_waited_for_is_said(found: Resource, known: Observation, text: str) -> None:
+    word, why = report.plan(Leftover(found, known, TARGET), POLICY, NOW)
+    assert (word, why[: len(text)]) == ("wait", text)
+
+
 def test_a_create_call_that_may_be_under_way_is_waited_for_as_the_operator_waits() -> None:
     item = Leftover(resource(intended=intent()), JUST_NOW, TARGET)
     assert isinstance(next_step(item, Way.CANCEL, POLICY, later(59)), Wait)

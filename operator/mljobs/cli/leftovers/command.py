@@ -102,7 +102,7 @@ def _print(wanted: "Request", result: "Result", output: Output) -> None:
     if output is Output.JSON:
         print(document(result.rows, result.notes))
     elif result.rows:
-        print_tables(result.texts, "OUTCOME" if wanted.acts else "WITH --cancel")
+        print_tables(result.texts, acted=wanted.acts)
     else:
         print("Nothing remains.")
     _print_left_behind(result.left_behind)

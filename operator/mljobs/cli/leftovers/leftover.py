@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from mljobs.domain import errors
+from mljobs.domain.conditions import Reason
 from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decisions import Decision, Look, Release
+from mljobs.domain.decisions import Decision, Look, Release, Wait
 from mljobs.domain.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL, is_owned, label_value
 from mljobs.domain.observation import Method, Observation
 from mljobs.domain.port import Job
@@ -105,6 +107,18 @@ def next_step(item: Leftover, way: Way, policy: Policy, now: datetime) -> Decisi
         return settled
     forced = {**resource.annotations, FORCE_RELEASE: "true"}
     return decide(replace(resource, annotations=forced), item.known, policy, now)
+
+
+def why(item: Leftover, step: Wait) -> str:
+    """What a step waits for, in words for one who has no operator that tries again."""
+    trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.until), None)
+    if trouble:
+        denied = isinstance(trouble.error, errors.Denied)
+        hint = "Grant the permission, then run this again." if denied else "Run this again when it answers."
+        return f"{type(trouble.error).__name__}: {trouble.error.message} {hint}"
+    if step.reason is Reason.DELETING:
+        return "there is no such job: --cancel looks once more to make sure, within --timeout."
+    return "a create call may still be under way: --cancel looks again when that is over, within --timeout."
 
 
 def _to_be_cancelled(resource: Resource) -> Resource:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mljobs import __version__
-from mljobs.cli.leftovers.leftover import Leftover, Verdict, Way, next_step
+from mljobs.cli.leftovers.leftover import Leftover, Verdict, Way, next_step, why
 from mljobs.cli.leftovers.session import Outcome
 from mljobs.domain.decide import Policy
 from mljobs.domain.decisions import Cancel, Release, Wait
@@ -25,7 +25,7 @@ def plan(item: Leftover, policy: Policy, now: datetime) -> tuple[str, str]:
     if isinstance(step, Cancel):
         return "cancel", ""
     if isinstance(step, Wait):
-        return "wait", step.message
+        return "wait", why(item, step)
     goes_on = item.may_run or (isinstance(step, Release) and step.left_behind)
     return "release", "the job goes on" if goes_on else ""
 
@@ -66,15 +66,16 @@ def done(outcome: Outcome) -> Json:
     return {"outcome": outcome.word, "done": outcome.done, "message": outcome.message}
 
 
-def print_tables(rows: Sequence[tuple[Leftover, str]], last: str) -> None:
+def print_tables(rows: Sequence[tuple[Leftover, str]], *, acted: bool) -> None:
     """Print tables for people.
 
     Args:
         rows: each with the text of the last column.
-        last: its name.
+        acted: whether that is what was done, and not what would be.
     """
     from mljobs.cli.kubectl.text import show, table
 
+    last = "OUTCOME" if acted else "WITH --cancel"
     resources = [(item, text) for item, text in rows if not item.stray]
     if resources:
         headers = ["NAMESPACE", "RESOURCE", "DELETING", "JOB", "STATE", last]
@@ -99,6 +100,7 @@ def print_tables(rows: Sequence[tuple[Leftover, str]], last: str) -> None:
             [item.job_name, item.state, f"{item.resource.namespace}/{item.resource.name}", text]
             for item, text in jobs
         ]
+        last = "OUTCOME" if acted else "WITH --cancel-stray"
         show(table(["JOB", "STATE", "MADE FOR", last], cells, wrap=last), wrapping=True)
 
 
@@ -118,5 +120,5 @@ def _state(item: Leftover) -> str:
 
 def described(word: str, *reasons: str) -> str:
     """A word and why, in one line."""
-    why = "; ".join(printable_lines(reason) for reason in dict.fromkeys(reasons) if reason)
-    return f"{word}: {why}" if why else word
+    told = "; ".join(printable_lines(reason) for reason in reasons if reason)
+    return f"{word}: {told}" if told else word

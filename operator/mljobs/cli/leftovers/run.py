@@ -173,7 +173,10 @@ def _listed(survey: Survey, policy: Policy, now: datetime) -> Result:
     plans = [(item, *report.plan(item, policy, now)) for item in survey.items]
     return Result(
         [(item, {"plan": word, "why": why}) for item, word, why in plans],
-        [(item, report.described(word, item.trouble, why)) for item, word, why in plans],
+        [
+            (item, report.described(word, why, item.trouble if word != "wait" else ""))
+            for item, word, why in plans
+        ],
         (),
         survey.notes,
         survey.complete,
@@ -191,7 +194,7 @@ async def _settled(session: Session, survey: Survey, wanted: Request) -> Result:
         [(outcome.item, report.described(outcome.word, outcome.message)) for outcome in outcomes],
         [outcome.item.job_name for outcome in outcomes if outcome.word == "left running"],
         notes,
-        survey.complete and not unknown and all(outcome.done for outcome in outcomes),
+        (survey.complete or not wanted.all_strays) and not unknown and all(one.done for one in outcomes),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from mljobs.api.resources import KINDS
-from mljobs.cli.leftovers.leftover import Leftover, Way, next_step, probe, strays
+from mljobs.cli.leftovers.leftover import Leftover, Way, next_step, probe, strays, why
 from mljobs.controller.effects import Effects
 from mljobs.controller.kube import Conflict, Gone, Kube, KubeError
 from mljobs.controller.release import let_go
@@ -118,7 +118,7 @@ class Session:
                     item = replace(item, known=known)
                 case Wait():
                     if step.reason is Reason.DENIED or step.until > until:
-                        return Outcome(item, done=False, word="kept", message=step.message)
+                        return Outcome(item, done=False, word="kept", message=why(item, step))
                     await asyncio.sleep((step.until - self.clock()).total_seconds())
                 case Release(left_behind):
                     outcome = await self._release(item, left_behind)
