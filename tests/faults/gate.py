@@ -452,5 +452,5 @@ class Certificates:
 
     def kubeconfig(self, url: str, token: str, path: Path) -> Path:
         """Write a kubeconfig whose server is a gate."""
-        content = kubeconfig(url, self.authority.certificate, "operator", {"token": token})
+        content = kubeconfig(url, self.authority.certificate_file, "operator", {"token": token})
         return write_private(path, content)
