@@ -1,20 +1,21 @@
 """The composition root of the operator: makes its parts from the settings and runs them."""
 
 import asyncio
-import logging
 import sys
 from collections.abc import Callable
 from datetime import timedelta
 
 from mljobs.clients import Limits, open_job_service
 from mljobs.config import Settings
+from mljobs.controller.health import Part
 from mljobs.controller.lease import Fence, LeaseOptions
 from mljobs.controller.logs import configure
 from mljobs.controller.metrics import Metrics
 from mljobs.controller.run import Options, run
 from mljobs.domain.decide import Policy
 
-logger = logging.getLogger(__name__)
+EXCHANGES = 4.0
+"""Time-outs after which a thread is stuck: a call with two tokens and the request sent twice has as many."""
 
 
 def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
@@ -48,7 +49,9 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
         guard=fence,
     )
     async with service:
-        await run(service, metrics, _options(settings), fence=fence, ready=ready)
+        threads = Part("a call of the job service", service.longest, EXCHANGES * settings.request_timeout)
+        options = _options(settings)
+        await run(service, metrics, options, fence=fence, service_part=threads, ready=ready)
 
 
 def _options(settings: Settings) -> Options:
@@ -64,6 +67,7 @@ def _options(settings: Settings) -> Options:
         host=settings.host,
         port=settings.port,
         drain=settings.drain_seconds,
+        slowest_call=settings.request_timeout * (1 + settings.workers / settings.threads),
         lease=LeaseOptions(settings.lease_namespace, settings.lease_name)
         if settings.leader_election
         else None,

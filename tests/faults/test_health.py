@@ -14,17 +14,22 @@ from tests.faults.scenarios import running
 from tests.faults.world import World
 
 from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB
+from mljobs.controller.run import CALLS
 
 QUICK = {
     "mljobs.controller.handlers.WATCH_SECONDS": 1,
     "mljobs.controller.run.WATCH_SILENCE": 6,
     "mljobs.controller.run.POLL_SILENCE": 3,
     "mljobs.controller.run.WORK_SILENCE": 6,
+    "mljobs.controller.run.CALLS": 0.01,
 }
 """Minutes in a cluster, seconds here."""
 
 ENDLESS = {"MLJOBS_REQUEST_TIMEOUT": "600"}
 """A thread whose call does not end by its time-out is stuck for good."""
+
+IMPATIENT = {"mljobs.main.EXCHANGES": 0.01}
+"""Seconds again, although the time-out is so long."""
 
 
 @asynccontextmanager
@@ -128,20 +133,46 @@ async def dead_watch_of_one_namespace(world: World) -> None:
 
 
 async def stuck_poll(world: World) -> None:
-    world.settings |= ENDLESS
+    world.settings |= {**ENDLESS, LIMITS: json.dumps(QUICK | IMPATIENT)}
     await world.start()
     await world.create()
     await running(world)
     world.fail("get", hang)
-    await until_probe(world, "healthz", 500, "the poller")
+    await until_probe(world, "healthz", 500, "a call of the job service")
 
 
-async def stuck_work(world: World) -> None:
-    world.settings |= ENDLESS
+async def stuck_create(world: World) -> None:
+    world.settings |= {**ENDLESS, LIMITS: json.dumps(QUICK | IMPATIENT)}
     await world.start()
     world.fail("create", hang)
     await world.create()
+    await until_probe(world, "healthz", 500, "a call of the job service")
+
+
+async def stuck_work(world: World) -> None:
+    operator = await world.start()
+    operator.gate.fail(lambda call: call.side == "kubernetes" and call.write, hang)
+    await world.create()
     await until_probe(world, "healthz", 500, "a worker")
+
+
+async def hanging_service(world: World) -> None:
+    """Calls that end by their time-outs show life, however many wait for a thread."""
+    limits = {**QUICK, "mljobs.controller.run.CALLS": CALLS}
+    world.settings |= {
+        "MLJOBS_THREADS": "1",
+        "MLJOBS_WORKERS": "16",
+        "MLJOBS_REQUEST_TIMEOUT": "1",
+        LIMITS: json.dumps(limits),
+    }
+    await world.start()
+    await world.create()
+    await running(world)
+    hung = world.fail("create", hang)
+    for number in range(8):
+        await world.create(name=f"waits-{number}")
+    await until(lambda: hung.hits >= 8, what="all wait in turn", report=world.report)
+    assert await probe(world, "healthz") == (200, "ok")
 
 
 Story = Callable[[World], Awaitable[None]]
@@ -153,7 +184,9 @@ STORIES: list[Story] = [
     dead_watch,
     dead_watch_of_one_namespace,
     stuck_poll,
+    stuck_create,
     stuck_work,
+    hanging_service,
 ]
 
 

@@ -73,6 +73,10 @@ class MlV1JobService:
         """Take no more calls, wait for those on their way at most the time-out, close the connections."""
         await self._threads.close()
 
+    def longest(self) -> float:
+        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
+        return self._threads.longest()
+
     async def create(self, project: str, job: JobDocument) -> Job:
         """Submit a job; `projects.jobs.create`.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
@@ -64,6 +65,7 @@ class RequestThreads:
         self._local = threading.local()
         self._transports: list[Transport] = []
         self._running: set[Future[Any]] = set()
+        self._begun: dict[int, float] = {}
         self._watch: asyncio.TimerHandle | None = None
         self._closing = False
 
@@ -89,6 +91,10 @@ class RequestThreads:
             self._schedule_watch()
         return await asyncio.wrap_future(future)
 
+    def longest(self) -> float:
+        """Seconds for which the oldest request has held its thread; 0 without requests."""
+        return max((time.monotonic() - begun for begun in list(self._begun.values())), default=0.0)
+
     async def close(self) -> None:
         """Take no more calls, wait for running ones for at most `timeout`, break off the rest."""
         self._closing = True
@@ -110,7 +116,12 @@ class RequestThreads:
         if transport is None:
             transport = self._local.transport = self._open_transport()
             self._transports.append(transport)
-        return call(transport)
+        me = threading.get_ident()
+        self._begun[me] = time.monotonic()
+        try:
+            return call(transport)
+        finally:
+            del self._begun[me]
 
     def _schedule_watch(self) -> None:
         loop = asyncio.get_running_loop()

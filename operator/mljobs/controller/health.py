@@ -55,6 +55,9 @@ class Part:
 class Health:
     """What the probes ask.
 
+    Args:
+        parts: that have to show life from the start.
+
     Attributes:
         standby: whether this process waits for the Lease, which is healthy.
         watching: set once the operator has logged in and begins to watch.
@@ -62,11 +65,11 @@ class Health:
         parts: that have to show life.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *parts: Part) -> None:
         self.standby = False
         self.watching = asyncio.Event()
         self.watches: list[Pulse] = []
-        self.parts: list[Part] = []
+        self.parts = list(parts)
 
     @property
     def ready(self) -> bool:

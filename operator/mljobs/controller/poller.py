@@ -53,7 +53,7 @@ class Poller:
         self._metrics = metrics
         self._watched: dict[Key, Target] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._answered: dict[str, float] = {}
+        self._heard = 0.0
         self._spent: dict[str, float] = {}
 
     def follow(self, key: Key, target: Target | None) -> None:
@@ -89,23 +89,25 @@ class Poller:
         self._spent = {project: spent for project, spent in self._spent.items() if project in projects}
         slowest = max(self._spent.values(), default=0.0)
         self._metrics.poll_lag.set(max(0.0, slowest - self._interval))
+        if not self._under_way:
+            self._heard = time.monotonic()
         begun = projects.keys() - self._under_way.keys()
         for project in begun:
             self._under_way[project] = asyncio.create_task(self._poll(project, projects[project]))
         return [self._under_way[project] for project in begun]
 
     def silence(self) -> float:
-        """Seconds for which the polls under way have got no answer, at the most; 0 without polls."""
-        return max((time.monotonic() - moment for moment in self._answered.values()), default=0.0)
+        """Seconds for which no poll has got an answer, whatever it was; 0 without polls under way."""
+        return time.monotonic() - self._heard if self._under_way else 0.0
 
     async def _poll(self, project: str, jobs: dict[str, list[Key]]) -> None:
-        started = self._answered[project] = time.monotonic()
+        started = time.monotonic()
         try:
             await self._project(project, jobs)
         except Exception:
             logger.exception("polling %s failed; tried again in %s s", project, self._interval)
         finally:
-            del self._under_way[project], self._answered[project]
+            del self._under_way[project]
             self._spent[project] = time.monotonic() - started
 
     def _due(self, key: Key, target: Target) -> bool:
@@ -132,7 +134,7 @@ class Poller:
                 )
                 return
             finally:
-                self._answered[project] = time.monotonic()
+                self._heard = time.monotonic()
             for job in page.jobs:
                 for key in left.pop(job.job_id, ()):
                     self._seen(key, before[key], project, job)
@@ -156,7 +158,7 @@ class Poller:
             for key in keys:
                 self._seen(key, before[key], project, job)
         finally:
-            self._answered[project] = time.monotonic()
+            self._heard = time.monotonic()
 
     def _seen(self, key: Key, before: Observation, project: str, job: Job) -> None:
         target = self._watched.get(key)

@@ -32,10 +32,13 @@ from mljobs.domain.port import JobService
 logger = logging.getLogger(__name__)
 
 POLL_SILENCE = 120.0
-"""Seconds for which a poll may get no answer, not even that the time-out is over."""
+"""Seconds without an answer to any poll, not even that a time-out is over; more where calls are slower."""
 
 WORK_SILENCE = 600.0
 """Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
+
+CALLS = 4
+"""Calls of the job service in one reconciliation, at the most, when none gets an answer."""
 
 WATCH_SILENCE = 2.0 * handlers.WATCH_SECONDS
 """Seconds without a new list or watch request after which a watch counts as dead."""
@@ -59,6 +62,7 @@ class Options:
         host: the address that metrics and health are served at.
         port: their port; 0 takes a free one.
         drain: seconds that the work under way has at the end.
+        slowest_call: seconds in which a call of the job service ends, its wait for a thread included.
         lease: the Lease that this process has to hold to act; None: it acts alone.
     """
 
@@ -71,6 +75,7 @@ class Options:
     host: str
     port: int
     drain: float
+    slowest_call: float
     lease: LeaseOptions | None
 
 
@@ -80,6 +85,7 @@ async def run(
     options: Options,
     *,
     fence: Fence,
+    service_part: Part,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run the operator until a signal ends it.
@@ -89,6 +95,7 @@ async def run(
         metrics: counts everything, and is served.
         options: how to run.
         fence: armed once this process holds the Lease, if it needs one.
+        service_part: what of the port has to show life.
         ready: called with the URL of metrics and health once they are served.
 
     Raises:
@@ -98,7 +105,7 @@ async def run(
     stop = Stop()
     stop.listen()
     try:
-        await _run(service, metrics, options, fence, ready, stop)
+        await _run(service, metrics, options, fence, Health(service_part), ready, stop)
     except asyncio.CancelledError:
         if not stop.signalled:
             raise
@@ -109,24 +116,26 @@ async def _run(
     metrics: Metrics,
     options: Options,
     fence: Fence,
+    health: Health,
     ready: Callable[[str], None] | None,
     stop: Stop,
 ) -> None:
-    async with connect(connections=options.connections) as kube:
-        health = Health()
-        async with serve_health(health, metrics, host=options.host, port=options.port) as url:
-            if ready:
-                ready(url)
-            if options.lease is None:
-                await _act(kube, service, metrics, options, health, stop)
-                return
-            lease = Lease(kube, options.lease, me=identity())
-            metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
-            if await _elected(lease, health, stop):
-                fence.arm(lease.check)
-                kube.fence = fence
-                await _act(kube, service, metrics, options, health, stop, lease)
-                await lease.release()
+    async with (
+        connect(connections=options.connections) as kube,
+        serve_health(health, metrics, host=options.host, port=options.port) as url,
+    ):
+        if ready:
+            ready(url)
+        if options.lease is None:
+            await _act(kube, service, metrics, options, health, stop)
+            return
+        lease = Lease(kube, options.lease, me=identity())
+        metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
+        if await _elected(lease, health, stop):
+            fence.arm(lease.check)
+            kube.fence = fence
+            await _act(kube, service, metrics, options, health, stop, lease)
+            await lease.release()
 
 
 async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
@@ -199,9 +208,9 @@ async def _act(
     watched = handlers.watched(options.namespaces)
     watches = {path: Pulse() for path in watched}
     health.watches = list(watches.values())
-    health.parts = [
-        Part("the poller", poller.silence, POLL_SILENCE),
-        Part("a worker", reconciler.longest, WORK_SILENCE),
+    health.parts += [
+        Part("the poller", poller.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
+        Part("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
         *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
     ]
     connections = options.connections + len(watches)  # a watch keeps its connection

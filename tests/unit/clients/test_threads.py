@@ -55,6 +55,20 @@ async def test_patient_calls_leave_half_of_the_threads_to_others() -> None:
         assert len(server.received) == 22
 
 
+async def test_the_oldest_request_tells_how_long_its_thread_is_held() -> None:
+    opened = threading.Event()
+    with RawServer(rest=gate(opened, answer(200, JOB))) as server:
+        async with service(server, threads=1) as client:
+            assert client.longest() == 0
+            calls = [asyncio.create_task(client.get("p", f"j{n}")) for n in range(2)]
+            await until(lambda: len(server.received) == 1)
+            before = client.longest()
+            await until(lambda: client.longest() > before > 0)
+            opened.set()
+            await asyncio.gather(*calls)
+            assert client.longest() == 0
+
+
 async def test_the_loop_runs_on_while_a_request_waits() -> None:
     opened = threading.Event()
     with RawServer(rest=gate(opened, answer(200, JOB))) as server:
