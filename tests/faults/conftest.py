@@ -1,6 +1,6 @@
 """A control plane, an emulator and a source of operators for the fault tests alone: they break the servers.
 
-Usually a sample of every kind of fault runs, which takes a minute or two, and no test marked `faults`.
+Usually a sample of every kind of fault runs, which takes three or four minutes, and no test marked `faults`.
 MLJOBS_FAULTS=all tries every point; `make test-faults` runs both.
 """
 
