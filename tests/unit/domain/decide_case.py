@@ -1,0 +1,22 @@
+"""How a case of the next step is written."""
+
+from typing import Any
+
+from tests.unit.domain.world import JOB_ID, condition, intent, later
+
+from mljobs.domain import errors
+from mljobs.domain.decisions import Decision
+from mljobs.domain.observation import Method, Observation, Trouble
+from mljobs.domain.resource import Resource, Target
+
+SECOND = Target("proj", JOB_ID[:-1] + "2", 2)
+STRANGER = "99999999-2222-3333-4444-555555555555"
+ADOPTION = intent(adopting=True)
+SUSPENDED = condition("Suspended", "True", "Suspending")
+
+Cases = dict[str, tuple[Resource, Observation | None, Decision | type]]
+"""By name: the resource, what is known of its job, and the next step, or only its type."""
+
+
+def trouble(method: Method, error: errors.JobServiceError, *, fresh: bool = True, generation: int = 1) -> Any:
+    return {method: Trouble(method, error, generation, later(5 if fresh else -5))}

@@ -1,0 +1,129 @@
+"""What to do next when the resource is deleted."""
+
+from tests.unit.domain.decide_case import STRANGER, Cases, trouble
+from tests.unit.domain.world import (
+    NOW,
+    START,
+    TARGET,
+    intent,
+    job,
+    later,
+    observed,
+    resource,
+    stalled,
+    status,
+)
+
+from mljobs.domain import errors
+from mljobs.domain.decisions import Cancel, Keep, Look, Release, Wait
+from mljobs.domain.observation import Method
+
+DELETION_CASES: Cases = {
+    "delete: nothing of ours": (resource(deleting=True), None, Keep()),
+    "delete: ended": (resource(intended=intent(), status=status("FAILED"), deleting=True), None, Release()),
+    "delete: orphan": (
+        resource(intended=intent(), status=status(), deleting=True, spec={"deletionPolicy": "Orphan"}),
+        observed(job=job()),
+        Release(),
+    ),
+    "delete: rejected, no call": (
+        resource(intended=intent(), status=stalled("Rejected"), deleting=True),
+        None,
+        Release(),
+    ),
+    "delete: whose is it?": (
+        resource(intended=intent(), status=status(), deleting=True),
+        None,
+        Look(TARGET),
+    ),
+    "delete: running": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job()),
+        Cancel(TARGET),
+    ),
+    "delete: running, and the last poll was denied": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(), troubles=trouble(Method.GET, errors.Denied("no"))),
+        Cancel(TARGET),
+    ),
+    "delete: running, with a spec that breaks every rule": (
+        resource(intended=intent(), status=status(), deleting=True, spec={"trainingInput": {"a": 1}}),
+        observed(job=job()),
+        Cancel(TARGET),
+    ),
+    "delete: cancel accepted": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(), cancelled=True),
+        Release(),
+    ),
+    "delete: ends by itself": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job("CANCELLING")),
+        Release(),
+    ),
+    "delete: a stranger's job is left alone": (
+        resource(intended=intent(), deleting=True),
+        observed(job=job(uid=STRANGER)),
+        Release(),
+    ),
+    "delete: ours by the record, but it lost our uid": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(uid=STRANGER)),
+        Release(left_behind=TARGET.job_name),
+    ),
+    "delete: the cancel was denied": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(), troubles=trouble(Method.CANCEL, errors.Denied("no"))),
+        Wait,
+    ),
+    "delete: recorded, absent once": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(absences=1, absent_at=NOW),
+        Wait,
+    ),
+    "delete: recorded, absent twice": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(absences=2, absent_at=NOW),
+        Release(),
+    ),
+    "delete: a create without an answer may still take effect": (
+        resource(intended=intent(), deleting=True),
+        observed(doubtful_at=later(-10), absences=1, absent_at=later(-5)),
+        Wait,
+    ),
+    "delete: another process may have sent the create": (
+        resource(intended=intent(time=START), deleting=True),
+        observed(since=NOW, absences=1, absent_at=NOW),
+        Wait,
+    ),
+    "delete: the record of the intent was taken off": (
+        resource(held=True, deleting=True),
+        observed(since=NOW, absences=1, absent_at=NOW),
+        Wait,
+    ),
+    "delete: no other process can have sent the create": (
+        resource(intended=intent(), deleting=True),
+        observed(since=NOW, alone=True, absences=1, absent_at=NOW),
+        Release(),
+    ),
+    "delete: look once more when it can no longer take effect": (
+        resource(intended=intent(), deleting=True),
+        observed(doubtful_at=later(-61), absences=1, absent_at=later(-5)),
+        Look(TARGET),
+    ),
+    "delete: it never took effect": (
+        resource(intended=intent(), deleting=True),
+        observed(doubtful_at=later(-61), absences=2, absent_at=NOW),
+        Release(),
+    ),
+    "delete: force": (
+        resource(intended=intent(), status=status(), deleting=True, force=True),
+        None,
+        Release(left_behind=TARGET.job_name),
+    ),
+    "delete: force, but it had ended": (
+        resource(intended=intent(), status=status("FAILED"), deleting=True, force=True),
+        None,
+        Release(),
+    ),
+}
