@@ -1,0 +1,25 @@
+"""A namespace of the common control plane, for resources that no operator looks after."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.crds.support_crds import NAMESPACE, Kubectl, wait_until_published
+
+from mljobs.api.resources import KINDS
+from mljobs.cli import crds
+from mljobs.devcluster.controlplane import ControlPlane
+
+
+@pytest.fixture(scope="module")
+def kubectl(
+    control_plane: ControlPlane, binaries_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Kubectl]:
+    """kubectl in a namespace of its own, on a control plane that serves the CRDs with all rules."""
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    control_plane.apply([*crds.definitions(), namespace])
+    wait_until_published(control_plane)
+    program = Kubectl(binaries_dir / "kubectl", control_plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
+    yield program
+    for kind in KINDS.values():
+        program.out("delete", kind.plural, "--all", "--wait=false")
