@@ -5,7 +5,9 @@ import itertools
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.clients.raw_server import RawServer, hang
 
 from mljobs import __version__
 from mljobs.api.resources import KINDS, Kind
@@ -25,7 +28,7 @@ from mljobs.cli.checks.load import Load, check_quotas
 from mljobs.cli.checks.network import trouble
 from mljobs.cli.checks.server import FULL, check_clock, check_version
 from mljobs.cli.packaging.chart import KUBE_VERSION
-from mljobs.clients.transport import NotConnected
+from mljobs.clients.transport import NotConnected, OnceHttp
 from mljobs.config import Settings
 from mljobs.controller.poller import LIST_FROM, PAGE_SIZE
 from mljobs.domain.errors import Unavailable
@@ -110,6 +113,23 @@ def test_the_innermost_cause_is_explained(cause: BaseException, what: str, remed
 
 def test_the_network_is_not_blamed_for_other_errors() -> None:
     assert trouble(behind(Unavailable("no answer"), ValueError("no JSON"))) is None
+
+
+def test_an_exchange_that_was_broken_off_at_its_end_counts_as_silence() -> None:
+    """The connection that was shut then is no cause of it."""
+    with RawServer([hang]) as server, ThreadPoolExecutor(1) as pool:
+        http = OnceHttp(timeout=20, user_agent="test", proxied=False)
+        asked = pool.submit(http.request, server.url)
+        deadline = time.monotonic() + 20
+        while not server.received:
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        http.abort()
+        error = asked.exception(20)
+    assert isinstance(error, TimeoutError)
+    found = trouble(behind(Unavailable("no answer"), error))
+    assert found is not None
+    assert "did not answer in time" in found.what
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

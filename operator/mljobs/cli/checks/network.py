@@ -48,7 +48,8 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     following: BaseException | None = error
     while following is not None and following not in chain:
         chain.append(following)
-        following = following.__cause__ or following.__context__
+        hidden = following.__suppress_context__
+        following = following.__cause__ or (None if hidden else following.__context__)
     yield from reversed(chain)
 
 

@@ -1,16 +1,15 @@
-"""`mljobs check` on a control plane of its own, whose CRDs and roles are broken one after another."""
+"""The rows of the cluster, on a control plane of its own: CRDs and roles are broken one after another."""
 
 import copy
 import json
-import os
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.support import Json, connect, eventually, training
-from tests.e2e.support_stack import ACCOUNT, MLJOBS, OPERATOR_USER, PROJECT, Emulator
+from tests.e2e.check.support_check import rows, run
+from tests.e2e.support import Json, eventually, training
+from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, PROJECT, Emulator
 
 from mljobs.api.resources import KINDS, Kind
 from mljobs.cli import crds as crds_command
@@ -23,8 +22,7 @@ from mljobs.cli.checks.permissions import check_permissions
 from mljobs.config import Settings
 from mljobs.devcluster.controlplane import ControlPlane
 
-ROOT = Path(__file__).parents[2]
-CHECK = [*MLJOBS, "check"]
+ROOT = Path(__file__).parents[3]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 ROLES = "/apis/rbac.authorization.k8s.io/v1"
 
@@ -44,57 +42,10 @@ def account(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return plane.service_account_kubeconfig(*ACCOUNT, tmp_path_factory.mktemp("account") / "kubeconfig")
 
 
-@pytest.fixture(scope="module")
-def cluster(account: Path) -> Iterator[Cluster]:
-    """The API server as the operator's ServiceAccount sees it."""
-    with connect(account) as api:
-        cluster = Cluster(api)
-        eventually(
-            lambda: [finding.status for finding in check_definitions(cluster)],
-            lambda statuses: Status.SKIPPED not in statuses,
-            what="the schemas are published",
-        )
-        yield cluster
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    server = Emulator(tmp_path_factory.mktemp("emulator") / "log")
-    server.start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture
-def job(service: Emulator) -> str:
-    """The id of a job of the default project."""
-    spec = training("x")["spec"]["trainingInput"]
-    job_id = f"check_{service.last}"
-    service.create({"jobId": job_id, "trainingInput": spec})
-    return job_id
-
-
-def run(kubeconfig: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("MLJOBS_", "GOOGLE_"))}
-    env |= {"KUBECONFIG": str(kubeconfig), "MLJOBS_PROJECT_ID": PROJECT, **variables}
-    return subprocess.run(
-        [*CHECK, *arguments], env=env, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def rows(done: subprocess.CompletedProcess[str], *, passed: bool) -> dict[str, Json]:
-    """The rows of `-o json` by what was checked; the exit code has to agree."""
-    assert done.returncode == (0 if passed else 1), done.stderr
-    document = json.loads(done.stdout)
-    assert document["passed"] is passed
-    assert all(row["remedy"] for row in document["checks"] if row["status"] in ("failed", "warning"))
-    return {row["check"]: row for row in document["checks"]}
-
-
 def test_all_is_well_with_the_role_of_deploy(
-    plane: ControlPlane, cluster: Cluster, account: Path, service: Emulator, job: str
+    plane: ControlPlane, cluster: Cluster, account: Path, emulator: Emulator, job: str
 ) -> None:
-    done = run(account, "--anonymous", f"--endpoint={service.url}", "--leader-election", "-o", "json")
+    done = run(account, "--anonymous", f"--endpoint={emulator.url}", "--leader-election", "-o", "json")
     found = rows(done, passed=True)
     assert {check: row["status"] for check, row in found.items()} == {
         "Kubernetes version": "ok",
@@ -111,10 +62,10 @@ def test_all_is_well_with_the_role_of_deploy(
     # read-only: nothing was asked for but access reviews, and nothing of the service changed
     written = {(row["verb"], row["objectRef"]["resource"]) for row in plane.writes(user=OPERATOR_USER)}
     assert written == {("create", "selfsubjectaccessreviews")}
-    assert service.applied("create") == [row["jobId"] for row in service.effects() if row["applied"]]
+    assert emulator.applied("create") == [row["jobId"] for row in emulator.effects() if row["applied"]]
 
 
-def test_the_table_says_the_same(account: Path, cluster: Cluster, service: Emulator) -> None:
+def test_the_table_says_the_same(account: Path, cluster: Cluster, emulator: Emulator) -> None:
     done = run(account, "--anonymous", "--endpoint=http://127.0.0.1:1")
     assert done.returncode == 1
     for text in ("CRD trainingjobs.mljobs.dev", "ok", "failed", "→ check host and port", "127.0.0.1:1"):
@@ -122,9 +73,9 @@ def test_the_table_says_the_same(account: Path, cluster: Cluster, service: Emula
 
 
 def test_the_administrator_can_ask_for_the_account(
-    plane: ControlPlane, account: Path, cluster: Cluster, service: Emulator
+    plane: ControlPlane, account: Path, cluster: Cluster, emulator: Emulator
 ) -> None:
-    arguments = ["--anonymous", f"--endpoint={service.url}", "-o", "json", "--namespace=elsewhere"]
+    arguments = ["--anonymous", f"--endpoint={emulator.url}", "-o", "json", "--namespace=elsewhere"]
     assert rows(run(plane.kubeconfig, *arguments), passed=True)["Permissions in elsewhere"]["status"] == "ok"
     stranger = rows(
         run(plane.kubeconfig, *arguments, "--as=system:serviceaccount:default:nobody"), passed=False
@@ -350,7 +301,7 @@ def test_a_missing_definition_is_named(plane: ControlPlane, cluster: Cluster, ki
 
 
 def test_no_definition_at_all(
-    plane: ControlPlane, cluster: Cluster, account: Path, service: Emulator
+    plane: ControlPlane, cluster: Cluster, account: Path, emulator: Emulator
 ) -> None:
     for kind in KINDS.values():
         plane.client.request("DELETE", f"{CRDS}/{kind.crd_name}")
@@ -360,145 +311,12 @@ def test_no_definition_at_all(
             lambda seen: seen == [Status.FAILED, Status.FAILED],
             what="both are missed",
         )
-        found = rows(run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json"), passed=False)
+        found = rows(run(account, "--anonymous", f"--endpoint={emulator.url}", "-o", "json"), passed=False)
         assert {check for check, row in found.items() if row["status"] == "failed"} == {
             f"CRD {kind.crd_name}" for kind in KINDS.values()
         }
     finally:
         plane.apply(crds_command.definitions())
-
-
-SERVICE_ROW = f"Job service, project {PROJECT}"
-RIGHTS_ROW = f"Permissions in project {PROJECT}"
-
-
-@pytest.mark.parametrize("permission", ["ml.jobs.get", "ml.jobs.update", "ml.jobs.cancel"])
-def test_a_permission_that_the_service_denies_is_named(
-    account: Path, cluster: Cluster, service: Emulator, job: str, permission: str
-) -> None:
-    service._json("POST", "/_emulator/permissions", {"jobId": f"^{job}$", "denied": [permission]})
-    try:
-        done = run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json")
-        found = rows(done, passed=False)[RIGHTS_ROW]
-    finally:
-        service._json("DELETE", "/_emulator/permissions")
-    assert f"lacks {permission} on {job}" in found["found"]
-    assert "roles/ml.developer lacks cancel" in found["remedy"]
-
-
-@pytest.mark.parametrize("permission", ["ml.jobs.getIamPolicy", "ml.jobs.setIamPolicy"])
-def test_a_permission_that_only_bindings_need_is_a_warning(
-    account: Path, cluster: Cluster, service: Emulator, job: str, permission: str
-) -> None:
-    service._json("POST", "/_emulator/permissions", {"jobId": f"^{job}$", "denied": [permission]})
-    try:
-        done = run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json")
-        found = rows(done, passed=True)[RIGHTS_ROW]
-    finally:
-        service._json("DELETE", "/_emulator/permissions")
-    assert found["status"] == "warning"
-    assert f"lacks {permission} on {job}, which only spec.iamBindings needs" in found["found"]
-
-
-def test_without_a_job_permissions_cannot_be_tried(
-    account: Path, cluster: Cluster, service: Emulator
-) -> None:
-    done = run(account, "--anonymous", f"--endpoint={service.url}", "--project=without-jobs", "-o", "json")
-    found = rows(done, passed=True)["Permissions in project without-jobs"]
-    assert (found["status"], found["found"]) == ("skipped", "there is no job to try them on")
-
-
-TROUBLES: list[tuple[Json, str, str, str]] = [
-    (
-        {"action": "error", "status": 403},
-        "failed",
-        "denies ml.jobs.list on projects/",
-        "grant the account a role",
-    ),
-    ({"action": "error", "status": 401}, "failed", "does not accept the credentials", "Workload Identity"),
-    ({"action": "error", "status": 429}, "warning", "a quota of the project is used up", "othersPerMinute"),
-    ({"action": "error", "status": 404}, "failed", f"refuses projects/{PROJECT}", "check the project's id"),
-    ({"action": "error", "status": 503}, "failed", "503", "try again if the service is down"),
-    ({"action": "error", "status": 404, "html": True}, "failed", "404", "see the message"),
-    ({"action": "dropBefore"}, "failed", "the connection broke", "check host and port"),
-    ({"action": "delay", "seconds": 3}, "failed", "it did not answer in time", "egress to 127.0.0.1"),
-]
-
-
-@pytest.mark.parametrize(("fault", "status", "found", "remedy"), TROUBLES, ids=lambda part: str(part)[:40])
-def test_what_the_service_answers_is_explained(
-    account: Path, cluster: Cluster, service: Emulator, fault: Json, status: str, found: str, remedy: str
-) -> None:
-    service._json("POST", "/_emulator/faults", [{"method": "ml.projects.jobs.list", **fault}])
-    try:
-        done = run(account, "--anonymous", f"--endpoint={service.url}", "--request-timeout=1", "-o", "json")
-    finally:
-        service.mend()
-    row = rows(done, passed=status != "failed")[SERVICE_ROW]
-    assert row["status"] == status
-    assert found in row["found"]
-    assert remedy in row["remedy"]
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "found", "remedy"),
-    [
-        ("http://127.0.0.1:1", "the connection was refused", "check host and port"),
-        ("https://127.0.0.1:{port}", "TLS failed", "speaks https on this port"),
-        ("{plane}", "its certificate is not trusted", "HTTPLIB2_CA_CERTS"),
-    ],
-)
-def test_a_service_that_is_not_reached_is_explained(
-    plane: ControlPlane,
-    account: Path,
-    cluster: Cluster,
-    service: Emulator,
-    endpoint: str,
-    found: str,
-    remedy: str,
-) -> None:
-    url = endpoint.format(port=service.url.rpartition(":")[2], plane=plane.url)
-    row = rows(run(account, "--anonymous", f"--endpoint={url}", "-o", "json"), passed=False)[SERVICE_ROW]
-    assert found in row["found"]
-    assert remedy in row["remedy"]
-
-
-def test_without_credentials_the_service_is_not_asked(
-    account: Path, cluster: Cluster, service: Emulator, tmp_path: Path
-) -> None:
-    before = service.last
-    missing = str(tmp_path / "key.json")
-    done = run(account, f"--endpoint={service.url}", "-o", "json", GOOGLE_APPLICATION_CREDENTIALS=missing)
-    found = rows(done, passed=False)
-    assert found["Google credentials"]["status"] == "failed"
-    assert missing in found["Google credentials"]["found"]
-    assert "Workload Identity" in found["Google credentials"]["remedy"]
-    assert found["Job service"]["status"] == "skipped"
-    assert service.last == before
-
-
-def test_the_public_service_wants_credentials(account: Path, cluster: Cluster) -> None:
-    found = rows(run(account, "--anonymous", "-o", "json"), passed=False)
-    assert found["Google credentials"]["status"] == "failed"
-    assert "anonymous to false" in found["Google credentials"]["remedy"]
-    assert found["Job service"]["status"] == "skipped"
-
-
-def test_without_a_project_there_is_nothing_to_list(
-    account: Path, cluster: Cluster, service: Emulator
-) -> None:
-    done = run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json", MLJOBS_PROJECT_ID="")
-    found = rows(done, passed=True)
-    assert found["Job service"]["status"] == "skipped"
-    assert "--project" in found["Job service"]["remedy"]
-
-
-def test_the_service_is_checked_without_a_cluster(service: Emulator, tmp_path: Path) -> None:
-    arguments = ["--anonymous", f"--endpoint={service.url}", "-o", "json"]
-    found = rows(run(tmp_path / "nowhere", *arguments), passed=False)
-    assert found["Kubernetes API"]["status"] == "failed"
-    assert "KUBECONFIG" in found["Kubernetes API"]["remedy"]
-    assert found[SERVICE_ROW]["status"] == "ok"
 
 
 @pytest.mark.parametrize(
@@ -512,7 +330,7 @@ def test_the_service_is_checked_without_a_cluster(service: Emulator, tmp_path: P
 )
 def test_an_api_server_that_cannot_be_used(
     account: Path,
-    service: Emulator,
+    emulator: Emulator,
     tmp_path: Path,
     cluster_change: Json,
     user_change: Json,
@@ -522,11 +340,11 @@ def test_an_api_server_that_cannot_be_used(
     for name, value in cluster_change.items():
         document["clusters"][0]["cluster"].pop(name)
         if value:
-            document["clusters"][0]["cluster"][name] = value.format(emulator=service.url)
+            document["clusters"][0]["cluster"][name] = value.format(emulator=emulator.url)
     document["users"][0]["user"].update(user_change)
     broken = tmp_path / "kubeconfig"
     broken.write_text(json.dumps(document))
-    done = run(broken, "--anonymous", f"--endpoint={service.url}", "-o", "json")
+    done = run(broken, "--anonymous", f"--endpoint={emulator.url}", "-o", "json")
     assert found in rows(done, passed=False)["Kubernetes API"]["found"]
 
 
@@ -540,7 +358,7 @@ def test_wrong_settings_end_it_at_once(account: Path) -> None:
 
 
 def test_the_reads_of_active_jobs_are_compared_with_the_quota(
-    plane: ControlPlane, cluster: Cluster, account: Path, service: Emulator
+    plane: ControlPlane, cluster: Cluster, account: Path, emulator: Emulator
 ) -> None:
     def resource(name: str, project: str | None, status: Json) -> None:
         spec = {"projectId": project} if project else {}
@@ -575,7 +393,7 @@ def test_the_reads_of_active_jobs_are_compared_with_the_quota(
     assert found.found == "3 active jobs take 180 reads a minute, and 60 are allowed: a status may be 3 s old"
     assert "pollInterval to 3" in found.remedy
 
-    shown = rows(run(account, "--anonymous", f"--endpoint={service.url}", "-o", "json"), passed=True)
+    shown = rows(run(account, "--anonymous", f"--endpoint={emulator.url}", "-o", "json"), passed=True)
     assert shown[f"Quota of project {PROJECT}"]["status"] == "ok"
     assert {check for check in shown if check.startswith("Job service")} == {
         f"Job service, project {project}" for project in (PROJECT, "other", "third")

@@ -1,0 +1,34 @@
+"""What `mljobs check` looks at; a module says which `account` of which cluster it is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.e2e.support import connect, eventually, training
+from tests.e2e.support_stack import Emulator
+
+from mljobs.cli.checks.cluster import Cluster
+from mljobs.cli.checks.definitions import check_definitions
+from mljobs.cli.checks.finding import Status
+
+
+@pytest.fixture(scope="module")
+def cluster(account: Path) -> Iterator[Cluster]:
+    """The API server as the operator's ServiceAccount sees it."""
+    with connect(account) as api:
+        cluster = Cluster(api)
+        eventually(
+            lambda: [finding.status for finding in check_definitions(cluster)],
+            lambda statuses: set(statuses) == {Status.OK},
+            what="the schemas are published",
+        )
+        yield cluster
+
+
+@pytest.fixture
+def job(emulator: Emulator) -> str:
+    """The id of a job of the default project."""
+    spec = training("x")["spec"]["trainingInput"]
+    job_id = f"check_{emulator.last}"
+    emulator.create({"jobId": job_id, "trainingInput": spec})
+    return job_id
