@@ -107,8 +107,13 @@ def _touched(calls: list[Any], project: str) -> list[tuple[str, str]]:
 
 def _releases(world: World) -> list[str]:
     found = []
+    latest = _resources(world)
+    seen = {
+        (body["metadata"]["uid"], body["metadata"]["resourceVersion"]): Resource.parse(body)
+        for _, body in world.lab.cluster.history.get(world.namespace, ())
+    }
     for freed in world.freed:
-        resource = Resource.parse(freed.body)
+        resource = seen.get((freed.uid, freed.version)) or latest[freed.uid]
         if resource.orphan or resource.annotations.get(FORCE_RELEASE) == "true":
             continue
         running = [job for job in freed.jobs if job.owned(resource.uid) and job.state not in ENDING]

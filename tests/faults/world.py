@@ -24,11 +24,13 @@ class Freed:
     """The moment at which a finalizer was about to go.
 
     Attributes:
-        body: the resource.
+        uid: of the resource.
+        version: of the resource that the operator has decided on; the API server takes no other.
         jobs: the project's jobs.
     """
 
-    body: Json
+    uid: str
+    version: str
     jobs: list[CloudJob]
 
 
@@ -91,9 +93,7 @@ class World:
         if call.side != "kubernetes" or not metadata or "finalizers" not in metadata:
             return
         if FINALIZER not in (metadata["finalizers"] or ()):
-            body = self.object(call.path.partition("?")[0].rsplit("/", 1)[-1])
-            if body and body["metadata"]["uid"] == metadata.get("uid"):
-                self.freed.append(Freed(body, self.truth.jobs()))
+            self.freed.append(Freed(metadata["uid"], metadata["resourceVersion"], self.truth.jobs()))
 
     # --- the user -----------------------------------------------------------------------------------------
 
