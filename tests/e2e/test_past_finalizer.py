@@ -212,6 +212,7 @@ def test_marks_that_the_api_server_has_forgotten_hold_nothing_up(
     old = {"metadata": {"annotations": {"mljobs.dev/watched": json.dumps({"TrainingJob": 1})}}}
     client.CoordinationV1Api(admin).patch_namespaced_lease("mljobs-operator", ACCOUNT[0], old)
     operator.start()
+    eventually(lambda: marks(admin)["TrainingJob"], lambda mark: mark > 1, what="the mark begins anew")
     job = namespace.create(training("census"))
     version = int(job.metadata()["resourceVersion"])
     assert job.job_id

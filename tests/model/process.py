@@ -74,7 +74,7 @@ class Process:
             clock=clock,
             metrics=_METRICS,
         )
-        resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock)
+        resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)
         runs = [poller.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]
 

@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from mljobs.api.base import JsonObject
@@ -67,8 +67,11 @@ class Recall:
         """The watch has brought this object, and it has been taken in."""
         key = Key.of(body)
         place = key.kind, None if self._clusterwide else key.namespace
-        version = number(body["metadata"].get("resourceVersion"))
-        self._newest[place] = max(version, self._newest.get(place, 0))
+        self._came_to(place, number(body["metadata"].get("resourceVersion")))
+
+    def listed(self, kind: str, namespace: str | None, version: str) -> None:
+        """A complete list has been compared with the store: a mark that only events move grows too old."""
+        self._came_to((kind, namespace), number(version))
 
     def marks(self) -> str:
         """What belongs into the Lease now."""
@@ -76,7 +79,9 @@ class Recall:
             at = self._passed()
             self._past.append((at, {**self._newest}))
             while self._past and self._past[0][0] <= at - LAG:
-                self._written |= self._past.popleft()[1]
+                for place, version in self._past.popleft()[1].items():
+                    # a watch begins with objects that have not changed for long
+                    self._written[place] = max(version, self._written.get(place, 0))
         return json.dumps({_name(place): version for place, version in self._written.items()})
 
     async def begin(self, found: str) -> None:
@@ -86,26 +91,42 @@ class Recall:
             found: in the Lease.
         """
         self._written = dict(_parsed(found, self._places))
-        for kind, namespace in self._places:
-            if (kind, namespace) not in self._written:
-                try:
-                    version = await self._kube.version(kind, namespace)
-                except KubeError as error:
-                    logger.warning("how far the watch of %s has come cannot be noted yet: %s", kind, error)
-                else:
-                    self._written[kind, namespace] = number(version)
+        for place in self._places:
+            if place not in self._written:
+                await self._begin_now(place)
 
-    async def look_back(self) -> None:
-        """Ask for the events since the marks, and find what went past our finalizer."""
+    async def look_back(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Ask for the events since the marks, and find what went past our finalizer.
+
+        Args:
+            write: has the marks in the Lease at once, since one that began anew replaces one of no use.
+        """
         for (kind, namespace), version in tuple(self._written.items()):
-            for body in await self._deletions(kind, namespace, version):
+            deleted = await self._deletions(kind, namespace, version)
+            if deleted is None:
+                await self._begin_now((kind, namespace))
+                await write()
+            for body in deleted or ():
                 left = self._store.recall(body, self._now())
                 if left:
                     logger.warning("%s %s/%s went past the finalizer: its job is ended", *Key.of(body))
                     self._changed(left)
         self._recalled = True
 
-    async def _deletions(self, kind: str, namespace: str | None, version: int) -> Sequence[JsonObject]:
+    def _came_to(self, place: Place, version: int) -> None:
+        self._newest[place] = max(version, self._newest.get(place, 0))
+
+    async def _begin_now(self, place: Place) -> None:
+        kind, namespace = place
+        try:
+            version = await self._kube.version(kind, namespace)
+        except KubeError as error:
+            logger.warning("how far the watch of %s has come cannot be noted yet: %s", kind, error)
+        else:
+            self._written[place] = number(version)
+
+    async def _deletions(self, kind: str, namespace: str | None, version: int) -> Sequence[JsonObject] | None:
+        """What was deleted since a mark; None where the API server does not tell."""
         while True:
             try:
                 return await self._kube.deletions(kind, namespace, str(version))
@@ -118,7 +139,7 @@ class Recall:
                     "meanwhile, `mljobs leftovers` finds what it may have left: %s",
                     error,
                 )
-                return ()
+                return None
 
 
 def _name(place: Place) -> str:

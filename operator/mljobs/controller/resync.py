@@ -21,6 +21,7 @@ class Resync:
         changed: called with each key whose object is new, newer or gone.
         interval: seconds between lists.
         clock: the time, with a zone.
+        listed: called with kind, namespace and resourceVersion of each list, once it has been compared.
         namespaces: those that are watched; none: all.
     """
 
@@ -32,6 +33,7 @@ class Resync:
         *,
         interval: float,
         clock: Callable[[], datetime],
+        listed: Callable[[str, str | None, str], None],
         namespaces: Sequence[str] = (),
     ) -> None:
         self._kube = kube
@@ -39,6 +41,7 @@ class Resync:
         self._changed = changed
         self._interval = interval
         self._clock = clock
+        self._listed = listed
         self._namespaces = namespaces
 
     async def run(self) -> None:
@@ -78,3 +81,4 @@ class Resync:
             left = self._store.gone(key, self._store.uid(key), self._clock())
             for one in (key, *([left] if left else [])):
                 self._changed(one)
+        self._listed(kind, namespace, version)

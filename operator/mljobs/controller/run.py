@@ -203,6 +203,7 @@ async def _act(
         queue.add,
         interval=options.resync_interval,
         clock=clock,
+        listed=recall.listed,
         namespaces=options.namespaces,
     )
     watched = handlers.watched(options.namespaces)
@@ -219,7 +220,7 @@ async def _act(
     )
     await _supervise(
         watch=_watch(kube, registry, health, options, stop),
-        loops=[poller.run(), *([lease.keep(), _repair(resync, recall)] if lease else [resync.run()])],
+        loops=[poller.run(), *([lease.keep(), _repair(resync, recall, lease)] if lease else [resync.run()])],
         workers=[reconciler.work() for _ in range(options.workers)],
         queue=queue,
         drain=options.drain,
@@ -239,9 +240,9 @@ async def _remember(lease: Lease, recall: Recall) -> None:
         logger.warning("the Lease does not say yet how far the watches have come: the API server is slow")
 
 
-async def _repair(resync: Resync, recall: Recall) -> None:
+async def _repair(resync: Resync, recall: Recall, lease: Lease) -> None:
     """Find what went away before this process began, then what its watches miss."""
-    await recall.look_back()
+    await recall.look_back(lease.renew)
     await resync.run()
 
 

@@ -44,10 +44,17 @@ class World:
         self.clock = Turned()
         self.store = Store(START)
         self.changed: list[Key] = []
+        self.written: list[dict[str, int]] = []
         kube: Any = events or Events()
         self.recall = Recall(
             kube, self.store, self.changed.append, namespaces=namespaces, now=lambda: NOW, passed=self.clock
         )
+
+    async def look_back(self) -> None:
+        await self.recall.look_back(self.write)
+
+    async def write(self) -> None:
+        self.written.append(self.marks())
 
     def marks(self) -> dict[str, int]:
         found: dict[str, int] = json.loads(self.recall.marks())
@@ -76,7 +83,7 @@ async def test_a_note_that_cannot_be_read_is_none(note: str) -> None:
 async def test_marks_stay_behind_what_the_watch_has_brought() -> None:
     world = World()
     await world.recall.begin('{"TrainingJob": 50}')
-    await world.recall.look_back()
+    await world.look_back()
     world.recall.saw(body(120))
     world.recall.saw(body(110))
     assert world.marks()["TrainingJob"] == 50
@@ -96,7 +103,7 @@ async def test_before_it_has_looked_back_the_marks_are_those_of_the_process_befo
 async def test_each_watched_namespace_has_a_mark() -> None:
     world = World(None, "team-a", "team-b")
     await world.recall.begin("")
-    await world.recall.look_back()
+    await world.look_back()
     world.recall.saw(body(120, namespace="team-b"))
     found = world.later()
     assert (found["TrainingJob/team-a"], found["TrainingJob/team-b"]) == (100, 120)
@@ -106,7 +113,7 @@ async def test_what_went_past_the_finalizer_is_found_once_and_holds_the_marks() 
     events = Events(body(60, FINALIZER), body(61, uid="u2"))
     world = World(events)
     await world.recall.begin('{"TrainingJob": 50, "PredictionJob": 40}')
-    await world.recall.look_back()
+    await world.look_back()
     assert events.asked == [("TrainingJob", None, "50"), ("PredictionJob", None, "40")]
     (left,) = world.changed
     assert left.departed
@@ -115,7 +122,7 @@ async def test_what_went_past_the_finalizer_is_found_once_and_holds_the_marks() 
     assert world.later()["TrainingJob"] == 50
     world.store.drop(left, "u1")
     assert world.later()["TrainingJob"] == 120
-    await world.recall.look_back()
+    await world.look_back()
     assert world.changed == [left]
 
 
@@ -123,7 +130,7 @@ async def test_what_has_the_name_now_is_left_alone() -> None:
     world = World(Events(body(60, FINALIZER)))
     world.store.put(body(70, FINALIZER, uid="u9"))
     await world.recall.begin('{"TrainingJob": 50}')
-    await world.recall.look_back()
+    await world.look_back()
     assert world.store.uid(KEY) == "u9"
     assert [world.store.uid(key) for key in world.changed] == ["u1"]
 
@@ -132,13 +139,32 @@ async def test_no_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("mljobs.controller.recall.PAUSE", 0)
     world = World(Events(body(60, FINALIZER), error=Unreachable("down")))
     await world.recall.begin('{"TrainingJob": 50}')
-    await world.recall.look_back()
+    await world.look_back()
     assert len(world.changed) == 1
 
 
 async def test_what_the_api_server_has_forgotten_holds_nothing_up() -> None:
+    """A mark of no use is replaced at once: the next process could not look back to it either."""
     world = World(Events(error=Refused("410: too old resource version")))
-    await world.recall.begin('{"TrainingJob": 50}')
-    await world.recall.look_back()
+    await world.recall.begin('{"TrainingJob": 50, "PredictionJob": 60}')
+    await world.look_back()
+    assert world.written == [{"TrainingJob": 100, "PredictionJob": 60}]
     world.recall.saw(body(120))
     assert world.later()["TrainingJob"] == 120
+
+
+async def test_objects_that_have_not_changed_for_long_put_no_mark_back() -> None:
+    world = World()
+    await world.recall.begin('{"TrainingJob": 50}')
+    await world.look_back()
+    world.recall.saw(body(30))
+    assert world.later()["TrainingJob"] == 50
+
+
+async def test_lists_move_the_marks_where_nothing_happens() -> None:
+    world = World()
+    await world.recall.begin('{"TrainingJob": 50}')
+    await world.look_back()
+    world.recall.listed("TrainingJob", None, "300")
+    assert world.marks()["TrainingJob"] == 50
+    assert world.later() == {"TrainingJob": 300, "PredictionJob": 100}
