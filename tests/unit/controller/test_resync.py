@@ -1,0 +1,38 @@
+"""The periodic list tells how far it has come, and only once what it shows has been taken in."""
+
+from typing import Any
+
+from tests.unit.domain.world import NOW, START
+
+from mljobs.api.resources import KINDS
+from mljobs.controller.resync import Resync
+from mljobs.controller.store import Key, Store
+
+BODY: dict[str, Any] = {
+    "kind": "TrainingJob",
+    "metadata": {"namespace": "team-a", "name": "census", "uid": "u1", "resourceVersion": "90"},
+    "spec": {},
+}
+
+
+class Lists:
+    """Stands for the API server: one TrainingJob, nothing else."""
+
+    async def list(self, kind: str, _namespace: str | None) -> tuple[list[dict[str, Any]], str]:
+        return ([BODY], "100") if kind == "TrainingJob" else ([], "110")
+
+
+async def test_each_list_is_told_after_it_was_compared() -> None:
+    store, told = Store(START), []
+    kube: Any = Lists()
+    resync = Resync(
+        kube,
+        store,
+        lambda _: None,
+        interval=1,
+        clock=lambda: NOW,
+        listed=lambda *place: told.append((*place, store.body(Key.of(BODY)) is not None)),
+    )
+    await resync.once()
+    assert told == [("TrainingJob", None, "100", True), ("PredictionJob", None, "110", True)]
+    assert [row[0] for row in told] == list(KINDS)
