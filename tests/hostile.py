@@ -45,13 +45,13 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str |
             yield from places(inner, (*path, key))
 
 
-def put(document: Json, path: tuple[str | int, ...], value: Any) -> Json:
+def put(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
     """A copy with another value at a path."""
     if not path:
-        return value  # type: ignore[no-any-return]
-    copied: Any = document.copy()
+        return value
+    copied = document.copy()
     copied[path[0]] = put(copied[path[0]], path[1:], value)
-    return copied  # type: ignore[no-any-return]
+    return copied
 
 
 def deep(levels: int) -> Json:
