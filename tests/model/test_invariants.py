@@ -12,6 +12,7 @@ from tests.model.service import ModelJobService
 from tests.model.world import FOREIGN, KEYS, World, spec_of
 
 from mljobs.domain import decide, project
+from mljobs.domain.decide import deletion, doubt, running, submission
 from mljobs.domain.decisions import Release
 from mljobs.domain.port import Job, JobDocument
 from mljobs.domain.resource import Resource
@@ -45,7 +46,7 @@ def test_i1_a_second_try_with_an_id_of_its_own(worse: World, monkeypatch: pytest
 
 
 def test_i2_deletions_that_do_not_cancel(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decide, "_end", lambda *_: Release())
+    monkeypatch.setattr(deletion, "_end", lambda *_: Release())
     apply(worse)
     worse.work()
     worse.cluster.delete(A)
@@ -70,7 +71,8 @@ def test_i3_ends_that_are_forgotten(worse: World, monkeypatch: pytest.MonkeyPatc
 
 
 def test_i4_jobs_of_others_that_are_taken_for_ours(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decide, "_ours", lambda _, job: job is not None)
+    for module in (decide, deletion, doubt, running, submission):
+        monkeypatch.setattr(module, "is_ours", lambda _, job: job is not None)
     apply(worse, jobId=FOREIGN[1])
     worse.work()
     with pytest.raises(AssertionError, match="I4"):

@@ -1,0 +1,39 @@
+"""What to do next about one resource: a pure function of the resource and of what is known of its job.
+
+It is asked again after every effect and every change, so that each answer is one step, and a crash between
+two steps is the same as asking anew.
+"""
+
+from datetime import datetime
+
+from mljobs.domain.decide.deletion import delete
+from mljobs.domain.decide.plan import Policy, intent_for, plan_target
+from mljobs.domain.decide.running import polled, run
+from mljobs.domain.decide.submission import start
+from mljobs.domain.decide.trouble import is_ours
+from mljobs.domain.decisions import Adopt, Decision
+from mljobs.domain.observation import Observation
+from mljobs.domain.resource import Resource
+
+__all__ = ["Policy", "decide", "polled"]
+
+
+def decide(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+    """Choose the next step.
+
+    Args:
+        resource: the object as last read.
+        observation: of the job of `resource.target`; one about another attempt counts as knowing nothing.
+        policy: the administrator's settings.
+        now: the time, with a zone.
+    """
+    target = resource.target or (plan_target(resource, policy, 1) if resource.held else None)
+    observation = observation.about(target)
+    if resource.deleting:
+        return delete(resource, target, observation, policy, now)
+    if target and (resource.submitted or is_ours(resource, observation.job)):
+        if resource.target is None or not (resource.held or resource.ended):
+            # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
+            return Adopt(intent_for(resource, target, now), resource.labels)
+        return run(resource, target, observation, policy, now)
+    return start(resource, observation, policy, now)

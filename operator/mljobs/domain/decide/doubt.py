@@ -1,0 +1,56 @@
+"""An unknown outcome: a create call without a usable answer may still have made a job."""
+
+from datetime import datetime
+
+from mljobs.domain import errors
+from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.trouble import is_ours, refusal_recorded
+from mljobs.domain.decisions import Decision, Look, Wait
+from mljobs.domain.observation import Method, Observation
+from mljobs.domain.resource import Resource, Target
+
+
+def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
+    """Until when a call without an answer may still make the job ours; None where there is no such call."""
+    moments = [observation.doubtful_at] if observation.doubtful_at else []
+    if not observation.alone:
+        moments.append(observation.since)
+    return max(moments) + policy.grace if moments else None
+
+
+def in_doubt(resource: Resource, observation: Observation, policy: Policy) -> bool:
+    """Whether the newest intent's job may be ours, or become so, although nobody has seen it."""
+    intent = resource.intent
+    intended = (intent is not None or resource.held) and not impossible(observation)
+    if not intended or resource.submitted or refusal_recorded(resource):
+        return False
+    if observation.job and (is_ours(resource, observation.job) or not (intent and intent.adopting)):
+        return False
+    until, looked = _doubt_until(observation, policy), _looked_at(observation)
+    return until is not None and (looked is None or looked < until)
+
+
+def _looked_at(observation: Observation) -> datetime | None:
+    """When the service last said that there is no such job, or what it is like."""
+    return observation.seen_at if observation.job else observation.absent_at
+
+
+def impossible(observation: Observation) -> bool:
+    """Whether the job's name is such that the client sends no request: no job can have it."""
+    trouble = observation.troubles.get(Method.GET)
+    return trouble is not None and isinstance(trouble.error, errors.Rejected) and not trouble.error.status
+
+
+def settle_doubt(target: Target, observation: Observation, policy: Policy, now: datetime) -> Decision:
+    """Look at the job, and once more when no call that makes it ours can be under way any longer."""
+    until, looked = _doubt_until(observation, policy), _looked_at(observation)
+    if looked and until and looked < until and now < until:
+        call = "A call that adopts" if observation.job else "A create call for"
+        return Wait(
+            Reason.OUTCOME_UNKNOWN,
+            f"{call} {target.job_name} got no answer, and may still take effect. "
+            f"The operator looks again when that is over.",
+            until,
+        )
+    return Look(target)

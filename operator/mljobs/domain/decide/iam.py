@@ -1,0 +1,38 @@
+"""The IAM bindings of a running job follow the spec."""
+
+from datetime import datetime
+
+from mljobs.api.resources import RECORDED_BINDINGS
+from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.trouble import rejection_of, wait_for
+from mljobs.domain.decisions import Announce, BindIam, Decision, Stall, Watch
+from mljobs.domain.iam import recorded_bindings
+from mljobs.domain.observation import Method, Observation
+from mljobs.domain.resource import Resource, Target
+
+
+def bind(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:
+    """Bring the bindings into the policy; who has not done so himself makes sure of what is recorded.
+
+    What is recorded may have been announced only, by a process that died before it made the call.
+    """
+    wanted = resource.iam_bindings
+    recorded = recorded_bindings(resource, target, observation)
+    made_sure = observation.bound is not None or not recorded
+    if made_sure and list(recorded) == list(wanted):
+        return Watch(target)
+    rejection = rejection_of(resource, observation, Method.IAM)
+    if rejection:
+        return Stall(
+            Reason.REJECTED,
+            f"The service refused the bindings: {rejection.message} Correct spec.iamBindings.",
+        )
+    trouble = observation.waiting(now, Method.IAM)
+    if trouble:
+        return wait_for(trouble)
+    announced = [*recorded, *(binding for binding in wanted if binding not in recorded)]
+    if len(announced) > RECORDED_BINDINGS:  # make room first
+        return BindIam(target, [binding for binding in recorded if binding in wanted], recorded)
+    return (
+        BindIam(target, wanted, recorded) if len(announced) == len(recorded) else Announce(target, announced)
+    )

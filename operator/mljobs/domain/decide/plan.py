@@ -1,0 +1,50 @@
+"""What an attempt is to be: its target, and the intent that is written down before the call."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from mljobs.domain import naming
+from mljobs.domain.resource import Intent, Resource, Target
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the administrator decides for all resources.
+
+    Attributes:
+        default_project: the project of resources that name none.
+        grace: how long after a create call without an answer it may still take effect.
+    """
+
+    default_project: str | None = None
+    grace: timedelta = timedelta(seconds=60)
+
+
+def adopts(resource: Resource, target: Target) -> bool:
+    """Whether that job is to be taken over; attempts after the first are always new jobs."""
+    return resource.adopt and target.attempt == 1
+
+
+def intent_for(resource: Resource, target: Target, now: datetime) -> Intent:
+    """The intent that is written down already, if it is the same, else a new one."""
+    intent = Intent(target, resource.generation, now, adopts(resource, target))
+    written = resource.intent
+    return written if written and replace(written, time=now) == intent else intent
+
+
+def plan_target(resource: Resource, policy: Policy, attempt: int) -> Target:
+    """Name the job of an attempt of this spec."""
+    spec = resource.spec
+    project = str(spec.get("projectId") or policy.default_project or "")
+    chosen = spec.get("jobId")
+    return Target(
+        project,
+        naming.job_id(
+            resource.namespace,
+            resource.name,
+            resource.uid,
+            attempt,
+            chosen if isinstance(chosen, str) else None,
+        ),
+        attempt,
+    )

@@ -1,0 +1,76 @@
+"""Submission: what has to be so before a job is created."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from mljobs.domain import errors
+from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.adoption import adopt
+from mljobs.domain.decide.doubt import in_doubt, settle_doubt
+from mljobs.domain.decide.plan import Policy, adopts, intent_for, plan_target
+from mljobs.domain.decide.trouble import is_ours, refusal_recorded, rejection_of, still_applies, wait_for
+from mljobs.domain.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
+from mljobs.domain.observation import Method, Observation
+from mljobs.domain.problems import Problem
+from mljobs.domain.resource import Resource, Target
+from mljobs.domain.translate import to_job
+from mljobs.domain.validate import JobSpec, validate
+
+
+def start(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+    """Submit, or say why not."""
+    intent, created = resource.intent, observation.troubles.get(Method.CREATE)
+    refused = _refused(resource, observation, policy, now)
+    if refused:
+        return refused
+    waiting = observation.waiting(now, Method.GET)
+    exists = created is not None and isinstance(created.error, errors.AlreadyExists)
+    if waiting is None and exists and observation.absent_at is None and intent:
+        return Look(intent.target)
+    if waiting and still_applies(waiting, resource):
+        return wait_for(waiting)
+    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    planned = plan_target(resource, policy, intent.target.attempt if intent else 1)
+    same = intent is None or intent.target == planned
+    again = same and validated.spec is not None and not resource.suspend
+    if not again and in_doubt(resource, observation, policy):
+        return settle_doubt(intent.target if intent else planned, observation, policy, now)
+    if validated.spec is None:
+        return Refuse(validated.problems)
+    if resource.suspend:
+        return Hold()
+    waiting = observation.waiting(now, Method.CREATE)
+    if waiting and still_applies(waiting, resource):
+        return wait_for(waiting)
+    if adopts(resource, planned):
+        return adopt(resource, planned, observation, now)
+    return submit(resource, planned, validated.spec, validated.warnings, now)
+
+
+def _refused(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision | None:
+    """A refusal by the service that this generation of the spec has already met."""
+    intent = resource.intent
+    if intent is None or resource.generation > intent.generation:
+        return None
+    if intent.adopting != adopts(resource, intent.target):
+        return None
+    if observation.job and not is_ours(resource, observation.job) and not intent.adopting:
+        return Stall(
+            Reason.JOB_ID_TAKEN,
+            f"Project {intent.target.project} already has a job {intent.target.job_id} of somebody else's. "
+            f"Choose another spec.jobId.",
+        )
+    rejection = rejection_of(resource, observation, Method.CREATE)
+    if rejection:
+        if in_doubt(resource, observation, policy):
+            return settle_doubt(intent.target, observation, policy, now)
+        return Stall(Reason.REJECTED, f"The service refused the job: {rejection.message} Correct the spec.")
+    return Keep() if refusal_recorded(resource) else None
+
+
+def submit(
+    resource: Resource, target: Target, spec: JobSpec, warnings: Sequence[Problem], now: datetime
+) -> Decision:
+    """Make the job of an attempt, its intent first."""
+    job = to_job(resource.kind, spec, job_id=target.job_id, labels=resource.labels)
+    return Submit(intent_for(resource, target, now), job, warnings)

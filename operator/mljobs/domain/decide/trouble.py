@@ -1,0 +1,66 @@
+"""Calls that failed: what they keep a resource from, and what the resource says meanwhile."""
+
+from mljobs.domain import errors, naming
+from mljobs.domain.conditions import MEANING, Reason
+from mljobs.domain.decisions import Wait
+from mljobs.domain.observation import Method, Observation, Trouble
+from mljobs.domain.port import Job
+from mljobs.domain.resource import Resource
+
+
+def rejection_of(resource: Resource, observation: Observation, method: Method) -> errors.Rejected | None:
+    """The service's refusal of a call of this kind; it holds for as long as the spec does."""
+    trouble = observation.troubles.get(method)
+    if trouble is None or trouble.generation != resource.generation:
+        return None
+    return trouble.error if isinstance(trouble.error, errors.Rejected) else None
+
+
+def refusal_recorded(resource: Resource) -> bool:
+    """Whether the status says, of the newest intent, that the service has certainly not made its job."""
+    intent = resource.intent
+    return (
+        intent is not None
+        and resource.status.get("observedGeneration", -1) >= intent.generation
+        and not resource.submitted
+        and resource.stalled_by(
+            # the other of the two was met by an earlier intent
+            Reason.REJECTED,
+            Reason.NOTHING_TO_ADOPT if intent.adopting else Reason.JOB_ID_TAKEN,
+        )
+    )
+
+
+def is_ours(resource: Resource, job: Job | None) -> bool:
+    """Whether a job carries this resource's uid."""
+    return job is not None and naming.is_owned(job.labels, resource.uid)
+
+
+def still_applies(trouble: Trouble, resource: Resource) -> bool:
+    """A spec that has changed is tried at once, unless it is the service that cannot answer."""
+    return trouble.generation == resource.generation or isinstance(
+        trouble.error, (errors.Throttled, errors.Unavailable)
+    )
+
+
+def wait_for(trouble: Trouble) -> Wait:
+    """Wait until a failed call may be tried again."""
+    reason = reason_of(trouble)
+    return Wait(
+        reason,
+        f"The {trouble.method} call failed: {trouble.error.message} {MEANING[reason]}",
+        trouble.retry_at,
+    )
+
+
+def reason_of(trouble: Trouble) -> Reason:
+    """The condition's reason for a call that failed and is tried again."""
+    match trouble.error:
+        case errors.Denied():
+            return Reason.DENIED
+        case errors.Throttled():
+            return Reason.THROTTLED
+        case errors.Unavailable() | errors.AlreadyExists() if trouble.method is Method.CREATE:
+            return Reason.OUTCOME_UNKNOWN
+        case _:
+            return Reason.SERVICE_UNAVAILABLE
