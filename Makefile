@@ -40,8 +40,8 @@ lint: $(STAMP) ## Check style, types, import contracts, generated files, licence
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m mljobs.cli.generate --check
-	@$(BIN)/python -m release.licenses --check
+	@$(BIN)/python -m tools.generate --check
+	@$(BIN)/python -m tools.licenses --check
 	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
@@ -49,7 +49,7 @@ format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff format .
 
 generate: $(STAMP) ## Write every generated file anew
-	@$(BIN)/python -m mljobs.cli.generate
+	@$(BIN)/python -m tools.generate
 
 bench: $(STAMP) ## Measure the figures of docs/benchmarks.md
 	@$(BIN)/mljobs controlplane ensure --with kubectl
@@ -70,10 +70,10 @@ image-test: $(STAMP) ## Build the image with buildah on bases made here, and run
 	@$(BIN)/pytest tests/e2e/chart/image_checks.py --junitxml=build/image.xml -o junit_family=xunit1
 
 licenses: $(STAMP) ## List the licences of the locked dependencies, and refuse what nobody has allowed
-	@$(BIN)/python -m release.licenses
+	@$(BIN)/python -m tools.licenses
 
 sbom: $(STAMP) ## Write the bill of materials of the locked dependencies to build/sbom.json
-	@$(BIN)/python -m release.sbom
+	@$(BIN)/python -m tools.sbom
 
 lock: $(STAMP) ## Pin the dependencies again, with hashes
 	@bash requirements/lock.sh

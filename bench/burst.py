@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kubernetes import client
+
+from mljobs.admin import crds
+from mljobs.api.resources import GROUP, TRAINING_JOB, VERSION
+from mljobs_dev.controlplane import binaries
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json, Kubectl, Namespace, connect, training
 from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, Emulator, Operator
-
-from mljobs.api.resources import GROUP, TRAINING_JOB, VERSION
-from mljobs.cli import crds
-from mljobs.devcluster import binaries
-from mljobs.devcluster.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE = "burst"

@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 PROJECT = "bench"
-SERVE = "import typer; from mljobs.cli.emulator import emulator; typer.run(emulator)"
+SERVE = "import typer; from mljobs_dev.emulator.command import emulator; typer.run(emulator)"
 
 Request = Callable[[], bytes]
 

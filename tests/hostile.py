@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from mljobs.admin import crds
+from mljobs.api.resources import GROUP, KINDS, TRAINING_JOB, VERSION, Kind
 from tests.e2e.support import Json, training
 from tests.strategies import manifests
-
-from mljobs.api.resources import GROUP, KINDS, TRAINING_JOB, VERSION, Kind
-from mljobs.cli import crds
 
 COUNT = 500
 SECRET = "hunter2-Zq9"

@@ -61,7 +61,7 @@ def _loaded(packages: Path) -> set[Path]:
 
     from mljobs import clients
     from mljobs.cli import app
-    from mljobs.controller import run
+    from mljobs.controller.process import run
 
     clients.open_job_service(endpoint="http://127.0.0.1:1", anonymous=True)
     clients.open_job_logs(endpoint="http://127.0.0.1:1", anonymous=True)

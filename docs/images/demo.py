@@ -12,8 +12,8 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from mljobs.cli.demo_show import Show
-from mljobs.cli.table import LiveTable, Row
+from mljobs_dev.demo.show import Show
+from mljobs_dev.demo.table import LiveTable, Row
 
 WIDTH = 118
 PICTURE = Path(__file__).with_name("demo.svg")

@@ -5,13 +5,13 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 
-from mljobs.clients import Limits, open_job_service
+from mljobs.backends import Limits, open_job_service
 from mljobs.config import Settings
-from mljobs.controller.health import Part
-from mljobs.controller.lease import Fence, LeaseOptions
-from mljobs.controller.logs import configure
-from mljobs.controller.metrics import Metrics
-from mljobs.controller.run import Options, run
+from mljobs.controller.kube.lease import Fence, LeaseOptions
+from mljobs.controller.process.health import Part
+from mljobs.controller.process.logs import configure
+from mljobs.controller.process.metrics import Metrics
+from mljobs.controller.process.run import Options, run
 from mljobs.domain.decide import Policy
 
 EXCHANGES = 4.0

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from kubernetes import client
+
+from mljobs.admin import crds as crds_command
+from mljobs_dev.controlplane import binaries
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from mljobs_dev.controlplane.progress import BinariesError, Reporter
 from tests.e2e.support import Kubectl, Namespace, connect, eventually
 from tests.e2e.support_rights import ACCOUNTS, Account
 from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
-
-from mljobs.cli import crds as crds_command
-from mljobs.devcluster import binaries
-from mljobs.devcluster.controlplane import ControlPlane
-from mljobs.devcluster.progress import BinariesError, Reporter
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import pytest
-from tests.e2e.support import Json, Namespace, of_kind
-from tests.e2e.support_stack import Emulator
 
 from mljobs.api.resources import KINDS
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from tests.e2e.support import Json, Namespace, of_kind
+from tests.e2e.support_stack import Emulator
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ANY = "*"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from tests.e2e.support import Json, eventually
 
-from mljobs.devcluster.process import SupervisedProcess
+from mljobs_dev.controlplane.process import SupervisedProcess
+from tests.e2e.support import Json, eventually
 
 PROJECT = "team-project"
 SPEED = 100
@@ -29,7 +29,7 @@ MLJOBS = [sys.executable, "-c", "from mljobs.cli.app import main; main()"]
 EMULATOR = [
     sys.executable,
     "-c",
-    "import typer; from mljobs.cli.emulator import emulator; typer.run(emulator)",
+    "import typer; from mljobs_dev.emulator.command import emulator; typer.run(emulator)",
 ]
 API = "ml.projects.jobs."
 

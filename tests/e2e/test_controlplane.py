@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 import urllib3
 
-from mljobs.devcluster.binaries import ensure
-from mljobs.devcluster.client import ApiClient, ApiError
-from mljobs.devcluster.controlplane import ControlPlane, ControlPlaneError
-from mljobs.devcluster.process import Exit
+from mljobs_dev.controlplane.binaries import ensure
+from mljobs_dev.controlplane.client import ApiClient, ApiError
+from mljobs_dev.controlplane.controlplane import ControlPlane, ControlPlaneError
+from mljobs_dev.controlplane.process import Exit
 
 pytestmark = pytest.mark.e2e
 DEADLINE = 60.0

@@ -1,10 +1,10 @@
 """The operator killed with SIGKILL in the middle of its work, and started again."""
 
 import pytest
-from tests.e2e.support import Job, Json, Kubectl, Namespace, condition, eventually, of_kind, training
-from tests.e2e.support_stack import Emulator, Operator
 
 from mljobs.api.resources import KINDS
+from tests.e2e.support import Job, Json, Kubectl, Namespace, condition, eventually, of_kind, training
+from tests.e2e.support_stack import Emulator, Operator
 
 JOBS = 50
 

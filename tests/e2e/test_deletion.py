@@ -1,10 +1,10 @@
 """What deleting a resource does to its job: one cancel where it runs, no call at all where it does not."""
 
 import pytest
-from tests.e2e.support import Job, Kubectl, Namespace, condition, eventually, of_kind, prediction, training
-from tests.e2e.support_stack import PROJECT, Emulator
 
 from mljobs.api.resources import KINDS, Kind
+from tests.e2e.support import Job, Kubectl, Namespace, condition, eventually, of_kind, prediction, training
+from tests.e2e.support_stack import PROJECT, Emulator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.support import eventually
 from tests.e2e.support_dev import Run
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import urllib3
 import yaml
+
+from mljobs_dev.controlplane.client import read_manifests
+from mljobs_dev.stack.files import deploy_folder
 from tests.e2e.support import Json, Kubectl, eventually
 from tests.e2e.support_dev import DevRun
-
-from mljobs.cli.stack_files import deploy_folder
-from mljobs.devcluster.client import read_manifests
 
 pytestmark = [
     pytest.mark.e2e,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Job, Namespace, condition, eventually, training
 from tests.e2e.support_stack import Emulator
 from tests.unit.docs.markdown import DOCS, Block, blocks
-
-from mljobs.devcluster.controlplane import ControlPlane
 
 PAGES = ("quickstart", "concepts", "troubleshooting", "uninstall")
 ELSEWHERE = (" -n mljobs-system", "kubectl mljobs", " -k ", "kubectl delete crd", "deploy/samples")

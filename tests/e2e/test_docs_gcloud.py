@@ -9,12 +9,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.e2e.support_stack import Emulator
-from tests.unit.docs.markdown import DOCS, Block, blocks
 
 from mljobs.api.resources import KINDS
+from mljobs.domain.spec.validate import validate
 from mljobs.domain.translate import to_job
-from mljobs.domain.validate import validate
+from tests.e2e.support_stack import Emulator
+from tests.unit.docs.markdown import DOCS, Block, blocks
 
 PROJECT = "my-project"
 SUBMIT = re.compile(r"gcloud (beta )?ai-platform jobs submit ")

@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import pytest
 from kubernetes import client
+
 from tests.e2e.support import Namespace, conditions, eventually, training
 from tests.e2e.support_stack import Emulator
 

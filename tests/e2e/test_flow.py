@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.e2e.support import Json, Kubectl, Namespace, conditions, of_kind, training
-from tests.e2e.support_stack import PROJECT, Emulator
 
 from mljobs.api.resources import KINDS, Kind
+from tests.e2e.support import Json, Kubectl, Namespace, conditions, of_kind, training
+from tests.e2e.support_stack import PROJECT, Emulator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 

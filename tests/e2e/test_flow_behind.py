@@ -7,6 +7,7 @@ its way when the job changed; the next one must be enough.
 from collections.abc import Callable
 
 import pytest
+
 from tests.e2e.support import Job, Namespace, condition, eventually, training
 from tests.e2e.support_stack import Emulator
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.e2e.support_stack import PROJECT, Emulator
 
 SUBMIT = "submit training {} --region us-central1 --master-image-uri gcr.io/p/t:1"

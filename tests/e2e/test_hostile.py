@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+
+from mljobs.api.resources import GROUP, KINDS, VERSION
 from tests.e2e.support import Json, Namespace, conditions, eventually, training
 from tests.e2e.support_stack import Emulator, Operator
 from tests.hostile import COUNT, SECRET, hostile
-
-from mljobs.api.resources import GROUP, KINDS, VERSION
 
 CROWD = 200
 PAUSE = 20

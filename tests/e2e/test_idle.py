@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Job, Json, Kubectl, Namespace, eventually, prediction, training
 from tests.e2e.support_stack import OPERATOR_USER, Emulator, Operator
-
-from mljobs.devcluster.controlplane import ControlPlane
 
 MINUTE = 60.0
 

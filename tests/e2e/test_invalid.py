@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.e2e.support import Job, Json, Kubectl, Namespace, conditions, eventually, of_kind, training
-from tests.e2e.support_stack import PROJECT, Emulator, Operator
 
+from mljobs.admin import crds as crds_command
 from mljobs.api import crd
 from mljobs.api.resources import KINDS, Kind
-from mljobs.cli import crds as crds_command
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from tests.e2e.support import Job, Json, Kubectl, Namespace, conditions, eventually, of_kind, training
+from tests.e2e.support_stack import PROJECT, Emulator, Operator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 

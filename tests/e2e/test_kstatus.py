@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
+
+from mljobs.api.resources import KINDS, TRAINING_JOB
 from tests.e2e.kstatus.program import NoGo, Program, provide
 from tests.e2e.support import Namespace, training
 from tests.unit.gitops.states import CONDITIONS, FRESH, WIPED, Shown, every, named, unseen
-
-from mljobs.api.resources import KINDS, TRAINING_JOB
 
 GITOPS = Path(__file__).parents[2] / "deploy" / "gitops"
 SCRIPT = (GITOPS / "argocd" / "health.lua").read_text("utf-8")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import urllib3
 import yaml
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, eventually
 from tests.e2e.support_stack import PROJECT, Emulator
-
-from mljobs.devcluster.controlplane import ControlPlane
 
 IMAGE = ("--region=us-central1", "--master-image-uri=gcr.io/team/trainer:1")
 SCRIPTS = sysconfig.get_path("scripts")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from tests.e2e.support_stack import PROJECT, Emulator
 from tests.unit.cli.kubectl_cases import LINES, Json, Line
 

@@ -1,10 +1,10 @@
 """Labels follow the spec while the job lives; the labels that say whose job it is stay."""
 
 import pytest
-from tests.e2e.support import Job, Json, Kubectl, Namespace, eventually, of_kind, training
-from tests.e2e.support_stack import Emulator
 
 from mljobs.api.resources import KINDS, Kind
+from tests.e2e.support import Job, Json, Kubectl, Namespace, eventually, of_kind, training
+from tests.e2e.support_stack import Emulator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 

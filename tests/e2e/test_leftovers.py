@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import yaml
 from kubernetes import client
+
+from mljobs.admin import crds as crds_command
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Job, Json, Kubectl, Namespace, eventually, prediction, training
 from tests.e2e.support_stack import ACCOUNT, FAST, MLJOBS, PROJECT, Emulator, Operator
 from tests.unit.docs.markdown import DOCS, blocks
-
-from mljobs.cli import crds as crds_command
-from mljobs.devcluster.controlplane import ControlPlane
 
 USER = ("mljobs-system", "leftovers")
 LEASE = f"{ACCOUNT[0]}/mljobs-operator"

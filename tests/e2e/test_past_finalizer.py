@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 from kubernetes import client
-from tests.e2e.support import Job, Namespace, eventually, training
-from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
 
 from mljobs.api.resources import GROUP, VERSION
-from mljobs.devcluster.pki import Authority
+from mljobs_dev.controlplane.pki import Authority
+from tests.e2e.support import Job, Namespace, eventually, training
+from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
 
 
 class Gatekeeper:

@@ -3,11 +3,11 @@
 import json
 
 import pytest
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Kubectl, Namespace, eventually
 from tests.e2e.support_rights import Account, assert_every_right_is_needed, unused
 from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, Emulator, Operator
-
-from mljobs.devcluster.controlplane import ControlPlane
 
 
 @pytest.fixture(scope="module")

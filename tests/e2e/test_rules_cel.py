@@ -12,15 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes import client, config
+
+from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
+from mljobs.domain.spec import rules
+from mljobs.domain.spec.problems import Severity
+from mljobs.domain.spec.validate import validate
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.strategies import kinds_and_specs
 from tests.unit.domain.rule_case import PACKAGES, Case, merged
 from tests.unit.domain.rule_cases import CASES
-
-from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
-from mljobs.devcluster.controlplane import ControlPlane
-from mljobs.domain import rules
-from mljobs.domain.problems import Severity
-from mljobs.domain.validate import validate
 
 pytestmark = pytest.mark.e2e
 

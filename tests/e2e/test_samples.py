@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mljobs.cli.stack_files import deploy_folder
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from mljobs_dev.stack.files import deploy_folder
 
 pytestmark = pytest.mark.e2e
 

@@ -13,13 +13,13 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from tests.e2e.support import Job, Json, Namespace, conditions, eventually, training
-from tests.e2e.support_stack import Emulator
 
 from mljobs.api.resources import TRAINING_JOB
 from mljobs.domain import errors
-from mljobs.domain.conditions import Reason
-from mljobs.domain.faults import TABLE, Again, Call, Fault, Row, delays
+from mljobs.domain.reasons import Reason
+from tests.e2e.support import Job, Json, Namespace, conditions, eventually, training
+from tests.e2e.support_stack import Emulator
+from tools.docs.fault_table import TABLE, Again, Call, Fault, Row, delays
 
 LONG_ENOUGH = 90.0
 """Seconds in which all cases end, the slowest retry included."""

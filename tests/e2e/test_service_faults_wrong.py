@@ -5,15 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mljobs.controller.loop.poller import LIST_FROM
+from mljobs.domain.job.resource import FORCE_RELEASE
+from mljobs.domain.reasons import Reason
 from tests.e2e.support import Job, Json, Namespace, condition, eventually, training
 from tests.e2e.support_proxy import Last, Proxy, honest
 from tests.e2e.support_stack import PROJECT, Emulator, Operator
 from tests.e2e.test_service_faults import ACTIONS, BINDINGS
-
-from mljobs.controller.poller import LIST_FROM
-from mljobs.domain.conditions import Reason
-from mljobs.domain.faults import TABLE, Call, Fault
-from mljobs.domain.resource import FORCE_RELEASE
+from tools.docs.fault_table import TABLE, Call, Fault
 
 CROWD = LIST_FROM + 5
 

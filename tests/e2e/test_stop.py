@@ -16,10 +16,10 @@ import pytest
 import urllib3
 import yaml
 from kubernetes import client
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import eventually
 from tests.e2e.support_stack import ACCOUNT, MLJOBS
-
-from mljobs.devcluster.controlplane import ControlPlane
 
 NAME = "stopped"
 API = "/apis/mljobs.dev/v1alpha1"

@@ -1,10 +1,10 @@
 """`spec.suspend` holds a job back, ends the attempt that runs, and starts a new one when it is lifted."""
 
 import pytest
-from tests.e2e.support import Job, Json, Kubectl, Namespace, conditions, eventually, of_kind, training
-from tests.e2e.support_stack import Emulator, Operator
 
 from mljobs.api.resources import KINDS, Kind
+from tests.e2e.support import Job, Json, Kubectl, Namespace, conditions, eventually, of_kind, training
+from tests.e2e.support_stack import Emulator, Operator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 

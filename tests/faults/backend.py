@@ -4,11 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mljobs.domain.job import naming
+from mljobs_dev.emulator.routes import find_route
 from tests.e2e.support_stack import API, Emulator
 from tests.faults.gate import Json, Step
-
-from mljobs.domain import naming
-from mljobs.emulator.routes import find_route
 
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 ENDING = ENDED | {"CANCELLING"}

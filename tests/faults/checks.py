@@ -10,12 +10,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from mljobs.domain.job.resource import ADOPT, FORCE_RELEASE, Resource
 from tests.e2e.support import conditions
 from tests.faults.backend import ENDED, ENDING, CloudJob
 from tests.faults.gate import Json
 from tests.faults.world import World
-
-from mljobs.domain.resource import ADOPT, FORCE_RELEASE, Resource
 
 
 def broken(world: World) -> list[str]:

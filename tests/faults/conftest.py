@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 import yaml
+
+from mljobs.admin import crds as crds_command
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.conftest import binaries_dir, has_controller_manager
 from tests.e2e.support_stack import ACCOUNT, HELD, LONG, Emulator
 from tests.faults.backend import BACKENDS, Backend
 from tests.faults.lab import Lab, open_lab
 from tests.faults.process import Forks
-
-from mljobs.cli import crds as crds_command
-from mljobs.devcluster.controlplane import ControlPlane
 
 __all__ = ["binaries_dir", "has_controller_manager"]
 

@@ -5,13 +5,12 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from mljobs.api.resources import Kind
 from tests.faults.checks import End, broken, end_of
 from tests.faults.gate import Call, Moment, Trap, answered
 from tests.faults.lab import Lab, until
 from tests.faults.scenarios import Scenario
 from tests.faults.world import World
-
-from mljobs.api.resources import Kind
 
 TRIES = 3
 """Runs in which a point must come up once: what is polled may be seen a round earlier or later."""

@@ -18,8 +18,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from mljobs.devcluster.pki import Authority, kubeconfig, write_private
-from mljobs.emulator.errors import ApiError
+from mljobs_dev.controlplane.pki import Authority, kubeconfig, write_private
+from mljobs_dev.emulator.errors import ApiError
 
 Json = dict[str, Any]
 Side = Literal["kubernetes", "service"]

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from mljobs.api.resources import TRAINING_JOB
 from tests.faults.checks import broken
 from tests.faults.lab import Lab
 from tests.faults.world import World
-
-from mljobs.api.resources import TRAINING_JOB
 
 
 @asynccontextmanager

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
+
+from mljobs.api.resources import GROUP, KINDS, VERSION
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support_stack import ACCOUNT, Emulator
 from tests.faults.backend import Backend, Truth, kubernetes_step
 from tests.faults.gate import Certificates, Gate, Json, Observer, Trap, Upstream
 from tests.faults.process import Forks, OperatorProcess
-
-from mljobs.api.resources import GROUP, KINDS, VERSION
-from mljobs.devcluster.controlplane import ControlPlane
 
 MERGE = "application/merge-patch+json"
 RBAC = "rbac.authorization.k8s.io/v1"

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 
 import pytest
+
+from mljobs.api.resources import TRAINING_JOB
 from tests.faults.checks import broken
 from tests.faults.clock import Clock
 from tests.faults.gate import no_answer, refusing
 from tests.faults.lab import Lab, until
 from tests.faults.scenarios import running
 from tests.faults.world import World
-
-from mljobs.api.resources import TRAINING_JOB
 
 
 @pytest.fixture

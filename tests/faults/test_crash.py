@@ -8,14 +8,14 @@ from itertools import cycle
 from typing import Any
 
 import pytest
+
+from mljobs.api.resources import KINDS, Kind
 from tests.faults.crash import Outcome, Point, Reference, crash_run, gathered, is_renewal, reference_run
 from tests.faults.gate import Moment
 from tests.faults.groups import ALL, grouped, together
 from tests.faults.lab import Lab
 from tests.faults.sample import sampled
 from tests.faults.scenarios import SCENARIOS, Scenario
-
-from mljobs.api.resources import KINDS, Kind
 
 AT_ONCE = 10 if ALL else 6
 """Runs at the same time."""

@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+
+from mljobs.api.resources import KINDS, Kind
 from tests.faults.backend import ENDED, ENDING
 from tests.faults.crash import Act, Point, Reference, crash_and_act, gathered, reference_run
 from tests.faults.groups import grouped, together
@@ -14,8 +16,6 @@ from tests.faults.sample import sampled
 from tests.faults.scenarios import SCENARIOS, queued, reader
 from tests.faults.test_crash import AT_ONCE, judge
 from tests.faults.world import World
-
-from mljobs.api.resources import KINDS, Kind
 
 STORIES = {scenario.name: scenario for scenario in SCENARIOS}
 

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
+from mljobs.api.resources import KINDS, TRAINING_JOB
 from tests.faults.backend import ENDING
 from tests.faults.checks import broken
 from tests.faults.gate import Call, no_answer
@@ -15,8 +17,6 @@ from tests.faults.groups import ALL
 from tests.faults.lab import Lab, Operator, until
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.world import World
-
-from mljobs.api.resources import KINDS, TRAINING_JOB
 
 LOST = 1000 if ALL else 60
 RUNNING, DELETED, OUTAGE = (200, 20, 60.0) if ALL else (30, 5, 4.0)

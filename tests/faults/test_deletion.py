@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
+from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB
 from tests.e2e.support import condition
 from tests.faults.backend import ENDING
 from tests.faults.checks import broken
@@ -14,8 +16,6 @@ from tests.faults.groups import ALL
 from tests.faults.lab import KubernetesError, Lab, until
 from tests.faults.scenarios import foreign_job, running
 from tests.faults.world import World
-
-from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB
 
 EACH = 7 if ALL else 2
 """Resources in each state; with all states more than a hundred, or about thirty."""

@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+
+from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB
+from mljobs.controller.process.run import CALLS
 from tests.faults.gate import Call, Rule, hang, refusing
 from tests.faults.groups import grouped, together
 from tests.faults.lab import Lab, Operator, until
@@ -13,15 +16,12 @@ from tests.faults.process import LIMITS
 from tests.faults.scenarios import running
 from tests.faults.world import World
 
-from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB
-from mljobs.controller.run import CALLS
-
 QUICK = {
-    "mljobs.controller.handlers.WATCH_SECONDS": 1,
-    "mljobs.controller.run.WATCH_SILENCE": 6,
-    "mljobs.controller.run.POLL_SILENCE": 3,
-    "mljobs.controller.run.WORK_SILENCE": 6,
-    "mljobs.controller.run.CALLS": 0.01,
+    "mljobs.controller.kube.watch.WATCH_SECONDS": 1,
+    "mljobs.controller.process.run.WATCH_SILENCE": 6,
+    "mljobs.controller.process.run.POLL_SILENCE": 3,
+    "mljobs.controller.process.run.WORK_SILENCE": 6,
+    "mljobs.controller.process.run.CALLS": 0.01,
 }
 """Minutes in a cluster, seconds here."""
 
@@ -158,7 +158,7 @@ async def stuck_work(world: World) -> None:
 
 async def hanging_service(world: World) -> None:
     """Calls that end by their time-outs show life, however many wait for a thread."""
-    limits = {**QUICK, "mljobs.controller.run.CALLS": CALLS}
+    limits = {**QUICK, "mljobs.controller.process.run.CALLS": CALLS}
     world.settings |= {
         "MLJOBS_THREADS": "1",
         "MLJOBS_WORKERS": "16",

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+
+from mljobs.api.resources import GROUP, TRAINING_JOB
 from tests.faults.gate import Call, Fault, Json, answering, hang, no_answer
 from tests.faults.groups import grouped, together
 from tests.faults.kubernetes import a_world
 from tests.faults.lab import MERGE, KubernetesError, Lab, until
 from tests.faults.scenarios import queued, running, to_end
 from tests.faults.world import NAME, World
-
-from mljobs.api.resources import GROUP, TRAINING_JOB
 
 ADMISSION = "admissionregistration.k8s.io/v1"
 

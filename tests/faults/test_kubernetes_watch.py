@@ -7,14 +7,14 @@ from functools import partial
 
 import pytest
 from aiohttp import web
+
+from mljobs.api.resources import KINDS, TRAINING_JOB
 from tests.faults.gate import Call, Gate, answering, hang
 from tests.faults.kubernetes import a_world
 from tests.faults.lab import Lab, until
 from tests.faults.process import LIMITS
 from tests.faults.scenarios import cancelled, queued, running, running_from_queued, to_end
 from tests.faults.world import World
-
-from mljobs.api.resources import KINDS, TRAINING_JOB
 
 RESYNC = {"MLJOBS_RESYNC_INTERVAL": "1"}
 
@@ -93,7 +93,7 @@ async def test_the_version_is_too_old(world: World) -> None:
 @pytest.mark.parametrize("status", [403, 503])
 async def test_watches_are_refused_for_long(world: World, status: int) -> None:
     """However often: the process goes on, and sees what happened meanwhile."""
-    world.settings[LIMITS] = json.dumps({"mljobs.controller.handlers.BACKOFFS": [0.02, 0.05]})
+    world.settings[LIMITS] = json.dumps({"mljobs.controller.kube.watch.BACKOFFS": [0.02, 0.05]})
     operator = await world.start()
     await operator.until_watching()
     refused = operator.gate.fail(is_list, answering(status, "No"))

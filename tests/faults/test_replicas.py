@@ -10,6 +10,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+
+from mljobs.api.resources import TRAINING_JOB
+from mljobs.controller.kube.lease import EXIT_LEASE_LOST
 from tests.faults.checks import broken
 from tests.faults.clock import Clock
 from tests.faults.gate import Call, hang, refusing
@@ -17,9 +20,6 @@ from tests.faults.groups import grouped, together
 from tests.faults.lab import Lab, Operator, until
 from tests.faults.scenarios import running, to_end
 from tests.faults.world import World
-
-from mljobs.api.resources import TRAINING_JOB
-from mljobs.controller.lease import EXIT_LEASE_LOST
 
 FAIL_OVER = 20.0
 """Seconds in which another process has to act after the leader died."""

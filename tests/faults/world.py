@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from mljobs.api.resources import Kind
+from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE
 from tests.e2e.support import condition, conditions, of_kind
 from tests.faults.backend import CloudJob, Truth
 from tests.faults.gate import Call, Fault, Gate, Json, Rule, Trap, no_answer
 from tests.faults.lab import MERGE, PATIENCE, KubernetesError, Lab, Operator, until
-
-from mljobs.api.resources import Kind
-from mljobs.domain.resource import FINALIZER, FORCE_RELEASE
 
 NAME = "census"
 QUIET = 0.9

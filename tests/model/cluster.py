@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from tests.model.wire import Wire
-
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.controller.kube import Conflict, Gone, Kube, Refused
-from mljobs.controller.store import Key
-from mljobs.domain.events import Event
-from mljobs.domain.resource import FINALIZER, Resource
+from mljobs.controller.kube.client import Conflict, Gone, Kube, Refused
+from mljobs.controller.loop.store import Key
+from mljobs.domain.job.resource import FINALIZER, Resource
+from mljobs.domain.show.events import Event
+from tests.model.wire import Wire
 
 NAMESPACE = "team"
 WatchEvent = tuple[str, JsonObject]

@@ -5,9 +5,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from tests.model.world import World
 
-from mljobs.controller import poller
+from mljobs.controller.loop import poller
+from tests.model.world import World
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

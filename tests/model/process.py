@@ -1,26 +1,25 @@
-"""One operator process: the real parts, wired as `mljobs.controller.run` does, on the model's servers."""
+"""One operator process: the real parts, wired as `mljobs.controller.process.run` does, on the model's servers."""
 
 import asyncio
 import copy
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from mljobs.api.base import JsonObject
+from mljobs.controller.kube.watch import take
+from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.poller import Poller
+from mljobs.controller.loop.queue import WorkQueue
+from mljobs.controller.loop.reconciler import Reconciler
+from mljobs.controller.loop.resync import Resync
+from mljobs.controller.loop.status import StatusWriter
+from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.process.clock import steady
+from mljobs.controller.process.metrics import Metrics
+from mljobs.domain.decide import Policy
 from tests.model.cluster import Cluster, ModelKube, WatchEvent
 from tests.model.service import ModelJobService, Service
 from tests.model.wire import Wire
-
-from mljobs.api.base import JsonObject
-from mljobs.controller.clock import steady
-from mljobs.controller.effects import Effects
-from mljobs.controller.handlers import take
-from mljobs.controller.metrics import Metrics
-from mljobs.controller.poller import Poller
-from mljobs.controller.reconciler import Reconciler
-from mljobs.controller.resync import Resync
-from mljobs.controller.status import StatusWriter
-from mljobs.controller.store import Key, Store
-from mljobs.controller.workqueue import WorkQueue
-from mljobs.domain.decide import Policy
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 POLL_INTERVAL = 10.0

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.model.wire import Wire
-
-from mljobs.domain import errors, naming
+from mljobs.domain import errors
+from mljobs.domain.job import naming
 from mljobs.domain.port import TERMINAL_STATES, Job, JobDocument, JobPage, Policy
+from tests.model.wire import Wire
 
 Place = tuple[str, str]
 """Project and job id."""

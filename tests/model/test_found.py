@@ -1,11 +1,11 @@
 """Stories in which the model has found mistakes of the operator, kept by name."""
 
 import pytest
-from tests.model.world import FOREIGN, KEYS, World, spec_of
 
-from mljobs.controller.store import Key
-from mljobs.domain.conditions import ConditionType, Reason
-from mljobs.domain.resource import ADOPT, SUBMISSION, Resource
+from mljobs.controller.loop.store import Key
+from mljobs.domain.job.resource import ADOPT, SUBMISSION, Resource
+from mljobs.domain.reasons import ConditionType, Reason
+from tests.model.world import FOREIGN, KEYS, World, spec_of
 
 A, B, C = KEYS
 

@@ -7,15 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
+from mljobs.domain import decide
+from mljobs.domain.decide import deletion, doubt, running, submission
+from mljobs.domain.decide.decisions import Release
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.port import Job, JobDocument
+from mljobs.domain.show import project
 from tests.model import process
 from tests.model.service import ModelJobService
 from tests.model.world import FOREIGN, KEYS, World, spec_of
-
-from mljobs.domain import decide, project
-from mljobs.domain.decide import deletion, doubt, running, submission
-from mljobs.domain.decisions import Release
-from mljobs.domain.port import Job, JobDocument
-from mljobs.domain.resource import Resource
 
 A = KEYS[0]
 

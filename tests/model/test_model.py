@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from mljobs.controller.loop.store import Key
+from mljobs.domain.job.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resource
 from tests.model.service import CloudJob
 from tests.model.wire import CallKind, Outcome
 from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
-
-from mljobs.controller.store import Key
-from mljobs.domain.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resource
 
 EXAMPLES = int(os.environ.get("MLJOBS_MODEL_EXAMPLES", "250"))
 

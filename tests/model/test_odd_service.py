@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 
 import pytest
+
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.port import Job, JobDocument
+from mljobs.domain.reasons import ConditionType, Reason
 from tests.model.service import Place, Service
 from tests.model.world import KEYS, World, spec_of
-
-from mljobs.domain.conditions import ConditionType, Reason
-from mljobs.domain.port import Job, JobDocument
-from mljobs.domain.resource import Resource
 
 A = KEYS[0]
 

@@ -2,10 +2,9 @@
 
 from datetime import timedelta
 
+from mljobs.domain.job.resource import Resource, timestamp
 from tests.model.process import EPOCH
 from tests.model.world import KEYS, World, spec_of
-
-from mljobs.domain.resource import Resource, timestamp
 
 A = KEYS[0]
 

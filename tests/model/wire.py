@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from tests.model.loop import VirtualLoop
-
-from mljobs.controller import kube
+from mljobs.controller.kube import client as kube
 from mljobs.domain import errors
+from tests.model.loop import VirtualLoop
 
 Side = Literal["service", "kube"]
 Outcome = Literal[

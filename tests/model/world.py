@@ -5,19 +5,18 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
+from mljobs.api.base import JsonObject
+from mljobs.controller.loop.store import Key
+from mljobs.domain.job import naming
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.port import TERMINAL_STATES
+from mljobs.domain.reasons import ConditionType, Reason
+from mljobs.domain.spec.validate import validate
 from tests.model.cluster import NAMESPACE, Cluster
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, Process
 from tests.model.service import CloudJob, Place, Service
 from tests.model.wire import Call, CallKind, Outcome, Side, Wire
-
-from mljobs.api.base import JsonObject
-from mljobs.controller.store import Key
-from mljobs.domain import naming
-from mljobs.domain.conditions import ConditionType, Reason
-from mljobs.domain.port import TERMINAL_STATES
-from mljobs.domain.resource import Resource
-from mljobs.domain.validate import validate
 
 LINGER = POLICY.grace.total_seconds() - 3
 """Seconds for which an unanswered call may still take effect: less than the grace, or nothing can be sure."""

@@ -2,16 +2,16 @@
 
 import typer
 
-from mljobs.cli.check import check
-from mljobs.cli.controlplane import controlplane_app
-from mljobs.cli.crds import crds
-from mljobs.cli.demo import demo
-from mljobs.cli.dev import dev
-from mljobs.cli.emulator import emulator
-from mljobs.cli.leftovers.command import leftovers
-from mljobs.cli.plan import plan
+from mljobs.admin.check.command import check
+from mljobs.admin.crds import crds
+from mljobs.admin.leftovers.command import leftovers
+from mljobs.admin.plan import plan
 from mljobs.cli.run import run
-from mljobs.cli.version import VersionOption
+from mljobs.console.version import VersionOption
+from mljobs_dev.controlplane.command import controlplane_app
+from mljobs_dev.demo.command import demo
+from mljobs_dev.emulator.command import emulator
+from mljobs_dev.stack.dev_command import dev
 
 app = typer.Typer(
     name="mljobs",

@@ -5,8 +5,8 @@ import sys
 
 import typer
 
-from mljobs.cli.settings_options import takes_settings
 from mljobs.config import Settings
+from mljobs.console.settings import takes_settings
 
 
 @takes_settings
@@ -17,7 +17,7 @@ def run(settings: Settings) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the operator takes it, after the imports
 
-    from mljobs.controller.kube import KubeError
+    from mljobs.controller.kube.client import KubeError
     from mljobs.main import operate
 
     try:

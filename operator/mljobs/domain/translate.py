@@ -5,7 +5,7 @@ from typing import Any
 
 from mljobs.api.resources import KINDS
 from mljobs.domain.port import JobDocument
-from mljobs.domain.validate import JobSpec
+from mljobs.domain.spec.validate import JobSpec
 
 _EMPTY_MEANS_UNSET = ("serviceAccount",)
 """Fields whose empty text the service would take to the letter (reported by users of its clients)."""

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mljobs_dev.controlplane import binaries
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from mljobs_dev.controlplane.progress import BinariesError
 from tests.e2e.chart.support_chart import ClusterKubectl, Helm
 from tests.e2e.conftest import _no_build
 from tests.e2e.support import Kubectl
 from tests.e2e.support_rights import ACCOUNTS
-
-from mljobs.devcluster import binaries
-from mljobs.devcluster.controlplane import ControlPlane
-from mljobs.devcluster.progress import BinariesError
 
 
 @pytest.fixture(scope="session")

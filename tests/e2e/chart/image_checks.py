@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.chart.support_chart import FULLNAME, NAMESPACE, ROOT, Helm, Release, reach
-from tests.e2e.support import Json, Namespace, connect, eventually, of_kind
-from tests.e2e.support_stack import Emulator
 
 from mljobs import __version__
 from mljobs.api.resources import KINDS
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from tests.e2e.chart.support_chart import FULLNAME, NAMESPACE, ROOT, Helm, Release, reach
+from tests.e2e.support import Json, Namespace, connect, eventually, of_kind
+from tests.e2e.support_stack import Emulator
 
 SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "LICENSE")
 FOLDERS = ("requirements", "operator", "deploy", "tests/image")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from tests.e2e.support import Json, Kubectl
-from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
 
 from mljobs.api.resources import KINDS
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from tests.e2e.support import Json, Kubectl
+from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "mljobs-operator"

@@ -12,6 +12,10 @@ from typing import Any
 
 import pytest
 import yaml
+
+from mljobs import __version__
+from mljobs.api.resources import KINDS, Kind
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.chart.support_chart import (
     CHART,
     CRDS,
@@ -25,10 +29,6 @@ from tests.e2e.chart.support_chart import (
 )
 from tests.e2e.support import Json, Kubectl, Namespace, connect, eventually, of_kind, training
 from tests.e2e.support_stack import MLJOBS, Emulator
-
-from mljobs import __version__
-from mljobs.api.resources import KINDS, Kind
-from mljobs.devcluster.controlplane import ControlPlane
 
 OLD = "0.0.9"
 UPGRADE_PAGE = ROOT / "docs" / "upgrade.md"

@@ -5,6 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+
+from mljobs.api.resources import KINDS
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.chart.support_chart import FULLNAME, NAMESPACE, Helm, Release, ReleasedOperator, reach
 from tests.e2e.support import Namespace, connect, eventually, of_kind
 from tests.e2e.support_rights import (
@@ -17,9 +20,6 @@ from tests.e2e.support_rights import (
     unused,
 )
 from tests.e2e.support_stack import Emulator
-
-from mljobs.api.resources import KINDS
-from mljobs.devcluster.controlplane import ControlPlane
 
 TEAMS = ("team-a", "team-b")
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
+
+from mljobs import config
 from tests.e2e.chart.support_chart import CHART, FULLNAME, Helm, Objects, at, holds
 from tests.e2e.chart.value_cases import CASES, Case
 from tests.e2e.support import Json
-
-from mljobs import config
-from mljobs.cli.packaging import values
+from tools.packaging import values
 
 SCHEMA = values.schema()
 CONFIG = values.Config.model_json_schema(by_alias=True)["properties"]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.chart.support_chart import CRDS, ROOT, Helm, Objects, ReleasedOperator
 from tests.e2e.support import Json, Kubectl, Namespace, connect, eventually, training
 from tests.e2e.support_stack import Emulator
-
-from mljobs.devcluster.controlplane import ControlPlane
 
 OVERLAYS = {"cluster": "mljobs-system", "namespace": "mljobs"}
 overlays = pytest.mark.parametrize("overlay", OVERLAYS)

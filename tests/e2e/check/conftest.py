@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from mljobs.admin.check.cluster import Cluster
+from mljobs.admin.check.definitions import check_definitions
+from mljobs.admin.check.finding import Status
 from tests.e2e.support import connect, eventually, training
 from tests.e2e.support_stack import Emulator
-
-from mljobs.cli.checks.cluster import Cluster
-from mljobs.cli.checks.definitions import check_definitions
-from mljobs.cli.checks.finding import Status
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from mljobs.admin import crds as crds_command
+from mljobs.admin.check.cluster import Cluster
+from mljobs.admin.check.definitions import check_definitions
+from mljobs.admin.check.finding import Finding, Status
+from mljobs.admin.check.load import check_quotas, read_load
+from mljobs.admin.check.permissions import check_permissions
+from mljobs.api.resources import KINDS, Kind
+from mljobs.config import Settings
+from mljobs.controller.kube import rights
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.check.support_check import rows, run
 from tests.e2e.support import Json, eventually, training
 from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, PROJECT, Emulator
-
-from mljobs.api.resources import KINDS, Kind
-from mljobs.cli import crds as crds_command
-from mljobs.cli import rights
-from mljobs.cli.checks.cluster import Cluster
-from mljobs.cli.checks.definitions import check_definitions
-from mljobs.cli.checks.finding import Finding, Status
-from mljobs.cli.checks.load import check_quotas, read_load
-from mljobs.cli.checks.permissions import check_permissions
-from mljobs.config import Settings
-from mljobs.devcluster.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[3]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
+
+from mljobs.admin.check.cluster import Cluster
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.check.support_check import SERVICE_ROW, rows, run
 from tests.e2e.support import Json
 from tests.e2e.support_stack import PROJECT, Emulator
-
-from mljobs.cli.checks.cluster import Cluster
-from mljobs.devcluster.controlplane import ControlPlane
 
 RIGHTS_ROW = f"Permissions in project {PROJECT}"
 

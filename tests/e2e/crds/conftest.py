@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.crds.support_crds import NAMESPACE, Kubectl, wait_until_published
 
+from mljobs.admin import crds
 from mljobs.api.resources import KINDS
-from mljobs.cli import crds
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from tests.e2e.crds.support_crds import NAMESPACE, Kubectl, wait_until_published
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mljobs.api.resources import GROUP, KINDS, VERSION, Kind
-from mljobs.devcluster.client import ApiError
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.client import ApiError
+from mljobs_dev.controlplane.controlplane import ControlPlane
 
 NAMESPACE = "crds"
 Json = dict[str, Any]

@@ -4,12 +4,12 @@ import json
 import zlib
 
 import pytest
-from tests.e2e.crds.support_crds import OWN_STATUS, Json, Kubectl, both, published, resource
 
+from mljobs.admin import crds
 from mljobs.api import crd
 from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, Kind
-from mljobs.cli import crds
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from tests.e2e.crds.support_crds import OWN_STATUS, Json, Kubectl, both, published, resource
 
 
 def names() -> list[str]:

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.e2e.crds.support_crds import BINDINGS, OWN_STATUS, Json, Kubectl, both, resource
-from tests.unit.api import discovery
 
 from mljobs.api import crd
 from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB, Kind
+from tests.e2e.crds.support_crds import BINDINGS, OWN_STATUS, Json, Kubectl, both, resource
+from tests.unit.api import discovery
 
 REPLICA: Json = {
     "imageUri": "gcr.io/p/image:1",

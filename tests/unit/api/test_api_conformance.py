@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
-from tests.unit.api import discovery
 
 from mljobs.api import crd
 from mljobs.api.base import Model
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import PredictionOutput, TrainingOutput
 from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB, Kind
+from tests.unit.api import discovery
 
 SCHEMAS = discovery.load()
 PREFIX = "GoogleCloudMlV1__"

@@ -8,9 +8,10 @@ import yaml
 from typer import Typer
 from typer.testing import CliRunner
 
+from mljobs.admin import crds
 from mljobs.api import crd
 from mljobs.api.resources import KINDS, Kind
-from mljobs.cli import crds, generate
+from tools import generate
 
 APP = Typer()
 APP.command()(generate.main)

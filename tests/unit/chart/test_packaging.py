@@ -12,11 +12,12 @@ from prometheus_client.metrics import MetricWrapperBase
 from pydantic.alias_generators import to_camel
 
 from mljobs import __version__
+from mljobs.admin import crds
 from mljobs.api.resources import KINDS
-from mljobs.cli import crds, rights
-from mljobs.cli.packaging import chart, dashboard, files, values
 from mljobs.config import Settings
-from mljobs.controller.metrics import Metrics
+from mljobs.controller.kube import rights
+from mljobs.controller.process.metrics import Metrics
+from tools.packaging import chart, dashboard, files, values
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "mljobs-operator"

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from typer.testing import CliRunner
 
-from mljobs.cli.plugin import app
+from mljobs.kubectl.app import app
 
 Json = dict[str, Any]
 

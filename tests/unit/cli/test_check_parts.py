@@ -15,23 +15,24 @@ import pytest
 import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.clients.raw_server import RawServer, hang
 
 from mljobs import __version__
+from mljobs.admin import crds
+from mljobs.admin.check import command as check
+from mljobs.admin.check import service
+from mljobs.admin.check.cluster import Answer
+from mljobs.admin.check.definitions import _expected, differences, normal
+from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
+from mljobs.admin.check.load import Load, check_quotas
+from mljobs.admin.check.network import trouble
+from mljobs.admin.check.server import FULL, check_clock, check_version
 from mljobs.api.resources import KINDS, Kind
-from mljobs.cli import check, crds
-from mljobs.cli.checks import service
-from mljobs.cli.checks.cluster import Answer
-from mljobs.cli.checks.definitions import _expected, differences, normal
-from mljobs.cli.checks.finding import Finding, Status, failed, ok, skipped, warning
-from mljobs.cli.checks.load import Load, check_quotas
-from mljobs.cli.checks.network import trouble
-from mljobs.cli.checks.server import FULL, check_clock, check_version
-from mljobs.cli.packaging.chart import KUBE_VERSION
-from mljobs.clients.transport import NotConnected, OnceHttp
+from mljobs.backends.google.transport import NotConnected, OnceHttp
 from mljobs.config import Settings
-from mljobs.controller.poller import LIST_FROM, PAGE_SIZE
+from mljobs.controller.loop.poller import LIST_FROM, PAGE_SIZE
 from mljobs.domain.errors import Unavailable
+from tests.unit.clients.raw_server import RawServer, hang
+from tools.packaging.chart import KUBE_VERSION
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mljobs.cli.demo_judge import DemoError, excerpt, judge_ledger, row
-from mljobs.cli.demo_plan import ACTS, DELETED, Act
-from mljobs.cli.stack_emulator import CANCEL, CREATE
-from mljobs.cli.table import LineTable, LiveTable, Row, open_table
-from mljobs.domain import naming
+from mljobs.domain.job import naming
+from mljobs_dev.demo.acts import ACTS, DELETED, Act
+from mljobs_dev.demo.judge import DemoError, excerpt, judge_ledger, row
+from mljobs_dev.demo.table import LineTable, LiveTable, Row, open_table
+from mljobs_dev.stack.emulator_control import CANCEL, CREATE
 
 Json = dict[str, Any]
 TUNING = Act("tuning", "a search", "SUCCEEDED", {})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mljobs.cli.dev_ready import ReadyFile
+from mljobs_dev.stack.ready import ReadyFile
 
 
 class TestReadyFile:

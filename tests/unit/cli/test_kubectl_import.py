@@ -3,14 +3,14 @@
 from typing import Any
 
 from hypothesis import given
-from tests.strategies import kinds_and_specs
 
 from mljobs.api.resources import KINDS
-from mljobs.cli.kubectl.importing import plan_import
-from mljobs.domain.naming import ownership_labels
-from mljobs.domain.resource import Resource
+from mljobs.domain.job.naming import ownership_labels
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.spec.validate import validate
 from mljobs.domain.translate import to_job
-from mljobs.domain.validate import validate
+from mljobs.kubectl.importing import plan_import
+from tests.strategies import kinds_and_specs
 
 Json = dict[str, Any]
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.cli.kubectl_command import run
 
-from mljobs.cli.kubectl.log_reader import OVERLAP, Reader, lines
+from mljobs.kubectl.log_reader import OVERLAP, Reader, lines
+from tests.unit.cli.kubectl_command import run
 
 Entry = dict[str, Any]
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import urllib3
 from kubernetes.client import ApiException
-from tests.unit.cli.kubectl_command import run
 
-from mljobs.cli.kubectl.cluster import worded
-from mljobs.cli.kubectl.failure import Failure
-from mljobs.cli.kubectl.references import Found, kind_named
-from mljobs.cli.kubectl.service import ask
 from mljobs.domain import errors
+from mljobs.kubectl.cluster import worded
+from mljobs.kubectl.failure import Failure
+from mljobs.kubectl.references import Found, kind_named
+from mljobs.kubectl.service import ask
+from tests.unit.cli.kubectl_command import run
 
 
 def refusal(status: int, reason: str, message: str, details: Any = None) -> ApiException:
@@ -183,7 +183,7 @@ def test_an_unforeseen_error_is_one_line_too(monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: object) -> None:
         raise ZeroDivisionError("of\nours")
 
-    monkeypatch.setattr("mljobs.cli.kubectl.list_jobs.connect", broken)
+    monkeypatch.setattr("mljobs.kubectl.list_jobs.connect", broken)
     done = run("list")
     assert done.code == 2
     assert done.err == ["error: unforeseen ZeroDivisionError: of ours; MLJOBS_DEBUG=1 shows where"]

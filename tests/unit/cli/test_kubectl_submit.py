@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.unit.cli.kubectl_cases import CONFIG, IMAGE, LINES, PREDICT, WITH_IMAGE, Json, Line
-from tests.unit.cli.kubectl_command import run
 
 from mljobs.api.resources import API_VERSION
-from mljobs.cli.kubectl.flags import Flag
-from mljobs.cli.kubectl.prediction_flags import PREDICTION
-from mljobs.cli.kubectl.training_flags import TRAINING
-from mljobs.domain.lenient import spec_schema
+from mljobs.domain.spec.lenient import spec_schema
+from mljobs.kubectl.flags import Flag
+from mljobs.kubectl.prediction_flags import PREDICTION
+from mljobs.kubectl.training_flags import TRAINING
+from tests.unit.cli.kubectl_cases import CONFIG, IMAGE, LINES, PREDICT, WITH_IMAGE, Json, Line
+from tests.unit.cli.kubectl_command import run
 
 
 def saved(folder: Path, document: Json) -> str:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.cli.kubectl import values
-from mljobs.cli.kubectl.manifest import is_resource_name, resource_name, resource_names
-from mljobs.cli.kubectl.text import age, plain
+from mljobs.console.text import age, plain
+from mljobs.kubectl import values
+from mljobs.kubectl.manifest import is_resource_name, resource_name, resource_names
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 JOB_IDS = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,127}", fullmatch=True)

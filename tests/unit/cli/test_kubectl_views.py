@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB
-from mljobs.cli.kubectl import wait
-from mljobs.cli.kubectl.describe import page
-from mljobs.cli.kubectl.failure import TROUBLE, Failure
-from mljobs.cli.kubectl.list_jobs import headers, row
-from mljobs.cli.kubectl.options import Output
-from mljobs.cli.kubectl.references import Found
-from mljobs.cli.kubectl.text import show, table
-from mljobs.cli.kubectl.wait import Goal, Verdict, verdict
+from mljobs.console.text import show, table
+from mljobs.kubectl import wait
+from mljobs.kubectl.describe import page
+from mljobs.kubectl.failure import TROUBLE, Failure
+from mljobs.kubectl.list_jobs import headers, row
+from mljobs.kubectl.options import Output
+from mljobs.kubectl.references import Found
+from mljobs.kubectl.wait import Goal, Verdict, verdict
 
 Json = dict[str, Any]
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.unit.domain.world import JOB_ID, NOW, START, TARGET, UID, intent, job, later, resource
 
-from mljobs.cli.leftovers import report
-from mljobs.cli.leftovers.leftover import Leftover, Verdict, Way, next_step, probe, strays
-from mljobs.cli.leftovers.run import CannotBegin, request
+from mljobs.admin.leftovers import report
+from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, next_step, probe, strays
+from mljobs.admin.leftovers.run import CannotBegin, request
 from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy
-from mljobs.domain.decisions import Cancel, Keep, Look, Release, Wait
-from mljobs.domain.observation import Method, Observation
+from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
-from mljobs.domain.resource import Resource
+from tests.unit.domain.world import JOB_ID, NOW, START, TARGET, UID, intent, job, later, resource
 
 POLICY = Policy("proj")
 KNOWN = Observation(since=START, target=TARGET)

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import typer
 import yaml
-from tests.unit.domain.rule_case import IMAGE, PREDICT, Case, merged
-from tests.unit.domain.rule_cases import CASES
 from typer.testing import CliRunner
 
+from mljobs.admin.plan import plan
 from mljobs.api.resources import API_VERSION
-from mljobs.cli.plan import plan
-from mljobs.domain import naming, rules
-from mljobs.domain.problems import Severity
+from mljobs.domain.job import naming
+from mljobs.domain.spec import rules
+from mljobs.domain.spec.problems import Severity
+from tests.unit.domain.rule_case import IMAGE, PREDICT, Case, merged
+from tests.unit.domain.rule_cases import CASES
 
 Json = dict[str, Any]
 

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
+from mljobs_dev.emulator import schema, validation
 from tests.unit.api import discovery
 from tests.unit.cli.test_plan import planned
-
-from mljobs.emulator import schema, validation
 
 FOLDER = Path(__file__).parents[4] / "shared" / "corpus" / "training"
 

@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel
 
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.cli.stack_files import deploy_folder
-from mljobs.domain.validate import validate
+from mljobs.domain.spec.validate import validate
+from mljobs_dev.stack.files import deploy_folder
 
 SAMPLES = sorted((deploy_folder() / "samples").glob("*.yaml"))
 

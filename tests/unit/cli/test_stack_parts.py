@@ -12,12 +12,13 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from mljobs.cli import stack_binaries, stack_files
 from mljobs.cli.app import app
-from mljobs.cli.stack_command import ERRORS, run_command
-from mljobs.cli.stack_server import Server, StackError, Supervision, answers, environment
-from mljobs.cli.stack_signals import Stopped, raising_stopped
-from mljobs.devcluster.process import Exit, SupervisedProcess
+from mljobs_dev.controlplane.process import Exit, SupervisedProcess
+from mljobs_dev.stack import binaries as stack_binaries
+from mljobs_dev.stack import files as stack_files
+from mljobs_dev.stack.command import ERRORS, run_command
+from mljobs_dev.stack.server import Server, StackError, Supervision, answers, environment
+from mljobs_dev.stack.signals import Stopped, raising_stopped
 
 
 class TestSignals:

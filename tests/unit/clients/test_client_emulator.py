@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from mljobs.clients import Limits, open_job_logs, open_job_service
-from mljobs.clients.mlv1 import MlV1JobService
+from mljobs.backends import Limits, open_job_logs, open_job_service
+from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import (
     AlreadyExists,
     Denied,
@@ -21,9 +21,9 @@ from mljobs.domain.errors import (
     Unavailable,
 )
 from mljobs.domain.port import Job, JobService
-from mljobs.emulator.control import Emulator
-from mljobs.emulator.server import serving
-from mljobs.emulator.settings import Settings
+from mljobs_dev.emulator.control import Emulator
+from mljobs_dev.emulator.server import serving
+from mljobs_dev.emulator.settings import Settings
 
 TRAINING = {
     "region": "us-central1",

@@ -15,14 +15,14 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
-from tests.unit.clients.raw_server import RawServer, Received, Step, answer, drop, error, hang
 
 from mljobs import __version__
-from mljobs.clients import Limits, open_job_service
-from mljobs.clients.answers import Method
-from mljobs.clients.calls import _no_token
-from mljobs.clients.mlv1 import MlV1JobService
+from mljobs.backends import Limits, open_job_service
+from mljobs.backends.google.answers import Method
+from mljobs.backends.google.calls import _no_token
+from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import Denied, JobServiceError, Unavailable
+from tests.unit.clients.raw_server import RawServer, Received, Step, answer, drop, error, hang
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 EXPIRED = error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")

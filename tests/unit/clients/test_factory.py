@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from tests.unit.clients.raw_server import RawServer, raw
 
 from mljobs import __version__
-from mljobs.clients import Limits, open_job_logs, open_job_service
-from mljobs.clients.transport import is_loopback
+from mljobs.backends import Limits, open_job_logs, open_job_service
+from mljobs.backends.google.transport import is_loopback
 from mljobs.domain.errors import Unavailable
 from mljobs.domain.port import JobService
+from tests.unit.clients.raw_server import RawServer, raw
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import pytest
 from aiolimiter import AsyncLimiter
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.clients.raw_server import RawServer, answer
 
-from mljobs.clients import limits as module
-from mljobs.clients import open_job_service
-from mljobs.clients.limits import WINDOW, Kind, Limits, ProjectLimits, bucket
+from mljobs.backends import open_job_service
+from mljobs.backends.google import limits as module
+from mljobs.backends.google.limits import WINDOW, Kind, Limits, ProjectLimits, bucket
 from mljobs.domain.errors import Throttled
-from mljobs.domain.observation import retry_delay
+from mljobs.domain.job.observation import retry_delay
+from tests.unit.clients.raw_server import RawServer, answer
 
 
 class _JumpingSelector(selectors.SelectSelector):

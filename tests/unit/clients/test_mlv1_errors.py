@@ -7,20 +7,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.unit.clients.raw_server import (
-    RawServer,
-    Step,
-    answer,
-    drop,
-    error,
-    hang,
-    raw,
-    reset,
-    trickle,
-)
 
-from mljobs.clients import Limits, open_job_service
-from mljobs.clients.mlv1 import MlV1JobService
+from mljobs.backends import Limits, open_job_service
+from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import (
     AlreadyExists,
     Denied,
@@ -31,6 +20,17 @@ from mljobs.domain.errors import (
     Throttled,
     Unavailable,
     Violation,
+)
+from tests.unit.clients.raw_server import (
+    RawServer,
+    Step,
+    answer,
+    drop,
+    error,
+    hang,
+    raw,
+    reset,
+    trickle,
 )
 
 Call = Callable[[MlV1JobService], Awaitable[object]]

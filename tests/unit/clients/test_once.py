@@ -6,11 +6,12 @@ import time
 
 import httplib2
 import pytest
-from tests.unit.clients.raw_server import RawServer, Step, answer, drop, raw, reset
 
-from mljobs.clients import Limits, open_job_service, transport
-from mljobs.clients.mlv1 import MlV1JobService
+from mljobs.backends import Limits, open_job_service
+from mljobs.backends.google import transport
+from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import JobServiceError, Unavailable
+from tests.unit.clients.raw_server import RawServer, Step, answer, drop, raw, reset
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
-from tests.unit.clients.raw_server import RawServer, Received, answer, drop, hang
 
-from mljobs.clients.probe import identify
+from mljobs.backends.google.probe import identify
 from mljobs.domain.errors import Denied, Unavailable
+from tests.unit.clients.raw_server import RawServer, Received, answer, drop, hang
 
 TOKEN = {"access_token": "t1", "expires_in": 3600, "token_type": "Bearer"}
 KeyFile = Callable[[str], Path]

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.clients.raw_server import RawServer, answer
 
-from mljobs.clients import Limits, open_job_service
-from mljobs.domain import naming
+from mljobs.backends import Limits, open_job_service
 from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decisions import Finish, Watch
-from mljobs.domain.observation import Observation
+from mljobs.domain.decide.decisions import Finish, Watch
+from mljobs.domain.job import naming
+from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.port import Job
-from mljobs.domain.project import project
-from mljobs.domain.resource import FINALIZER, Resource
+from mljobs.domain.show.project import project
+from tests.unit.clients.raw_server import RawServer, answer
 
 RECORDED = Path(__file__).parents[4] / "shared" / "corpus" / "recorded"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

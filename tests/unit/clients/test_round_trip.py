@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.strategies import specs
-from tests.unit.api import discovery
 
 from mljobs.api.resources import KINDS
-from mljobs.clients import Limits, open_job_service
+from mljobs.backends import Limits, open_job_service
 from mljobs.domain.port import Job
+from mljobs.domain.spec.validate import validate
 from mljobs.domain.translate import to_job
-from mljobs.domain.validate import validate
-from mljobs.emulator.control import Emulator
-from mljobs.emulator.server import serving
-from mljobs.emulator.settings import Settings
+from mljobs_dev.emulator.control import Emulator
+from mljobs_dev.emulator.server import serving
+from mljobs_dev.emulator.settings import Settings
+from tests.strategies import specs
+from tests.unit.api import discovery
 
 Json = dict[str, Any]
 

@@ -12,11 +12,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.unit.clients.raw_server import RawServer, answer, drop, hang, trickle
 
-from mljobs.clients import Limits, open_job_service
-from mljobs.clients.mlv1 import MlV1JobService
+from mljobs.backends import Limits, open_job_service
+from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import Unavailable
+from tests.unit.clients.raw_server import RawServer, answer, drop, hang, trickle
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 

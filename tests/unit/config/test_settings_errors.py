@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from mljobs import config
 from mljobs.cli.app import app
 from mljobs.config import Settings, SettingsError
-from mljobs.domain.rules.job import PROJECT
+from mljobs.domain.spec.rules.job import PROJECT
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from pydantic.alias_generators import to_camel
 from typer.testing import CliRunner
 
 from mljobs import config
-from mljobs.cli.settings_options import takes_settings
 from mljobs.config import Settings
+from mljobs.console.settings import takes_settings
 
 ROOT = Path(__file__).parents[3]
 

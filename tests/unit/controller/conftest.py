@@ -7,10 +7,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from mljobs.clients import Limits, open_job_service
+from mljobs.backends import Limits, open_job_service
 from mljobs.domain.port import JobService
-from mljobs.emulator.control import Emulator
-from mljobs.emulator.server import serving
+from mljobs_dev.emulator.control import Emulator
+from mljobs_dev.emulator.server import serving
 
 
 class Turned:

@@ -1,6 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
-from mljobs.controller.clock import steady
+from mljobs.controller.process.clock import steady
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -11,8 +11,8 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.controller import definitions
-from mljobs.controller.kube import Kube
+from mljobs.controller.kube import definitions
+from mljobs.controller.kube.client import Kube
 
 PLURALS = [kind.plural for kind in KINDS.values()]
 

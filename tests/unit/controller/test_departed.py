@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from tests.unit.domain.world import NOW, START
 
-from mljobs.controller.store import Key, Store
-from mljobs.domain.observation import Observation
-from mljobs.domain.resource import FINALIZER, Resource, timestamp
+from mljobs.controller.loop.store import Key, Store
+from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.resource import FINALIZER, Resource, timestamp
+from tests.unit.domain.world import NOW, START
 
 KEY = Key("TrainingJob", "team-a", "census")
 

@@ -1,14 +1,15 @@
 from typing import Any
 
 import pytest
+
+from mljobs.controller.loop.effects import Effects
+from mljobs.domain import errors
+from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
+from mljobs.domain.job import naming
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
 from tests.unit.controller.conftest import Cloud
 from tests.unit.domain.world import NOW, START, intent, resource
-
-from mljobs.controller.effects import Effects
-from mljobs.domain import errors, naming
-from mljobs.domain.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
-from mljobs.domain.observation import Method, Observation
-from mljobs.domain.resource import Resource, Target
 
 TARGET = Target("p", "census", 1)
 SUBJECT: Resource = resource()

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from mljobs.controller.health import Health
-from mljobs.controller.run import _elected
-from mljobs.controller.stop import Stop
+from mljobs.controller.process.health import Health
+from mljobs.controller.process.run import _elected
+from mljobs.controller.process.stop import Stop
 
 
 class Waiting:

@@ -3,8 +3,8 @@ import asyncio
 import aiohttp
 import pytest
 
-from mljobs.controller.health import Health, Part, Pulse, serve_health
-from mljobs.controller.metrics import Metrics
+from mljobs.controller.process.health import Health, Part, Pulse, serve_health
+from mljobs.controller.process.metrics import Metrics
 
 
 class Clock:

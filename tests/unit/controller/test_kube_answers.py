@@ -7,12 +7,12 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
-from tests.unit.domain.world import NOW
 
-from mljobs.controller.kube import Kube, Unreachable
-from mljobs.domain.conditions import Reason
-from mljobs.domain.events import Event
-from mljobs.domain.resource import Resource
+from mljobs.controller.kube.client import Kube, Unreachable
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.reasons import Reason
+from mljobs.domain.show.events import Event
+from tests.unit.domain.world import NOW
 
 RESOURCE = Resource("TrainingJob", "team-a", "census", "uid-1", version="41")
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube import Conflict, Gone, Unreachable
-from mljobs.controller.lease import Fence, Lease, LeaseOptions
+from mljobs.controller.kube.client import Conflict, Gone, Unreachable
+from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions
 
 
 class Leases:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.controller.status import merge_patch
+from mljobs.controller.loop.status import merge_patch
 
 VALUES = st.recursive(
     st.booleans() | st.integers() | st.text(max_size=5),

@@ -4,16 +4,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
+from mljobs.controller.loop.poller import LIST_FROM, Poller
+from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.process.metrics import Metrics
+from mljobs.domain import errors
+from mljobs.domain.job.observation import Method
+from mljobs.domain.job.resource import Target
+from mljobs.domain.port import Job, JobService
 from tests.unit.controller.conftest import Cloud
 from tests.unit.domain.world import NOW, START
-
-from mljobs.controller.metrics import Metrics
-from mljobs.controller.poller import LIST_FROM, Poller
-from mljobs.controller.store import Key, Store
-from mljobs.domain import errors
-from mljobs.domain.observation import Method
-from mljobs.domain.port import Job, JobService
-from mljobs.domain.resource import Target
 
 INPUT = {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/p/i:1"}}
 

@@ -4,13 +4,13 @@ import json
 from typing import Any
 
 import pytest
+
+from mljobs.controller.kube.client import Refused, Unreachable
+from mljobs.controller.loop.recall import LAG, Recall
+from mljobs.controller.loop.store import Key, Store
+from mljobs.domain.job.resource import FINALIZER
 from tests.unit.controller.conftest import Turned
 from tests.unit.domain.world import NOW, START
-
-from mljobs.controller.kube import Refused, Unreachable
-from mljobs.controller.recall import LAG, Recall
-from mljobs.controller.store import Key, Store
-from mljobs.domain.resource import FINALIZER
 
 KEY = Key("TrainingJob", "team-a", "census")
 
@@ -136,7 +136,7 @@ async def test_what_has_the_name_now_is_left_alone() -> None:
 
 
 async def test_no_answer_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mljobs.controller.recall.PAUSE", 0)
+    monkeypatch.setattr("mljobs.controller.loop.recall.PAUSE", 0)
     world = World(Events(body(60, FINALIZER), error=Unreachable("down")))
     await world.recall.begin('{"TrainingJob": 50}')
     await world.look_back()

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from tests.unit.domain.world import NOW, START
-
 from mljobs.api.resources import KINDS
-from mljobs.controller.resync import Resync
-from mljobs.controller.store import Key, Store
+from mljobs.controller.loop.resync import Resync
+from mljobs.controller.loop.store import Key, Store
+from tests.unit.domain.world import NOW, START
 
 BODY: dict[str, Any] = {
     "kind": "TrainingJob",

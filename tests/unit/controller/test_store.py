@@ -1,9 +1,8 @@
 from typing import Any
 
+from mljobs.controller.loop.store import Key, Store
+from mljobs.domain.job.observation import Observation
 from tests.unit.domain.world import NOW, START, observed
-
-from mljobs.controller.store import Key, Store
-from mljobs.domain.observation import Observation
 
 KEY = Key("TrainingJob", "team-a", "census")
 

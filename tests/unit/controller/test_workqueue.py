@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from mljobs.controller.workqueue import WorkQueue
+from mljobs.controller.loop.queue import WorkQueue
 
 
 async def take(queue: WorkQueue[str]) -> str | None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from mljobs.devcluster import binaries, download, gobuild
-from mljobs.devcluster.binaries import cache_root, ensure, missing
-from mljobs.devcluster.progress import BinariesError, Reporter, Step
+from mljobs_dev.controlplane import binaries, download, gobuild
+from mljobs_dev.controlplane.binaries import cache_root, ensure, missing
+from mljobs_dev.controlplane.progress import BinariesError, Reporter, Step
 
 
 def make(folder: Path, *names: str) -> Path:

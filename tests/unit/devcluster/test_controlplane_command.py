@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from mljobs.cli.controlplane import Display, controlplane_app
-from mljobs.devcluster.progress import Step
+from mljobs_dev.controlplane.command import Display, controlplane_app
+from mljobs_dev.controlplane.progress import Step
 
 
 @pytest.fixture

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from mljobs.devcluster import download
-from mljobs.devcluster.binaries import ensure
-from mljobs.devcluster.gobuild import KUBERNETES_VERSION
-from mljobs.devcluster.progress import BinariesError, Step
+from mljobs_dev.controlplane import download
+from mljobs_dev.controlplane.binaries import ensure
+from mljobs_dev.controlplane.gobuild import KUBERNETES_VERSION
+from mljobs_dev.controlplane.progress import BinariesError, Step
 
 PINNED = "v1.37.2"
 WHERE = "linux-amd64"

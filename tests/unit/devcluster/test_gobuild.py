@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mljobs.devcluster import gobuild
-from mljobs.devcluster.progress import BinariesError, Step
+from mljobs_dev.controlplane import gobuild
+from mljobs_dev.controlplane.progress import BinariesError, Step
 
 GO = """#!/bin/sh
 if [ "$1 $2" = "env GOVERSION" ]; then echo {version}; exit 0; fi

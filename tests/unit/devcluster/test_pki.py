@@ -11,7 +11,7 @@ import yaml
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from mljobs.devcluster.pki import Authority, certificate_credentials, kubeconfig, write_private
+from mljobs_dev.controlplane.pki import Authority, certificate_credentials, kubeconfig, write_private
 
 
 def names_of(pem: bytes, oid: x509.ObjectIdentifier) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from mljobs.devcluster.ports import LOOPBACK, PortReservation
+from mljobs_dev.controlplane.ports import LOOPBACK, PortReservation
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from mljobs.devcluster.process import Exit, ProcessError, SupervisedProcess
+from mljobs_dev.controlplane.process import Exit, ProcessError, SupervisedProcess
 
 DEADLINE = 20.0
 FAMILY = textwrap.dedent(
@@ -268,7 +268,7 @@ def test_nothing_outlives_an_owner_that_was_killed(how: str, tmp_path: Path) -> 
     folder.mkdir()
     owner_code = (
         "import asyncio, os, pathlib, sys, threading, time\n"
-        "from mljobs.devcluster.process import SupervisedProcess\n"
+        "from mljobs_dev.controlplane.process import SupervisedProcess\n"
         f"command = [sys.executable, '-c', {FAMILY!r}, {str(tmp_path / 'pids')!r}]\n"
         f"folders = [pathlib.Path({str(folder)!r})]\n"
         "process = SupervisedProcess('family', command, remove_if_orphaned=folders)\n"

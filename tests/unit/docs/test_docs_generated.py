@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
+
+from mljobs.config import Settings
+from mljobs.controller.process.metrics import Metrics
+from mljobs.domain.reasons import ConditionType, Reason
+from mljobs.domain.spec.problems import Severity
+from mljobs.domain.spec.rules import RULES
 from tests.unit.docs.markdown import DOCS
 from tests.unit.domain.rule_cases import CASES
 from tests.unit.gitops.states import FRESH, every
-
-from mljobs.cli import docs_coverage, docs_pages
-from mljobs.cli.packaging import values
-from mljobs.config import Settings
-from mljobs.controller.metrics import Metrics
-from mljobs.domain.conditions import ConditionType, Reason
-from mljobs.domain.problems import Severity
-from mljobs.domain.rules import RULES
+from tools.docs import coverage as docs_coverage
+from tools.docs import pages as docs_pages
+from tools.packaging import values
 
 DOCUMENT: dict[str, Any] = json.loads(
     resources.files("googleapiclient.discovery_cache.documents").joinpath("ml.v1.json").read_text("utf-8")

@@ -5,10 +5,10 @@ import re
 from collections import defaultdict
 
 import pytest
-from tests.unit.docs.markdown import DOCS, ROOT
 
-from mljobs.cli.demo_plan import ACTS, DELETED
-from mljobs.cli.demo_show import farewell
+from mljobs_dev.demo.acts import ACTS, DELETED
+from mljobs_dev.demo.show import farewell
+from tests.unit.docs.markdown import DOCS, ROOT
 
 AGAIN = "take it again: python docs/images/demo.py"
 

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 from pydantic.alias_generators import to_camel
-from tests.unit.docs.markdown import DOCS, ROOT, Block, blocks, pages, prose
 from typer.main import get_command
 
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.cli import docs_pages
 from mljobs.cli.app import app
-from mljobs.cli.plugin import app as plugin
 from mljobs.config import Settings
-from mljobs.domain import resource
-from mljobs.domain.conditions import Reason
-from mljobs.domain.events import WARNINGS
-from mljobs.domain.validate import validate
+from mljobs.domain.job import resource
+from mljobs.domain.reasons import Reason
+from mljobs.domain.show.events import WARNINGS
+from mljobs.domain.spec.validate import validate
+from mljobs.kubectl.app import app as plugin
+from tests.unit.docs.markdown import DOCS, ROOT, Block, blocks, pages, prose
+from tools.docs import pages as docs_pages
 
 PAGES = [page for page in pages() if "decisions" not in page.parts]
 EVERYWHERE = [*pages(), *(ROOT / f"{name}.md" for name in ("CONTRIBUTING", "SECURITY", "CHANGELOG"))]

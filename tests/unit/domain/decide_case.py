@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from tests.unit.domain.world import JOB_ID, condition, intent, later
-
 from mljobs.domain import errors
-from mljobs.domain.decisions import Decision
-from mljobs.domain.observation import Method, Observation, Trouble
-from mljobs.domain.resource import Resource, Target
+from mljobs.domain.decide.decisions import Decision
+from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.resource import Resource, Target
+from tests.unit.domain.world import JOB_ID, condition, intent, later
 
 SECOND = Target("proj", JOB_ID[:-1] + "2", 2)
 STRANGER = "99999999-2222-3333-4444-555555555555"

@@ -1,11 +1,10 @@
 """What to do next with a job that is to be taken over."""
 
+from mljobs.domain import errors
+from mljobs.domain.decide.decisions import Adopt, Keep, Look, Release, Stall, Submit, Wait, Watch
+from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import ADOPTION, SECOND, STRANGER, SUSPENDED, Cases, trouble
 from tests.unit.domain.world import NOW, TARGET, intent, job, later, observed, resource, stalled, status
-
-from mljobs.domain import errors
-from mljobs.domain.decisions import Adopt, Keep, Look, Release, Stall, Submit, Wait, Watch
-from mljobs.domain.observation import Method
 
 ADOPTION_CASES: Cases = {
     "adopt: first the intent, then the labels": (resource(adopt=True), None, Adopt),

@@ -1,5 +1,8 @@
 """What to do next when the resource is deleted."""
 
+from mljobs.domain import errors
+from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait
+from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import STRANGER, Cases, trouble
 from tests.unit.domain.world import (
     NOW,
@@ -13,10 +16,6 @@ from tests.unit.domain.world import (
     stalled,
     status,
 )
-
-from mljobs.domain import errors
-from mljobs.domain.decisions import Cancel, Keep, Look, Release, Wait
-from mljobs.domain.observation import Method
 
 DELETION_CASES: Cases = {
     "delete: nothing of ours": (resource(deleting=True), None, Keep()),

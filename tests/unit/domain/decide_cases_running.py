@@ -1,11 +1,10 @@
 """What to do next while the service owns the job: its state, its labels and its bindings."""
 
+from mljobs.domain import errors
+from mljobs.domain.decide.decisions import Announce, BindIam, Finish, Refuse, Stall, UpdateLabels, Wait, Watch
+from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import STRANGER, Cases, trouble
 from tests.unit.domain.world import NOW, TARGET, condition, intent, job, observed, resource, status
-
-from mljobs.domain import errors
-from mljobs.domain.decisions import Announce, BindIam, Finish, Refuse, Stall, UpdateLabels, Wait, Watch
-from mljobs.domain.observation import Method
 
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 OTHERS = [{"role": "roles/viewer", "members": ["user:b@example.com"]}]

@@ -1,11 +1,10 @@
 """What to do next before the service has taken the job, and when that is not certain."""
 
+from mljobs.domain import errors
+from mljobs.domain.decide.decisions import Adopt, Finish, Hold, Keep, Look, Refuse, Stall, Submit, Wait, Watch
+from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import ADOPTION, STRANGER, Cases, trouble
 from tests.unit.domain.world import NOW, TARGET, intent, job, later, observed, resource, stalled, status
-
-from mljobs.domain import errors
-from mljobs.domain.decisions import Adopt, Finish, Hold, Keep, Look, Refuse, Stall, Submit, Wait, Watch
-from mljobs.domain.observation import Method
 
 SUBMISSION_CASES: Cases = {
     "new": (resource(), None, Submit),

@@ -1,9 +1,8 @@
 """What to do next to suspend a job and to resume it."""
 
+from mljobs.domain.decide.decisions import Cancel, Finish, Hold, Submit, Suspend, Watch
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, Cases
 from tests.unit.domain.world import TARGET, condition, intent, job, observed, resource, status
-
-from mljobs.domain.decisions import Cancel, Finish, Hold, Submit, Suspend, Watch
 
 SUSPENSION_CASES: Cases = {
     "suspend: first say so": (

@@ -2,6 +2,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+
+from mljobs.domain import errors
+from mljobs.domain.decide import Policy, decide, polled
+from mljobs.domain.decide.decisions import Decision, Look, Refuse, Release, Submit, Wait
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.reasons import Reason
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, trouble
 from tests.unit.domain.decide_cases_adoption import ADOPTION_CASES
 from tests.unit.domain.decide_cases_deletion import DELETION_CASES
@@ -9,13 +16,6 @@ from tests.unit.domain.decide_cases_running import RUNNING_CASES
 from tests.unit.domain.decide_cases_submission import SUBMISSION_CASES
 from tests.unit.domain.decide_cases_suspension import SUSPENSION_CASES
 from tests.unit.domain.world import JOB_ID, NOW, START, TARGET, intent, job, later, observed, resource, status
-
-from mljobs.domain import errors
-from mljobs.domain.conditions import Reason
-from mljobs.domain.decide import Policy, decide, polled
-from mljobs.domain.decisions import Decision, Look, Refuse, Release, Submit, Wait
-from mljobs.domain.observation import Method, Observation
-from mljobs.domain.resource import Resource, Target
 
 POLICY = Policy()
 CASES = [

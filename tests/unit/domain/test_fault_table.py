@@ -4,9 +4,9 @@ from itertools import pairwise
 import pytest
 
 from mljobs.domain import errors
-from mljobs.domain.events import WARNINGS
-from mljobs.domain.faults import TABLE, Again, Call, Fault, Row, delays
-from mljobs.domain.observation import retry_delay
+from mljobs.domain.job.observation import retry_delay
+from mljobs.domain.show.events import WARNINGS
+from tools.docs.fault_table import TABLE, Again, Call, Fault, Row, delays
 
 
 def test_every_call_has_every_fault_once() -> None:

@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tests.hostile import COUNT, SECRET, hostile
-from tests.unit.domain.world import NOW, START
-
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decisions import Hold, Look, Refuse, Release, Settled, Submit
-from mljobs.domain.observation import Method, Observation
-from mljobs.domain.project import project
-from mljobs.domain.resource import FINALIZER, Resource
+from mljobs.domain.decide.decisions import Hold, Look, Refuse, Release, Settled, Submit
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import FINALIZER, Resource
+from mljobs.domain.show.project import project
+from tests.hostile import COUNT, SECRET, hostile
+from tests.unit.domain.world import NOW, START
 
 POLICY = Policy(default_project="my-project")
 MANIFESTS = hostile()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mljobs.domain.resource import Intent, Target
+from mljobs.domain.job.resource import Intent, Target
 
 INTENT = Intent(Target("p", "j_1", 2), 3, datetime(2026, 5, 4, 3, 2, 1, 123456, UTC))
 TEXT = INTENT.encode("u")

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.strategies import kinds_and_specs
 
 from mljobs.api.crd import structural
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.domain.lenient import Unreadable, canonical, documents, read
-from mljobs.domain.problems import MISSING, Reason, Severity
-from mljobs.domain.validate import validate
+from mljobs.domain.spec.lenient import Unreadable, canonical, documents, read
+from mljobs.domain.spec.problems import MISSING, Reason, Severity
+from mljobs.domain.spec.validate import validate
+from tests.strategies import kinds_and_specs
 
 Json = dict[str, Any]
 

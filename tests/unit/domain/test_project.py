@@ -4,6 +4,19 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from mljobs.api.base import JsonObject
+from mljobs.api.resources import KINDS
+from mljobs.domain import errors
+from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide.decisions import Refuse, Settled, Wait
+from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.port import Job
+from mljobs.domain.reasons import ConditionType, Reason
+from mljobs.domain.show.events import transitions
+from mljobs.domain.show.project import project
+from mljobs.domain.spec.problems import Problem
 from tests.unit.domain.world import (
     JOB_ID,
     NOW,
@@ -16,19 +29,6 @@ from tests.unit.domain.world import (
     resource,
     status,
 )
-
-from mljobs.api.base import JsonObject
-from mljobs.api.resources import KINDS
-from mljobs.domain import errors
-from mljobs.domain.conditions import ConditionType, Reason
-from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decisions import Refuse, Settled, Wait
-from mljobs.domain.events import transitions
-from mljobs.domain.observation import Method, Observation, Trouble
-from mljobs.domain.port import Job
-from mljobs.domain.problems import Problem
-from mljobs.domain.project import project
-from mljobs.domain.resource import Resource, Target
 
 STATUS_LIMIT = 64 * 1024
 

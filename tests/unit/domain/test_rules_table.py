@@ -3,15 +3,15 @@
 import re
 
 import pytest
-from tests.unit.domain.rule_case import Case
-from tests.unit.domain.rule_cases import CASES
 
 from mljobs.api.crd import crds, schema, walk
 from mljobs.api.resources import KINDS
-from mljobs.domain import rules
-from mljobs.domain.problems import Reason, Severity
-from mljobs.domain.rules.rule import Rule
-from mljobs.domain.validate import validate
+from mljobs.domain.spec import rules
+from mljobs.domain.spec.problems import Reason, Severity
+from mljobs.domain.spec.rules.rule import Rule
+from mljobs.domain.spec.validate import validate
+from tests.unit.domain.rule_case import Case
+from tests.unit.domain.rule_cases import CASES
 
 BY_ID = {rule.id: rule for rule in rules.RULES}
 

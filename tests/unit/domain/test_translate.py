@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 from hypothesis import Phase, find, given, settings
-from tests.strategies import kinds_and_specs, specs
-from tests.unit.api import discovery
-from tests.unit.domain.rule_case import IMAGE, PREDICT, merged
 
 from mljobs.api.crd import structural, walk
 from mljobs.api.resources import KINDS
-from mljobs.domain.lenient import canonical
+from mljobs.domain.spec.lenient import canonical
+from mljobs.domain.spec.validate import validate
 from mljobs.domain.translate import to_job
-from mljobs.domain.validate import validate
-from mljobs.emulator import schema as emulated
-from mljobs.emulator import validation
+from mljobs_dev.emulator import schema as emulated
+from mljobs_dev.emulator import validation
+from tests.strategies import kinds_and_specs, specs
+from tests.unit.api import discovery
+from tests.unit.domain.rule_case import IMAGE, PREDICT, merged
 
 Json = dict[str, Any]
 

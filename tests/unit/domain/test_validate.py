@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.strategies import kinds_and_specs
-from tests.unit.domain.rule_case import DOUBLE, IMAGE, PACKAGES, PREDICT, merged
 
 from mljobs.api.resources import PredictionJobSpec, TrainingJobSpec
-from mljobs.domain.problems import MISSING, Problem, Reason, Severity, shown, summary
-from mljobs.domain.validate import validate
+from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, shown, summary
+from mljobs.domain.spec.validate import validate
+from tests.strategies import kinds_and_specs
+from tests.unit.domain.rule_case import DOUBLE, IMAGE, PACKAGES, PREDICT, merged
 
 Json = dict[str, Any]
 

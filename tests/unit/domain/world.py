@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mljobs.domain import naming
-from mljobs.domain.observation import Observation
+from mljobs.domain.job import naming
+from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Resource, Target
 from mljobs.domain.port import Job
-from mljobs.domain.resource import FINALIZER, SUBMISSION, Intent, Resource, Target
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 START = NOW - timedelta(hours=1)

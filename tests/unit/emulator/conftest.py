@@ -12,12 +12,12 @@ import httplib2
 import pytest
 from googleapiclient import discovery
 
-from mljobs.emulator.clock import Clock
-from mljobs.emulator.control import Emulator
-from mljobs.emulator.errors import ApiError
-from mljobs.emulator.server import serving
-from mljobs.emulator.service import Call
-from mljobs.emulator.settings import Settings
+from mljobs_dev.emulator.clock import Clock
+from mljobs_dev.emulator.control import Emulator
+from mljobs_dev.emulator.errors import ApiError
+from mljobs_dev.emulator.server import serving
+from mljobs_dev.emulator.service import Call
+from mljobs_dev.emulator.settings import Settings
 
 Json = dict[str, Any]
 
@@ -58,7 +58,7 @@ class Rig:
         return self("create", body["jobId"], body)
 
     def script(self, **script: Any) -> None:
-        from mljobs.emulator.scripting import Script, read_bodies
+        from mljobs_dev.emulator.scripting import Script, read_bodies
 
         self.emulator.service.store.add_scripts(read_bodies(Script, script))
 

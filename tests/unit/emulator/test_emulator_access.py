@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from mljobs.emulator.errors import ApiError
-from mljobs.emulator.quota import Quota
-from mljobs.emulator.scripting import Denial
+from mljobs_dev.emulator.errors import ApiError
+from mljobs_dev.emulator.quota import Quota
+from mljobs_dev.emulator.scripting import Denial
 
 Json = dict[str, Any]
 Make = Callable[..., Json]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-COMMAND = "import typer; from mljobs.cli.emulator import emulator; typer.run(emulator)"
+COMMAND = "import typer; from mljobs_dev.emulator.command import emulator; typer.run(emulator)"
 
 
 @contextlib.contextmanager

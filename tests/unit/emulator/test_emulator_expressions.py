@@ -7,9 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given
 
-from mljobs.emulator.errors import ApiError
-from mljobs.emulator.expressions import FilterError, compile_filter
-from mljobs.emulator.listing import job_filter
+from mljobs_dev.emulator.errors import ApiError
+from mljobs_dev.emulator.expressions import FilterError, compile_filter
+from mljobs_dev.emulator.listing import job_filter
 
 Json = dict[str, Any]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from mljobs.emulator import lifecycle
-from mljobs.emulator.clock import Clock
-from mljobs.emulator.jobs import Job
-from mljobs.emulator.lifecycle import Pace, State, Step, Timeline
+from mljobs_dev.emulator import lifecycle
+from mljobs_dev.emulator.clock import Clock
+from mljobs_dev.emulator.jobs import Job
+from mljobs_dev.emulator.lifecycle import Pace, State, Step, Timeline
 
 Q, P, R, C = State.QUEUED, State.PREPARING, State.RUNNING, State.CANCELLING
 SECONDS = {Q: 10.0, P: 20.0, R: 100.0, C: 5.0}

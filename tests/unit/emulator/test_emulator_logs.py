@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mljobs.emulator.errors import ApiError
-from mljobs.emulator.service import Call
+from mljobs_dev.emulator.errors import ApiError
+from mljobs_dev.emulator.service import Call
 
 Json = dict[str, Any]
 Rig = Any

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from mljobs.emulator.lifecycle import State
-from mljobs.emulator.schema import ml_v1
+from mljobs_dev.emulator.lifecycle import State
+from mljobs_dev.emulator.schema import ml_v1
 
 Json = dict[str, Any]
 Rig = Any

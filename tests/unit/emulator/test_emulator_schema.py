@@ -7,8 +7,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from mljobs.emulator.errors import ApiError
-from mljobs.emulator.schema import (
+from mljobs_dev.emulator.errors import ApiError
+from mljobs_dev.emulator.schema import (
     Field,
     Message,
     discovery_document,

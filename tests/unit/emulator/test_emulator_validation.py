@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from mljobs.emulator.errors import ApiError
-from mljobs.emulator.schema import ml_v1
-from mljobs.emulator.validation import check_job
+from mljobs_dev.emulator.errors import ApiError
+from mljobs_dev.emulator.schema import ml_v1
+from mljobs_dev.emulator.validation import check_job
 
 Json = dict[str, Any]
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "training"

@@ -10,6 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from mljobs.api.base import JsonObject
+from mljobs.domain import errors
+from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide.decisions import Settled
+from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.show.project import project
 from tests.unit.domain.test_project import CONDITIONS
 from tests.unit.domain.world import (
     JOB_ID,
@@ -23,14 +30,6 @@ from tests.unit.domain.world import (
     stalled,
     status,
 )
-
-from mljobs.api.base import JsonObject
-from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decisions import Settled
-from mljobs.domain.observation import Method, Observation, Trouble
-from mljobs.domain.project import project
-from mljobs.domain.resource import Resource
 
 STATES = ("QUEUED", "PREPARING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLING", "CANCELLED")
 _SUSPENDING = condition("Suspended", "True", "Suspending")

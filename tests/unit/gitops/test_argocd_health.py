@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 from lupa.lua51 import LuaRuntime  # type: ignore[import-untyped]
-from tests.unit.gitops.states import CONDITIONS, FRESH, WIPED, Shown, every, named, unseen
 
-from mljobs.domain.validate import validate
+from mljobs.domain.spec.validate import validate
+from tests.unit.gitops.states import CONDITIONS, FRESH, WIPED, Shown, every, named, unseen
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "gitops" / "argocd"
 SCRIPT = (FOLDER / "health.lua").read_text("utf-8")

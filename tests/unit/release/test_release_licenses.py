@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import typer
 from packaging.utils import canonicalize_name
-from release import licenses
-from release.locked import LOCK, Locked, locked
 from typer.testing import CliRunner
+
+from tools import licenses
+from tools.locked import LOCK, Locked, locked
 
 APP = typer.Typer()
 APP.command()(licenses.main)
@@ -64,7 +65,7 @@ def test_what_is_allowed(expression: str, allowed: bool) -> None:
     assert licenses.is_allowed(expression) is allowed
     found = licenses.problems({Locked("x", "1"): expression})
     assert bool(found) is not allowed
-    assert all(text.startswith("x==1: ") and "release/licenses.py" in text for text in found)
+    assert all(text.startswith("x==1: ") and "tools/licenses.py" in text for text in found)
 
 
 def test_the_list_is_up_to_date_and_all_are_allowed() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 import typer
-from release import sbom
-from release.locked import LOCK, locked
 from typer.testing import CliRunner
 
 from mljobs import __version__
+from tools import sbom
+from tools.locked import LOCK, locked
 
 APP = typer.Typer()
 APP.command()(sbom.main)

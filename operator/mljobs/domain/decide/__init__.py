@@ -6,14 +6,14 @@ two steps is the same as asking anew.
 
 from datetime import datetime
 
+from mljobs.domain.decide.decisions import Adopt, Decision
 from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.plan import Policy, intent_for, plan_target
 from mljobs.domain.decide.running import polled, run
 from mljobs.domain.decide.submission import start
 from mljobs.domain.decide.trouble import is_ours
-from mljobs.domain.decisions import Adopt, Decision
-from mljobs.domain.observation import Observation
-from mljobs.domain.resource import Resource
+from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.resource import Resource
 
 __all__ = ["Policy", "decide", "polled"]
 

@@ -2,13 +2,13 @@
 
 from datetime import datetime
 
-from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.decisions import Adopt, Decision, Stall
 from mljobs.domain.decide.labels import labels_refused
 from mljobs.domain.decide.plan import intent_for
 from mljobs.domain.decide.trouble import rejection_of, wait_for
-from mljobs.domain.decisions import Adopt, Decision, Stall
-from mljobs.domain.observation import Method, Observation
-from mljobs.domain.resource import ADOPT, Resource, Target
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import ADOPT, Resource, Target
+from mljobs.domain.reasons import Reason
 
 
 def adopt(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:

@@ -2,15 +2,15 @@
 
 from datetime import datetime, timedelta
 
-from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.decisions import Cancel, Decision, Keep, Look, Release, Wait
 from mljobs.domain.decide.doubt import impossible, in_doubt, settle_doubt
 from mljobs.domain.decide.plan import Policy
 from mljobs.domain.decide.running import LOST_AFTER
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded, wait_for
-from mljobs.domain.decisions import Cancel, Decision, Keep, Look, Release, Wait
-from mljobs.domain.observation import Method, Observation
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
-from mljobs.domain.resource import Resource, Target
+from mljobs.domain.reasons import Reason
 
 SECOND_LOOK = timedelta(seconds=2)
 """Between the first answer of NotFound and the question that makes sure, before a finalizer goes."""

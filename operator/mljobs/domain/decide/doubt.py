@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from mljobs.domain import errors
-from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.decisions import Decision, Look, Wait
 from mljobs.domain.decide.plan import Policy
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded
-from mljobs.domain.decisions import Decision, Look, Wait
-from mljobs.domain.observation import Method, Observation
-from mljobs.domain.resource import Resource, Target
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.reasons import Reason
 
 
 def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from mljobs.api.resources import RECORDED_BINDINGS
-from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.decisions import Announce, BindIam, Decision, Stall, Watch
 from mljobs.domain.decide.trouble import rejection_of, wait_for
-from mljobs.domain.decisions import Announce, BindIam, Decision, Stall, Watch
-from mljobs.domain.iam import recorded_bindings
-from mljobs.domain.observation import Method, Observation
-from mljobs.domain.resource import Resource, Target
+from mljobs.domain.job.iam import recorded_bindings
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.reasons import Reason
 
 
 def bind(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:

@@ -3,14 +3,14 @@
 from datetime import datetime
 
 from mljobs.domain import errors
-from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.decisions import Decision, Refuse, Stall, UpdateLabels
 from mljobs.domain.decide.trouble import rejection_of, wait_for
-from mljobs.domain.decisions import Decision, Refuse, Stall, UpdateLabels
-from mljobs.domain.observation import Method, Observation
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
-from mljobs.domain.problems import Problem
-from mljobs.domain.resource import Resource, Target
-from mljobs.domain.validate import validate
+from mljobs.domain.reasons import Reason
+from mljobs.domain.spec.problems import Problem
+from mljobs.domain.spec.validate import validate
 
 
 def relabel(

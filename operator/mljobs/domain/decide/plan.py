@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from mljobs.domain import naming
-from mljobs.domain.resource import Intent, Resource, Target
+from mljobs.domain.job import naming
+from mljobs.domain.job.resource import Intent, Resource, Target
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,17 @@
 
 from datetime import datetime
 
-from mljobs.domain.conditions import Reason
+from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Stall, Suspend, Watch
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import relabel
 from mljobs.domain.decide.plan import Policy, plan_target
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.decide.trouble import is_ours, wait_for
-from mljobs.domain.decisions import Cancel, Decision, Finish, Hold, Refuse, Stall, Suspend, Watch
-from mljobs.domain.observation import Method, Observation
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
-from mljobs.domain.resource import Resource, Target
-from mljobs.domain.validate import validate
+from mljobs.domain.reasons import Reason
+from mljobs.domain.spec.validate import validate
 
 LOST_AFTER = 2
 """Answers of NotFound in a row before a recorded job counts as lost: one may be a stale replica's."""

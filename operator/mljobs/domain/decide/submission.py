@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mljobs.domain import errors
-from mljobs.domain.conditions import Reason
 from mljobs.domain.decide.adoption import adopt
+from mljobs.domain.decide.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
 from mljobs.domain.decide.doubt import in_doubt, settle_doubt
 from mljobs.domain.decide.plan import Policy, adopts, intent_for, plan_target
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded, rejection_of, still_applies, wait_for
-from mljobs.domain.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
-from mljobs.domain.observation import Method, Observation
-from mljobs.domain.problems import Problem
-from mljobs.domain.resource import Resource, Target
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.reasons import Reason
+from mljobs.domain.spec.problems import Problem
+from mljobs.domain.spec.validate import JobSpec, validate
 from mljobs.domain.translate import to_job
-from mljobs.domain.validate import JobSpec, validate
 
 
 def start(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:

@@ -1,11 +1,12 @@
 """Calls that failed: what they keep a resource from, and what the resource says meanwhile."""
 
-from mljobs.domain import errors, naming
-from mljobs.domain.conditions import MEANING, Reason
-from mljobs.domain.decisions import Wait
-from mljobs.domain.observation import Method, Observation, Trouble
+from mljobs.domain import errors
+from mljobs.domain.decide.decisions import Wait
+from mljobs.domain.job import naming
+from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
-from mljobs.domain.resource import Resource
+from mljobs.domain.reasons import MEANING, Reason
 
 
 def rejection_of(resource: Resource, observation: Observation, method: Method) -> errors.Rejected | None:

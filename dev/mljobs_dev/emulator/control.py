@@ -1,0 +1,175 @@
+"""The control surface: what tests say to the emulator and ask of it, beside the API."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from mljobs_dev.emulator.clock import Clock
+from mljobs_dev.emulator.errors import ApiError
+from mljobs_dev.emulator.jobs import encode
+from mljobs_dev.emulator.ledger import Ledger
+from mljobs_dev.emulator.quota import Quota
+from mljobs_dev.emulator.schema import parse_json_value
+from mljobs_dev.emulator.scripting import Denial, Fault, Faults, Forced, Script, read_bodies
+from mljobs_dev.emulator.service import JobsService
+from mljobs_dev.emulator.settings import Settings
+
+PREFIX = "/_emulator/"
+DONE = b"{}"
+
+_JOB = re.compile(r"/_emulator/jobs/(?P<project>[^/]+)/(?P<job>[^/]+)")
+_LEDGER_FILTERS = {"method": "method", "project": "project", "jobId": "job_id", "status": "status"}
+
+
+@dataclass
+class Emulator:
+    """Everything that one emulator holds.
+
+    Attributes:
+        settings: chosen at its start.
+        clock: emulated time.
+        service: the API's methods.
+        faults: the faults in force.
+        ledger: the record of requests.
+        quota: the requests of the last minute, where quotas are enforced.
+    """
+
+    settings: Settings = field(default_factory=Settings)
+    clock: Clock = field(init=False)
+    service: JobsService = field(init=False)
+    faults: Faults = field(init=False, default_factory=Faults)
+    ledger: Ledger = field(init=False)
+    quota: Quota = field(init=False, default_factory=Quota)
+    monotonic: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.settings.speed, monotonic=self.monotonic)
+        self.service = JobsService(self.settings, self.clock)
+        self.ledger = Ledger(self.settings.ledger_limit)
+
+    def reset(self) -> None:
+        """Forget all jobs, rows, faults, scripts and denials."""
+        self.service.clear()
+        self.faults.clear()
+        self.ledger.clear()
+        self.quota.clear()
+
+
+def control(emulator: Emulator, verb: str, path: str, query: Mapping[str, str], body: bytes) -> bytes:
+    """Answer a request of the control surface.
+
+    Args:
+        emulator: whom it is about.
+        verb: the HTTP method.
+        path: starts with `/_emulator/`.
+        query: the query's parameters.
+        body: JSON, or nothing.
+
+    Returns:
+        The JSON of the answer.
+
+    Raises:
+        ApiError: 400 that names field, value and rule; 404 for an unknown path.
+    """
+    job = _JOB.fullmatch(path)
+    if job:
+        return _job(emulator, verb, job["project"], job["job"], body)
+    handler = _HANDLERS.get((verb, path.removeprefix(PREFIX)))
+    if handler is None:
+        known = ", ".join(f"{known} {PREFIX}{name}" for known, name in _HANDLERS)
+        text = f"{verb} {path} is no request of the control surface; these are: {known}"
+        raise ApiError(404, text)
+    return handler(emulator, query, body)
+
+
+def _ledger(emulator: Emulator, query: Mapping[str, str], _body: bytes) -> bytes:
+    unknown = set(query) - {"after", *_LEDGER_FILTERS}
+    if unknown:
+        allowed = ", ".join(("after", *_LEDGER_FILTERS))
+        raise ApiError(400, f"{min(unknown)}: is no parameter of the ledger; these are: {allowed}")
+    after = query.get("after", "0")
+    if not after.isdecimal():
+        raise ApiError(400, f"after: {after!r} is not a row's number")
+    equal = {_LEDGER_FILTERS[name]: text for name, text in query.items() if name != "after"}
+    rows = [row.as_json() for row in emulator.ledger.rows(int(after), equal)]
+    return encode({"effects": rows, "dropped": emulator.ledger.dropped})
+
+
+def _health(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    return encode(
+        {"status": "ok", "speed": emulator.settings.speed, "jobs": len(emulator.service.store)},
+    )
+
+
+def _show_faults(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    return encode({"faults": emulator.faults.as_json()})
+
+
+def _add_faults(emulator: Emulator, _query: Mapping[str, str], body: bytes) -> bytes:
+    emulator.faults.add(read_bodies(Fault, parse_json_value(body)))
+    return DONE
+
+
+def _clear_faults(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    emulator.faults.clear()
+    return DONE
+
+
+def _add_scripts(emulator: Emulator, _query: Mapping[str, str], body: bytes) -> bytes:
+    emulator.service.store.add_scripts(read_bodies(Script, parse_json_value(body)))
+    return DONE
+
+
+def _clear_scripts(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    emulator.service.store.clear_scripts()
+    return DONE
+
+
+def _add_denials(emulator: Emulator, _query: Mapping[str, str], body: bytes) -> bytes:
+    emulator.service.denials += read_bodies(Denial, parse_json_value(body))
+    return DONE
+
+
+def _clear_denials(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    emulator.service.denials.clear()
+    return DONE
+
+
+def _reset(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    emulator.reset()
+    return DONE
+
+
+def _job(emulator: Emulator, verb: str, project: str, job_id: str, body: bytes) -> bytes:
+    """Force a state (POST) or make a job vanish (DELETE)."""
+    store = emulator.service.store
+    job = store.find(project, job_id)
+    if job is None:
+        raise ApiError(404, f"jobId: there is no job {job_id!r} in project {project!r}")
+    if verb == "DELETE":
+        store.remove(job)
+        return DONE
+    if verb != "POST":
+        raise ApiError(404, f"{verb} is no request for a job; use POST to force a state, DELETE to drop it")
+    forced = read_bodies(Forced, parse_json_value(body))
+    for step in forced:
+        try:
+            store.force(job, step.state, step.error_message)
+        except ValueError as error:
+            raise ApiError(400, f"state: {error}") from None
+    return job.encoded(emulator.clock.now())
+
+
+_HANDLERS: dict[tuple[str, str], Callable[[Emulator, Mapping[str, str], bytes], bytes]] = {
+    ("GET", "ledger"): _ledger,
+    ("GET", "health"): _health,
+    ("GET", "faults"): _show_faults,
+    ("POST", "faults"): _add_faults,
+    ("DELETE", "faults"): _clear_faults,
+    ("POST", "scripts"): _add_scripts,
+    ("DELETE", "scripts"): _clear_scripts,
+    ("POST", "permissions"): _add_denials,
+    ("DELETE", "permissions"): _clear_denials,
+    ("POST", "reset"): _reset,
+}

@@ -1,0 +1,145 @@
+"""`jobs.list`: the filter's dialect and page tokens."""
+
+import base64
+import binascii
+import fnmatch
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from mljobs_dev.emulator.errors import refused_field
+from mljobs_dev.emulator.expressions import FilterError, Predicate, compile_filter
+from mljobs_dev.emulator.schema import Message, ml_v1
+
+PAGE_DEFAULT = 20
+PAGE_LIMIT = 100
+"""Jobs in a page (discovery document, `list.pageSize`)."""
+
+_ORDER = {"<": -1, "<=": -1, ">": 1, ">=": 1}
+
+
+def page_size(text: str) -> int:
+    """How many jobs a page has; 0 is the default, and what is too much is cut.
+
+    Raises:
+        ApiError: 400 for what is no number, or below zero.
+    """
+    if not re.fullmatch(r"-?\d{1,9}", text or "0"):
+        raise refused_field("page_size", f"The page size '{text}' should be an integer.")
+    size = int(text or "0")
+    if size < 0:
+        raise refused_field("page_size", f"The page size {size} should not be negative.")
+    return min(size, PAGE_LIMIT) or PAGE_DEFAULT
+
+
+def page_token(sequence: int) -> str:
+    """The token of the page that starts below a job's number."""
+    return base64.urlsafe_b64encode(f"jobs:{sequence}".encode()).decode()
+
+
+def read_page_token(token: str) -> int | None:
+    """The number that a token stands for; None for the first page.
+
+    Raises:
+        ApiError: 400 for a token that is none of ours.
+    """
+    if not token:
+        return None
+    try:
+        text = base64.b64decode(token, altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        text = ""
+    match = re.fullmatch(r"jobs:(\d{1,18})", text)
+    if not match:
+        raise refused_field("page_token", f"The page token '{token}' is not valid.")
+    return int(match[1])
+
+
+def job_filter(text: str) -> Predicate:
+    """A predicate over Job documents.
+
+    `jobId:census*` and `jobId:rnn* AND state:FAILED` are documented; what else is accepted is ours: any path
+    of a Job in either spelling, `:` and `=` (the whole value, `*` for any characters), `!=`, `<`, `<=`, `>`,
+    `>=` (numbers, times, else text), `labels.x:*` (is there), AND, OR, NOT and parentheses.
+
+    Raises:
+        ApiError: 400 for what is no filter.
+    """
+    try:
+        return compile_filter(text, _compare)
+    except FilterError as error:
+        raise refused_field("filter", f"The filter '{text}' is not valid: {error}.") from None
+
+
+def _compare(field: str, operator: str, value: str) -> Predicate:
+    if not operator:
+        raise FilterError(f"{value!r} stands alone, without a field and an operator")
+    path = _path(field)
+    if operator in ("=", ":", "!="):
+        pattern = re.compile(fnmatch.translate(_only_stars(value)))
+
+        def equal(row: Mapping[str, Any]) -> bool:
+            return any(pattern.match(text) for text in _texts(row, path))
+
+        return (lambda row: not equal(row)) if operator == "!=" else equal
+    if operator not in _ORDER:
+        raise FilterError(f"the operator {operator!r} is not supported")
+    sign, alike = _ORDER[operator], "=" in operator
+
+    def ordered(row: Mapping[str, Any]) -> bool:
+        comparisons = [_order(text, value) for text in _texts(row, path)]
+        return any(found == sign or (alike and found == 0) for found in comparisons)
+
+    return ordered
+
+
+def _path(field: str) -> list[str]:
+    """The canonical spelling of a path into a Job."""
+    message: Message | None = ml_v1().message("GoogleCloudMlV1__Job")
+    path: list[str] = []
+    parts = field.split(".")
+    while parts:
+        part = parts.pop(0)
+        known = message.field(part) if message else None
+        if known is None:
+            raise FilterError(f"the field {field!r} is unknown")
+        path.append(known.name)
+        if known.keyed:
+            return [*path, ".".join(parts)] if parts else path
+        message = known.message
+    return path
+
+
+def _texts(row: Any, path: list[str]) -> list[str]:
+    """The values at a path as text: of a list each, of a map the keys."""
+    values = [row]
+    for part in path:
+        values = [value[part] for value in values if isinstance(value, dict) and part in value]
+        values = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return [text for value in values for text in (value if isinstance(value, dict) else [_text(value)])]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _only_stars(value: str) -> str:
+    return re.sub(r"([?\[])", r"[\1]", value)
+
+
+def _order(text: str, value: str) -> int:
+    for kind in (float, _instant, str):
+        try:
+            one, other = kind(text), kind(value)
+        except ValueError:
+            continue
+        return (one > other) - (one < other)  # type: ignore[operator]
+    return 0
+
+
+def _instant(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

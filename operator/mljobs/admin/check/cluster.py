@@ -1,0 +1,177 @@
+"""The API server as `mljobs check` asks it: reads, and access reviews, which change nothing."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+
+from mljobs.admin.check.network import trouble
+
+Json = dict[str, Any]
+
+_TIMES = (5.0, 20.0)
+"""Seconds to open a connection, and to wait for an answer."""
+
+_PAGE = 500
+
+
+class ClusterError(Exception):
+    """The API server has not answered, or not as it should.
+
+    Args:
+        message: what it was asked, and what came of it.
+        remedy: what to do about it.
+        status: the HTTP status; 0 where there was no answer.
+    """
+
+    def __init__(self, message: str, remedy: str, *, status: int = 0) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the API server said.
+
+    Attributes:
+        document: the JSON.
+        date: its clock, as HTTP writes it; empty where it did not say.
+    """
+
+    document: Json
+    date: str
+
+
+class Cluster:
+    """One API server, as one user.
+
+    Args:
+        api: the configured client.
+    """
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api: Any = api
+        self.host = str(self._api.configuration.host)
+
+    def get(self, path: str, **query: str) -> Answer:
+        """Read a document.
+
+        Raises:
+            ClusterError: there is none, or it may not be read.
+        """
+        return self._call("GET", path, query, None)
+
+    def may(self, group: str, resource: str, verb: str, name: str = "", *, namespace: str = "") -> bool:
+        """Whether this user may do something, by a SelfSubjectAccessReview.
+
+        Args:
+            group: the API group; empty for the core.
+            resource: the plural, with a subresource after a slash.
+            verb: what is done.
+            name: the object that it is done to; empty: all.
+            namespace: where; empty: everywhere.
+
+        Raises:
+            ClusterError: the API server does not say.
+        """
+        plural, _, subresource = resource.partition("/")
+        attributes = {
+            "group": group,
+            "resource": plural,
+            "subresource": subresource,
+            "verb": verb,
+            "name": name,
+            "namespace": namespace,
+        }
+        body = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {name: value for name, value in attributes.items() if value}},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        return bool(self._call("POST", path, {}, body).document.get("status", {}).get("allowed"))
+
+    def items(self, path: str) -> Iterator[Json]:
+        """Read all objects of a list, page by page.
+
+        Raises:
+            ClusterError: it may not be read.
+        """
+        token = ""
+        while True:
+            page = self.get(path, limit=str(_PAGE), **({"continue": token} if token else {})).document
+            yield from page.get("items") or ()
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
+    def _call(self, verb: str, path: str, query: Mapping[str, str], body: Json | None) -> Answer:
+        what = f"{verb} {self.host}{path}"
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        try:
+            parts = self._api.param_serialize(
+                verb,
+                path,
+                query_params=list(query.items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = self._api.call_api(*parts, _request_timeout=_TIMES)
+            content = response.read()
+        except (client.ApiException, urllib3.exceptions.HTTPError, OSError) as error:
+            found = trouble(error)
+            text = found.what if found else " ".join(str(error).split())
+            remedy = found.remedy if found else "check the kubeconfig, or the Pod's service account"
+            raise ClusterError(f"{what}: {text}", remedy) from error
+        return _read(what, response.status, content, response.headers.get("Date", ""))
+
+
+def _read(what: str, status: int, content: bytes, date: str) -> Answer:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if status == 401:
+        remedy = "the token or certificate is expired or another cluster's: sign in again, or restart the Pod"
+        raise ClusterError(f"{what}: 401: it does not know this user", remedy, status=status)
+    if status >= 400:
+        text = document.get("message") if isinstance(document, dict) else None
+        excerpt = text or content[:200].decode("utf-8", "replace")
+        raise ClusterError(f"{what}: {status}: {excerpt}", "see the message", status=status)
+    if not isinstance(document, dict):
+        remedy = "check that this is the address of an API server, and no proxy's"
+        raise ClusterError(f"{what}: the answer is no JSON object", remedy)
+    return Answer(document, date)
+
+
+@contextmanager
+def open_cluster(user: str = "") -> Iterator[Cluster]:
+    """Open the API server of the Pod's service account, else of the current kubeconfig, as the operator does.
+
+    Args:
+        user: ask as this user, by impersonation; empty: as oneself.
+
+    Raises:
+        ClusterError: neither is there.
+    """
+    settings: Any = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        try:
+            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError) as error:
+            raise ClusterError(
+                f"no API server is known: {error}", "run it inside a cluster, or set KUBECONFIG"
+            ) from error
+    settings.retries = False
+    with client.ApiClient(settings) as api:
+        if user:
+            api.set_default_header("Impersonate-User", user)
+        yield Cluster(api)

@@ -1,0 +1,76 @@
+"""What the operator may do in the cluster, rule by rule of the list from which its roles are made."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from mljobs.admin.check.cluster import Cluster, ClusterError
+from mljobs.admin.check.finding import Finding, failed, ok, skipped
+from mljobs.config import Settings
+from mljobs.controller.kube import rights
+from mljobs.controller.kube.rights import Rule
+
+_REMEDY = "install the role anew with the chart or with deploy/, or add to it: "
+
+
+def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
+    """Ask for each permission, in every watched namespace or everywhere, and for the Lease if it is used."""
+    findings = [
+        _check(cluster, f"Permissions in {namespace}", rights.RESOURCES, namespace)
+        for namespace in settings.namespaces
+    ] or [_check(cluster, "Permissions in all namespaces", rights.RESOURCES, "")]
+    if settings.leader_election:
+        findings.append(_check_lease(cluster, settings.lease_namespace, settings.lease_name))
+    return findings
+
+
+def _check(cluster: Cluster, check: str, rules: Sequence[Rule], namespace: str) -> Finding:
+    try:
+        missing = list(_missing(cluster, rules, namespace))
+    except ClusterError as error:
+        return skipped(check, f"the API server does not say: {error}", error.remedy)
+    if missing:
+        texts = ", ".join(f"{verb} {resource}" for rule in missing for resource, verb in _pairs(rule))
+        return failed(check, f"it may not {texts}", _REMEDY + "; ".join(map(_shown, missing)))
+    count = sum(1 for _ in rights.permissions(tuple(rules)))
+    return ok(check, f"all {count} permissions are granted")
+
+
+def _missing(cluster: Cluster, rules: Sequence[Rule], namespace: str) -> Iterable[Rule]:
+    """The parts of rules that are not granted, a rule for each resource."""
+    for rule in rules:
+        for resource in rule.resources:
+            verbs = tuple(
+                verb
+                for verb in rule.verbs
+                if not all(
+                    cluster.may(rule.group, resource, verb, name, namespace=namespace)
+                    for name in rule.names or ("",)
+                )
+            )
+            if verbs:
+                yield Rule(rule.group, (resource,), verbs, rule.names)
+
+
+def _pairs(rule: Rule) -> list[tuple[str, str]]:
+    return [(resource, verb) for resource in rule.resources for verb in rule.verbs]
+
+
+def _shown(rule: Rule) -> str:
+    return json.dumps(rule.document())
+
+
+def _check_lease(cluster: Cluster, namespace: str, name: str) -> Finding:
+    check = f"Lease {namespace}/{name}"
+    granted = _check(cluster, check, rights.lease(name), namespace)
+    if granted.remedy:
+        return granted
+    path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"
+    try:
+        spec = cluster.get(path).document.get("spec") or {}
+    except ClusterError as error:
+        if error.status == 404:
+            return ok(check, f"{granted.found}; nobody has taken it yet")
+        return skipped(check, str(error), error.remedy)
+    holder = spec.get("holderIdentity")
+    held = f"held by {holder} since {spec.get('acquireTime')}" if holder else "nobody holds it"
+    return ok(check, f"{granted.found}; {held}")

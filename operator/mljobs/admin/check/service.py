@@ -1,0 +1,155 @@
+"""The job service: credentials, reachability, and what may be done there."""
+
+import asyncio
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
+from mljobs.admin.check.network import trouble
+from mljobs.backends import Limits, open_job_service
+from mljobs.backends.google.probe import identify
+from mljobs.config import Settings
+from mljobs.domain import errors
+from mljobs.domain.port import JobService
+
+PROJECTS = 10
+"""So many projects are tried at the most."""
+
+PUBLIC = "https://ml.googleapis.com"
+"""The root URL of the discovery document."""
+
+ON_A_JOB = ("ml.jobs.get", "ml.jobs.update", "ml.jobs.cancel")
+"""Permissions that can be tried on a job without touching it (testIamPermissions); `ml.jobs.list` shows in
+the list, and `ml.jobs.create` only when a job is created."""
+
+FOR_BINDINGS = ("ml.jobs.getIamPolicy", "ml.jobs.setIamPolicy")
+"""Permissions that only `spec.iamBindings` needs."""
+
+_BIND = (
+    "bind the operator's ServiceAccount with Workload Identity, or mount a key file and set "
+    "GOOGLE_APPLICATION_CREDENTIALS to its path"
+)
+_ROLE = (
+    "grant the account a role with ml.jobs.create, get, list, update and cancel on the project; "
+    "roles/ml.developer lacks cancel"
+)
+
+_BINDINGS = "grant them on the project if resources are to have spec.iamBindings"
+
+
+async def check_service(settings: Settings, projects: Sequence[str]) -> list[Finding]:
+    """Check the credentials, then the service with each project.
+
+    Args:
+        settings: the operator's.
+        projects: those to list the jobs of; `PROJECTS` of them are tried.
+    """
+    findings = [await _check_credentials(settings)]
+    if findings[0].status is Status.FAILED:
+        return [*findings, skipped("Job service", "not tried without credentials")]
+    if not projects:
+        remedy = "set projectId, or name one for this check with --project"
+        return [*findings, skipped("Job service", "no project is known to try it with", remedy)]
+    async with open_job_service(
+        endpoint=settings.endpoint,
+        anonymous=settings.anonymous,
+        timeout=settings.request_timeout,
+        threads=1,
+        limits=Limits(0, 0),
+    ) as service:
+        for project in projects[:PROJECTS]:
+            findings += await _check_project(service, settings, project)
+    if len(projects) > PROJECTS:
+        left = ", ".join(projects[PROJECTS : 2 * PROJECTS])
+        more = f"{len(projects) - PROJECTS} more projects were not tried: {left}"
+        findings.append(skipped("Job service", more, "name one of them with --project"))
+    return findings
+
+
+async def _check_credentials(settings: Settings) -> Finding:
+    check = "Google credentials"
+    if settings.anonymous:
+        if settings.endpoint:
+            return skipped(check, "requests carry none (anonymous)")
+        return failed(
+            check,
+            "requests carry none (anonymous), and the public service answers nobody without",
+            "set anonymous to false, or endpoint to that of an emulator",
+        )
+    try:
+        identity = await asyncio.to_thread(
+            identify, endpoint=settings.endpoint, timeout=settings.request_timeout
+        )
+    except errors.Unavailable as error:
+        found = trouble(error)
+        text = f"{error.message} ({found.what})" if found else error.message
+        return failed(check, text, found.remedy if found else _BIND)
+    except errors.JobServiceError as error:
+        return failed(check, error.message, _BIND)
+    return ok(check, f"a token was obtained for {identity.account} ({identity.kind}, from {identity.source})")
+
+
+async def _check_project(service: JobService, settings: Settings, project: str) -> list[Finding]:
+    check, where = f"Job service, project {project}", settings.endpoint or PUBLIC
+    try:
+        page = await service.list_page(project, page_size=1)
+    except errors.JobServiceError as error:
+        return [_judge(check, where, project, error)]
+    rights = await _check_rights(service, project, page.jobs[0].job_id if page.jobs else "")
+    return [ok(check, f"{where} lists its jobs"), rights]
+
+
+async def _check_rights(service: JobService, project: str, job_id: str) -> Finding:
+    check = f"Permissions in project {project}"
+    if not job_id:
+        return skipped(check, "there is no job to try them on", "check again once there is one")
+    wanted = (*ON_A_JOB, *FOR_BINDINGS)
+    try:
+        held = await service.test_iam_permissions(project, job_id, wanted)
+    except errors.JobServiceError as error:
+        return skipped(check, f"the service does not say: {error.message}")
+    missing = [permission for permission in wanted if permission not in held]
+    text = f"the account lacks {', '.join(missing)} on {job_id}"
+    if set(missing) & set(ON_A_JOB):
+        return failed(check, text, _ROLE)
+    if missing:
+        return warning(check, f"{text}, which only spec.iamBindings needs", _BINDINGS)
+    return ok(check, f"{', '.join(wanted)} are granted on {job_id}")
+
+
+def _judge(check: str, where: str, project: str, error: errors.JobServiceError) -> Finding:
+    match error:
+        case errors.Denied(status=403):
+            return failed(check, f"{where} denies ml.jobs.list on projects/{project}: {error.message}", _ROLE)
+        case errors.Denied():
+            return failed(check, f"{where} does not accept the credentials: {error.message}", _BIND)
+        case errors.Throttled():
+            return warning(
+                check,
+                f"{where} is reached, and a quota of the project is used up: {error.message}",
+                "lower othersPerMinute, or ask Google for a higher quota",
+            )
+        case errors.NotFound() | errors.Rejected():
+            return failed(
+                check,
+                f"{where} refuses projects/{project}: {error.message}",
+                "check the project's id, and that the API is enabled in it",
+            )
+        case _:
+            return _unreached(check, where, error)
+
+
+def _unreached(check: str, where: str, error: errors.JobServiceError) -> Finding:
+    found = trouble(error)
+    if found is None:
+        answer = f" answers HTTP {error.status}" if error.status else ""
+        return failed(
+            check, f"{where}{answer}: {error.message}", "see the message; try again if the service is down"
+        )
+    return failed(check, f"{where} cannot be used: {found.what}", _toward(where, found.remedy))
+
+
+def _toward(where: str, remedy: str) -> str:
+    url = urlsplit(where)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    return f"{remedy} (egress to {url.hostname}:{port} is needed)"

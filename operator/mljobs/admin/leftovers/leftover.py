@@ -1,0 +1,166 @@
+"""What remains after the operator is gone, and the next step for it, by the rules of `decide`. Pure."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from mljobs.domain import errors
+from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide.decisions import Decision, Look, Release, Wait
+from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL, is_owned, label_value
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE, SUBMISSION, Intent, Resource, Target
+from mljobs.domain.port import Job
+from mljobs.domain.reasons import Reason
+
+
+class Way(StrEnum):
+    """What becomes of the jobs."""
+
+    CANCEL = "cancel"
+    ORPHAN = "orphan"
+
+
+class Verdict(StrEnum):
+    """What is known of a job."""
+
+    OURS = "ours"
+    FOREIGN = "not ours"
+    ABSENT = "not found"
+    RECORDED = "recorded"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A resource that holds our finalizer, or a job whose resource is gone.
+
+    Attributes:
+        resource: as last read; made from the job's labels where it is gone.
+        known: what the service has said of the job.
+        target: the job.
+        stray: whether the resource is gone.
+    """
+
+    resource: Resource
+    known: Observation
+    target: Target | None = None
+    stray: bool = False
+
+    @property
+    def job_name(self) -> str:
+        """The job's full name; empty where none was ever intended."""
+        return self.target.job_name if self.target else ""
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is known of the job."""
+        job = self.known.job
+        if job:
+            return Verdict.OURS if is_owned(job.labels, self.resource.uid) else Verdict.FOREIGN
+        if self.known.absent_at:
+            return Verdict.ABSENT
+        return Verdict.UNKNOWN if self.trouble else Verdict.RECORDED
+
+    @property
+    def state(self) -> str:
+        """The job's state, a word of the API; empty where nobody knows it."""
+        if self.known.job:
+            return self.known.job.state
+        return self.resource.state if self.verdict is Verdict.RECORDED else ""
+
+    @property
+    def trouble(self) -> str:
+        """Why the service could not say how the job is; empty where it could."""
+        found = self.known.troubles.get(Method.GET)
+        return f"{type(found.error).__name__}: {found.error.message}" if found else ""
+
+    @property
+    def may_run(self) -> bool:
+        """Whether a job of ours may be running on, for all that is known."""
+        job = self.known.job
+        running = job is not None and not (job.ending or self.known.cancelled)
+        return self.verdict is Verdict.UNKNOWN or (running and self.verdict is Verdict.OURS)
+
+
+def probe(resource: Resource, since: datetime, policy: Policy, now: datetime) -> Target | None:
+    """The job to look for before anything is decided; None where the resource's own record settles it."""
+    step = decide(_to_be_cancelled(resource), Observation(since=since), policy, now)
+    return step.target if isinstance(step, Look) else None
+
+
+def next_step(item: Leftover, way: Way, policy: Policy, now: datetime) -> Decision:
+    """What the operator would do next if the resource were being deleted.
+
+    Args:
+        item: what remains.
+        way: whether jobs are cancelled as the deletion policy says, or left alone.
+        policy: the administrator's settings.
+        now: the time, with a zone.
+    """
+    resource = replace(item.resource, deleting=True)
+    if way is Way.CANCEL:
+        return decide(resource, item.known, policy, now)
+    settled = decide(_to_be_cancelled(resource), item.known, policy, now)
+    if isinstance(settled, Release):  # no job is left that could run on
+        return settled
+    forced = {**resource.annotations, FORCE_RELEASE: "true"}
+    return decide(replace(resource, annotations=forced), item.known, policy, now)
+
+
+def why(item: Leftover, step: Wait) -> str:
+    """What a step waits for, in words for one who has no operator that tries again."""
+    trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.until), None)
+    if trouble:
+        denied = isinstance(trouble.error, errors.Denied)
+        hint = "Grant the permission, then run this again." if denied else "Run this again when it answers."
+        return f"{type(trouble.error).__name__}: {trouble.error.message} {hint}"
+    if step.reason is Reason.DELETING:
+        return "there is no such job: --cancel looks once more to make sure, within --timeout."
+    return "a create call may still be under way: --cancel looks again when that is over, within --timeout."
+
+
+def _to_be_cancelled(resource: Resource) -> Resource:
+    """The resource as if it were being deleted and nobody had asked for its job to be spared."""
+    annotations = {name: text for name, text in resource.annotations.items() if name != FORCE_RELEASE}
+    spec = {**resource.spec, "deletionPolicy": "Cancel"}
+    return replace(resource, deleting=True, annotations=annotations, spec=spec)
+
+
+def strays(
+    project: str, jobs: Iterable[Job], living: Collection[str], namespaces: Collection[str], now: datetime
+) -> list[Leftover]:
+    """The jobs of a project that carry our labels and have no resource.
+
+    Args:
+        project: of the jobs.
+        jobs: as listed, before the resources were.
+        living: the uids of all resources of these namespaces.
+        namespaces: whose jobs are meant; none: all.
+        now: when the jobs were listed.
+    """
+    owners = {label_value(uid) for uid in living}
+    places = {label_value(name) for name in namespaces}
+    found = []
+    for job in jobs:
+        uid = job.labels.get(UID_LABEL)
+        here = not places or job.labels.get(NAMESPACE_LABEL) in places
+        if uid and here and uid not in owners and not job.ending:
+            target = Target(project, job.job_id, 1)
+            known = Observation(since=now, target=target).saw(job, now)
+            found.append(Leftover(_owner(job.labels, uid, target, now), known, target, stray=True))
+    return found
+
+
+def _owner(labels: Mapping[str, str], uid: str, target: Target, now: datetime) -> Resource:
+    """The resource that a job was made for, as one that has gone past us while it was being deleted."""
+    return Resource(
+        kind="",
+        namespace=labels.get(NAMESPACE_LABEL, ""),
+        name=labels.get(NAME_LABEL, ""),
+        uid=uid,
+        deleting=True,
+        finalizers=(FINALIZER,),
+        annotations={SUBMISSION: Intent(target, 1, now).encode(uid)},
+    )

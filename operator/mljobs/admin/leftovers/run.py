@@ -1,0 +1,203 @@
+"""One run of `mljobs leftovers`: puts the parts together, and says what came of it."""
+
+import asyncio
+import random
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from mljobs.admin.leftovers import report
+from mljobs.admin.leftovers.leftover import Leftover, Way
+from mljobs.admin.leftovers.lock import NotAlone, alone
+from mljobs.admin.leftovers.session import Session, Survey
+from mljobs.backends import Limits, open_job_service
+from mljobs.config import Settings
+from mljobs.controller.kube.client import KubeError, connect
+from mljobs.controller.kube.lease import Fence, LeaseOptions
+from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.status import StatusWriter
+from mljobs.controller.process.clock import steady, wall
+from mljobs.controller.process.logs import configure
+from mljobs.controller.process.metrics import Metrics
+from mljobs.domain.decide import Policy
+from mljobs.kubectl.values import seconds
+
+Row = tuple[Leftover, dict[str, Any]]
+
+
+class CannotBegin(Exception):
+    """Nothing was looked at or done; the message says why."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted.
+
+    Attributes:
+        way: what becomes of the resources; None: nothing.
+        strays: full names of the jobs without a resource to cancel.
+        all_strays: whether to cancel all of them.
+        patience: how long to wait for what is not known yet.
+        without_lease: whether to act also where there is no Lease to hold.
+    """
+
+    way: Way | None
+    strays: frozenset[str]
+    all_strays: bool
+    patience: timedelta
+    without_lease: bool
+
+    @property
+    def acts(self) -> bool:
+        """Whether anything is to be changed."""
+        return self.way is not None or bool(self.strays) or self.all_strays
+
+    def way_of(self, item: Leftover) -> Way | None:
+        """What becomes of one of them."""
+        if not item.stray:
+            return self.way
+        return Way.CANCEL if self.all_strays or item.job_name in self.strays else None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found, and what came of it.
+
+    Attributes:
+        rows: everything with what would be, or was, done, for scripts.
+        texts: the same for people.
+        left_behind: the full names of jobs that may run on.
+        notes: what is worth knowing besides.
+        passed: whether all that was asked for is done.
+    """
+
+    rows: Sequence[Row]
+    texts: Sequence[tuple[Leftover, str]]
+    left_behind: Sequence[str]
+    notes: Sequence[str]
+    passed: bool
+
+
+def request(
+    settings: Settings,
+    *,
+    cancel: bool,
+    orphan: bool,
+    strays: Sequence[str],
+    all_strays: bool,
+    timeout: str,
+    without_lease: bool,
+) -> Request:
+    """Read the options.
+
+    Raises:
+        CannotBegin: they make no sense.
+    """
+    if cancel and orphan:
+        raise CannotBegin("--cancel and --orphan exclude each other")
+    if all_strays and not settings.project_id:
+        raise CannotBegin("--cancel-all-strays needs --project: only the jobs of a project can be listed")
+    for name in strays:
+        if not _project(name):
+            raise CannotBegin(f"--cancel-stray {name}: must be a full name, projects/PROJECT/jobs/ID")
+    try:
+        patience = timedelta(seconds=seconds(timeout))
+    except ValueError as error:
+        raise CannotBegin(f"--timeout {timeout}: {error}") from None
+    way = Way.CANCEL if cancel else Way.ORPHAN if orphan else None
+    return Request(way, frozenset(strays), all_strays, patience, without_lease)
+
+
+def _project(name: str) -> str:
+    """The project in a job's full name; empty where it is none."""
+    match name.split("/"):
+        case ["projects", project, "jobs", job_id] if project and job_id:
+            return project
+        case _:
+            return ""
+
+
+async def leave(settings: Settings, wanted: Request) -> Result:
+    """List, and do what is wanted.
+
+    Args:
+        settings: those that the operator had.
+        wanted: what is to be done.
+
+    Raises:
+        CannotBegin: there is no API server, an operator runs, or the settings cannot work.
+    """
+    configure(sys.stderr, form="text", level="ERROR")
+    fence = Fence()
+    try:
+        service = open_job_service(
+            endpoint=settings.endpoint,
+            anonymous=settings.anonymous,
+            timeout=settings.request_timeout,
+            threads=settings.threads,
+            limits=Limits(
+                creates_per_minute=settings.creates_per_minute, others_per_minute=settings.others_per_minute
+            ),
+            guard=fence,
+            patient=True,
+        )
+        async with service, connect(connections=settings.kubernetes_connections) as kube:
+            clock = steady()
+            session = Session(
+                kube=kube,
+                service=service,
+                effects=Effects(service, clock, random.random),
+                writer=StatusWriter(kube, wall, Metrics()),
+                policy=Policy(settings.project_id, timedelta(seconds=settings.unknown_outcome_grace)),
+                clock=clock,
+            )
+            if not wanted.acts:
+                survey = await session.survey(settings.namespaces, _projects(settings, wanted))
+                return _listed(survey, session.policy, clock())
+            lease = LeaseOptions(settings.lease_namespace, settings.lease_name)
+            async with alone(kube, fence, lease, required=not wanted.without_lease):
+                survey = await session.survey(settings.namespaces, _projects(settings, wanted))
+                return await _settled(session, survey, wanted)
+    except (KubeError, NotAlone, ValueError) as error:
+        raise CannotBegin(str(error)) from error
+
+
+def _projects(settings: Settings, wanted: Request) -> Sequence[str]:
+    named = [settings.project_id or "", *map(_project, sorted(wanted.strays))]
+    return [project for project in dict.fromkeys(named) if project]
+
+
+def _listed(survey: Survey, policy: Policy, now: datetime) -> Result:
+    plans = [(item, *report.plan(item, policy, now)) for item in survey.items]
+    return Result(
+        [(item, {"plan": word, "why": why}) for item, word, why in plans],
+        [
+            (item, report.described(word, why, item.trouble if word != "wait" else ""))
+            for item, word, why in plans
+        ],
+        (),
+        survey.notes,
+        survey.complete,
+    )
+
+
+async def _settled(session: Session, survey: Survey, wanted: Request) -> Result:
+    until = session.clock() + wanted.patience
+    asked = [(item, way) for item in survey.items if (way := wanted.way_of(item))]
+    outcomes = await asyncio.gather(*(session.settle(item, way, until) for item, way in asked))
+    unknown = wanted.strays - {outcome.item.job_name for outcome in outcomes if outcome.item.stray}
+    notes = [*survey.notes, *_unknown(sorted(unknown))]
+    return Result(
+        [(outcome.item, report.done(outcome)) for outcome in outcomes],
+        [(outcome.item, report.described(outcome.word, outcome.message)) for outcome in outcomes],
+        [outcome.item.job_name for outcome in outcomes if outcome.word == "left running"],
+        notes,
+        (survey.complete or not wanted.all_strays) and not unknown and all(one.done for one in outcomes),
+    )
+
+
+def _unknown(names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        yield f"{name} is no running job of ours without a resource: list again to see what there is"

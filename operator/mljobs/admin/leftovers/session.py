@@ -1,0 +1,192 @@
+"""Finds what remains, and ends it by the operator's own steps: decide, carry out, let go."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from mljobs.admin.leftovers.leftover import Leftover, Way, next_step, probe, strays, why
+from mljobs.api.resources import KINDS
+from mljobs.controller.kube.client import Conflict, Gone, Kube, KubeError
+from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.release import let_go
+from mljobs.controller.loop.status import StatusWriter
+from mljobs.domain import errors
+from mljobs.domain.decide import Policy
+from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait
+from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.port import Job, JobService
+from mljobs.domain.reasons import Reason
+
+AT_ONCE = 32
+"""Resources whose jobs are asked for at once."""
+
+RUNNING = ("QUEUED", "PREPARING", "RUNNING")
+"""The states of jobs that cost money, in the order in which a job has them: one that moves on while they are
+listed is met again."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What remains.
+
+    Attributes:
+        items: resources that hold our finalizer, then jobs whose resource is gone.
+        notes: what could not be looked at, or is worth knowing.
+        complete: whether everything could be looked at.
+    """
+
+    items: Sequence[Leftover]
+    notes: Sequence[str] = ()
+    complete: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What has become of one of them.
+
+    Attributes:
+        item: as it was known at the end.
+        done: whether nothing of it remains.
+        word: `cancelled`, `released`, `left running`, or `kept`.
+        message: why it was kept.
+    """
+
+    item: Leftover
+    done: bool
+    word: str
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of the command.
+
+    Attributes:
+        kube: the API server.
+        service: the job service.
+        effects: its calls.
+        writer: posts Events.
+        policy: the administrator's settings.
+        clock: the time, with a zone.
+    """
+
+    kube: Kube
+    service: JobService
+    effects: Effects
+    writer: StatusWriter
+    policy: Policy
+    clock: Callable[[], datetime]
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def survey(self, namespaces: Sequence[str], projects: Sequence[str]) -> Survey:
+        """Look at everything; nothing is changed.
+
+        Args:
+            namespaces: those to look at; none: the whole cluster.
+            projects: where to look for jobs whose resource is gone.
+
+        Raises:
+            KubeError: the resources cannot be listed.
+        """
+        since = self.clock()
+        notes: list[str] = []
+        # jobs first: the resource of a job was there before it
+        listed = [(project, await self._jobs(project, notes)) for project in projects]
+        complete = not notes
+        resources = await self._resources(namespaces, notes)
+        items = await asyncio.gather(*(self._look(one, since) for one in resources if one.held))
+        living = {one.uid for one in resources}
+        gone = [item for project, jobs in listed for item in strays(project, jobs, living, namespaces, since)]
+        return Survey([*items, *gone], notes, complete)
+
+    async def settle(self, item: Leftover, way: Way, until: datetime) -> Outcome:
+        """Take step after step until nothing of it remains, or it has to be kept.
+
+        Args:
+            item: from the survey.
+            way: what becomes of the job.
+            until: how long to wait for what is not known yet.
+        """
+        while True:
+            step = next_step(item, way, self.policy, self.clock())
+            match step:
+                case Look() | Cancel():
+                    async with self._slots:
+                        known = await self.effects.carry_out(step, item.resource, item.known)
+                    item = replace(item, known=known)
+                case Wait():
+                    if step.reason is Reason.DENIED or step.until > until:
+                        return Outcome(item, done=False, word="kept", message=why(item, step))
+                    await asyncio.sleep((step.until - self.clock()).total_seconds())
+                case Release(left_behind):
+                    outcome = await self._release(item, left_behind)
+                    if isinstance(outcome, Outcome):
+                        return outcome
+                    item = outcome
+                case _:
+                    return Outcome(item, done=True, word="released")
+
+    async def _release(self, item: Leftover, left_behind: str) -> Outcome | Leftover:
+        """Let go of a resource; one that has changed meanwhile is given back as it is now."""
+        resource = item.resource
+        running = bool(left_behind) or item.may_run
+        word = "cancelled" if item.known.cancelled else "left running" if running else "released"
+        if item.stray:
+            return Outcome(item, done=True, word=word)
+        try:
+            await let_go(self.kube, self.writer, resource, left_behind)
+        except Gone:
+            pass
+        except Conflict as error:
+            return await self._again(item) or Outcome(item, done=False, word="kept", message=str(error))
+        except KubeError as error:
+            return Outcome(item, done=False, word="kept", message=str(error))
+        return Outcome(item, done=True, word=word)
+
+    async def _again(self, item: Leftover) -> Leftover | None:
+        old = item.resource
+        try:
+            resource = Resource.parse(await self.kube.get(old.kind, old.namespace, old.name))
+        except Gone:
+            return replace(item, resource=replace(old, finalizers=()))
+        except KubeError:
+            return None
+        if resource.uid != old.uid:  # another has taken the name of one that is gone
+            return replace(item, resource=replace(old, finalizers=()))
+        return replace(item, resource=resource)
+
+    async def _resources(self, namespaces: Sequence[str], notes: list[str]) -> list[Resource]:
+        found: list[Resource] = []
+        for kind in KINDS.values():
+            try:
+                for namespace in namespaces or (None,):
+                    bodies, _ = await self.kube.list(kind.name, namespace)
+                    found += map(Resource.parse, bodies)
+            except Gone:
+                notes.append(f"the cluster does not know {kind.plural}: their CRD is not installed")
+        return found
+
+    async def _look(self, resource: Resource, since: datetime) -> Leftover:
+        known = Observation(since=since)
+        target = probe(resource, since, self.policy, self.clock())
+        if target:
+            async with self._slots:
+                known = await self.effects.carry_out(Look(target), resource, known)
+        return Leftover(resource, known, target or resource.target)
+
+    async def _jobs(self, project: str, notes: list[str]) -> list[Job]:
+        jobs: dict[str, Job] = {}
+        try:
+            for state in RUNNING:
+                token = ""
+                while True:
+                    page = await self.service.list_page(project, query=f"state:{state}", page_token=token)
+                    jobs |= {job.job_id: job for job in page.jobs}
+                    token = page.next_page_token
+                    if not token:
+                        break
+        except errors.JobServiceError as error:
+            notes.append(f"the jobs of project {project} cannot be listed: {error.message}")
+        return list(jobs.values())

@@ -1,0 +1,257 @@
+"""`mljobs plan`: what a description would make the operator do, found out without a cluster.
+
+Problems go to stdout, one a line; without any, the body of the create request does. Warnings and notes go to
+stderr, so that the request can be piped on.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from mljobs.domain.spec.lenient import Reading
+    from mljobs.domain.spec.problems import Problem
+
+UNKNOWN_UID = "not-known-yet"
+"""Stands for the uid of a resource that does not exist yet."""
+
+UNNAMED = "unnamed"
+"""Stands for the name of a description that has none."""
+
+_DERIVED = re.compile(r"_[0-9a-f]{16}_1$")
+
+
+class _Usage(Exception):
+    """The command cannot begin; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Options:
+    project: str | None
+    namespace: str
+    name: str
+    uid: str | None
+    kind: str | None
+    values: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What became of one document: its request where it has no problems."""
+
+    title: str
+    problems: Sequence["Problem"]
+    warnings: Sequence["Problem"]
+    notes: Sequence[str]
+    request: Mapping[str, Any] | None
+
+
+def plan(
+    file: Annotated[
+        str,
+        typer.Option(
+            "--filename",
+            "-f",
+            metavar="FILE",
+            help="Manifests, a Job of the API, or gcloud's config.yaml; YAML or JSON, - for standard input.",
+        ),
+    ],
+    project: Annotated[
+        str | None, typer.Option(help="Project of what names none, as the administrator's default.")
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Namespace of what names none.")
+    ] = "default",
+    name: Annotated[str, typer.Option(help="Name of what has none, such as a config.yaml.")] = UNNAMED,
+    uid: Annotated[
+        str | None, typer.Option(help="The resource's uid, from which the job's id is derived.")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="TrainingJob or PredictionJob, for what does not say so itself.")
+    ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE",
+            help="Set a field of the spec, such as trainingInput.region=us-central1; VALUE is YAML.",
+        ),
+    ] = None,
+) -> None:
+    """Check descriptions of jobs without a cluster, and print the requests that they make.
+
+    Prints each problem on a line of its own and exits with 1, or prints the create request as JSON (a list of
+    them for several descriptions) and exits with 0.
+    """
+    options = _Options(project, namespace, name, uid, kind, values or ())
+    try:
+        plans = _plans(_text(file), options)
+    except _Usage as error:
+        print(f"mljobs plan: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    raise typer.Exit(_report(plans))
+
+
+def _report(plans: Sequence[_Plan]) -> int:
+    """Print what was found, and return the exit code."""
+    several = len(plans) > 1
+    for made in plans:
+        title = f"{made.title}: " if several else ""
+        for problem in made.warnings:
+            print(f"warning: {title}{problem.text}", file=sys.stderr)
+        for note in made.notes:
+            print(f"note: {title}{note}", file=sys.stderr)
+        for problem in made.problems:
+            print(f"{title}{problem.text}")
+    if any(made.problems for made in plans):
+        return 1
+    requests = [made.request for made in plans]
+    print(json.dumps(requests if several else requests[0], indent=2, ensure_ascii=False))
+    return 0
+
+
+def _text(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+    except OSError as error:
+        raise _Usage(f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise _Usage(f"cannot read {file}: it is not UTF-8 ({error.reason} at byte {error.start})") from None
+
+
+def _plans(text: str, options: _Options) -> list[_Plan]:
+    from mljobs.api.resources import KINDS
+    from mljobs.domain.spec.lenient import Unreadable, documents
+    from mljobs.domain.spec.problems import printable
+
+    if options.kind is not None and options.kind not in KINDS:
+        raise _Usage(f"--kind {options.kind}: must be one of {', '.join(KINDS)}")
+    try:
+        found = list(enumerate(documents(text), start=1))
+        for number, document in found:
+            if _is_foreign(document):
+                kind = printable(document["kind"])
+                print(f"note: document {number}, {kind}: not ours, skipped", file=sys.stderr)
+        plans = [_plan(document, options, number) for number, document in found if not _is_foreign(document)]
+    except Unreadable as error:
+        raise _Usage(f"cannot read the description: {error}") from None
+    if not plans:
+        raise _Usage(f"nothing to plan: the input has no {' or '.join(KINDS)}")
+    return plans
+
+
+def _is_foreign(document: Mapping[str, Any]) -> bool:
+    """Whether this is another program's resource, such as a ConfigMap in the same file."""
+    from mljobs.api.resources import GROUP, KINDS
+
+    version, kind = document.get("apiVersion"), document.get("kind")
+    if not isinstance(version, str) or not isinstance(kind, str):
+        return False
+    return kind not in KINDS and version.split("/")[0] != GROUP
+
+
+def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
+    from mljobs.domain.spec.lenient import read
+    from mljobs.domain.spec.problems import printable
+    from mljobs.domain.spec.validate import validate
+    from mljobs.domain.translate import to_job
+
+    reading = _overlaid(read(document, options.kind), options.values)
+    # A default may exist in the cluster, which is not asked here.
+    validated = validate(
+        reading.kind, reading.spec, default_project=options.project or "administrators-default"
+    )
+    named = f" {printable(reading.name)}" if reading.name else ""
+    problems = list(validated.problems)
+    worded = {problem.path for problem in problems}
+    problems += [
+        problem for problem in reading.problems if problem.severity == "error" and problem.path not in worded
+    ]
+    warnings = [problem for problem in reading.problems if problem.severity == "warning"]
+    job_id, labels, notes = _identity(reading, options)
+    usable = validated.spec is not None and not problems
+    return _Plan(
+        f"document {number}, {reading.kind}{named}",
+        problems,
+        [*warnings, *validated.warnings],
+        [*_notes(reading, options), *notes] if usable else [],
+        to_job(reading.kind, validated.spec, job_id=job_id, labels=labels)
+        if validated.spec is not None and usable
+        else None,
+    )
+
+
+def _overlaid(reading: "Reading", values: Sequence[str]) -> "Reading":
+    """Lay the `--set` values over what was read."""
+    from mljobs.domain.spec.lenient import canonical
+
+    spec: Mapping[str, Any] = reading.spec
+    problems = list(reading.problems)
+    for text in values:
+        patch, found = canonical(reading.kind, _patch(text))
+        spec = _merged(spec, patch)
+        problems += found
+    return replace(reading, spec=spec, problems=tuple(problems))
+
+
+def _patch(text: str) -> dict[str, Any]:
+    """`a.b=1` as `{"a": {"b": 1}}`."""
+    import yaml
+
+    path, equals, value = text.partition("=")
+    keys = path.removeprefix("spec.").split(".")
+    if not equals or not all(keys):
+        raise _Usage(f"--set {text}: must be FIELD=VALUE, such as trainingInput.region=us-central1")
+    try:
+        patch: Any = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise _Usage(f"--set {text}: the value is no YAML: {' '.join(str(error).split())}") from None
+    for key in reversed(keys):
+        patch = {key: patch}
+    return dict(patch)
+
+
+def _merged(base: Any, patch: Any) -> Any:
+    if not isinstance(base, Mapping) or not isinstance(patch, Mapping):
+        return patch
+    return {**base, **{key: _merged(base.get(key), value) for key, value in patch.items()}}
+
+
+def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str], list[str]]:
+    """The job's id and ownership labels, and notes on what in them only stands for the real ones."""
+    from mljobs.domain.job import naming
+
+    namespace, name = reading.namespace or options.namespace, reading.name or options.name
+    uid = options.uid or reading.uid
+    chosen = reading.spec.get("jobId")
+    chosen = chosen if isinstance(chosen, str) else None
+    job_id = naming.job_id(namespace, name, uid or UNKNOWN_UID, 1, chosen)
+    labels = naming.ownership_labels(namespace, name, uid or UNKNOWN_UID)
+    if uid:
+        return job_id, labels, []
+    if chosen:
+        return job_id, labels, [f"the label mljobs-uid gets the resource's uid in place of {UNKNOWN_UID}"]
+    job_id = _DERIVED.sub("_UID_1", job_id)
+    note = (
+        f"jobId {job_id} is a placeholder: the id is derived from namespace, name, uid and attempt, and the "
+        f"uid is known only once the resource exists (as is the label mljobs-uid); give --uid for the real id"
+    )
+    return job_id, labels, [note]
+
+
+def _notes(reading: "Reading", options: _Options) -> list[str]:
+    project = reading.spec.get("projectId") or options.project
+    notes = [
+        f"POST v1/projects/{project}/jobs"
+        if project
+        else "no projectId: the administrator's default is used, if there is one (--project)"
+    ]
+    if reading.spec.get("suspend") is True:
+        notes.append("spec.suspend is true: nothing is submitted until it is false")
+    return notes

@@ -1,0 +1,103 @@
+"""Opens the clients from plain values, so that nobody else needs to know a type of Google's."""
+
+from collections.abc import Callable
+from functools import partial
+
+from mljobs import __version__
+from mljobs.backends.google.calls import Api, OnRequest, check_endpoint, open_api
+from mljobs.backends.google.credentials import SharedCredentials, TokenRequest
+from mljobs.backends.google.limits import Limits, ProjectLimits
+from mljobs.backends.google.log_entries import JobLogs
+from mljobs.backends.google.threads import RequestThreads, Transport
+from mljobs.backends.google.transport import OnceHttp, is_loopback
+from mljobs.backends.mlv1.client import MlV1JobService, OnWait
+
+USER_AGENT = f"mljobs-operator/{__version__}"
+DEFAULT_THREADS = 8
+DEFAULT_TIMEOUT = 30.0
+PATIENCE = 2.0
+"""Seconds that a call waits for the project's quota, unless it is patient."""
+
+
+def open_job_service(
+    *,
+    endpoint: str = "",
+    anonymous: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
+    threads: int = DEFAULT_THREADS,
+    limits: Limits | None = None,
+    on_request: OnRequest | None = None,
+    on_wait: OnWait | None = None,
+    guard: Callable[[], None] | None = None,
+    patient: bool = False,
+) -> MlV1JobService:
+    """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
+
+    Args:
+        endpoint: URL of the API, for a region or the emulator; empty for the global one.
+        anonymous: whether to send no credentials, as the emulator wants it; otherwise Google's application
+            default credentials with the cloud-platform scope.
+        timeout: seconds for each wait on the network and for a whole exchange.
+        threads: how many requests may be on their way at once.
+        limits: quotas of each project; None for the service's own.
+        on_request: told of each call: method id, HTTP status as text or `none`, seconds; on any thread.
+        on_wait: told of each call that a quota held back: method id, seconds.
+        guard: called on the request's thread, its connection open and its token fetched, as the last thing
+            before it is written; where it must not be sent, the guard raises an error of the port or ends the
+            process.
+        patient: whether every call waits for its quota as long as it takes, for a command that has nothing
+            else to do meanwhile.
+
+    Raises:
+        ValueError: an argument that cannot work, with its value and the rule.
+    """
+    check_endpoint(endpoint, anonymous=anonymous)
+    request_threads = _open_threads(
+        endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
+    )
+    return MlV1JobService(
+        open_api("ml", "v1", endpoint).projects().jobs(),
+        Api(on_request),
+        request_threads,
+        ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout),
+        on_wait,
+        patient=patient,
+    )
+
+
+def open_job_logs(
+    *, endpoint: str = "", anonymous: bool = False, timeout: float = DEFAULT_TIMEOUT
+) -> JobLogs:
+    """Open Cloud Logging for the lines of jobs. Nothing is sent before the first call.
+
+    Args:
+        endpoint: URL of the API; the emulator's own serves it too. Empty for the global one.
+        anonymous: whether to send no credentials.
+        timeout: seconds for each wait on the network and for a whole exchange.
+
+    Raises:
+        ValueError: an argument that cannot work, with its value and the rule.
+    """
+    check_endpoint(endpoint, anonymous=anonymous)
+    threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=1)
+    return JobLogs(open_api("logging", "v2", endpoint).entries(), Api(None), threads)
+
+
+def _open_threads(
+    endpoint: str,
+    *,
+    anonymous: bool,
+    timeout: float,
+    threads: int,
+    guard: Callable[[], None] | None = None,
+) -> RequestThreads:
+    if not timeout > 0:
+        raise ValueError(f"timeout: {timeout!r} must be a number of seconds above 0")
+    if threads < 1:
+        raise ValueError(f"threads: {threads!r} must be at least 1")
+
+    open_http = partial(OnceHttp, timeout=timeout, user_agent=USER_AGENT, proxied=not is_loopback(endpoint))
+    credentials = None if anonymous else SharedCredentials(TokenRequest(open_http))
+    return RequestThreads(
+        lambda: Transport(partial(open_http, guard=guard), credentials), threads=threads, timeout=timeout
+    )

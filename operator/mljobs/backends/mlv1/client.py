@@ -1,0 +1,252 @@
+"""The port's implementation for the `ml` v1 API (AI Platform Training and Prediction)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+from mljobs.backends.google.answers import Method
+from mljobs.backends.google.calls import Api, Resource, checked_name
+from mljobs.backends.google.limits import Kind, ProjectLimits
+from mljobs.backends.google.threads import RequestThreads
+from mljobs.domain.errors import Throttled, Unavailable
+from mljobs.domain.port import Job, JobDocument, JobPage, Policy
+
+OnWait = Callable[[str, float], None]
+"""Told of each request that a quota held back: the method's id, and seconds waited. Called on the loop."""
+
+CREATE = Method("ml.projects.jobs.create", creates=True)
+GET = Method("ml.projects.jobs.get")
+LIST = Method("ml.projects.jobs.list")
+PATCH = Method("ml.projects.jobs.patch", guarded=True)
+CANCEL = Method("ml.projects.jobs.cancel")
+GET_IAM_POLICY = Method("ml.projects.jobs.getIamPolicy")
+SET_IAM_POLICY = Method("ml.projects.jobs.setIamPolicy", guarded=True)
+TEST_IAM_PERMISSIONS = Method("ml.projects.jobs.testIamPermissions")
+
+POLICY_VERSION = 3
+"""Shows conditional bindings, which a read-modify-write would lose otherwise (discovery document)."""
+
+
+class MlV1JobService:
+    """`mljobs.domain.port.JobService` over google-api-python-client.
+
+    Made by `mljobs.backends.open_job_service`, for one event loop. Requests run on threads of their own and
+    are sent once; only one that was answered 401 is sent again, with a new token. Every method raises the
+    errors of `mljobs.domain.errors` and no others. A caller that is cancelled leaves its request running.
+
+    Args:
+        jobs: `projects().jobs()` of the service.
+        api: sends the calls.
+        threads: where they are sent.
+        limits: the projects' quotas.
+        on_wait: see `OnWait`.
+        patient: whether every call is patient.
+    """
+
+    def __init__(
+        self,
+        jobs: Resource,
+        api: Api,
+        threads: RequestThreads,
+        limits: ProjectLimits,
+        on_wait: OnWait | None = None,
+        *,
+        patient: bool = False,
+    ) -> None:
+        self._jobs = jobs
+        self._api = api
+        self._threads = threads
+        self._limits = limits
+        self._on_wait = on_wait
+        self._patient = patient
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Take no more calls, wait for those on their way at most the time-out, close the connections."""
+        await self._threads.close()
+
+    def longest(self) -> float:
+        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
+        return self._threads.longest()
+
+    async def create(self, project: str, job: JobDocument) -> Job:
+        """Submit a job; `projects.jobs.create`.
+
+        Raises:
+            AlreadyExists: the id is in use, perhaps by an earlier try of ours.
+        """
+        answer = await self._call(
+            CREATE, project, self._jobs.create, parent=_project(project), body=dict(job)
+        )
+        return _job(CREATE, answer)
+
+    async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:
+        """Read one job; `projects.jobs.get`.
+
+        Args:
+            project: the project's id or number.
+            job_id: the job's id.
+            patient: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        name = _name(project, job_id)
+        return _job(GET, await self._call(GET, project, self._jobs.get, patient=patient, name=name))
+
+    async def list_page(
+        self, project: str, *, query: str = "", page_size: int = 100, page_token: str = ""
+    ) -> JobPage:
+        """Read one page of jobs, newest first; `projects.jobs.list`.
+
+        Args:
+            project: the project's id or number.
+            query: the API's filter expression; empty for all jobs.
+            page_size: 1 to 100.
+            page_token: of the page before; empty for the first.
+        """
+        answer = await self._call(
+            LIST,
+            project,
+            self._jobs.list,
+            patient=True,
+            parent=_project(project),
+            filter=query or None,
+            pageSize=page_size,
+            pageToken=page_token or None,
+        )
+        jobs, token = answer.get("jobs", []), answer.get("nextPageToken", "")
+        if not isinstance(jobs, list) or not isinstance(token, str):
+            raise _misshapen(LIST, "jobs or nextPageToken")
+        return JobPage([_job(LIST, job) for job in jobs], token)
+
+    async def patch_labels(self, project: str, job_id: str, labels: Mapping[str, str], etag: str) -> Job:
+        """Replace all labels; `projects.jobs.patch` with the mask `labels,etag`.
+
+        Without an etag there is nothing to guard with, and the mask is `labels` alone.
+
+        Raises:
+            StaleEtag: the job has changed since it had this etag.
+        """
+        body: dict[str, Any] = {"labels": dict(labels)} | ({"etag": etag} if etag else {})
+        answer = await self._call(
+            PATCH,
+            project,
+            self._jobs.patch,
+            name=_name(project, job_id),
+            body=body,
+            updateMask=",".join(body),
+        )
+        return _job(PATCH, answer)
+
+    async def cancel(self, project: str, job_id: str) -> None:
+        """Ask for a job's end; `projects.jobs.cancel`.
+
+        Raises:
+            Rejected: the job has already ended.
+        """
+        await self._call(CANCEL, project, self._jobs.cancel, name=_name(project, job_id), body={})
+
+    async def get_iam_policy(self, project: str, job_id: str) -> Policy:
+        """Read a job's IAM policy, conditional bindings included; `projects.jobs.getIamPolicy`."""
+        return await self._call(
+            GET_IAM_POLICY,
+            project,
+            self._jobs.getIamPolicy,
+            resource=_name(project, job_id),
+            options_requestedPolicyVersion=POLICY_VERSION,
+        )
+
+    async def set_iam_policy(self, project: str, job_id: str, policy: Policy) -> Policy:
+        """Replace a job's IAM policy; `projects.jobs.setIamPolicy`.
+
+        Raises:
+            StaleEtag: the policy has changed since it was read.
+        """
+        return await self._call(
+            SET_IAM_POLICY,
+            project,
+            self._jobs.setIamPolicy,
+            resource=_name(project, job_id),
+            body={"policy": dict(policy)},
+        )
+
+    async def test_iam_permissions(
+        self, project: str, job_id: str, permissions: Sequence[str]
+    ) -> frozenset[str]:
+        """Say which permissions the caller has on a job; `projects.jobs.testIamPermissions`."""
+        answer = await self._call(
+            TEST_IAM_PERMISSIONS,
+            project,
+            self._jobs.testIamPermissions,
+            resource=_name(project, job_id),
+            body={"permissions": list(permissions)},
+        )
+        granted = answer.get("permissions", [])
+        if not isinstance(granted, list) or not _are_texts(granted):
+            raise _misshapen(TEST_IAM_PERMISSIONS, "permissions")
+        return frozenset(granted)
+
+    async def _call(
+        self,
+        method: Method,
+        project: str,
+        request_of: Callable[..., Any],
+        *,
+        patient: bool = False,
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        kind: Kind = "create" if method.creates else "other"
+        patient = patient or self._patient
+        waited = await self._limits.admit(project, kind, patient=patient)
+        if waited and self._on_wait is not None:
+            self._on_wait(method.id, waited)
+        try:
+            call = partial(self._api.call, method, request_of, arguments)
+            return await self._threads.run(call, patient=patient)
+        except Throttled as error:
+            self._limits.pause(project, kind, error.retry_after)
+            raise
+
+
+def _project(project: str) -> str:
+    return f"projects/{checked_name('project_id', project)}"
+
+
+def _name(project: str, job_id: str) -> str:
+    return f"{_project(project)}/jobs/{checked_name('job_id', job_id)}"
+
+
+def _job(method: Method, document: object) -> Job:
+    """Read a job of an answer.
+
+    Raises:
+        Unavailable: it is no job: whatever answered, it was not the API.
+    """
+    if not isinstance(document, dict):
+        raise _misshapen(method, "a job")
+    texts = [document.get(name, "") for name in ("jobId", "state", "etag")]
+    labels = document.get("labels") or {}
+    if not texts[0] or not isinstance(labels, dict) or not _are_texts([*texts, *labels.values()]):
+        raise _misshapen(method, "jobId, state, etag or labels")
+    return Job.parse(document)
+
+
+def _are_texts(values: Sequence[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _misshapen(method: Method, what: str) -> Unavailable:
+    return Unavailable(
+        f"{method.id} was answered with JSON in which {what} is missing or misshapen: check the endpoint; "
+        "whether it was applied is not known",
+        status=200,
+    )

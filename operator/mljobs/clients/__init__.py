@@ -1,6 +1,0 @@
-"""Implementations of the domain's JobService port. The only place that knows Google's client libraries."""
-
-from mljobs.clients.factory import open_job_logs, open_job_service
-from mljobs.clients.limits import Limits
-
-__all__ = ["Limits", "open_job_logs", "open_job_service"]

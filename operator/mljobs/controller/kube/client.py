@@ -1,0 +1,332 @@
+"""The Kubernetes API as the operator uses it: the calls of `deploy/`'s Role and no others.
+
+Built on the official client's asyncio half, with a bounded connection pool. Objects are plain dicts.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client, config
+
+from mljobs.api.base import JsonObject
+from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
+from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.show.events import Event
+
+COMPONENT = "mljobs-operator"
+_MERGE = "application/merge-patch+json"
+_PAGE = 500
+_CATCH_UP = 3
+"""Seconds in which the API server tells what it knows of the past; it does so at once."""
+
+_LEASES = {"group": "coordination.k8s.io", "version": "v1", "plural": "leases"}
+
+
+class KubeError(Exception):
+    """The API server has not done what it was asked; the message says which object and why."""
+
+
+class Gone(KubeError):
+    """The object is no longer there (404)."""
+
+
+class Conflict(KubeError):
+    """The object has changed since it was read, or another one has its name (409)."""
+
+
+class Refused(KubeError):
+    """The API server does not want this write (400, 403, 422, a webhook, a quota)."""
+
+
+class Unreachable(KubeError):
+    """No answer, or none that can be used (network, time-out, 429, 5xx)."""
+
+
+class Kube:
+    """A connection to one API server.
+
+    Args:
+        api: the configured client.
+        timeout: seconds for one call.
+
+    Attributes:
+        fence: called right before each write of a resource or an Event; ends the process where it may no
+            longer write.
+    """
+
+    def __init__(self, api: client.ApiClient, *, timeout: float = 30) -> None:
+        self.fence: Callable[[], None] = lambda: None
+        self._custom = client.CustomObjectsApi(api)
+        self._core = client.CoreV1Api(api)
+        self._timeout = timeout
+
+    async def get(self, kind: str, namespace: str, name: str) -> JsonObject:
+        """Read one object.
+
+        Raises:
+            Gone: there is none.
+        """
+        return await self._call(
+            f"{kind} {namespace}/{name}",
+            self._custom.get_namespaced_custom_object,
+            **_place(kind, namespace, name),
+        )
+
+    async def list(self, kind: str, namespace: str | None) -> tuple[list[JsonObject], str]:
+        """Read all objects of a kind, in pages.
+
+        Returns:
+            The objects, and the resourceVersion of the list.
+        """
+        items: list[JsonObject] = []
+        token, version = "", ""
+        while True:
+            page = await self._list_page(kind, namespace, token)
+            meta = page.get("metadata") or {}
+            version = version or str(meta.get("resourceVersion", ""))
+            items.extend(
+                {"kind": kind, "apiVersion": API_VERSION, **item} for item in page.get("items") or ()
+            )
+            token = meta.get("continue") or ""
+            if not token:
+                return items, version
+
+    async def version(self, kind: str, namespace: str | None) -> str:
+        """The resourceVersion of a list of a kind, as it would be now."""
+        page = await self._list_page(kind, namespace, "", limit=1)
+        return str((page.get("metadata") or {}).get("resourceVersion", ""))
+
+    async def deletions(self, kind: str, namespace: str | None, since: str) -> Sequence[JsonObject]:
+        """The objects of a kind that were deleted since a version, each as it was at its end.
+
+        Raises:
+            Refused: the API server no longer knows what was then (410).
+        """
+        place, scope = _scope(kind, namespace)
+        watch = getattr(self._custom, f"list_{scope}_custom_object_without_preload_content")
+
+        async def read(**arguments: Any) -> JsonObject:
+            answer = await watch(**arguments)
+            if answer.status != 200:
+                raise client.ApiException(status=answer.status, reason=answer.reason)
+            return {"events": [json.loads(line) for line in (await answer.read()).splitlines()]}
+
+        options = {"watch": True, "resource_version": since, "timeout_seconds": _CATCH_UP}
+        events = (await self._call(f"{kind}, its events", read, **place, **options))["events"]
+        for event in events:
+            if event["type"] == "ERROR":
+                status = event["object"]
+                error = client.ApiException(status=status.get("code"), reason=status.get("message"))
+                raise _translated(error, kind)
+        gone = [event["object"] for event in events if event["type"] == "DELETED"]
+        return [{"kind": kind, "apiVersion": API_VERSION, **body} for body in gone]
+
+    async def _list_page(
+        self, kind: str, namespace: str | None, token: str, limit: int = _PAGE
+    ) -> JsonObject:
+        place, scope = _scope(kind, namespace)
+        options = {"limit": limit, **({"_continue": token} if token else {})}
+        return await self._call(
+            kind, getattr(self._custom, f"list_{scope}_custom_object"), **place, **options
+        )
+
+    async def missing(self) -> Sequence[str]:
+        """The plurals of our kinds whose definitions are not installed.
+
+        Raises:
+            KubeError: that is not known.
+        """
+        plurals = [kind.plural for kind in KINDS.values()]
+        try:
+            found: Any = await self._call(
+                f"{GROUP}/{VERSION}", self._custom.get_api_resources, group=GROUP, version=VERSION
+            )
+        except Gone:
+            return plurals
+        served = {resource.name for resource in found.resources}
+        return [plural for plural in plurals if plural not in served]
+
+    async def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
+        """Merge into an object's metadata, if it has not changed since it was read.
+
+        Raises:
+            Conflict: it has changed.
+            Gone: it is no longer there.
+        """
+        guard = {"uid": resource.uid, "resourceVersion": resource.version}
+        return await self._patch(
+            self._custom.patch_namespaced_custom_object, resource, {"metadata": {**guard, **metadata}}
+        )
+
+    async def patch_status(self, resource: Resource, patch: Mapping[str, Any]) -> JsonObject:
+        """Merge into an object's status, if the object has not changed since it was read.
+
+        A patch is a difference: merged into a newer status, it would mix what is known of two attempts.
+
+        Raises:
+            Conflict: it has changed, or another object has its name.
+            Gone: it is no longer there.
+        """
+        guard = {"uid": resource.uid, "resourceVersion": resource.version}
+        body = {"metadata": guard, "status": dict(patch)}
+        return await self._patch(self._custom.patch_namespaced_custom_object_status, resource, body)
+
+    async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
+        """Post a Kubernetes Event about an object."""
+        self.fence()
+        stamp = timestamp(now)
+        body = {
+            "metadata": {"generateName": f"{resource.name[:50]}.", "namespace": resource.namespace},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": resource.kind,
+                "namespace": resource.namespace,
+                "name": resource.name,
+                "uid": resource.uid,
+            },
+            "type": event.type,
+            "reason": event.reason.value,
+            "message": event.message[:1024],
+            "source": {"component": COMPONENT},
+            "reportingComponent": COMPONENT,
+            "firstTimestamp": stamp,
+            "lastTimestamp": stamp,
+            "count": 1,
+        }
+        await self._call(
+            f"Event for {resource.kind} {resource.namespace}/{resource.name}",
+            self._core.create_namespaced_event,
+            namespace=resource.namespace,
+            body=body,
+        )
+
+    async def get_lease(self, namespace: str, name: str) -> JsonObject:
+        """Read a Lease.
+
+        Raises:
+            Gone: there is none.
+        """
+        return await self._call(
+            f"Lease {namespace}/{name}",
+            self._custom.get_namespaced_custom_object,
+            **_LEASES,
+            namespace=namespace,
+            name=name,
+        )
+
+    async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
+        """Make a Lease.
+
+        Raises:
+            Conflict: another has made it first.
+        """
+        body = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": spec,
+        }
+        create = self._custom.create_namespaced_custom_object
+        await self._call(f"Lease {namespace}/{name}", create, **_LEASES, namespace=namespace, body=body)
+
+    async def replace_lease(self, lease: JsonObject) -> None:
+        """Replace a Lease that was read before.
+
+        Raises:
+            Conflict: another has changed it since.
+        """
+        namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
+        await self._call(
+            f"Lease {namespace}/{name}",
+            self._custom.replace_namespaced_custom_object,
+            **_LEASES,
+            namespace=namespace,
+            name=name,
+            body=lease,
+        )
+
+    async def _patch(self, method: Any, resource: Resource, body: JsonObject) -> JsonObject:
+        self.fence()
+        return await self._call(
+            f"{resource.kind} {resource.namespace}/{resource.name}",
+            method,
+            **_place(resource.kind, resource.namespace, resource.name),
+            body=body,
+            field_manager=COMPONENT,
+            _content_type=_MERGE,
+        )
+
+    async def _call(self, what: str, method: Any, **arguments: Any) -> JsonObject:
+        try:
+            answer: JsonObject | str | None = await method(**arguments, _request_timeout=self._timeout)
+        except client.ApiException as error:
+            raise _translated(error, what) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unreachable(f"{what}: the API server did not answer: {error!r}") from error
+        except ValueError as error:  # no JSON: it is a proxy that answers, or the answer is cut
+            raise Unreachable(f"{what}: the API server's answer cannot be read: {error}") from error
+        if answer is None or isinstance(answer, str):
+            raise Unreachable(f"{what}: something else than the API server answered: {answer!r:.200}")
+        return answer
+
+
+def _scope(kind: str, namespace: str | None) -> tuple[dict[str, str], str]:
+    """What names all objects of a kind, and the word for it in the client's methods."""
+    place = {"group": GROUP, "version": VERSION, "plural": KINDS[kind].plural}
+    return (place, "cluster") if namespace is None else ({**place, "namespace": namespace}, "namespaced")
+
+
+def _place(kind: str, namespace: str, name: str) -> dict[str, str]:
+    return {
+        "group": GROUP,
+        "version": VERSION,
+        "plural": KINDS[kind].plural,
+        "namespace": namespace,
+        "name": name,
+    }
+
+
+def _translated(error: client.ApiException, what: str) -> KubeError:
+    text = f"{what}: {error.status} {error.reason}: {str(error.body or '')[:2048]}"
+    match error.status:
+        case 404:
+            return Gone(text)
+        case 409:
+            return Conflict(text)
+        case 429:
+            return Unreachable(text)
+        case status if status and 400 <= status < 500:
+            return Refused(text)
+        case _:
+            return Unreachable(text)
+
+
+@asynccontextmanager
+async def connect(*, connections: int = 32) -> AsyncIterator[Kube]:
+    """Open the API server of the pod's service account, else of the current kubeconfig.
+
+    Args:
+        connections: open at once, at the most.
+
+    Raises:
+        KubeError: neither is there; the message names the way out.
+    """
+    settings = client.Configuration()
+    try:
+        config.load_incluster_config(  # type: ignore[no-untyped-call]
+            client_configuration=settings
+        )
+    except config.ConfigException:
+        try:
+            await config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except (config.ConfigException, OSError) as error:
+            raise KubeError(
+                f"No Kubernetes API server is known: run inside a cluster, or set KUBECONFIG ({error})"
+            ) from error
+    settings.connection_pool_maxsize = connections
+    async with client.ApiClient(settings) as api:
+        yield Kube(api)

@@ -1,0 +1,230 @@
+"""Leader election: one coordination.k8s.io Lease, and a fence that no effect passes once it is lost.
+
+The election follows client-go's rules: a candidate takes a Lease that it has seen unchanged for the Lease's
+duration, by its own clock; the holder stops well before others may take it. Only intervals of a clock that
+never jumps are compared, so that a wrong or changed wall clock costs nothing.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mljobs.controller.kube.client import Conflict, Gone, Kube, KubeError
+
+logger = logging.getLogger(__name__)
+
+EXIT_LEASE_LOST = 75
+"""The exit status of a process that had to stop because it lost the Lease (EX_TEMPFAIL)."""
+
+
+NOTE = "mljobs.dev/watched"
+"""The annotation of the Lease in which its holder leaves a note for the next; see `Recall`."""
+
+
+def seconds() -> float:
+    """A clock that neither jumps nor stands still while the machine sleeps, where the system has one."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Fence:
+    """What every effect passes. Open until it is armed, so that an operator alone needs no Lease."""
+
+    def __init__(self) -> None:
+        self._check: Callable[[], None] | None = None
+
+    def arm(self, check: Callable[[], None]) -> None:
+        """Ask this before each effect from now on."""
+        self._check = check
+
+    def __call__(self) -> None:
+        """Pass, or do not return."""
+        if self._check:
+            self._check()
+
+
+def identity() -> str:
+    """A name for this process that no other has."""
+    return f"{socket.gethostname()}_{uuid.uuid4()}"
+
+
+def die(reason: str) -> None:
+    """End this process at once: whatever it would still do is another's to do now."""
+    logger.critical("%s; this process ends so that it does nothing more", reason)
+    logging.shutdown()
+    os._exit(EXIT_LEASE_LOST)
+
+
+@dataclass(frozen=True)
+class LeaseOptions:
+    """Which Lease, and how long it holds.
+
+    Attributes:
+        namespace: of the Lease.
+        name: of the Lease.
+        duration: seconds that others wait after they saw the last renewal.
+        deadline: seconds after the start of the last renewal in which the holder may still act.
+        period: seconds between renewals, and between looks of a candidate.
+    """
+
+    namespace: str
+    name: str = "mljobs-operator"
+    duration: int = 12
+    deadline: float = 8
+    period: float = 2
+
+
+class Lease:
+    """A Lease that this process holds, or waits for.
+
+    Args:
+        kube: the API server.
+        options: which Lease, and how long it holds.
+        me: this process's name.
+        clock: seconds, by a clock that never jumps.
+        lost: called when an effect is about to happen after the deadline; it must not return.
+
+    Attributes:
+        found: the note that the holder before has left; empty where there is none.
+        note: gives the note that is kept in the Lease from now on; None: the one before stays.
+    """
+
+    def __init__(
+        self,
+        kube: Kube,
+        options: LeaseOptions,
+        *,
+        me: str,
+        clock: Callable[[], float] = seconds,
+        lost: Callable[[str], None] = die,
+    ) -> None:
+        self.found = ""
+        self.note: Callable[[], str] | None = None
+        self._kube = kube
+        self._options = options
+        self._me = me
+        self._clock = clock
+        self._lost = lost
+        self._valid_until = float("-inf")
+        self._seen: tuple[Any, ...] = ()
+        self._seen_at = float("-inf")
+
+    @property
+    def held(self) -> bool:
+        """Whether this process may act."""
+        return self._clock() < self._valid_until
+
+    def check(self) -> None:
+        """Pass if this process may act; end it otherwise. Called right before each effect, on any thread."""
+        if not self.held:
+            self._lost(f"the Lease {self._where} was not renewed in time")
+
+    async def acquire(self) -> None:
+        """Wait until this process holds the Lease."""
+        logger.info("waiting for the Lease %s as %s", self._where, self._me)
+        while not await self._try():  # noqa: ASYNC110 (the Lease is elsewhere, and can only be asked)
+            await asyncio.sleep(self._options.period)
+        logger.info("this process holds the Lease %s", self._where)
+
+    async def renew(self) -> None:
+        """Renew the Lease now, with the note as it is now."""
+        await self._try()
+
+    async def keep(self) -> None:
+        """Renew the Lease until it is lost; ends the process then."""
+        while self.held:
+            await asyncio.sleep(self._options.period)
+            left = self._valid_until - self._clock()
+            try:
+                async with asyncio.timeout(max(left, 0)):
+                    await self._try()
+            except TimeoutError:
+                continue
+        self.check()
+
+    async def release(self) -> None:
+        """Give the Lease up, so that another process can take it at once."""
+        if not self.held:
+            return
+        try:
+            lease = await self._kube.get_lease(self._options.namespace, self._options.name)
+            spec = lease.get("spec") or {}
+            if spec.get("holderIdentity") == self._me:
+                self._valid_until = float("-inf")
+                lease["spec"] = {**spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
+                await self._kube.replace_lease(lease)
+        except KubeError as error:
+            logger.warning("the Lease %s was not handed over: %s", self._where, error)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._options.namespace}/{self._options.name}"
+
+    async def _try(self) -> bool:
+        """Take or renew the Lease if that is allowed.
+
+        Returns:
+            Whether this process holds it now.
+        """
+        began = self._clock()
+        try:
+            taken = await self._take()
+        except Conflict:  # somebody else's change, or another candidate: the next look tells
+            return self.held
+        except KubeError as error:
+            logger.warning("the Lease %s could not be reached: %s", self._where, error)
+            return self.held
+        self._valid_until = began + self._options.deadline if taken else float("-inf")
+        return taken
+
+    async def _take(self) -> bool:
+        options = self._options
+        try:
+            lease = await self._kube.get_lease(options.namespace, options.name)
+        except Gone:
+            await self._kube.create_lease(options.namespace, options.name, self._spec({}))
+            return True
+        spec = lease.get("spec") or {}
+        if not self._free(spec):
+            return False
+        notes = lease["metadata"].get("annotations") or {}
+        if spec.get("holderIdentity") != self._me:
+            self.found = str(notes.get(NOTE, ""))
+        if self.note:
+            lease["metadata"]["annotations"] = {**notes, NOTE: self.note()}
+        lease["spec"] = self._spec(spec)
+        await self._kube.replace_lease(lease)
+        return True
+
+    def _free(self, spec: Mapping[str, Any]) -> bool:
+        """Whether the Lease is ours, nobody's, or has not been renewed for as long as its holder promised."""
+        holder = spec.get("holderIdentity") or ""
+        seen = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
+        if seen != self._seen:
+            self._seen, self._seen_at = seen, self._clock()
+        if holder in ("", self._me):
+            return True
+        promised = float(spec.get("leaseDurationSeconds") or self._options.duration)
+        return self._clock() - self._seen_at >= promised
+
+    def _spec(self, old: Mapping[str, Any]) -> dict[str, Any]:
+        mine = old.get("holderIdentity") == self._me
+        return {
+            **old,
+            "holderIdentity": self._me,
+            "leaseDurationSeconds": self._options.duration,
+            "acquireTime": (old.get("acquireTime") if mine else None) or _now(),
+            "renewTime": _now(),
+            "leaseTransitions": int(old.get("leaseTransitions") or 0) + (0 if mine else 1),
+        }
+
+
+def _now() -> str:
+    """The wall clock's time for people who read the Lease; nothing is decided by it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

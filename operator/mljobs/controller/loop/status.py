@@ -1,0 +1,76 @@
+"""The only writer of statuses: one merge-patch of what has changed, then an Event a changed condition."""
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from mljobs.api.base import JsonObject
+from mljobs.controller.kube.client import Kube, KubeError
+from mljobs.controller.process.metrics import Metrics
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.show.events import Event, transitions
+
+logger = logging.getLogger(__name__)
+
+
+def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> JsonObject:
+    """The JSON merge-patch (RFC 7396) that turns one object into another; empty where they are equal.
+
+    Neither object may hold nulls, which a merge-patch cannot set.
+    """
+    patch: JsonObject = {key: None for key in old if key not in new}
+    for key, value in new.items():
+        before = old.get(key)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            if inner := merge_patch(before, value):
+                patch[key] = inner
+        elif key not in old or value != before:
+            patch[key] = value
+    return patch
+
+
+class StatusWriter:
+    """Writes statuses and posts their Events.
+
+    Args:
+        kube: the API server.
+        clock: the machine's time, with a zone: it is for people, who compare it with their own.
+        metrics: counts what is written.
+
+    Attributes:
+        clock: the same.
+    """
+
+    def __init__(self, kube: Kube, clock: Callable[[], datetime], metrics: Metrics) -> None:
+        self.clock = clock
+        self._kube = kube
+        self._metrics = metrics
+
+    async def write(self, resource: Resource, status: JsonObject) -> JsonObject | None:
+        """Make a resource's status so, unless it is so already.
+
+        Returns:
+            The object after the write; None where there was nothing to write.
+
+        Raises:
+            KubeError: it was not written.
+        """
+        patch = merge_patch(resource.status, status)
+        if not patch:
+            return None
+        body = await self._kube.patch_status(resource, patch)
+        self._metrics.status_writes.labels(resource.kind).inc()
+        for event in transitions(resource.status, status):
+            await self.post(resource, event)
+        return body
+
+    async def post(self, resource: Resource, event: Event) -> None:
+        """Post an Event. One that is not taken is logged and let go: the condition says the same."""
+        logger.info("%s: %s", event.reason, event.message)
+        try:
+            await self._kube.create_event(resource, event, self.clock())
+        except KubeError as error:
+            logger.warning("an Event was not posted: %s", error)
+        else:
+            self._metrics.events.labels(event.type, event.reason).inc()

@@ -1,0 +1,30 @@
+"""The time of one process, by a clock that never jumps."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from mljobs.controller.kube.lease import seconds
+
+
+def wall() -> datetime:
+    """The machine's time, which somebody may set."""
+    return datetime.now(UTC)
+
+
+def steady(
+    now: Callable[[], datetime] = wall, passed: Callable[[], float] = seconds
+) -> Callable[[], datetime]:
+    """Start a clock at the machine's time, which from then on goes by what has passed and by nothing else.
+
+    Delays and the doubt about a create call are measured by it: a machine's clock that is set by an hour, in
+    either direction, neither ends nor prolongs them.
+
+    Args:
+        now: the time at the start.
+        passed: seconds by a clock that never jumps.
+
+    Returns:
+        A function that tells the time, with a zone.
+    """
+    start, began = now(), passed()
+    return lambda: start + timedelta(seconds=passed() - began)

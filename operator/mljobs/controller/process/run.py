@@ -1,0 +1,326 @@
+"""The operator as a whole: its tasks, their start, and an end that loses nothing."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kopf
+
+from mljobs.controller.kube import watch as handlers
+from mljobs.controller.kube.client import Kube, connect
+from mljobs.controller.kube.definitions import installed
+from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
+from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.poller import Poller
+from mljobs.controller.loop.queue import WorkQueue
+from mljobs.controller.loop.recall import Recall
+from mljobs.controller.loop.reconciler import Reconciler
+from mljobs.controller.loop.resync import Resync
+from mljobs.controller.loop.status import StatusWriter
+from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.process.clock import steady, wall
+from mljobs.controller.process.health import Health, Part, Pulse, serve_health
+from mljobs.controller.process.metrics import Metrics
+from mljobs.controller.process.stop import Stop
+from mljobs.domain.decide import Policy
+from mljobs.domain.port import JobService
+
+logger = logging.getLogger(__name__)
+
+POLL_SILENCE = 120.0
+"""Seconds without an answer to any poll, not even that a time-out is over; more where calls are slower."""
+
+WORK_SILENCE = 600.0
+"""Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
+
+CALLS = 4
+"""Calls of the job service in one reconciliation, at the most, when none gets an answer."""
+
+WATCH_SILENCE = 2.0 * handlers.WATCH_SECONDS
+"""Seconds without a new list or watch request after which a watch counts as dead."""
+
+
+REMEMBERING = 4.0
+"""Seconds to write into the Lease how far the watches have come: less than the Lease holds."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How one operator runs.
+
+    Attributes:
+        policy: what the administrator decides for all resources.
+        namespaces: those to watch; none: the whole cluster.
+        poll_interval: seconds between two rounds of polls.
+        resync_interval: seconds between two complete lists of the resources.
+        workers: resources that are worked on at once.
+        connections: to the API server, at the most, for lists and for the rest each; watches have their own.
+        host: the address that metrics and health are served at.
+        port: their port; 0 takes a free one.
+        drain: seconds that the work under way has at the end.
+        slowest_call: seconds in which a call of the job service ends, its wait for a thread included.
+        lease: the Lease that this process has to hold to act; None: it acts alone.
+    """
+
+    policy: Policy
+    namespaces: Sequence[str]
+    poll_interval: float
+    resync_interval: float
+    workers: int
+    connections: int
+    host: str
+    port: int
+    drain: float
+    slowest_call: float
+    lease: LeaseOptions | None
+
+
+async def run(
+    service: JobService,
+    metrics: Metrics,
+    options: Options,
+    *,
+    fence: Fence,
+    service_part: Part,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Run the operator until a signal ends it.
+
+    Args:
+        service: the port to the job service, which passes the fence; the caller closes it.
+        metrics: counts everything, and is served.
+        options: how to run.
+        fence: armed once this process holds the Lease, if it needs one.
+        service_part: what of the port has to show life.
+        ready: called with the URL of metrics and health once they are served.
+
+    Raises:
+        KubeError: no API server is known.
+        RuntimeError: a task of the operator has failed, which is a bug.
+    """
+    stop = Stop()
+    stop.listen()
+    try:
+        await _run(service, metrics, options, fence, Health(service_part), ready, stop)
+    except asyncio.CancelledError:
+        if not stop.signalled:
+            raise
+
+
+async def _run(
+    service: JobService,
+    metrics: Metrics,
+    options: Options,
+    fence: Fence,
+    health: Health,
+    ready: Callable[[str], None] | None,
+    stop: Stop,
+) -> None:
+    async with (
+        connect(connections=options.connections) as kube,
+        serve_health(health, metrics, host=options.host, port=options.port) as url,
+    ):
+        if ready:
+            ready(url)
+        if options.lease is None:
+            await _act(kube, service, metrics, options, health, stop)
+            return
+        lease = Lease(kube, options.lease, me=identity())
+        metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
+        if await _elected(lease, health, stop):
+            fence.arm(lease.check)
+            kube.fence = fence
+            await _act(kube, service, metrics, options, health, stop, lease)
+            await lease.release()
+
+
+async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
+    """Wait for the Lease; a signal ends the waiting.
+
+    Returns:
+        Whether this process holds the Lease.
+
+    Raises:
+        RuntimeError: the waiting has failed, which is a bug.
+    """
+    health.standby = True
+    tasks = [asyncio.create_task(lease.acquire()), stop.await_it()]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    health.standby = False
+    for task in tasks:
+        task.cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    if stop.asked.is_set():
+        await lease.release()
+    _raise_failure(outcomes)
+    return lease.held
+
+
+async def _act(
+    kube: Kube,
+    service: JobService,
+    metrics: Metrics,
+    options: Options,
+    health: Health,
+    stop: Stop,
+    lease: Lease | None = None,
+) -> None:
+    """Make the parts and run them until a signal."""
+    clock = steady()
+    store = Store(clock())
+    queue: WorkQueue[Key] = WorkQueue()
+    poller = Poller(
+        service,
+        store,
+        queue.add,
+        interval=options.poll_interval,
+        clock=clock,
+        metrics=metrics,
+    )
+    metrics.queue_depth.labels("mljobs").set_function(lambda: len(queue))
+    metrics.resources.set_function(lambda: len(store))
+    reconciler = Reconciler(
+        kube=kube,
+        store=store,
+        effects=Effects(service, clock, random.random),
+        writer=StatusWriter(kube, wall, metrics),
+        poller=poller,
+        queue=queue,
+        policy=options.policy,
+        clock=clock,
+        metrics=metrics,
+    )
+    recall = Recall(kube, store, queue.add, namespaces=options.namespaces, now=clock)
+    if lease:
+        await _remember(lease, recall)
+    resync = Resync(
+        kube,
+        store,
+        queue.add,
+        interval=options.resync_interval,
+        clock=clock,
+        listed=recall.listed,
+        namespaces=options.namespaces,
+    )
+    watched = handlers.watched(options.namespaces)
+    watches = {path: Pulse() for path in watched}
+    health.watches = list(watches.values())
+    health.parts += [
+        Part("the poller", poller.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
+        Part("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
+        *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
+    ]
+    connections = options.connections + len(watches)  # a watch keeps its connection
+    registry = handlers.registry(
+        store, queue.add, clock=clock, connections=connections, pulses=watches, seen=recall.saw
+    )
+    await _supervise(
+        watch=_watch(kube, registry, health, options, stop),
+        loops=[poller.run(), *([lease.keep(), _repair(resync, recall, lease)] if lease else [resync.run()])],
+        workers=[reconciler.work() for _ in range(options.workers)],
+        queue=queue,
+        drain=options.drain,
+        stop=stop,
+    )
+
+
+async def _remember(lease: Lease, recall: Recall) -> None:
+    """Go on from where the holder before had come to, and have that in the Lease before anything is done."""
+    try:
+        async with asyncio.timeout(REMEMBERING):
+            await recall.begin(lease.found)
+            lease.note = recall.marks
+            await lease.renew()
+    except TimeoutError:
+        lease.note = recall.marks
+        logger.warning("the Lease does not say yet how far the watches have come: the API server is slow")
+
+
+async def _repair(resync: Resync, recall: Recall, lease: Lease) -> None:
+    """Find what went away before this process began, then what its watches miss."""
+    await recall.look_back(lease.renew)
+    await resync.run()
+
+
+async def _watch(
+    kube: Kube, registry: kopf.OperatorRegistry, health: Health, options: Options, stop: Stop
+) -> None:
+    """Let kopf watch until there is the wish to stop."""
+    others = asyncio.all_tasks()
+
+    @kopf.on.cleanup(registry=registry)
+    async def cleanup(**_: Any) -> None:
+        # kopf awaits the flag also where it ends by itself, and for 5 s in vain unless it is set then
+        stop.asked.set()
+        # after this kopf closes its connections, which fails the calls that it has left under way
+        left = [task for task in asyncio.all_tasks() - others - {*roots} if _is_kopfs(task)]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+
+    if not await stop.outrun(installed(kube, stop.asked)):
+        return
+    roots = await kopf.spawn_tasks(
+        registry=registry,
+        settings=handlers.settings(),
+        standalone=True,
+        clusterwide=not options.namespaces,
+        namespaces=options.namespaces,
+        ready_flag=health.watching,
+        stop_flag=stop.asked,
+    )
+    stop.listen()  # kopf has taken the signals
+    await kopf.run_tasks(roots, ignored=others)
+
+
+def _is_kopfs(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task runs kopf's own code, and is not one of ours that began meanwhile."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    inside = code is not None and Path(code.co_filename).is_relative_to(Path(kopf.__file__).parent)
+    return inside and task is not asyncio.current_task()
+
+
+async def _supervise(
+    *,
+    watch: Coroutine[None, None, None],
+    loops: Sequence[Coroutine[None, None, None]],
+    workers: Sequence[Coroutine[None, None, None]],
+    queue: WorkQueue[Key],
+    drain: float,
+    stop: Stop,
+) -> None:
+    """Run all until there is the wish to stop, then let the workers end what they are at.
+
+    The tasks are made before kopf starts, since kopf ends every task that was made after it.
+    """
+    looping = [asyncio.create_task(loop) for loop in loops]
+    working = [asyncio.create_task(worker) for worker in workers]
+    stopping = stop.await_it()
+    watching = asyncio.create_task(watch)
+    try:
+        await asyncio.wait([watching, stopping, *looping, *working], return_when=asyncio.FIRST_COMPLETED)
+        stop.asked.set()
+        await asyncio.wait([watching])
+        queue.close()
+        _, late = await asyncio.wait(working, timeout=drain)
+        if late:
+            logger.warning(
+                "%s resources were still worked on after %s s; they go on at the next start", len(late), drain
+            )
+    finally:
+        tasks = [stopping, *looping, *working, watching]
+        for task in tasks:
+            task.cancel()
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    _raise_failure(outcomes)
+
+
+def _raise_failure(outcomes: Sequence[object]) -> None:
+    """Raise what a task has failed with; that it was cancelled is no failure."""
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise RuntimeError("a task of the operator has failed") from outcome

@@ -1,0 +1,158 @@
+"""What the operator can do next about one resource. Each is a value: the controller carries it out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mljobs.domain.job.resource import Intent, Target
+from mljobs.domain.port import JobDocument
+from mljobs.domain.reasons import Reason
+from mljobs.domain.spec.problems import Problem
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Write the intent down if it is not there yet, then call create with this job."""
+
+    intent: Intent
+    job: JobDocument
+    warnings: Sequence[Problem] = ()
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """Write the intent down if it is not there yet, then take the job over by giving it our labels."""
+
+    intent: Intent
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Read the job: it is not known whether it exists, or whose it is."""
+
+    target: Target
+
+
+@dataclass(frozen=True)
+class UpdateLabels:
+    """Patch the job's labels, guarded by the etag of the job that was compared."""
+
+    target: Target
+    labels: Mapping[str, str]
+    etag: str
+
+
+@dataclass(frozen=True)
+class BindIam:
+    """Bring our bindings into the job's IAM policy.
+
+    Attributes:
+        target: the job.
+        wanted: what the spec asks for.
+        applied: what was put there before.
+    """
+
+    target: Target
+    wanted: Sequence[Mapping[str, Any]]
+    applied: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Ask the service to end the job, which has been seen to carry our uid."""
+
+    target: Target
+
+
+@dataclass(frozen=True)
+class Release:
+    """Take the finalizer off.
+
+    Attributes:
+        left_behind: the full name of a job that may still run, for an event; empty where none can.
+    """
+
+    left_behind: str = ""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The service owns the job: poll it."""
+
+    target: Target
+
+
+@dataclass(frozen=True)
+class Suspend:
+    """Record that the suspension ends this attempt; the cancel call follows once that is stored."""
+
+    target: Target
+
+
+@dataclass(frozen=True)
+class Announce:
+    """Record bindings before they are put into the policy, so that a crash leaves no stranger there.
+
+    Attributes:
+        target: the job.
+        bindings: those that are there and those that are about to be.
+    """
+
+    target: Target
+    bindings: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Suspended, and no job runs."""
+
+
+@dataclass(frozen=True)
+class Finish:
+    """The job has ended."""
+
+
+@dataclass(frozen=True)
+class Refuse:
+    """The spec breaks rules: no call before somebody changes it."""
+
+    problems: Sequence[Problem]
+
+
+@dataclass(frozen=True)
+class Stall:
+    """It cannot go on without a change by somebody, for a reason that the service gave."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A call has to be tried again later.
+
+    Attributes:
+        reason: what the conditions say.
+        message: what happened, and what a user can do.
+        until: when to decide again.
+    """
+
+    reason: Reason
+    message: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Keep:
+    """Nothing to do and nothing to say."""
+
+
+Effect = Submit | Adopt | Look | UpdateLabels | BindIam | Cancel
+"""What needs a call to the service; decide is asked again with its outcome."""
+
+Settled = Watch | Suspend | Announce | Hold | Finish | Refuse | Stall | Wait
+"""What is shown in the status."""
+
+Decision = Effect | Settled | Release | Keep

@@ -1,0 +1,197 @@
+"""What this process has seen of a resource's cloud job, and how each answer changes that.
+
+Nothing here is stored: after a restart it is learnt anew from the service, by the names in the resource.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from mljobs.domain import errors
+from mljobs.domain.job.resource import Target
+from mljobs.domain.port import Job
+
+
+class Method(StrEnum):
+    """The calls whose failures a resource shows."""
+
+    CREATE = "create"
+    GET = "get"
+    PATCH = "patch"
+    CANCEL = "cancel"
+    IAM = "setIamPolicy"
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """A call that failed.
+
+    Attributes:
+        method: the call.
+        error: what the port raised.
+        generation: of the resource at that time; a change of the spec may lift the trouble.
+        retry_at: when the call may be tried again.
+        count: how often in a row it has failed, from 1.
+    """
+
+    method: Method
+    error: errors.JobServiceError
+    generation: int
+    retry_at: datetime
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is known, in this process, of one attempt's job.
+
+    Attributes:
+        since: when this process began.
+        target: the job that the rest is about.
+        alone: whether no other process can have called create for it.
+        job: as last seen.
+        seen_at: when that was; None where nothing was seen since a call that may change whose it is.
+        created: whether our own create call was answered with the job.
+        cancelled: whether the service has accepted a cancel of ours.
+        bound: the IAM bindings that were put into the job's policy; None where that is not certain.
+        absences: how often in a row the service said that there is no such job.
+        absent_at: when it last said so.
+        doubtful_at: when a call that makes or marks the job last ended without a usable answer.
+        troubles: the last failed call of each kind, until a call of that kind succeeds.
+    """
+
+    since: datetime
+    target: Target | None = None
+    alone: bool = False
+    job: Job | None = None
+    seen_at: datetime | None = None
+    created: bool = False
+    cancelled: bool = False
+    bound: Sequence[Mapping[str, Any]] | None = None
+    absences: int = 0
+    absent_at: datetime | None = None
+    doubtful_at: datetime | None = None
+    troubles: Mapping[Method, Trouble] = field(default_factory=dict)
+
+    def about(self, target: Target | None) -> "Observation":
+        """This observation if it is about that job, else one that knows nothing."""
+        return self if target == self.target else Observation(since=self.since, target=target)
+
+    def planned(self, target: Target, *, anew: bool) -> "Observation":
+        """The intent to submit this job is written down; `anew`: the first that could ever bring it about."""
+        known = self.about(target)
+        return replace(known, alone=True) if anew else known
+
+    def saw(self, job: Job, now: datetime, *, by: Method = Method.GET) -> "Observation":
+        """A call of that kind was answered with the job."""
+        return replace(
+            self,
+            job=job,
+            seen_at=now,
+            created=self.created or by is Method.CREATE,
+            absences=0,
+            absent_at=None,
+            troubles=self._without(Method.CREATE, Method.GET, by),
+        )
+
+    def missed(self, now: datetime) -> "Observation":
+        """The service has said that there is no such job."""
+        return replace(
+            self,
+            job=None,
+            seen_at=None,
+            absences=self.absences + 1,
+            absent_at=now,
+            troubles=self._without(Method.GET),
+        )
+
+    def accepted_cancel(self) -> "Observation":
+        """The service has taken our cancel call."""
+        return replace(self, cancelled=True, troubles=self._without(Method.CANCEL))
+
+    def announced(self) -> "Observation":
+        """It is written down that the job's IAM policy is about to get other bindings of ours."""
+        return replace(self, bound=None)
+
+    def bound_to(self, bindings: Sequence[Mapping[str, Any]]) -> "Observation":
+        """The job's IAM policy has these bindings of ours."""
+        return replace(self, bound=bindings, troubles=self._without(Method.IAM))
+
+    def failed(
+        self,
+        method: Method,
+        error: errors.JobServiceError,
+        *,
+        generation: int,
+        now: datetime,
+        jitter: float,
+    ) -> "Observation":
+        """A call has failed.
+
+        Args:
+            method: which.
+            error: what the port raised.
+            generation: of the resource whose call it was.
+            now: the time.
+            jitter: 0 to 1, spreads the retries of many resources.
+        """
+        before = self.troubles.get(method)
+        count = before.count + 1 if before else 1
+        trouble = Trouble(method, error, generation, now + retry_delay(error, count, jitter), count)
+        unknown = isinstance(error, errors.Unavailable)
+        doubtful = unknown and method in (Method.CREATE, Method.PATCH)
+        there = isinstance(error, errors.AlreadyExists)
+        return replace(
+            self,
+            absences=0 if there else self.absences,
+            absent_at=None if there else self.absent_at,
+            bound=None if unknown and method is Method.IAM else self.bound,
+            troubles={**self.troubles, method: trouble},
+            doubtful_at=now if doubtful else self.doubtful_at,
+        )
+
+    def waiting(self, now: datetime, *methods: Method) -> Trouble | None:
+        """A trouble with one of these calls that is too fresh to try again."""
+        for method in methods:
+            trouble = self.troubles.get(method)
+            if trouble and now < trouble.retry_at:
+                return trouble
+        return None
+
+    def _without(self, *methods: Method) -> Mapping[Method, Trouble]:
+        return {method: trouble for method, trouble in self.troubles.items() if method not in methods}
+
+
+FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
+    errors.Unavailable: 1,
+    errors.Throttled: 5,
+    errors.Denied: 30,
+}
+"""Seconds before the first retry, by what was wrong."""
+
+LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
+    errors.Unavailable: 20,
+    errors.Throttled: 120,
+    errors.Denied: 300,
+}
+"""Seconds between retries at the most, unless the service asked for more."""
+
+OTHERWISE = (1.0, 60.0)
+"""Both, for what is not named above."""
+
+
+def retry_delay(error: errors.JobServiceError, count: int, jitter: float) -> timedelta:
+    """How long to wait after the count-th failure in a row: exponential, with jitter, bounded.
+
+    Args:
+        error: what the port raised; a `Throttled` may carry the service's own wish, which is kept.
+        count: from 1.
+        jitter: 0 to 1, the share of the second half of the delay that is added.
+    """
+    first = FIRST_DELAY.get(type(error), OTHERWISE[0])
+    longest = LONGEST_DELAY.get(type(error), OTHERWISE[1])
+    delay = min(first * 2 ** min(count - 1, 10), longest)
+    wished = error.retry_after if isinstance(error, errors.Throttled) else None
+    return timedelta(seconds=max(delay * (0.5 + jitter / 2), wished or 0))

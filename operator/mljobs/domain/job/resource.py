@@ -1,0 +1,263 @@
+"""A custom resource as the core sees it, and the record of an intended submission that it carries.
+
+Everything is read leniently from the raw object: a resource that breaks every rule must still be deletable.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from mljobs.domain.job import naming
+from mljobs.domain.port import TERMINAL_STATES
+from mljobs.domain.reasons import ConditionType, Reason
+
+FINALIZER = "mljobs.dev/cancel-job"
+"""Held from just before the first create call until the job is known to end without us."""
+
+SUBMISSION = "mljobs.dev/submission"
+"""The annotation that holds an `Intent`, written together with the finalizer."""
+
+FORCE_RELEASE = "mljobs.dev/force-release"
+"""The annotation by which a user gives up on the cloud job, whatever its state: `"true"`."""
+
+ADOPT = "mljobs.dev/adopt"
+"""The annotation by which a user hands an existing cloud job to a resource: `"true"`, with `spec.jobId`."""
+
+_JOB_NAME = re.compile(r"projects/([^/]+)/jobs/([^/]+)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which cloud job an attempt stands for.
+
+    Attributes:
+        project: the Google Cloud project's id.
+        job_id: the job's id in that project.
+        attempt: 1 for a resource's first job.
+    """
+
+    project: str
+    job_id: str
+    attempt: int
+
+    @property
+    def job_name(self) -> str:
+        """The job's full name in the API, `projects/P/jobs/ID`."""
+        return f"projects/{self.project}/jobs/{self.job_id}"
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What was about to be submitted; written down before the create call, so that a crash loses nothing.
+
+    Attributes:
+        target: the job.
+        generation: of the resource whose spec was submitted.
+        time: when it was written, for people who read it.
+        adopting: whether the job is to be taken over, and not to be made.
+    """
+
+    target: Target
+    generation: int
+    time: datetime
+    adopting: bool = False
+
+    def encode(self, uid: str) -> str:
+        """The annotation's value: one line of JSON that names the resource, since annotations get copied."""
+        return json.dumps(
+            {
+                "uid": uid,
+                "project": self.target.project,
+                "jobId": self.target.job_id,
+                "attempt": self.target.attempt,
+                "generation": self.generation,
+                "time": self.time.isoformat(),
+                **({"adopting": True} if self.adopting else {}),
+            }
+        )
+
+    @classmethod
+    def decode(cls, text: str | None, uid: str) -> "Intent | None":
+        """Read an annotation's value; None where there is none, or one that was not written for this uid."""
+        try:
+            row = json.loads(text or "")
+            if row["uid"] != uid:
+                return None
+            target = Target(str(row["project"]), str(row["jobId"]), int(row["attempt"]))
+            time, adopting = parse_timestamp(row["time"]), row.get("adopting") is True
+            return cls(target, int(row["generation"]), time, adopting)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One TrainingJob or PredictionJob, whatever state its spec is in.
+
+    Attributes:
+        kind: `TrainingJob` or `PredictionJob`.
+        namespace: its namespace.
+        name: its name.
+        uid: differs from that of an earlier resource of the same name.
+        generation: counts the changes of the spec.
+        version: the resourceVersion of the object that was read.
+        deleting: whether it has a deletionTimestamp.
+        finalizers: all of them, others' included.
+        annotations: all of them.
+        spec: as it stands in the object, unchecked.
+        status: as it stands in the object.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    generation: int = 1
+    version: str = ""
+    deleting: bool = False
+    finalizers: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    status: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> "Resource":
+        """Read an object as the API server gives it."""
+        meta = body.get("metadata") or {}
+        spec = body.get("spec")
+        return cls(
+            kind=body.get("kind", ""),
+            namespace=meta.get("namespace", ""),
+            name=meta.get("name", ""),
+            uid=meta.get("uid", ""),
+            generation=meta.get("generation", 1),
+            version=meta.get("resourceVersion", ""),
+            deleting=bool(meta.get("deletionTimestamp")),
+            finalizers=tuple(meta.get("finalizers") or ()),
+            annotations=meta.get("annotations") or {},
+            spec=spec if isinstance(spec, Mapping) else {},
+            status=body.get("status") or {},
+        )
+
+    @property
+    def held(self) -> bool:
+        """Whether our finalizer is on it: a cloud job may exist."""
+        return FINALIZER in self.finalizers
+
+    @property
+    def intent(self) -> Intent | None:
+        """The submission that was last written down."""
+        return Intent.decode(self.annotations.get(SUBMISSION), self.uid)
+
+    @property
+    def force_release(self) -> bool:
+        """Whether a user has told us to let go of the cloud job."""
+        return self.annotations.get(FORCE_RELEASE) == "true"
+
+    @property
+    def adopt(self) -> bool:
+        """Whether the user wants an existing job to be taken over instead of a new one."""
+        return self.annotations.get(ADOPT) == "true"
+
+    @property
+    def iam_bindings(self) -> Sequence[Mapping[str, Any]]:
+        """The bindings that the user wants in the job's IAM policy."""
+        return _mappings(self.spec.get("iamBindings"))
+
+    @property
+    def iam_applied(self) -> Sequence[Mapping[str, Any]]:
+        """The bindings that are recorded as put into the job's IAM policy."""
+        return _mappings(self.status.get("iamBindings"))
+
+    @property
+    def orphan(self) -> bool:
+        """Whether deleting the resource leaves the cloud job alone."""
+        return self.spec.get("deletionPolicy") == "Orphan"
+
+    @property
+    def suspend(self) -> bool:
+        """Whether the user wants no job to run."""
+        return self.spec.get("suspend") is True
+
+    @property
+    def state(self) -> str:
+        """The job's last recorded state, a word of the API; empty before there is one."""
+        return str(self.status.get("state") or "")
+
+    @property
+    def recorded(self) -> Target | None:
+        """The job that the status speaks of."""
+        match = _JOB_NAME.fullmatch(str(self.status.get("jobName") or ""))
+        return Target(match[1], match[2], int(self.status.get("attempt") or 1)) if match else None
+
+    @property
+    def target(self) -> Target | None:
+        """The newest attempt's job, from whichever record is newer; None when nothing was ever intended."""
+        intent, recorded = self.intent, self.recorded
+        if intent and (recorded is None or intent.target.attempt >= recorded.attempt):
+            return intent.target
+        return recorded
+
+    @property
+    def submitted(self) -> bool:
+        """Whether the status says that the service has accepted the newest attempt's job."""
+        recorded = self.recorded
+        return (
+            recorded is not None
+            and recorded == self.target
+            and self.condition(ConditionType.SUBMITTED).get("status") == "True"
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the newest attempt's job is recorded as ended, or as lost."""
+        return self.submitted and (self.state in TERMINAL_STATES or self.stalled_by(Reason.LOST))
+
+    @property
+    def suspending(self) -> bool:
+        """Whether the status says that a suspension ends the newest attempt, not an earlier one."""
+        announced = self.condition(ConditionType.SUSPENDED).get("status") == "True"
+        return announced and self.recorded is not None and self.recorded == self.target
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What the cloud job's labels should be: the user's, and ours over them."""
+        wanted = self.spec.get("labels")
+        mine = naming.ownership_labels(self.namespace, self.name, self.uid)
+        return {**(wanted if isinstance(wanted, Mapping) else {}), **mine}
+
+    def condition(self, kind: ConditionType) -> Mapping[str, Any]:
+        """A condition of the status, or an empty mapping."""
+        for condition in self.status.get("conditions") or ():
+            if condition.get("type") == kind:
+                return dict(condition)
+        return {}
+
+    def stalled_by(self, *reasons: Reason) -> bool:
+        """Whether the status says Stalled for one of these reasons."""
+        stalled = self.condition(ConditionType.STALLED)
+        return stalled.get("status") == "True" and stalled.get("reason") in reasons
+
+
+def _mappings(rows: Any) -> Sequence[Mapping[str, Any]]:
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else []
+
+
+def timestamp(moment: datetime) -> str:
+    """Write a moment as Kubernetes does: RFC 3339, UTC, whole seconds."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Read an RFC 3339 time.
+
+    Raises:
+        ValueError: the text is none.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment

@@ -1,0 +1,322 @@
+"""From what is known to what the resource shows: a pure function to the whole new status.
+
+Equal knowledge gives an equal status, so that the writer has nothing to write while nothing changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from mljobs.api.base import JsonObject
+from mljobs.api.outputs import State
+from mljobs.api.resources import KINDS, Attempt, JobStatus
+from mljobs.domain import errors
+from mljobs.domain.decide.decisions import (
+    Announce,
+    Finish,
+    Hold,
+    Refuse,
+    Settled,
+    Stall,
+    Suspend,
+    Wait,
+    Watch,
+)
+from mljobs.domain.job import naming
+from mljobs.domain.job.iam import recorded_bindings
+from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.resource import Resource, Target, timestamp
+from mljobs.domain.port import TERMINAL_STATES, Job
+from mljobs.domain.reasons import MEANING, ConditionType, Reason
+from mljobs.domain.show.outputs import bounded_text, job_output, readable
+from mljobs.domain.spec.problems import printable_lines, summary
+
+ATTEMPTS_KEPT = 20
+"""Earlier attempts that a status lists."""
+
+_JOB_FIELDS = ("createTime", "startTime", "endTime", "jobPosition", "errorMessage", "etag", "labels")
+"""The fields of a Job that a status has under the same names, besides its state and output."""
+
+
+def project(resource: Resource, observation: Observation, decision: Settled, now: datetime) -> JsonObject:
+    """Make the status.
+
+    Args:
+        resource: with the status that it has now.
+        observation: of the newest attempt's job.
+        decision: what was decided from these two.
+        now: for conditions whose status changes.
+
+    Returns:
+        The whole status in canonical JSON, under 64 KiB.
+    """
+    target = resource.target
+    observation = observation.about(target)
+    status = _job_part(resource, target, observation, decision)
+    shown = _shown(resource, observation, decision, status)
+    status["observedGeneration"] = resource.generation
+    status["conditions"] = _conditions(resource, shown, now)
+    return status
+
+
+# --- the job ------------------------------------------------------------------------------------------------
+
+
+def _job_part(
+    resource: Resource, target: Target | None, observation: Observation, decision: Settled
+) -> JsonObject:
+    kept = {
+        key: value
+        for key, value in resource.status.items()
+        if key not in ("conditions", "observedGeneration")
+    }
+    job = observation.job
+    if target is None or not _accepted(resource, observation):
+        return _unaccepted_part(resource, target, observation, decision, kept)
+    if job is None or resource.ended:
+        return kept
+    status: JsonObject = {
+        "attempt": target.attempt,
+        "jobId": target.job_id,
+        "jobName": target.job_name,
+        "projectId": target.project,
+        **_urls(target),
+        **_seen(resource, job),
+    }
+    bound = (
+        decision.bindings
+        if isinstance(decision, Announce)
+        else recorded_bindings(resource, target, observation)
+    )
+    if bound:
+        status["iamBindings"] = [dict(binding) for binding in bound]
+    earlier = _earlier(resource, target)
+    if earlier:
+        status["attempts"] = earlier
+    return status
+
+
+def _unaccepted_part(
+    resource: Resource, target: Target | None, observation: Observation, decision: Settled, kept: JsonObject
+) -> JsonObject:
+    """Name a job that may exist, so that its spec is fixed; forget one that certainly does not."""
+    recorded = resource.recorded
+    if target is None or (recorded and recorded.attempt != target.attempt):
+        return kept
+    names = {"attempt": target.attempt, "jobId": target.job_id, "jobName": target.job_name}
+    absent = isinstance(decision, Stall | Hold | Refuse)
+    if absent or recorded != target:
+        kept = {key: value for key, value in kept.items() if key not in names}
+    return {**kept, **names} if observation.doubtful_at and not absent else kept
+
+
+def _accepted(resource: Resource, observation: Observation) -> bool:
+    job = observation.job
+    return resource.submitted or (job is not None and naming.is_owned(job.labels, resource.uid))
+
+
+def _seen(resource: Resource, job: Job) -> JsonObject:
+    kind = KINDS[resource.kind]
+    seen = readable(JobStatus, {key: job.document[key] for key in _JOB_FIELDS if key in job.document})
+    seen["state"] = job.state if job.state in State.__members__ else State.STATE_UNSPECIFIED.value
+    if "errorMessage" in seen:
+        seen["errorMessage"] = bounded_text(seen["errorMessage"])
+    raw = job.document.get(kind.output_field)
+    if isinstance(raw, Mapping):
+        seen[kind.output_field] = job_output(resource.kind, raw, _goal(resource))
+    return seen
+
+
+def _goal(resource: Resource) -> str:
+    spec: Any = resource.spec
+    for key in ("trainingInput", "hyperparameters", "goal"):
+        spec = spec.get(key) if isinstance(spec, Mapping) else None
+    return str(spec)
+
+
+def _urls(target: Target) -> JsonObject:
+    """The console's pages, as `gcloud ai-platform jobs describe` gives them."""
+    project, job_id = quote(target.project, safe=":"), quote(target.job_id)
+    console = "https://console.cloud.google.com"
+    return {
+        "consoleUrl": f"{console}/mlengine/jobs/{job_id}?project={project}",
+        "logsUrl": f"{console}/logs?resource=ml_job%2Fjob_id%2F{job_id}&project={project}",
+    }
+
+
+def _earlier(resource: Resource, target: Target) -> list[JsonObject]:
+    """The attempts before this one; the status's own job joins them when a newer attempt takes its place."""
+    attempts = list(resource.status.get("attempts") or ())
+    recorded = resource.recorded
+    if recorded and recorded.attempt < target.attempt:
+        summed = readable(Attempt, resource.status)
+        if "errorMessage" in summed:
+            summed["errorMessage"] = bounded_text(summed["errorMessage"], 512)
+        attempts.append(summed)
+    return attempts[-ATTEMPTS_KEPT:]
+
+
+# --- the conditions -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One condition before its time is known. `status` is None for one that is left out."""
+
+    status: str | None
+    reason: Reason
+    message: str = ""
+
+
+def _shown(
+    resource: Resource, observation: Observation, decision: Settled, status: JsonObject
+) -> dict[ConditionType, _Shown]:
+    accepted = _accepted(resource, observation)
+    shown = {
+        ConditionType.SUBMITTED: _submitted(resource, observation)
+        if accepted
+        else _unsubmitted(decision, observation),
+        ConditionType.SUCCEEDED: _succeeded(resource, observation, decision, status),
+        ConditionType.RECONCILING: _reconciling(resource, decision, accepted),
+        ConditionType.SUSPENDED: _suspended(resource, decision),
+    }
+    stalled = _stalled(resource, observation, decision)
+    if stalled:
+        shown[ConditionType.STALLED] = stalled
+    return shown
+
+
+def _submitted(resource: Resource, observation: Observation) -> _Shown:
+    target = resource.target
+    name = target.job_name if target else ""
+    before = resource.condition(ConditionType.SUBMITTED)
+    if resource.submitted and before.get("reason") in (Reason.ACCEPTED, Reason.ADOPTED):
+        return _Shown("True", Reason(before["reason"]), _said(resource, ConditionType.SUBMITTED))
+    reason = Reason.ACCEPTED if observation.created else Reason.ADOPTED
+    return _Shown("True", reason, f"{name}: {MEANING[reason]}")
+
+
+def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
+    match decision:
+        case Refuse(problems):
+            return _Shown("False", Reason.INVALID_SPEC, summary(problems))
+        case Stall(reason, message):
+            return _Shown("False", reason, message)
+        case Wait(reason, message):
+            unknown = reason is Reason.OUTCOME_UNKNOWN or _may_exist(observation)
+            return _Shown("Unknown" if unknown else "False", reason, message)
+        case _:  # Hold: everything else is decided about an accepted job
+            return _Shown("False", Reason.SUSPENDED)
+
+
+def _may_exist(observation: Observation) -> bool:
+    """Whether a create call was not answered, or answered that the job exists, and nobody has seen it yet."""
+    created = observation.troubles.get(Method.CREATE)
+    exists = created is not None and isinstance(created.error, errors.AlreadyExists)
+    return exists or observation.doubtful_at is not None
+
+
+def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> _Shown:
+    accepted = _accepted(resource, observation)
+    if isinstance(decision, Stall) and decision.reason is Reason.LOST:
+        return _Shown("False", Reason.LOST, decision.message)
+    if accepted and isinstance(decision, Finish):
+        if resource.stalled_by(Reason.LOST):
+            return _Shown("False", Reason.LOST, _said(resource, ConditionType.SUCCEEDED))
+        state = str(status.get("state"))
+        if state in TERMINAL_STATES:
+            return _Shown(
+                "True" if state == "SUCCEEDED" else "False", _OUTCOMES[state], status.get("errorMessage", "")
+            )
+    if isinstance(decision, Wait | Refuse | Stall | Hold) and not accepted:
+        unsubmitted = _unsubmitted(decision, observation)
+        return _Shown("Unknown", unsubmitted.reason, unsubmitted.message)
+    return _Shown("Unknown", Reason.NOT_FINISHED)
+
+
+def _said(resource: Resource, kind: ConditionType) -> str:
+    return str(resource.condition(kind).get("message", ""))
+
+
+_OUTCOMES = {
+    "SUCCEEDED": Reason.JOB_SUCCEEDED,
+    "FAILED": Reason.JOB_FAILED,
+    "CANCELLED": Reason.JOB_CANCELLED,
+}
+
+
+def _reconciling(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
+    match decision:
+        case Suspend():
+            return _Shown("True", Reason.SUSPENDING)
+        case Wait(Reason.DENIED, message):
+            return _Shown("False", Reason.WAITING, message)
+        case Wait(reason, message):
+            return _Shown("True", reason, message)
+        case Hold():
+            return _Shown("False", Reason.SUSPENDED)
+        case Finish() if not resource.stalled_by(Reason.LOST):
+            return _Shown("False", Reason.FINISHED)
+        case Watch() | Announce() | Refuse() if accepted:
+            return _Shown("False", Reason.WATCHING)
+        case _:
+            return _Shown("False", Reason.WAITING)
+
+
+def _suspended(resource: Resource, decision: Settled) -> _Shown:
+    if isinstance(decision, Hold):
+        return _Shown("True", Reason.SUSPENDED)
+    if isinstance(decision, Suspend) or (
+        resource.suspending and isinstance(decision, Watch | Announce | Wait)
+    ):
+        return _Shown("True", Reason.SUSPENDING)
+    return _Shown("False", Reason.NOT_SUSPENDED)
+
+
+def _stalled(resource: Resource, observation: Observation, decision: Settled) -> _Shown | None:
+    match decision:
+        case Refuse(problems):
+            return _Shown("True", Reason.INVALID_SPEC, summary(problems))
+        case Stall(reason, message):
+            return _Shown("True", reason, message)
+        case Wait(Reason.DENIED, message):
+            return _Shown("True", Reason.DENIED, message)
+        case Watch() | Announce():
+            return _denied_reading(observation)
+        case Finish() if resource.stalled_by(Reason.LOST):
+            return _Shown("True", Reason.LOST, _said(resource, ConditionType.STALLED))
+        case _:
+            return None
+
+
+def _denied_reading(observation: Observation) -> _Shown | None:
+    """The job cannot be read: the state shown is the last that was seen."""
+    trouble = observation.troubles.get(Method.GET)
+    if trouble is None or not isinstance(trouble.error, errors.Denied):
+        return None
+    return _Shown(
+        "True",
+        Reason.DENIED,
+        f"The job cannot be read, its state here may be old: {trouble.error.message} "
+        f"{MEANING[Reason.DENIED]}",
+    )
+
+
+def _conditions(resource: Resource, shown: Mapping[ConditionType, _Shown], now: datetime) -> list[JsonObject]:
+    conditions = []
+    for kind, condition in shown.items():
+        before = resource.condition(kind)
+        same = before.get("status") == condition.status
+        conditions.append(
+            {
+                "type": kind.value,
+                "status": condition.status,
+                "reason": condition.reason.value,
+                "message": bounded_text(printable_lines(condition.message or MEANING[condition.reason])),
+                "observedGeneration": resource.generation,
+                "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
+            }
+        )
+    return conditions

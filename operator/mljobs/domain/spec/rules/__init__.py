@@ -1,0 +1,45 @@
+"""The table of rules that a spec has to keep, each said once and applied everywhere.
+
+`check` applies them here, for the Stalled condition and `mljobs plan`; `cel_rules` says them in CEL, for the
+CRDs, so that `kubectl apply` refuses what breaks them.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from mljobs.api.crd import CelRule
+from mljobs.api.resources import KINDS
+from mljobs.domain.spec.problems import Problem
+from mljobs.domain.spec.rules import cel, job, machines, prediction, training, tuning
+from mljobs.domain.spec.rules.rule import Rule
+
+RULES: tuple[Rule, ...] = (
+    *job.RULES,
+    *training.RULES,
+    *machines.RULES,
+    *tuning.RULES,
+    *prediction.RULES,
+)
+"""All rules, in the order in which their problems are reported."""
+
+
+def check(kind: str, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> Iterator[Problem]:
+    """Apply all rules to a spec.
+
+    Args:
+        kind: `TrainingJob` or `PredictionJob`.
+        spec: in canonical spelling; its types need not be right, since a rule passes over what it cannot
+            judge.
+        mistyped: paths whose values are known to be of a wrong type; no rule concludes anything from them.
+
+    Yields:
+        Every problem, errors and warnings, in the table's order.
+    """
+    for rule in RULES:
+        if kind in rule.kinds:
+            yield from rule.problems(spec, mistyped)
+
+
+def cel_rules() -> Mapping[str, Mapping[str, Sequence[CelRule]]]:
+    """Say in CEL what of the table it can say; see `mljobs.api.crd.crds`."""
+    return cel.cel_rules(RULES, list(KINDS))

@@ -1,0 +1,169 @@
+"""Rules for what both kinds have in common: the project, the job's id, its labels, its one input."""
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mljobs.domain.job import naming
+from mljobs.domain.spec.problems import Reason, Severity, Source
+from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
+from mljobs.domain.spec.rules.terms import Term, fits, given, length, present
+
+JOB_ID = r"[A-Za-z][A-Za-z0-9_]{0,127}"
+JOB_ID_TEXT = "a job id is a letter, then letters, digits and underscores, at most 128 characters in all"
+
+PROJECT = r"([a-z0-9-]+([.][a-z0-9-]+)*:)?[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+
+LABELS_LIMIT = 64 - len(naming.OWNERSHIP_LABELS)
+"""A job has at most 64 labels, of which the operator needs its own."""
+
+_LETTERS = ("Ll", "Lo")
+_KEY = rf"[\p{{Ll}}\p{{Lo}}][\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{naming.LABEL_LIMIT - 1}}}"
+_VALUE = rf"[\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{naming.LABEL_LIMIT}}}"
+"""In RE2's notation, for CEL; `_is_key` and `_is_value` are the same in Python, whose `re` lacks it."""
+
+
+_EVERYBODY = ("allUsers", "allAuthenticatedUsers")
+
+_MEMBER = Term(
+    lambda text: not isinstance(text, str) or text in _EVERYBODY or ":" in text[1:-1],
+    # A pattern would cost too much for so many and so long texts.
+    f"self in {list(_EVERYBODY)} || size(self) > 2 && self.substring(1, size(self) - 1).contains(':')",
+)
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char) in _LETTERS
+
+
+def _is_value(text: Any) -> bool:
+    return not isinstance(text, str) or (
+        len(text) <= naming.LABEL_LIMIT
+        and all(_is_letter(char) or char in "_-" or unicodedata.category(char)[0] == "N" for char in text)
+    )
+
+
+def _is_key(text: Any) -> bool:
+    return not isinstance(text, str) or (text != "" and _is_letter(text[0]) and _is_value(text))
+
+
+def _wrong_keys(labels: Any) -> Iterable[tuple[str, Any]]:
+    return [(f"[{key}]", key) for key in labels if not _is_key(key)] if isinstance(labels, Mapping) else []
+
+
+def _own_keys(labels: Any) -> Iterable[tuple[str, Any]]:
+    if not isinstance(labels, Mapping):
+        return []
+    return [(f"[{key}]", value) for key, value in labels.items() if key in naming.OWNERSHIP_LABELS]
+
+
+RULES = (
+    Rule(
+        "project-required",
+        "",
+        Term(given("projectId").test),  # only the operator knows whether there is a default
+        "a Google Cloud project is required where the administrator has set no default",
+        Source.OPERATOR,
+        field="projectId",
+        reason=Reason.REQUIRED,
+    ),
+    Rule(
+        "project-id",
+        "projectId",
+        fits(PROJECT),
+        "a project is named by its id, lower-case letters, digits and hyphens such as my-project-1",
+        Source.DOCUMENTATION,
+    ),
+    Rule("job-id", "jobId", fits(JOB_ID), JOB_ID_TEXT, Source.DOCUMENTATION),
+    Rule(
+        "training-input-required",
+        "",
+        present("trainingInput"),
+        "a TrainingJob has exactly one input, trainingInput",
+        Source.PROTO,
+        field="trainingInput",
+        reason=Reason.REQUIRED,
+        kinds=frozenset({TRAINING_JOB}),
+        in_schema=True,
+    ),
+    Rule(
+        "training-job-one-input",
+        "",
+        ~present("predictionInput"),
+        "a TrainingJob has no predictionInput; batch prediction is a PredictionJob of its own",
+        Source.PROTO,
+        field="predictionInput",
+        reason=Reason.FORBIDDEN,
+        kinds=frozenset({TRAINING_JOB}),
+        in_schema=True,
+    ),
+    Rule(
+        "prediction-input-required",
+        "",
+        present("predictionInput"),
+        "a PredictionJob has exactly one input, predictionInput",
+        Source.PROTO,
+        field="predictionInput",
+        reason=Reason.REQUIRED,
+        kinds=frozenset({PREDICTION_JOB}),
+        in_schema=True,
+    ),
+    Rule(
+        "prediction-job-one-input",
+        "",
+        ~present("trainingInput"),
+        "a PredictionJob has no trainingInput; training is a TrainingJob of its own",
+        Source.PROTO,
+        field="trainingInput",
+        reason=Reason.FORBIDDEN,
+        kinds=frozenset({PREDICTION_JOB}),
+        in_schema=True,
+    ),
+    Rule(
+        "iam-role",
+        "iamBindings[].role",
+        fits(r"((projects|organizations)/[^/]+/)?roles/[A-Za-z0-9_.]+"),
+        "a role is roles/NAME, or projects/PROJECT/roles/NAME for one of your own",
+        Source.DOCUMENTATION,
+    ),
+    Rule(
+        "iam-member",
+        "iamBindings[].members[]",
+        _MEMBER,
+        "a member is user:, group:, serviceAccount: or domain: and an address, or allUsers and the like",
+        Source.DOCUMENTATION,
+    ),
+    Rule(
+        "labels-count",
+        "labels",
+        length(0, LABELS_LIMIT),
+        f"at most {LABELS_LIMIT} labels: a job has 64, of which the operator adds {64 - LABELS_LIMIT}",
+        Source.DOCUMENTATION,
+    ),
+    Rule(
+        "label-key",
+        "labels",
+        Term(lambda labels: not _wrong_keys(labels), f"self.all(key, key.matches(r'^{_KEY}$'))"),
+        "a label's key starts with a lower-case letter and has at most 63 lower-case letters, digits, "
+        "underscores and hyphens",
+        Source.DOCUMENTATION,
+        blame=_wrong_keys,
+    ),
+    Rule(
+        "label-value",
+        "labels{}",
+        Term(_is_value, f"self.matches(r'^{_VALUE}$')"),
+        "a label's value has at most 63 lower-case letters, digits, underscores and hyphens",
+        Source.DOCUMENTATION,
+    ),
+    Rule(
+        "label-reserved",
+        "labels",
+        Term(lambda labels: not _own_keys(labels)),
+        "this label marks whose job it is; the operator replaces the value",
+        Source.OPERATOR,
+        blame=_own_keys,
+        severity=Severity.WARNING,
+    ),
+)
+"""The rules of this module."""

@@ -1,0 +1,105 @@
+"""The record that a rule is, and how it finds what breaks it in a spec."""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
+from mljobs.domain.spec.rules.terms import Term, get
+
+TRAINING_JOB = "TrainingJob"
+PREDICTION_JOB = "PredictionJob"
+BOTH = frozenset({TRAINING_JOB, PREDICTION_JOB})
+
+Blame = Callable[[Any], Iterable[tuple[str, Any]]]
+"""Finds the members to blame in a value that breaks a rule: relative path and value of each."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the table.
+
+    Attributes:
+        id: its name, unique in the table.
+        scope: the values that it judges: a path below `spec`, in which `[]` stands for each item of a list
+            and `{}` for each value of a map. The empty scope is the spec.
+        holds: what must be so.
+        text: the rule in one sentence; the same in all places where it is applied.
+        source: where it comes from.
+        field: the field to blame, relative to the scope; empty for the scope's value itself.
+        blame: finds the members to blame where no fixed field is close enough for the core.
+        reason: the kind of problem.
+        severity: a warning does not refuse the spec and is not in the CRD.
+        kinds: the kinds that it applies to.
+        in_schema: whether the CRD's schema already says it, so that no CEL is needed.
+    """
+
+    id: str
+    scope: str
+    holds: Term
+    text: str
+    source: Source
+    field: str = ""
+    blame: Blame | None = None
+    reason: Reason = Reason.INVALID
+    severity: Severity = Severity.ERROR
+    kinds: frozenset[str] = BOTH
+    in_schema: bool = False
+
+    @property
+    def cel(self) -> str | None:
+        """The rule in CEL over the scope's schema, or None where only the core applies it."""
+        refuses = self.severity is Severity.ERROR and not self.in_schema
+        return self.holds.cel if refuses else None
+
+    def problems(self, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> Iterator[Problem]:
+        """Find what breaks the rule in a spec; nothing where its scope is absent or of another type.
+
+        Args:
+            spec: in canonical spelling.
+            mistyped: paths whose values are of a wrong type; nothing is concluded from them.
+        """
+        for path, node in _nodes("spec", spec, self.scope):
+            if self.field and not isinstance(node, Mapping):
+                continue
+            if self._is_open(path, mistyped) or self.holds.test(node):
+                continue
+            for member, value in self._blamed(node):
+                yield Problem(
+                    _below(path, member), value, self.text, self.severity, self.source, self.reason, self.id
+                )
+
+    def _is_open(self, path: str, mistyped: Collection[str]) -> bool:
+        used = [_below(path, use) for use in self.holds.uses] if mistyped else ()
+        return any(use == bad or use.startswith((f"{bad}.", f"{bad}[")) for use in used for bad in mistyped)
+
+    def _blamed(self, node: Any) -> Iterable[tuple[str, Any]]:
+        if self.blame:
+            return self.blame(node)
+        return [(self.field, get(node, self.field))]
+
+
+def _nodes(path: str, node: Any, scope: str) -> Iterator[tuple[str, Any]]:
+    if not scope:
+        yield path, node
+        return
+    head, _, rest = scope.partition(".")
+    name = head.rstrip("[]{}")
+    found = get(node, name)
+    if found is MISSING:
+        return
+    inner = join(path, name)
+    if head.endswith("[]"):
+        for index, item in enumerate(found) if isinstance(found, list | tuple) else ():
+            yield from _nodes(join(inner, index), item, rest)
+    elif head.endswith("{}"):
+        for key, value in found.items() if isinstance(found, Mapping) else ():
+            yield from _nodes(f"{inner}[{key}]", value, rest)
+    else:
+        yield from _nodes(inner, found, rest)
+
+
+def _below(path: str, member: str) -> str:
+    if not member:
+        return path
+    return f"{path}{member}" if member.startswith("[") else f"{path}.{member}"

@@ -1,0 +1,255 @@
+"""Terms: conditions over a JSON value that can be tested here and said in CEL, from one definition.
+
+A rule of the table is one term. Because `test` and `cel` are built together by the same constructor, the core
+and the API server judge alike. A term without CEL can only be tested here.
+
+Two families: *conditions* (`given`, `positive`, `is_one_of`, …) are false where the field is absent or of
+another type; *checks* (`fits`, `at_least`, …) are true there, since what is absent or mistyped is somebody
+else's problem. Paths are relative to the value under test, and the empty path is that value itself.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mljobs.domain.spec.problems import MISSING
+
+EXACT = 2**53
+"""Whole numbers up to this size are exact as doubles, the type in which the API carries bounds."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A condition over a value.
+
+    Attributes:
+        test: the condition.
+        cel: the same over `self`, or None where CEL cannot say it within the API server's cost limits.
+        uses: the paths that it looks at, so that nothing is concluded from a field of the wrong type.
+    """
+
+    test: Callable[[Any], bool]
+    cel: str | None = None
+    uses: frozenset[str] = frozenset({""})
+
+    def __and__(self, other: "Term") -> "Term":
+        return all_of(self, other)
+
+    def __or__(self, other: "Term") -> "Term":
+        return any_of(self, other)
+
+    def __invert__(self) -> "Term":
+        cel = None if self.cel is None else f"!({self.cel})"
+        return Term(lambda node: not self.test(node), cel, self.uses)
+
+    def implies(self, other: "Term") -> "Term":
+        """Whether `other` holds where this does."""
+        return ~self | other
+
+
+def any_of(*terms: Term) -> Term:
+    """Whether at least one holds."""
+    return Term(lambda node: any(term.test(node) for term in terms), _join("||", *terms), _used(terms))
+
+
+def all_of(*terms: Term) -> Term:
+    """Whether all hold."""
+    return Term(lambda node: all(term.test(node) for term in terms), _join("&&", *terms), _used(terms))
+
+
+def given(path: str) -> Term:
+    """A text, list or object that is there and not empty; in proto3 JSON an empty one is as good as none."""
+    return _condition(
+        path,
+        lambda value: isinstance(value, str | Mapping | Sequence) and len(value) > 0,
+        lambda me: f"size({me}) > 0",
+    )
+
+
+def present(path: str) -> Term:
+    """A field that is there, be it zero or empty."""
+    return _condition(path, lambda _: True)
+
+
+def is_true(path: str) -> Term:
+    """A boolean field that is true."""
+    return _condition(path, lambda value: value is True, lambda me: me)
+
+
+def is_one_of(path: str, *words: str) -> Term:
+    """A text that is one of the words."""
+    return _condition(
+        path, lambda value: isinstance(value, str) and value in words, lambda me: f"{me} in {_listed(words)}"
+    )
+
+
+def positive(path: str) -> Term:
+    """A whole number, or its decimal text, above zero."""
+    return _condition(path, lambda value: (integer(value) or 0) > 0, lambda me: f"int({me}) > 0")
+
+
+def reads(path: str, pattern: str) -> Term:
+    """A text that the pattern matches as a whole."""
+    compiled = re.compile(pattern)
+    return _condition(
+        path,
+        lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None,
+        lambda me: f"{me}.matches({_quoted(f'^(?:{pattern})$')})",
+    )
+
+
+def one_of(*words: str) -> Term:
+    """Check that a text, where it is not empty, is one of the words."""
+
+    def test(value: Any) -> bool:
+        return not isinstance(value, str) or value == "" or value in words
+
+    return _check("", test, lambda me: f"{me} == '' || {me} in {_listed(words)}")
+
+
+def fits(pattern: str, path: str = "") -> Term:
+    """Check that a text, where it is given, is matched by the pattern as a whole."""
+    compiled = re.compile(pattern)
+
+    def test(value: Any) -> bool:
+        return not isinstance(value, str) or value == "" or compiled.fullmatch(value) is not None
+
+    return _check(path, test, lambda me: f"{me} == '' || {me}.matches({_quoted(f'^(?:{pattern})$')})")
+
+
+def at_least(least: int, path: str = "") -> Term:
+    """Check that a whole number, or its decimal text, is not below a bound."""
+
+    def test(value: Any) -> bool:
+        number = integer(value)
+        return number is None or number >= least
+
+    return _check(path, test, lambda me: f"int({me}) >= {least}")
+
+
+def between(least: int, most: int, path: str = "") -> Term:
+    """Check that a whole number, or its decimal text, lies within bounds, both included."""
+
+    def test(value: Any) -> bool:
+        number = integer(value)
+        return number is None or least <= number <= most
+
+    return _check(path, test, lambda me: f"int({me}) >= {least} && int({me}) <= {most}")
+
+
+def length(least: int, most: int, path: str = "") -> Term:
+    """Check that a list or object, where it is there, has a number of members within bounds."""
+
+    def test(value: Any) -> bool:
+        return (
+            isinstance(value, str) or not isinstance(value, Mapping | Sequence) or least <= len(value) <= most
+        )
+
+    return _check(path, test, lambda me: f"size({me}) >= {least} && size({me}) <= {most}")
+
+
+def above_zero(path: str = "") -> Term:
+    """Check that a number is strictly positive."""
+
+    def test(value: Any) -> bool:
+        found = number(value)
+        return found is None or found > 0
+
+    return _check(path, test, lambda me: f"{me} > 0.0")
+
+
+def whole(path: str = "") -> Term:
+    """Check that a number has no fraction, and is exact as a double."""
+
+    def test(value: Any) -> bool:
+        found = number(value)
+        return found is None or (abs(found) <= EXACT and float(found).is_integer())
+
+    return _check(
+        path, test, lambda me: f"{me} >= -{EXACT}.0 && {me} <= {EXACT}.0 && double(int({me})) == {me}"
+    )
+
+
+def ordered(low: str, high: str) -> Term:
+    """Check that one number is not above another, where both are there."""
+
+    def test(node: Any) -> bool:
+        a, b = number(get(node, low)), number(get(node, high))
+        return a is None or b is None or a <= b
+
+    cel = f"!({_has(low)}) || !({_has(high)}) || {_self(low)} <= {_self(high)}"
+    return Term(test, cel, frozenset({low, high}))
+
+
+def get(node: Any, path: str) -> Any:
+    """The member at a dotted path, or `MISSING`; null counts as missing."""
+    for key in path.split(".") if path else ():
+        node = node.get(key) if isinstance(node, Mapping) else None
+    return MISSING if node is None else node
+
+
+def integer(value: Any) -> int | None:
+    """Read a whole number or its decimal text; None for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,19}", value):
+        return int(value)
+    return None
+
+
+def number(value: Any) -> float | None:
+    """Read a finite JSON number; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    return None
+
+
+def _condition(path: str, test: Callable[[Any], bool], cel: Callable[[str], str] = lambda _: "") -> Term:
+    """False where the field is absent; `cel` says what else must be so, given the field's name in CEL."""
+    said = " && ".join(part for part in (_has(path), cel(_self(path))) if part)
+    return Term(
+        lambda node: (found := get(node, path)) is not MISSING and test(found), said, frozenset({path})
+    )
+
+
+def _check(path: str, test: Callable[[Any], bool], cel: Callable[[str], str]) -> Term:
+    """True where the field is absent; `cel` says what must be so otherwise, given its name in CEL."""
+    said = cel(_self(path))
+    return Term(
+        lambda node: (found := get(node, path)) is MISSING or test(found),
+        f"!({_has(path)}) || ({said})" if path else said,
+        frozenset({path}),
+    )
+
+
+def _used(terms: Iterable[Term]) -> frozenset[str]:
+    return frozenset[str]().union(*(term.uses for term in terms))
+
+
+def _self(path: str) -> str:
+    return f"self.{path}" if path else "self"
+
+
+def _has(path: str) -> str:
+    parts = path.split(".") if path else []
+    return " && ".join(f"has(self.{'.'.join(parts[: i + 1])})" for i in range(len(parts)))
+
+
+def _join(operator: str, *terms: Term) -> str | None:
+    said = [term.cel for term in terms]
+    if any(cel is None for cel in said):
+        return None
+    return f" {operator} ".join(f"({cel})" for cel in said)
+
+
+def _listed(words: Iterable[str]) -> str:
+    return f"[{', '.join(_quoted(word) for word in words)}]"
+
+
+def _quoted(text: str) -> str:
+    """A CEL string literal; a raw one, so that a pattern stays readable."""
+    if "'" in text:
+        raise ValueError(f"{text!r} cannot stand in a raw CEL literal")
+    return f"r'{text}'" if "\\" in text else f"'{text}'"

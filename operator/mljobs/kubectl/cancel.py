@@ -1,0 +1,66 @@
+"""`kubectl mljobs cancel` and `resume`: end a job and keep its resource, or start a new attempt."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from mljobs.kubectl.failure import TROUBLE, Failure
+from mljobs.kubectl.options import ContextOption, KubeconfigOption, NameArgument, NamespaceOption, connect
+
+
+def cancel(
+    name: NameArgument,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the job has ended.")] = False,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Cancel a job and keep its resource.
+
+    This sets spec.suspend, and the operator cancels the job. `kubectl mljobs resume NAME` starts a new
+    attempt later. Deleting the resource cancels its job too, unless its deletionPolicy is Orphan, and leaves
+    no record of it in the cluster.
+    """
+    from mljobs.domain.port import TERMINAL_STATES
+    from mljobs.kubectl.references import find
+    from mljobs.kubectl.wait import Goal, await_goal
+
+    cluster = connect(namespace, context, kubeconfig)
+    found = find(cluster, name)
+    state = found.status.get("state")
+    if state in TERMINAL_STATES and not (found.body.get("spec") or {}).get("suspend"):
+        print(f"{found.title} has ended already: {state}", file=sys.stderr)
+        return
+    cluster.patch(found.kind, found.name, {"spec": {"suspend": True}})
+    print(f"{found.title} suspended: its job is being cancelled" if state else f"{found.title} suspended")
+    print(
+        f"note: `kubectl mljobs resume {found.title}` starts a new attempt, "
+        f"`kubectl delete {found.title}` removes the resource",
+        file=sys.stderr,
+    )
+    if wait:
+        verdict = await_goal(cluster, found, Goal.ENDED, None, tell=print)
+        if verdict is None or not verdict.reached:
+            raise Failure(f"{found.title}: {verdict.text if verdict else 'has not ended'}", code=TROUBLE)
+        print(f"{found.title} {verdict.text}")
+
+
+def resume(
+    name: NameArgument,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Start a suspended job.
+
+    A job that was held back is submitted, and a cancelled one as a new attempt.
+    """
+    from mljobs.kubectl.references import find
+
+    cluster = connect(namespace, context, kubeconfig)
+    found = find(cluster, name)
+    if not (found.body.get("spec") or {}).get("suspend"):
+        raise Failure(f"{found.title} is not suspended", hint="only a suspended job can be resumed")
+    cluster.patch(found.kind, found.name, {"spec": {"suspend": False}})
+    print(f"{found.title} resumed")

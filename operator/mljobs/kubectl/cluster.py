@@ -1,0 +1,275 @@
+"""The resources of a cluster through the official client, with every refusal worded for a person."""
+
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mljobs.kubectl.failure import TROUBLE, Failure
+
+if TYPE_CHECKING:
+    from mljobs.api.resources import Kind
+
+Json = dict[str, Any]
+
+FIELD_MANAGER = "kubectl-mljobs"
+PAGE = 500
+"""Resources in one page of a list."""
+
+_MERGE = "application/merge-patch+json"
+_NO_CLUSTER = "check --kubeconfig, --context and the environment variable KUBECONFIG"
+_CONNECT = 10.0
+_TIMES = (_CONNECT, 60.0)
+"""Seconds to open a connection, and to wait for an answer."""
+
+
+class Cluster:
+    """One API server and a namespace.
+
+    Args:
+        api: the client.
+        namespace: where resources are looked for.
+    """
+
+    def __init__(self, api: Any, namespace: str) -> None:
+        from kubernetes import client
+
+        self.namespace = namespace
+        self._custom: Any = client.CustomObjectsApi(api)
+        self._core: Any = client.CoreV1Api(api)
+
+    def get(self, kind: "Kind", name: str) -> Json | None:
+        """Read a resource; None where there is none.
+
+        Raises:
+            Failure: the API server refuses, or gives no answer.
+        """
+        from kubernetes.client import ApiException
+
+        with worded(f"get {kind.plural}"):
+            try:
+                return self._namespaced("get", kind, name)
+            except ApiException as error:
+                if error.status == 404 and _status(error).get("details"):
+                    return None
+                raise
+
+    def items(
+        self, kinds: Iterable["Kind"], *, everywhere: bool = False, labels: str = "", fields: str = ""
+    ) -> list[Json]:
+        """Read all resources of some kinds, in the order of kinds and names.
+
+        Args:
+            kinds: which.
+            everywhere: in all namespaces.
+            labels: a label selector.
+            fields: a field selector.
+        """
+        return [
+            item
+            for kind in kinds
+            for item in self._pages(kind, everywhere, {"label_selector": labels, "field_selector": fields})
+        ]
+
+    def create(self, kind: "Kind", manifest: Mapping[str, Any], *, dry_run: bool = False) -> Json:
+        """Make a resource.
+
+        Args:
+            kind: its kind.
+            manifest: the resource.
+            dry_run: let the API server check it only.
+        """
+        extra = {"dry_run": "All"} if dry_run else {}
+        with worded(f"create {kind.plural}"):
+            return self._namespaced("create", kind, manifest, field_manager=FIELD_MANAGER, **extra)
+
+    def patch(self, kind: "Kind", name: str, change: Mapping[str, Any]) -> Json:
+        """Merge a change into a resource."""
+        with worded(f"patch {kind.plural}"):
+            return self._namespaced(
+                "patch", kind, name, change, field_manager=FIELD_MANAGER, _content_type=_MERGE
+            )
+
+    def events(self, uid: str) -> list[Json]:
+        """The events about one object, the oldest first; each has type, reason, message, count and time."""
+        with worded("list events"):
+            found = self._core.list_namespaced_event(
+                self.namespace, field_selector=f"involvedObject.uid={uid}", _request_timeout=_TIMES
+            ).items
+        found.sort(key=lambda event: int(event.metadata.resource_version))
+        return [
+            {
+                "type": event.type,
+                "reason": event.reason,
+                "message": event.message,
+                "count": event.count or 1,
+                "time": event.last_timestamp or event.event_time or event.metadata.creation_timestamp,
+            }
+            for event in found
+        ]
+
+    def changes(self, kind: "Kind", name: str, since: str, wait: float) -> Iterator[Json | None]:
+        """What becomes of a resource from a version on, for some seconds at the most.
+
+        Yields:
+            The resource after each change, and None once it is gone. The end means only that nobody knows
+            more for now: read the resource again.
+        """
+        import urllib3
+        from kubernetes import client, watch
+
+        from mljobs.api.resources import GROUP, VERSION
+
+        try:
+            for event in watch.Watch().stream(  # type: ignore[no-untyped-call]
+                self._custom.list_namespaced_custom_object,
+                GROUP,
+                VERSION,
+                self.namespace,
+                kind.plural,
+                field_selector=f"metadata.name={name}",
+                resource_version=since,
+                timeout_seconds=max(1, round(wait)),
+                _request_timeout=(_CONNECT, wait + _CONNECT),
+            ):
+                yield None if event["type"] == "DELETED" else event["object"]
+        except client.ApiException as error:
+            if error.status in (401, 403):
+                raise _refusal(f"watch {kind.plural}", error) from None
+        except urllib3.exceptions.HTTPError:
+            return  # the connection broke: whoever reads again learns whether the server is there
+
+    def _namespaced(self, verb: str, kind: "Kind", *args: Any, **kwargs: Any) -> Json:
+        from mljobs.api.resources import GROUP, VERSION
+
+        call = getattr(self._custom, f"{verb}_namespaced_custom_object")
+        answer: Json = call(
+            GROUP, VERSION, self.namespace, kind.plural, *args, _request_timeout=_TIMES, **kwargs
+        )
+        return answer
+
+    def _pages(self, kind: "Kind", everywhere: bool, selectors: Mapping[str, str]) -> Iterator[Json]:
+        from mljobs.api.resources import GROUP, VERSION
+
+        query: Json = {name: text for name, text in selectors.items() if text} | {"limit": PAGE}
+        while True:
+            with worded(f"list {kind.plural}"):
+                page: Json = (
+                    self._custom.list_cluster_custom_object(
+                        GROUP, VERSION, kind.plural, _request_timeout=_TIMES, **query
+                    )
+                    if everywhere
+                    else self._namespaced("list", kind, **query)
+                )
+            yield from page["items"]
+            query["_continue"] = page["metadata"].get("continue")
+            if not query["_continue"]:
+                return
+
+
+def open_cluster(
+    namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
+) -> Cluster:
+    """Open the cluster of a kubeconfig, or the one that this runs in where there is no kubeconfig.
+
+    Args:
+        namespace: None for the context's own.
+        context: None for the current one.
+        kubeconfig: a file; None for KUBECONFIG or the default file.
+
+    Raises:
+        Failure: there is no such cluster.
+    """
+    import yaml
+    from kubernetes import client, config
+
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of its retries on stderr
+    try:
+        if not kubeconfig and not context and _inside():
+            config.load_incluster_config()  # type: ignore[no-untyped-call]
+            return Cluster(client.ApiClient(), namespace or _OWN_NAMESPACE.read_text("utf-8"))
+        contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
+        api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError, yaml.YAMLError, *_MISSHAPEN) as error:
+        raise Failure(f"no cluster: {error}", hint=_NO_CLUSTER, code=TROUBLE) from None
+    chosen = next((row for row in contexts if row["name"] == context), current)
+    return Cluster(api, namespace or chosen["context"].get("namespace") or "default")
+
+
+_MISSHAPEN = (TypeError, KeyError, AttributeError, ValueError)
+"""What the client raises over a kubeconfig that is not one: it trusts its shape."""
+
+_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+def _inside() -> bool:
+    """Whether this runs in a pod that has no kubeconfig."""
+    given = os.environ.get("KUBECONFIG") or Path("~/.kube/config").expanduser().exists()
+    return not given and _OWN_NAMESPACE.exists()
+
+
+@contextmanager
+def worded(what: str) -> Iterator[None]:
+    """Turn every refusal and every missing answer into a Failure.
+
+    Args:
+        what: was asked of the API server, `get trainingjobs`.
+    """
+    import urllib3
+    from kubernetes.client import ApiException
+
+    try:
+        yield
+    except ApiException as error:
+        raise _refusal(what, error) from None
+    except urllib3.exceptions.HTTPError as error:
+        reason = getattr(error, "reason", None) or error
+        raise Failure(
+            f"{what}: the API server gave no answer: {reason}", hint=_NO_CLUSTER, code=TROUBLE
+        ) from None
+
+
+def _status(error: Any) -> Json:
+    """The `Status` object of a refusal; empty where there is none."""
+    try:
+        found = json.loads(error.body or "")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _refusal(what: str, error: Any) -> Failure:
+    status = _status(error)
+    causes = (status.get("details") or {}).get("causes") or ()
+    if status.get("reason") == "Invalid" and causes:
+        lines = [_cause(cause) for cause in causes]
+        return Failure(lines[0], *lines[1:])
+    message = str(status.get("message") or error.reason or error.status)
+    match error.status:
+        case 401:
+            return Failure(
+                f"{what}: {message}", hint="the kubeconfig's credentials are not valid", code=TROUBLE
+            )
+        case 403:
+            return Failure(message, hint=f"see `kubectl auth can-i {what}.mljobs.dev`")
+        case 404 if not status.get("details"):
+            return Failure(
+                f"{what}: the cluster does not know TrainingJob and PredictionJob",
+                hint="install them: `mljobs crds | kubectl apply --server-side -f -`",
+                code=TROUBLE,
+            )
+        case 409 if status.get("reason") == "AlreadyExists":
+            return Failure(message, hint="choose another name, or delete that one first")
+        case code if code and code >= 500:
+            return Failure(f"{what}: {message}", hint="the API server is in trouble: try again", code=TROUBLE)
+        case _:
+            return Failure(message)
+
+
+def _cause(cause: Json) -> str:
+    field = cause.get("field", "")
+    message = cause.get("message", "")
+    return f"{field}: {message}" if field and field != "<nil>" else str(message)

@@ -1,0 +1,212 @@
+"""`kubectl mljobs import`: resources for jobs that a project has already, which the operator then adopts."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mljobs.kubectl.failure import REFUSED, Failure
+from mljobs.kubectl.options import (
+    AnonymousOption,
+    ContextOption,
+    DryRun,
+    DryRunOption,
+    EndpointOption,
+    KubeconfigOption,
+    NamespaceOption,
+    connect,
+)
+
+if TYPE_CHECKING:
+    from mljobs.kubectl.cluster import Cluster
+    from mljobs.kubectl.manifest import Manifest
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an import would do.
+
+    Attributes:
+        manifests: of the new resources, in the order of the jobs.
+        left_out: a line for each job that gets none, with the reason.
+        refused: a line for each job whose input breaks a rule.
+    """
+
+    manifests: Sequence["Manifest"]
+    left_out: Sequence[str]
+    refused: Sequence[str]
+
+
+def import_jobs(
+    project: Annotated[str, typer.Option(help="Google Cloud project of the jobs.", show_default=False)],
+    query: Annotated[
+        str,
+        typer.Option(
+            "--filter", metavar="FILTER", help="The API's filter, such as `jobId:census* AND state:RUNNING`."
+        ),
+    ] = "",
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="The most jobs to look at, the newest first; all where left out."),
+    ] = None,
+    deletion_policy: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Cancel|Orphan",
+            help="What becomes of a job when its new resource is deleted: Cancel where left out.",
+        ),
+    ] = None,
+    dry_run: DryRunOption = DryRun.NONE,
+    endpoint: EndpointOption = "",
+    anonymous: AnonymousOption = False,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Make resources for jobs of a project.
+
+    Each job that has no resource gets one, and the operator takes it over. Nothing is submitted a second
+    time: the annotation mljobs.dev/adopt tells the operator to give the job its labels and to watch it. The
+    jobs are read with your own Google credentials.
+    """
+    from mljobs.api.resources import KINDS
+    from mljobs.console.text import dump
+    from mljobs.kubectl.service import ask
+
+    jobs = ask(_gather(endpoint, anonymous, project, query, limit))
+    cluster = connect(namespace, context, kubeconfig)
+    plan = plan_import(jobs, project, cluster.items(KINDS.values()), deletion_policy, namespace)
+    for line in plan.left_out:
+        print(f"note: {line}", file=sys.stderr)
+    if dry_run is DryRun.CLIENT:
+        print("---\n".join(dump(made, "yaml") for made in plan.manifests), end="")
+        failures = list(plan.refused)
+    else:
+        failures = [*plan.refused, *_create(cluster, plan.manifests, dry_run)]
+    made = len(plan.manifests) + len(plan.refused) - len(failures)
+    done = "imported" if dry_run is DryRun.NONE else "to import"
+    print(
+        f"{len(jobs)} jobs: {made} {done}, {len(plan.left_out)} left out, {len(failures)} refused",
+        file=sys.stderr,
+    )
+    if failures:
+        raise Failure(failures[0], *failures[1:], code=REFUSED)
+
+
+async def _gather(endpoint: str, anonymous: bool, project: str, query: str, limit: int | None) -> list[Json]:
+    from mljobs.backends import open_job_service
+
+    async with open_job_service(endpoint=endpoint, anonymous=anonymous) as service:
+        found: list[Json] = []
+        token = ""
+        while True:
+            page = await service.list_page(project, query=query, page_token=token)
+            found += [job.document for job in page.jobs]
+            token = page.next_page_token
+            if not token or (limit and len(found) >= limit):
+                return found[:limit]
+
+
+def plan_import(
+    jobs: Iterable[Json],
+    project: str,
+    existing: Sequence[Json],
+    deletion_policy: str | None = None,
+    namespace: str | None = None,
+) -> Plan:
+    """Make the manifests.
+
+    Args:
+        jobs: documents of the API's `Job`.
+        project: where they are.
+        existing: the resources of the namespace.
+        deletion_policy: of the new resources.
+        namespace: for the manifests; None to leave it open.
+    """
+    from mljobs.domain.job.resource import ADOPT
+    from mljobs.kubectl.manifest import manifest, resource_names
+
+    manifests: list[Manifest] = []
+    left_out: list[str] = []
+    refused: list[str] = []
+    here = {_target(item, project): item["metadata"]["name"] for item in existing}
+    wanted: list[Json] = []
+    for job in jobs:
+        reason = _reason_to_leave(job, project, here)
+        if reason:
+            left_out.append(f"{job['jobId']}: {reason}")
+        else:
+            wanted.append(job)
+    names = resource_names((job["jobId"] for job in wanted), {item["metadata"]["name"] for item in existing})
+    for job in wanted:
+        kind, spec, problems = _spec(job, project, deletion_policy)
+        refused += [f"{job['jobId']}: {problem}" for problem in problems[:1]]
+        if not problems:
+            annotations = {ADOPT: "true"}
+            name = names[job["jobId"]]
+            manifests.append(manifest(kind, name, spec, namespace=namespace, annotations=annotations))
+    return Plan(manifests, left_out, refused)
+
+
+def _target(item: Json, project: str) -> tuple[str, str]:
+    """Project and job of a resource."""
+    spec, status = item.get("spec") or {}, item.get("status") or {}
+    return (
+        str(status.get("projectId") or spec.get("projectId") or project),
+        str(status.get("jobId") or spec.get("jobId") or ""),
+    )
+
+
+def _reason_to_leave(job: Json, project: str, here: Mapping[tuple[str, str], str]) -> str:
+    """Why a job gets no resource; empty where it gets one."""
+    from mljobs.api.resources import KINDS
+    from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL
+
+    labels = job.get("labels") or {}
+    known = here.get((project, job["jobId"]))
+    if known:
+        return f"is {known}'s already"
+    if UID_LABEL in labels:
+        owner = f"{labels.get(NAMESPACE_LABEL, '?')}/{labels.get(NAME_LABEL, '?')}"
+        return f"belongs to {owner}, as its label {UID_LABEL} says"
+    if not any(kind.input_field in job for kind in KINDS.values()):
+        return "has neither trainingInput nor predictionInput"
+    return ""
+
+
+def _spec(job: Json, project: str, deletion_policy: str | None) -> tuple[str, Json, list[str]]:
+    """Kind and spec of a job's resource, and what in it breaks a rule."""
+    from mljobs.api.resources import KINDS
+    from mljobs.domain.spec.lenient import canonical
+    from mljobs.domain.spec.validate import validate
+
+    kind = next(kind for kind in KINDS.values() if kind.input_field in job)
+    spec: dict[str, Any] = {"projectId": project, "jobId": job["jobId"]}
+    if job.get("labels"):
+        spec["labels"] = job["labels"]
+    if deletion_policy:
+        spec["deletionPolicy"] = deletion_policy
+    made, spelled = canonical(kind.name, {**spec, kind.input_field: job[kind.input_field]})
+    validated = validate(kind.name, made)
+    return kind.name, made, [problem.text for problem in (*spelled, *validated.problems)]
+
+
+def _create(cluster: "Cluster", manifests: Sequence["Manifest"], dry_run: DryRun) -> list[str]:
+    """Make the resources, and give a line for each that the API server refuses."""
+    from mljobs.console.text import print_resource
+    from mljobs.kubectl.references import kind_named
+
+    refused = []
+    for made in manifests:
+        try:
+            body = cluster.create(kind_named(made["kind"]), made, dry_run=dry_run is DryRun.SERVER)
+        except Failure as failure:
+            refused.append(f"{made['spec']['jobId']}: {failure}")
+            continue
+        done = "created (server dry run)" if dry_run is DryRun.SERVER else "created"
+        print_resource(body, "", f"{done}, adopts {made['spec']['jobId']}")
+    return refused

@@ -1,0 +1,170 @@
+"""`kubectl mljobs submit`: gcloud's command line makes a resource."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mljobs.console.text import print_resource
+from mljobs.kubectl.failure import TROUBLE, Failure
+from mljobs.kubectl.flags import Given, taking
+from mljobs.kubectl.options import (
+    USER_ARGS,
+    AnonymousOption,
+    Command,
+    ContextOption,
+    DryRun,
+    DryRunOption,
+    KubeconfigOption,
+    LoggingEndpointOption,
+    Logs,
+    NamespaceOption,
+    Output,
+    ProgramCommand,
+    connect,
+)
+from mljobs.kubectl.prediction_flags import PREDICTION, prediction_spec
+from mljobs.kubectl.references import Found, kind_named
+from mljobs.kubectl.submission import Request, prepare
+from mljobs.kubectl.training_flags import TRAINING, training_spec
+
+if TYPE_CHECKING:
+    from mljobs.kubectl.cluster import Cluster
+
+submit_app = typer.Typer(rich_markup_mode=None, help="Submit a job, with gcloud's flags.")
+
+
+JobArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="JOB",
+        help="The job's id, kept to the letter; the resource is named after it. What is no legal id, such as "
+        "census-nightly, names the resource only, and the operator derives an id.",
+        show_default=False,
+    ),
+]
+ConfigOption = Annotated[
+    str | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="gcloud's config file, a Job of the API or a manifest, as YAML or JSON; - for standard input. "
+        "Flags win over it.",
+    ),
+]
+PolicyOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="Cancel|Orphan",
+        help="What becomes of the job when the resource is deleted.",
+    ),
+]
+SuspendOption = Annotated[bool, typer.Option("--suspend", help="Hold the job back for now.")]
+StreamOption = Annotated[
+    bool,
+    typer.Option(
+        "--stream-logs", help="Follow the job's log until it ends; exits with 1 unless it succeeds."
+    ),
+]
+AsyncOption = Annotated[
+    bool, typer.Option("--async", help="Do not wait for the job; this is so anyway.", hidden=True)
+]
+ShownOption = Annotated[
+    Output, typer.Option("--output", "-o", help="Print the resource in place of a message.")
+]
+
+
+@submit_app.command("training", cls=ProgramCommand)
+@taking(TRAINING)
+def training(
+    ctx: typer.Context,
+    given: Given,
+    job: JobArgument,
+    config: ConfigOption = None,
+    stream_logs: StreamOption = False,
+    run_async: AsyncOption = False,
+    deletion_policy: PolicyOption = None,
+    suspend: SuspendOption = False,
+    dry_run: DryRunOption = DryRun.NONE,
+    output: ShownOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+    endpoint: LoggingEndpointOption = "",
+    anonymous: AnonymousOption = False,
+) -> None:
+    """Submit a training job. Arguments after -- go to the training program.
+
+    Packages have to be in Cloud Storage already: nothing is built or uploaded from here.
+    """
+    request = Request(
+        "TrainingJob",
+        job,
+        given,
+        TRAINING,
+        training_spec,
+        config,
+        ctx.meta[USER_ARGS],
+        _extra(deletion_policy, suspend),
+        namespace,
+    )
+    if stream_logs and run_async:
+        raise Failure("--stream-logs and --async: give one of them", code=TROUBLE)
+    if "--staging-bucket" in given:
+        print("note: --staging-bucket has no effect: nothing is uploaded from here", file=sys.stderr)
+    created = _create(request, dry_run, output, context, kubeconfig)
+    if stream_logs and created:
+        from mljobs.kubectl.logs import follow_to_the_end
+
+        follow_to_the_end(*created, Logs(endpoint, anonymous))
+
+
+@submit_app.command("prediction", cls=Command)
+@taking(PREDICTION)
+def prediction(
+    given: Given,
+    job: JobArgument,
+    config: ConfigOption = None,
+    deletion_policy: PolicyOption = None,
+    suspend: SuspendOption = False,
+    dry_run: DryRunOption = DryRun.NONE,
+    output: ShownOption = Output.TABLE,
+    namespace: NamespaceOption = None,
+    context: ContextOption = None,
+    kubeconfig: KubeconfigOption = None,
+) -> None:
+    """Submit a batch prediction job."""
+    request = Request(
+        "PredictionJob",
+        job,
+        given,
+        PREDICTION,
+        prediction_spec,
+        config,
+        extra=_extra(deletion_policy, suspend),
+        namespace=namespace,
+    )
+    _create(request, dry_run, output, context, kubeconfig)
+
+
+def _extra(deletion_policy: str | None, suspend: bool) -> dict[str, Any]:
+    policy = {"deletionPolicy": deletion_policy} if deletion_policy else {}
+    return {**policy, "suspend": True} if suspend else policy
+
+
+def _create(
+    request: Request, dry_run: DryRun, output: Output, context: str | None, kubeconfig: str | None
+) -> tuple["Cluster", Found] | None:
+    """Make the resource, unless it is only to be shown; gives the cluster and the resource then."""
+    submission = prepare(request)
+    for warning in submission.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    manifest = submission.manifest
+    if dry_run is DryRun.CLIENT:
+        print_resource(manifest, Output.YAML if output is Output.TABLE else output, "")
+        return None
+    cluster = connect(manifest["metadata"].get("namespace"), context, kubeconfig)
+    kind = kind_named(request.kind)
+    body = cluster.create(kind, manifest, dry_run=dry_run is DryRun.SERVER)
+    print_resource(body, output, "created (server dry run)" if dry_run is DryRun.SERVER else "created")
+    return None if dry_run is DryRun.SERVER else (cluster, Found(kind, body))

@@ -1,0 +1,181 @@
+"""The generated files of the chart: what follows from the models or another part of mljobs."""
+
+import json
+import textwrap
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from pydantic.alias_generators import to_camel
+
+from mljobs import __version__
+from mljobs.admin import crds
+from mljobs.api.base import JsonObject
+from mljobs.api.resources import API_VERSION, KINDS, Kind
+from mljobs.controller.kube import rights
+from tools.packaging import values
+from tools.packaging.scheduling import Part, Passed
+
+NAME = "mljobs-operator"
+KUBE_VERSION = ">=1.31.0-0"
+"""The first that serves selectableFields; older API servers refuse the CRDs."""
+
+_WIDTH = 100
+_LEASE = '{{ include "mljobs-operator.fullname" . }}'
+
+
+def chart_yaml(header: str) -> str:
+    """Chart.yaml."""
+    annotations = {
+        "artifacthub.io/category": "ai-machine-learning",
+        "artifacthub.io/license": "Apache-2.0",
+        "artifacthub.io/operator": "true",
+        "artifacthub.io/operatorCapabilities": "Full Lifecycle",
+        "artifacthub.io/prerelease": str(__version__.startswith("0.")).lower(),
+        "artifacthub.io/crds": _listed([_listing(kind) for kind in KINDS.values()]),
+        "artifacthub.io/crdsExamples": _listed([_example(kind) for kind in KINDS.values()]),
+    }
+    document = {
+        "apiVersion": "v2",
+        "name": NAME,
+        "description": "Runs TrainingJob and PredictionJob resources on Google's managed ML service",
+        "type": "application",
+        "version": __version__,
+        "appVersion": __version__,
+        "kubeVersion": KUBE_VERSION,
+        "keywords": ["machine-learning", "training", "batch-prediction", "ai-platform", "operator"],
+        "annotations": annotations,
+    }
+    text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return f"# {header}\n{text}"
+
+
+def values_yaml(header: str) -> str:
+    """values.yaml, with the documentation of each value above it."""
+    lines = [f"# {header}"]
+    lines += _section(values.Values, "")
+    return "\n".join(lines) + "\n"
+
+
+def values_schema() -> str:
+    """values.schema.json."""
+    return json.dumps(values.schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def readme(header: str) -> str:
+    """README.md: prose, and the table of all values."""
+    prose = files("tools.packaging").joinpath("chart_readme.md").read_text("utf-8")
+    table = ["| value | default | what it is |", "|---|---|---|"]
+    for path, text, default in values.rows():
+        shown = json.dumps(default, ensure_ascii=False)
+        table.append(f"| `{path}` | `{shown}` | {text.replace('|', chr(92) + '|')} |")
+    return f"<!-- {header} -->\n\n" + prose.replace("{{ values }}", "\n".join(table))
+
+
+def crd_template(kind: Kind, header: str) -> str:
+    """A CRD as a template, which an upgrade of the release upgrades too."""
+    text = crds.render([crds.definition(kind)]).replace("{{", '{{ "{{" }}')
+    head = f"  name: {kind.crd_name}\n"
+    extra = textwrap.dedent("""\
+      labels:
+        {{- include "mljobs-operator.labels" . | nindent 4 }}
+      {{- if .Values.crds.keep }}
+      annotations:
+        helm.sh/resource-policy: keep
+      {{- end }}
+    """)
+    text = text.replace(head, head + textwrap.indent(extra, "  "), 1)
+    return f"{{{{- /* {header} */}}}}\n{{{{- if .Values.crds.enabled }}}}\n{text}{{{{- end }}}}\n"
+
+
+def rules_template(header: str) -> str:
+    """Named templates with the rules of all roles."""
+    users = {role: [rule.document() for rule in rules] for role, rules in rights.USERS.items()}
+    definitions = {
+        "rules": [rule.document() for rule in rights.RESOURCES],
+        "leaseRules": [rule.document() for rule in rights.lease(_LEASE)],
+        "userRules": users,
+    }
+    parts = [f"{{{{/* {header} */}}}}\n"]
+    for name, content in definitions.items():
+        text = _yaml(content)
+        parts.append(f'{{{{- define "{NAME}.{name}" -}}}}\n{text}{{{{- end }}}}\n')
+    return "\n".join(parts)
+
+
+def _section(model: type[Part], indent: str) -> list[str]:
+    """The lines of a section; a blank line stands between those of the first level."""
+    lines = []
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        key = to_camel(name)
+        if not indent:
+            lines.append("")
+        if isinstance(default, Part) and not isinstance(default, Passed):
+            lines += _comment(type(default).__doc__ or "", indent)
+            lines += [f"{indent}{key}:", *_section(type(default), f"{indent}  ")]
+        else:
+            lines += _comment(f"-- {field.description}", indent)
+            lines += textwrap.indent(_yaml({key: values.as_json(default)}), indent).splitlines()
+    return lines
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    return [
+        f"{indent}# {line}"
+        for line in textwrap.wrap(" ".join(text.split()), _WIDTH - len(indent), break_on_hyphens=False)
+    ]
+
+
+def _yaml(content: Any) -> str:
+    return crds.render([content])
+
+
+def _listed(content: list[JsonObject]) -> str:
+    return yaml.safe_dump(content, sort_keys=False, width=_WIDTH)
+
+
+def _listing(kind: Kind) -> JsonObject:
+    return {
+        "kind": kind.name,
+        "version": API_VERSION.partition("/")[2],
+        "name": kind.crd_name,
+        "displayName": kind.name,
+        "description": " ".join((kind.resource.__doc__ or "").split()),
+    }
+
+
+def _example(kind: Kind) -> JsonObject:
+    """A small valid resource."""
+    given: dict[str, JsonObject] = {
+        "TrainingJob": {
+            "region": "us-central1",
+            "scaleTier": "BASIC",
+            "masterConfig": {"imageUri": "gcr.io/my-project/census:1"},
+        },
+        "PredictionJob": {
+            "region": "us-central1",
+            "dataFormat": "JSON",
+            "inputPaths": ["gs://my-bucket/in/*"],
+            "outputPath": "gs://my-bucket/out",
+            "modelName": "projects/my-project/models/census",
+        },
+    }
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind.name,
+        "metadata": {"name": "census"},
+        "spec": {"projectId": "my-project", kind.input_field: given[kind.name]},
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes a text of several lines as such."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
+    ),
+)
