@@ -32,7 +32,7 @@ RUN awk '/^[a-z]/ { on = /^(hatchling|packaging|pathspec|pluggy|trove-classifier
         --require-hashes --only-binary :all: -r requirements/runtime.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY operator/ operator/
-COPY deploy/ deploy/
+COPY deploy/image/trim.py deploy/image/trim.py
 RUN /tools/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels . \
     && /tools/bin/pip --python /opt/mljobs/bin/python3 install --quiet --no-deps --no-compile --no-index \
         --find-links /wheels mljobs-operator

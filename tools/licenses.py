@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from tools.locked import ROOT, Locked, locked
 
-FILE = ROOT / "release" / "THIRD-PARTY-LICENSES.md"
+FILE = ROOT / "tools" / "THIRD-PARTY-LICENSES.md"
 
 ALLOWED = frozenset(
     {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0"}

@@ -335,7 +335,7 @@ def test_a_server_that_dies_at_once_is_told_with_its_last_words(tmp_path: Path, 
 
 OWNER = """
 import json, sys, threading, time
-from mljobs.devcluster.controlplane import ControlPlane
+from mljobs_dev.controlplane.controlplane import ControlPlane
 
 plane = ControlPlane(controller_manager=True)
 thread = threading.Thread(target=plane.start)

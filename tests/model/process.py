@@ -1,4 +1,4 @@
-"""One operator process: the real parts, wired as `mljobs.controller.process.run` does, on the model's servers."""
+"""One operator process: the real parts, wired as `controller.process.run` does, on the model's servers."""
 
 import asyncio
 import copy

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ["operator", "tests", "bench", "release", "docs"]
+FOLDERS = ["operator", "dev", "tools", "tests", "bench", "release", "docs"]
 LINES = 500
 
 

@@ -1,1 +1,1 @@
-"""@@"""
+"""`mljobs demo`: real manifests from apply to their ends."""

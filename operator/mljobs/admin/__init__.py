@@ -1,1 +1,1 @@
-"""@@"""
+"""Commands for administrators: check, leftovers, plan, crds."""

@@ -1,4 +1,4 @@
-"""Implementations of the domain's JobService port. The only place that knows Google's client libraries."""
+"""The job services behind the port of `mljobs.domain.port`: the only place that knows Google."""
 
 from mljobs.backends.factory import open_job_logs, open_job_service
 from mljobs.backends.google.limits import Limits

@@ -1,1 +1,1 @@
-"""@@"""
+"""What the command lines share: options, tables, values."""

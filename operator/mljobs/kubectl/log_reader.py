@@ -25,7 +25,7 @@ class Page(Protocol):
 
 
 class Pages(Protocol):
-    """Reads one page of one job's entries: `mljobs.backends.google.log_entries.JobLogs.page`, project and job given."""
+    """Reads one page of one job's entries: `JobLogs.page` of the backend, project and job given."""
 
     async def __call__(
         self, *, since: datetime | None, newest_first: bool, page_size: int, page_token: str

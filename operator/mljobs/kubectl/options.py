@@ -148,7 +148,7 @@ def length_of_time(flag: str, text: str) -> float:
     Raises:
         Failure: it is none.
     """
-    from mljobs.kubectl.values import seconds
+    from mljobs.console.values import seconds
 
     try:
         return seconds(text)

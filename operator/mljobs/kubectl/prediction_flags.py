@@ -1,8 +1,8 @@
 """The flags of `gcloud ai-platform jobs submit prediction`, and one more."""
 
+from mljobs.console.values import items, pairs
 from mljobs.kubectl.failure import TROUBLE, Failure
 from mljobs.kubectl.flags import Flag, Given, Spec, overlay, put
-from mljobs.kubectl.values import items, pairs
 
 PREDICTION: tuple[Flag, ...] = (
     Flag("--project", "Google Cloud project. Left out, the administrator's default.", "projectId"),

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from mljobs.console.values import accelerator, duration, packages, pairs
 from mljobs.kubectl.failure import TROUBLE, Failure
 from mljobs.kubectl.flags import Flag, Given, Spec, overlay, put
-from mljobs.kubectl.values import accelerator, duration, packages, pairs
 
 
 def _role(name: str, field: str, who: str) -> Iterator[Flag]:

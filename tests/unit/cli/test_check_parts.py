@@ -31,7 +31,7 @@ from mljobs.backends.google.transport import NotConnected, OnceHttp
 from mljobs.config import Settings
 from mljobs.controller.loop.poller import LIST_FROM, PAGE_SIZE
 from mljobs.domain.errors import Unavailable
-from tests.unit.clients.raw_server import RawServer, hang
+from tests.unit.backends.raw_server import RawServer, hang
 from tools.packaging.chart import KUBE_VERSION
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mljobs.console import values
 from mljobs.console.text import age, plain
-from mljobs.kubectl import values
 from mljobs.kubectl.manifest import is_resource_name, resource_name, resource_names
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)

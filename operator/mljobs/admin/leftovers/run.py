@@ -14,6 +14,7 @@ from mljobs.admin.leftovers.lock import NotAlone, alone
 from mljobs.admin.leftovers.session import Session, Survey
 from mljobs.backends import Limits, open_job_service
 from mljobs.config import Settings
+from mljobs.console.values import seconds
 from mljobs.controller.kube.client import KubeError, connect
 from mljobs.controller.kube.lease import Fence, LeaseOptions
 from mljobs.controller.loop.effects import Effects
@@ -22,7 +23,6 @@ from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.decide import Policy
-from mljobs.kubectl.values import seconds
 
 Row = tuple[Leftover, dict[str, Any]]
 

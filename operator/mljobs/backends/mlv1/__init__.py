@@ -1,1 +1,1 @@
-"""@@"""
+"""The `ml` v1 API (AI Platform Training and Prediction)."""

@@ -1,1 +1,1 @@
-"""@@"""
+"""The Kubernetes API: calls, the watch, the Lease, rights."""

@@ -1,1 +1,1 @@
-"""@@"""
+"""What a resource shows: status, conditions, Events, outputs."""

@@ -22,7 +22,7 @@ from mljobs.backends.google.answers import Method
 from mljobs.backends.google.calls import _no_token
 from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import Denied, JobServiceError, Unavailable
-from tests.unit.clients.raw_server import RawServer, Received, Step, answer, drop, error, hang
+from tests.unit.backends.raw_server import RawServer, Received, Step, answer, drop, error, hang
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 EXPIRED = error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
@@ -221,7 +221,7 @@ def test_what_the_loss_of_a_token_means(
 
 ON_COMPUTE_ENGINE = """
 import asyncio, sys
-from mljobs.clients import open_job_service
+from mljobs.backends import open_job_service
 
 async def main():
     async with open_job_service(endpoint=sys.argv[1], timeout=10) as client:

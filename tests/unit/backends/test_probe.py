@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mljobs.backends.google.probe import identify
 from mljobs.domain.errors import Denied, Unavailable
-from tests.unit.clients.raw_server import RawServer, Received, answer, drop, hang
+from tests.unit.backends.raw_server import RawServer, Received, answer, drop, hang
 
 TOKEN = {"access_token": "t1", "expires_in": 3600, "token_type": "Bearer"}
 KeyFile = Callable[[str], Path]
@@ -87,7 +87,7 @@ def test_a_missing_key_file(key_file: KeyFile) -> None:
 
 
 ON_COMPUTE_ENGINE = """
-from mljobs.clients.probe import identify
+from mljobs.backends.google.probe import identify
 
 found = identify(endpoint="http://127.0.0.1:1", timeout=10)
 print(found.account, found.kind, found.source, sep="|")

@@ -9,7 +9,7 @@ from mljobs.backends import Limits, open_job_logs, open_job_service
 from mljobs.backends.google.transport import is_loopback
 from mljobs.domain.errors import Unavailable
 from mljobs.domain.port import JobService
-from tests.unit.clients.raw_server import RawServer, raw
+from tests.unit.backends.raw_server import RawServer, raw
 
 
 @pytest.mark.parametrize(

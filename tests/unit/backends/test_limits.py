@@ -17,7 +17,7 @@ from mljobs.backends.google import limits as module
 from mljobs.backends.google.limits import WINDOW, Kind, Limits, ProjectLimits, bucket
 from mljobs.domain.errors import Throttled
 from mljobs.domain.job.observation import retry_delay
-from tests.unit.clients.raw_server import RawServer, answer
+from tests.unit.backends.raw_server import RawServer, answer
 
 
 class _JumpingSelector(selectors.SelectSelector):

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import Unavailable
-from tests.unit.clients.raw_server import RawServer, answer, drop, hang, trickle
+from tests.unit.backends.raw_server import RawServer, answer, drop, hang, trickle
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 

@@ -11,7 +11,7 @@ from mljobs.backends import Limits, open_job_service
 from mljobs.backends.google import transport
 from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import JobServiceError, Unavailable
-from tests.unit.clients.raw_server import RawServer, Step, answer, drop, raw, reset
+from tests.unit.backends.raw_server import RawServer, Step, answer, drop, raw, reset
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 

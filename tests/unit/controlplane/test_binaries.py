@@ -145,7 +145,7 @@ RUN = textwrap.dedent(
     """
     import sys, time
     from pathlib import Path
-    from mljobs.devcluster.binaries import ensure
+    from mljobs_dev.controlplane.binaries import ensure
 
     root, me = Path(sys.argv[1]), sys.argv[2]
 

@@ -21,7 +21,7 @@ from mljobs.domain.errors import (
     Unavailable,
     Violation,
 )
-from tests.unit.clients.raw_server import (
+from tests.unit.backends.raw_server import (
     RawServer,
     Step,
     answer,

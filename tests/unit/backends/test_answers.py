@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mljobs.backends.google.answers import MESSAGE_LIMIT, Answer, ErrorBody, Method, error_of, unreadable
 from mljobs.domain.errors import JobServiceError, NotFound, Rejected, Throttled, Violation
-from tests.unit.clients.raw_server import error
+from tests.unit.backends.raw_server import error
 
 NOW = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
 GET = Method("ml.projects.jobs.get")

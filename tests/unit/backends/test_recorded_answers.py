@@ -15,7 +15,7 @@ from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.port import Job
 from mljobs.domain.show.project import project
-from tests.unit.clients.raw_server import RawServer, answer
+from tests.unit.backends.raw_server import RawServer, answer
 
 RECORDED = Path(__file__).parents[4] / "shared" / "corpus" / "recorded"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -10,7 +10,7 @@ import pytest
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import Unavailable
-from tests.unit.clients.raw_server import RawServer, answer, gate, hang, trickle
+from tests.unit.backends.raw_server import RawServer, answer, gate, hang, trickle
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 NO_LIMITS = Limits(creates_per_minute=0, others_per_minute=0)
