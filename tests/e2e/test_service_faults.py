@@ -61,6 +61,7 @@ BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 TROUBLE = {
     Reason.REJECTED,
     Reason.DENIED,
+    Reason.PROJECT_NOT_FOUND,
     Reason.THROTTLED,
     Reason.OUTCOME_UNKNOWN,
     Reason.SERVICE_UNAVAILABLE,

@@ -137,10 +137,10 @@ def _create() -> Iterator[Row]:
     yield Row(
         Call.CREATE,
         (Fault.NOT_FOUND,),
-        errors.NotFound,
-        (_submitted("False", Reason.SERVICE_UNAVAILABLE), _reconciling(Reason.SERVICE_UNAVAILABLE)),
-        event=Reason.SERVICE_UNAVAILABLE,
-        note="The message is the service's own: the project may not exist.",
+        errors.ProjectNotFound,
+        (_submitted("False", Reason.PROJECT_NOT_FOUND), _stalled(Reason.PROJECT_NOT_FOUND)),
+        event=Reason.PROJECT_NOT_FOUND,
+        note="What is missing is the project: the message names the field. A corrected one is tried at once.",
     )
     yield Row(
         Call.CREATE,

@@ -38,6 +38,7 @@ def _pace() -> str:
         "no usable answer (5xx, network, time-out, not JSON)": errors.Unavailable,
         "a quota (429)": errors.Throttled,
         "credentials or permissions (401, 403)": errors.Denied,
+        "no such project (404 on `create`)": errors.ProjectNotFound,
         "anything else": errors.NotFound,
     }
     rows = [(name, *(f"{seconds:g} s" for seconds in delays(error))) for name, error in kinds.items()]

@@ -55,6 +55,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.REJECTED: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.JOB_ID_TAKEN: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.DENIED: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Stalled=True"),
+    Reason.PROJECT_NOT_FOUND: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Stalled=True"),
     Reason.NOTHING_TO_ADOPT: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.LOST: ("Succeeded=False", "Stalled=True"),
     Reason.NOT_FINISHED: ("Succeeded=Unknown",),

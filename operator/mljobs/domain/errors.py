@@ -1,13 +1,14 @@
 """What a job service can answer instead of a result.
 
     JobServiceError
-    ├── NotFound       a fact: there is no such job
-    ├── AlreadyExists  a fact: the job id is in use, by us or by somebody else
-    ├── StaleEtag      a fact: the job has changed since it was read
-    ├── Throttled      refused for now, and certainly not applied
-    ├── Unavailable    no usable answer: it may or may not have been applied
-    ├── Denied         credentials or permissions: somebody has to change something
-    └── Rejected       the request itself is wrong: the same request will never pass
+    ├── NotFound         a fact: there is no such job
+    ├── ProjectNotFound  a fact: there is no such project to create a job in
+    ├── AlreadyExists    a fact: the job id is in use, by us or by somebody else
+    ├── StaleEtag        a fact: the job has changed since it was read
+    ├── Throttled        refused for now, and certainly not applied
+    ├── Unavailable      no usable answer: it may or may not have been applied
+    ├── Denied           credentials or permissions: somebody has to change something
+    └── Rejected         the request itself is wrong: the same request will never pass
 
 Clients map their library's errors to these and to nothing else; `decide` and the retry policy depend on the
 class alone, never on a text.
@@ -31,7 +32,11 @@ class JobServiceError(Exception):
 
 
 class NotFound(JobServiceError):
-    """There is no such job or project (404)."""
+    """There is no such job (404)."""
+
+
+class ProjectNotFound(JobServiceError):
+    """There is no such project (404 on create: what is missing is the parent); nothing was applied."""
 
 
 class AlreadyExists(JobServiceError):

@@ -78,6 +78,7 @@ class JobService(Protocol):
 
         Raises:
             AlreadyExists: the id is in use, perhaps by an earlier try of ours.
+            ProjectNotFound: there is no such project.
         """
 
     async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:

@@ -18,6 +18,7 @@ class Reason(StrEnum):
     REJECTED = "Rejected"
     JOB_ID_TAKEN = "JobIdTaken"
     DENIED = "Denied"
+    PROJECT_NOT_FOUND = "ProjectNotFound"
     NOTHING_TO_ADOPT = "NothingToAdopt"
     LOST = "Lost"
     NOT_FINISHED = "NotFinished"
@@ -54,6 +55,10 @@ MEANING: dict[Reason, str] = {
     Reason.DENIED: (
         "The operator's credentials may not do this. Grant the permission; the operator tries again slowly."
     ),
+    Reason.PROJECT_NOT_FOUND: (
+        "The service knows no such project. Correct spec.projectId, or have the administrator correct the "
+        "default; the operator tries again slowly."
+    ),
     Reason.NOTHING_TO_ADOPT: "There is no such job to take over. Correct spec.projectId and spec.jobId.",
     Reason.LOST: (
         "The service no longer knows the job. It is never submitted again silently: make a new resource."
@@ -75,6 +80,10 @@ MEANING: dict[Reason, str] = {
     Reason.WAITING: "The resource cannot go on before somebody changes something; see Stalled.",
 }
 """What each reason means, and what a user does about it."""
+
+
+STALLING = frozenset({Reason.DENIED, Reason.PROJECT_NOT_FOUND})
+"""Why a call fails that is tried again, but in vain until somebody changes something."""
 
 
 class ConditionType(StrEnum):

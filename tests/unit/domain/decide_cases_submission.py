@@ -126,6 +126,16 @@ SUBMISSION_CASES: Cases = {
         observed(troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
         Submit,
     ),
+    "no such project: it is tried again, and slowly": (
+        resource(intended=intent()),
+        observed(troubles=trouble(Method.CREATE, errors.ProjectNotFound("no"))),
+        Wait,
+    ),
+    "no such project, then the spec names another": (
+        resource(intended=intent(), spec={"projectId": "other"}, generation=2),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.ProjectNotFound("no"))),
+        Submit,
+    ),
     "denied": (
         resource(intended=intent()),
         observed(troubles=trouble(Method.CREATE, errors.Denied("no"))),

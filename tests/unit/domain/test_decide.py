@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,24 @@ def test_waiting_names_the_call_and_the_way_out() -> None:
     assert "needs ml.jobs.cancel" in got.message
     assert "Grant the permission" in got.message
     assert got.until == later(5)
+
+
+@pytest.mark.parametrize(
+    ("spec", "policy", "said"),
+    [
+        ({}, POLICY, "spec.projectId: 'proj' is no project that the service knows. Correct it"),
+        ({"projectId": None}, Policy(default_project="proj"), "default project, 'proj', is none"),
+    ],
+)
+def test_a_missing_project_is_named_with_the_field_that_names_it(
+    spec: dict[str, Any], policy: Policy, said: str
+) -> None:
+    known = observed(troubles=trouble(Method.CREATE, errors.ProjectNotFound("Not found.")))
+    got = decided(resource(intended=intent(), spec=spec), known, policy)
+    assert isinstance(got, Wait)
+    assert got.reason is Reason.PROJECT_NOT_FOUND
+    assert "Not found." in got.message
+    assert said in got.message
 
 
 def test_the_grace_is_the_administrators() -> None:

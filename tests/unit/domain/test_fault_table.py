@@ -21,7 +21,10 @@ def test_whoever_is_on_call_hears_of_what_needs_somebody(row: Row) -> None:
     assert row.again is not Again.SPEC_CHANGE or stalled
 
 
-@pytest.mark.parametrize("error", [errors.Unavailable, errors.Throttled, errors.Denied, errors.NotFound])
+@pytest.mark.parametrize(
+    "error",
+    [errors.Unavailable, errors.Throttled, errors.Denied, errors.ProjectNotFound, errors.NotFound],
+)
 def test_delays_double_up_to_the_longest_and_chance_takes_at_most_half_off(
     error: type[errors.JobServiceError],
 ) -> None:

@@ -126,6 +126,17 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
             "Stalled": ("True", "Denied"),
         },
     ),
+    "no such project": (
+        resource(intended=intent()),
+        troubled(Method.CREATE, errors.ProjectNotFound("no")),
+        {
+            **IDLE,
+            "Submitted": ("False", "ProjectNotFound"),
+            "Succeeded": ("Unknown", "ProjectNotFound"),
+            "Reconciling": ("False", "Waiting"),
+            "Stalled": ("True", "ProjectNotFound"),
+        },
+    ),
     "rejected": (
         resource(intended=intent()),
         troubled(Method.CREATE, errors.Rejected("bad region"), alone=True),

@@ -70,6 +70,7 @@ def _answers() -> Iterator[Observation]:
         yield observed(absences=absences, absent_at=NOW)
     failures = (
         errors.Denied("not allowed"),
+        errors.ProjectNotFound("no such project"),
         errors.Throttled("too many"),
         errors.Unavailable("cut off"),
         errors.Rejected("bad region"),

@@ -48,6 +48,7 @@ EXPECTED = {
     "outcome unknown": "Progressing",
     "throttled": "Progressing",
     "denied": "Degraded",
+    "no such project": "Degraded",
     "rejected": "Degraded",
     "invalid": "Degraded",
     "invalid labels on a running job": "Degraded",

@@ -1,7 +1,7 @@
 """From an HTTP answer to the port's errors. Pure: the mapping is total over every status and every body.
 
-Facts (`NotFound`, `AlreadyExists`, `StaleEtag`) and `Rejected` are only taken from the API's own error body:
-a proxy's 404 page says nothing about a job, and must never look like a lost one.
+Facts (`NotFound`, `ProjectNotFound`, `AlreadyExists`, `StaleEtag`) and `Rejected` are only taken from the
+API's own error body: a proxy's 404 page says nothing about a job, and must never look like a lost one.
 """
 
 import json
@@ -17,6 +17,7 @@ from mljobs.domain.errors import (
     Denied,
     JobServiceError,
     NotFound,
+    ProjectNotFound,
     Rejected,
     StaleEtag,
     Throttled,
@@ -58,7 +59,7 @@ class Method:
 
     Attributes:
         id: the discovery document's id, such as `ml.projects.jobs.create`.
-        creates: 409 says that the id is in use.
+        creates: 409 says that the id is in use, 404 that there is no such project.
         guarded: 409 and 412 say that the etag is not the newest.
     """
 
@@ -167,7 +168,7 @@ def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
     if body is None or not 400 <= status < 500 or status in _TRANSIENT:
         return Unavailable(message, status=status)
     if status == 404:
-        return NotFound(message, status=status)
+        return (ProjectNotFound if method.creates else NotFound)(message, status=status)
     if status in (409, 412):
         return _conflict(method, status, body)
     return Rejected(message, status=status, violations=body.violations)

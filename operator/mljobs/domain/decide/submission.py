@@ -8,7 +8,14 @@ from mljobs.domain.decide.adoption import adopt
 from mljobs.domain.decide.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
 from mljobs.domain.decide.doubt import in_doubt, settle_doubt
 from mljobs.domain.decide.plan import Policy, adopts, intent_for, plan_target
-from mljobs.domain.decide.trouble import is_ours, refusal_recorded, rejection_of, still_applies, wait_for
+from mljobs.domain.decide.trouble import (
+    is_ours,
+    refusal_recorded,
+    rejection_of,
+    still_applies,
+    wait_for,
+    wait_to_create,
+)
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.reasons import Reason
@@ -41,7 +48,7 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
         return Hold()
     waiting = observation.waiting(now, Method.CREATE)
     if waiting and still_applies(waiting, resource):
-        return wait_for(waiting)
+        return wait_to_create(waiting, resource, planned)
     if adopts(resource, planned):
         return adopt(resource, planned, observation, now)
     return submit(resource, planned, validated.spec, validated.warnings, now)

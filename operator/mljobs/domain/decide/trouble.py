@@ -4,7 +4,7 @@ from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Wait
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Method, Observation, Trouble
-from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, Reason
 
@@ -47,11 +47,26 @@ def still_applies(trouble: Trouble, resource: Resource) -> bool:
 def wait_for(trouble: Trouble) -> Wait:
     """Wait until a failed call may be tried again."""
     reason = reason_of(trouble)
-    return Wait(
-        reason,
-        f"The {trouble.method} call failed: {trouble.error.message} {MEANING[reason]}",
-        trouble.retry_at,
+    return Wait(reason, f"{_failed(trouble)} {MEANING[reason]}", trouble.retry_at)
+
+
+def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait:
+    """Wait until a create call may be tried again; where the project is missing, say which field names it."""
+    if not isinstance(trouble.error, errors.ProjectNotFound):
+        return wait_for(trouble)
+    chosen = bool(resource.spec.get("projectId"))
+    way_out = (
+        f"spec.projectId: {target.project!r} is no project that the service knows. Correct it"
+        if chosen
+        else f"The administrator's default project, {target.project!r}, is none that the service knows. "
+        f"Set spec.projectId, or have the default corrected"
     )
+    message = f"{_failed(trouble)} {way_out}; the operator tries again slowly."
+    return Wait(Reason.PROJECT_NOT_FOUND, message, trouble.retry_at)
+
+
+def _failed(trouble: Trouble) -> str:
+    return f"The {trouble.method} call failed: {trouble.error.message}"
 
 
 def reason_of(trouble: Trouble) -> Reason:
@@ -59,6 +74,8 @@ def reason_of(trouble: Trouble) -> Reason:
     match trouble.error:
         case errors.Denied():
             return Reason.DENIED
+        case errors.ProjectNotFound():
+            return Reason.PROJECT_NOT_FOUND
         case errors.Throttled():
             return Reason.THROTTLED
         case errors.Unavailable() | errors.AlreadyExists() if trouble.method is Method.CREATE:

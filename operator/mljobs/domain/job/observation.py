@@ -168,6 +168,7 @@ FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Unavailable: 1,
     errors.Throttled: 5,
     errors.Denied: 30,
+    errors.ProjectNotFound: 5,
 }
 """Seconds before the first retry, by what was wrong."""
 
@@ -175,6 +176,7 @@ LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Unavailable: 20,
     errors.Throttled: 120,
     errors.Denied: 300,
+    errors.ProjectNotFound: 300,
 }
 """Seconds between retries at the most, unless the service asked for more."""
 

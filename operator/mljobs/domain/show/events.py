@@ -12,6 +12,7 @@ WARNINGS = frozenset(
         Reason.REJECTED,
         Reason.JOB_ID_TAKEN,
         Reason.DENIED,
+        Reason.PROJECT_NOT_FOUND,
         Reason.LOST,
         Reason.JOB_FAILED,
         Reason.OUTCOME_UNKNOWN,

@@ -29,7 +29,7 @@ from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target, timestamp
 from mljobs.domain.port import TERMINAL_STATES, Job
-from mljobs.domain.reasons import MEANING, ConditionType, Reason
+from mljobs.domain.reasons import MEANING, STALLING, ConditionType, Reason
 from mljobs.domain.show.outputs import bounded_text, job_output, readable
 from mljobs.domain.spec.problems import printable_lines, summary
 
@@ -251,7 +251,7 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool) -> _Show
     match decision:
         case Suspend():
             return _Shown("True", Reason.SUSPENDING)
-        case Wait(Reason.DENIED, message):
+        case Wait(reason, message) if reason in STALLING:
             return _Shown("False", Reason.WAITING, message)
         case Wait(reason, message):
             return _Shown("True", reason, message)
@@ -281,8 +281,8 @@ def _stalled(resource: Resource, observation: Observation, decision: Settled) ->
             return _Shown("True", Reason.INVALID_SPEC, summary(problems))
         case Stall(reason, message):
             return _Shown("True", reason, message)
-        case Wait(Reason.DENIED, message):
-            return _Shown("True", Reason.DENIED, message)
+        case Wait(reason, message) if reason in STALLING:
+            return _Shown("True", reason, message)
         case Watch() | Announce():
             return _denied_reading(observation)
         case Finish() if resource.stalled_by(Reason.LOST):
