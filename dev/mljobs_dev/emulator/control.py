@@ -14,12 +14,21 @@ from mljobs_dev.emulator.schema import parse_json_value
 from mljobs_dev.emulator.scripting import Denial, Fault, Faults, Forced, Script, read_bodies
 from mljobs_dev.emulator.service import JobsService
 from mljobs_dev.emulator.settings import Settings
+from mljobs_dev.emulator.storage import Storage
+from mljobs_dev.emulator.storage_api import StorageApi
 
 PREFIX = "/_emulator/"
 DONE = b"{}"
 
 _JOB = re.compile(r"/_emulator/jobs/(?P<project>[^/]+)/(?P<job>[^/]+)")
-_LEDGER_FILTERS = {"method": "method", "project": "project", "jobId": "job_id", "status": "status"}
+_BUCKET = re.compile(r"/_emulator/buckets/(?P<bucket>[^/]+)")
+_LEDGER_FILTERS = {
+    "method": "method",
+    "project": "project",
+    "jobId": "job_id",
+    "status": "status",
+    "object": "object",
+}
 
 
 @dataclass
@@ -30,6 +39,8 @@ class Emulator:
         settings: chosen at its start.
         clock: emulated time.
         service: the API's methods.
+        storage: the buckets of Cloud Storage.
+        storage_api: the methods of its API.
         faults: the faults in force.
         ledger: the record of requests.
         quota: the requests of the last minute, where quotas are enforced.
@@ -38,6 +49,8 @@ class Emulator:
     settings: Settings = field(default_factory=Settings)
     clock: Clock = field(init=False)
     service: JobsService = field(init=False)
+    storage: Storage = field(init=False)
+    storage_api: StorageApi = field(init=False)
     faults: Faults = field(init=False, default_factory=Faults)
     ledger: Ledger = field(init=False)
     quota: Quota = field(init=False, default_factory=Quota)
@@ -46,11 +59,14 @@ class Emulator:
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings.speed, monotonic=self.monotonic)
         self.service = JobsService(self.settings, self.clock)
+        self.storage = Storage()
+        self.storage_api = StorageApi(self.storage, self.service.denials)
         self.ledger = Ledger(self.settings.ledger_limit)
 
     def reset(self) -> None:
-        """Forget all jobs, rows, faults, scripts and denials."""
+        """Forget all jobs, objects, rows, faults, scripts and denials."""
         self.service.clear()
+        self.storage.clear()
         self.faults.clear()
         self.ledger.clear()
         self.quota.clear()
@@ -75,6 +91,10 @@ def control(emulator: Emulator, verb: str, path: str, query: Mapping[str, str], 
     job = _JOB.fullmatch(path)
     if job:
         return _job(emulator, verb, job["project"], job["job"], body)
+    bucket = _BUCKET.fullmatch(path)
+    if bucket and verb == "DELETE":
+        emulator.storage.drop_bucket(bucket["bucket"])
+        return DONE
     handler = _HANDLERS.get((verb, path.removeprefix(PREFIX)))
     if handler is None:
         known = ", ".join(f"{known} {PREFIX}{name}" for known, name in _HANDLERS)

@@ -22,6 +22,7 @@ class Effect(NamedTuple):
         job_id: of the path or, in `create`, of the body; empty where there is none.
         status: the HTTP status; 0 where the connection was closed without an answer.
         applied: whether it changed any state.
+        object: bucket and name of an object of Cloud Storage, `BUCKET/OBJECT`; empty for other methods.
     """
 
     seq: int
@@ -31,10 +32,11 @@ class Effect(NamedTuple):
     job_id: str
     status: int
     applied: bool
+    object: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """The row as the control surface shows it."""
-        return {
+        row = {
             "seq": self.seq,
             "time": rfc3339_micro(self.time),
             "method": self.method,
@@ -43,6 +45,7 @@ class Effect(NamedTuple):
             "status": self.status,
             "applied": self.applied,
         }
+        return {**row, "object": self.object} if self.object else row
 
 
 class Ledger:
@@ -58,10 +61,13 @@ class Ledger:
         self._unix = unix
         self._seq = 0
 
-    def add(self, method: str, project: str, job_id: str, status: int, *, applied: bool) -> None:
-        """Record a request."""
+    def add(
+        self, method: str, project: str, job_id: str, status: int, *, applied: bool, stored: str = ""
+    ) -> None:
+        """Record a request; `stored` is the object of Cloud Storage that it is about."""
         self._seq += 1
-        self._rows.append(Effect(self._seq, self._unix(), method, project, job_id, status, applied))
+        row = Effect(self._seq, self._unix(), method, project, job_id, status, applied, stored)
+        self._rows.append(row)
 
     def clear(self) -> None:
         """Forget all rows, and count from 1 again."""

@@ -35,6 +35,10 @@ API_METHODS = (
     "ml.projects.jobs.setIamPolicy",
     "ml.projects.jobs.testIamPermissions",
     "logging.entries.list",
+    "storage.buckets.get",
+    "storage.objects.get",
+    "storage.objects.insert",
+    "storage.objects.list",
 )
 """The methods that the emulator serves, as discovery documents name them."""
 
@@ -93,6 +97,7 @@ class Fault(_Body):
         method: the method's name in the discovery document; every method if left out.
         job_id: which jobs; every job, and `list` too, if left out.
         project: which projects; every one if left out.
+        object: which objects of Cloud Storage, as `BUCKET/OBJECT`; every one if left out.
         times: how many requests; every one if left out.
         action: `error` answers without applying the request; `dropBefore` and `dropAfter` close the
             connection without an answer, before or after applying it; `delay` waits, then applies and
@@ -108,6 +113,7 @@ class Fault(_Body):
     method: Annotated[str, AfterValidator(_method)] | None = None
     job_id: Pattern | None = None
     project: Pattern | None = None
+    object: Pattern | None = None
     times: Annotated[int, Field(ge=1)] | None = None
     action: Action
     status: Annotated[int, Field(ge=400, le=599)] = 503
@@ -116,12 +122,13 @@ class Fault(_Body):
     html: bool = False
     seconds: Annotated[float, Field(ge=0, le=LONGEST)] = 0.0
 
-    def befalls(self, method: str, project: str, job_id: str) -> bool:
+    def befalls(self, method: str, project: str, job_id: str, stored: str = "") -> bool:
         """Whether a request is one of those that the fault means."""
         return (
             self.method in (None, method)
             and _matches(self.job_id, job_id)
             and _matches(self.project, project)
+            and _matches(self.object, stored)
         )
 
     def error(self) -> ApiError:
@@ -178,22 +185,29 @@ class Script(_Body):
 
 
 class Denial(_Body):
-    """Permissions that the caller lacks on jobs.
+    """Permissions that the caller lacks on jobs, or on objects of Cloud Storage.
 
     Attributes:
         job_id: which jobs; every one if left out.
         project: which projects; every one if left out.
+        object: which objects, as `BUCKET/OBJECT`; every one if left out.
         denied: permissions, `ml.jobs.cancel` say. Methods that need one of them answer 403, and
             `testIamPermissions` leaves them out.
     """
 
     job_id: Pattern = ""
     project: Pattern | None = None
+    object: Pattern | None = None
     denied: list[str]
 
-    def denies(self, permission: str, project: str, job_id: str) -> bool:
-        """Whether the caller lacks a permission on a job."""
-        return permission in self.denied and _matches(self.job_id, job_id) and _matches(self.project, project)
+    def denies(self, permission: str, project: str, job_id: str, stored: str = "") -> bool:
+        """Whether the caller lacks a permission on a job or an object."""
+        return (
+            permission in self.denied
+            and _matches(self.job_id, job_id)
+            and _matches(self.project, project)
+            and _matches(self.object, stored)
+        )
 
 
 class Forced(_Body):
@@ -242,11 +256,11 @@ class Faults:
         """Lift all faults."""
         self._faults.clear()
 
-    def take(self, method: str, project: str, job_id: str) -> Fault | None:
+    def take(self, method: str, project: str, job_id: str, stored: str = "") -> Fault | None:
         """The fault that befalls a request, counted; None for the usual case."""
         for entry in self._faults:
             fault, hits = entry
-            if fault.befalls(method, project, job_id):
+            if fault.befalls(method, project, job_id, stored):
                 hits[0] += 1
                 if fault.times is not None and hits[0] >= fault.times:
                     self._faults.remove(entry)

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import functools
 import json
-import logging
 import signal
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -17,20 +17,20 @@ from aiohttp.web_protocol import RequestHandler
 
 from mljobs_dev.emulator.control import PREFIX, Emulator, control
 from mljobs_dev.emulator.errors import ApiError
-from mljobs_dev.emulator.ledger import NO_ANSWER
+from mljobs_dev.emulator.exchange import Exchange, Outcome, carry_out, json_outcome, page
 from mljobs_dev.emulator.routes import Options, Route, find_route, read_options
 from mljobs_dev.emulator.schema import parse_json
-from mljobs_dev.emulator.scripting import Action, Fault
-from mljobs_dev.emulator.service import Answer, Call, names_of
+from mljobs_dev.emulator.service import Call, names_of
 from mljobs_dev.emulator.settings import Settings
-
-logger = logging.getLogger(__name__)
+from mljobs_dev.emulator.storage import OBJECT_LIMIT
+from mljobs_dev.emulator.storage_api import StorageCall, find_storage_call
+from mljobs_dev.emulator.storage_errors import StorageError, storage_json, too_large
 
 BODY_LIMIT = 10 * 1024 * 1024
 """Bytes of a request's body that are read."""
 
-_JSON = "application/json; charset=UTF-8"
-_HTML = "text/html; charset=UTF-8"
+UPLOAD_LIMIT = OBJECT_LIMIT + BODY_LIMIT
+"""The same for a request that brings an object of Cloud Storage."""
 
 
 class Handler:
@@ -45,11 +45,14 @@ class Handler:
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
-        body = await _read(request)
+        path = request.rel_url.raw_path
+        storage_call = find_storage_call(request.method, path)
+        if storage_call is not None:
+            return await self._storage(request, storage_call)
+        body = await _read(request, BODY_LIMIT)
         if body is None:
             error = ApiError(400, f"Request payload size exceeds the limit: {BODY_LIMIT} bytes.")
-            return _error_response(error, 2)
-        path = request.rel_url.raw_path
+            return _refusal(2)(error).response()
         if path.startswith(PREFIX):
             return self._control(request, path, body)
         verb, pairs = request.method, list(request.query.items())
@@ -62,15 +65,15 @@ class Handler:
                 body = b""
         route = find_route(verb, path)
         if route is None:
-            return web.Response(status=404, body=_page(404), headers={"Content-Type": _HTML})
+            return page(404)
         return await self._api(request, route, pairs, body)
 
     def _control(self, request: web.BaseRequest, path: str, body: bytes) -> web.Response:
         try:
             answer = control(self.emulator, request.method, unquote(path), request.query, body)
         except ApiError as error:
-            return _error_response(error, 2)
-        return web.Response(body=answer, headers={"Content-Type": _JSON})
+            return _refusal(2)(error).response()
+        return Outcome(answer).response()
 
     async def _api(
         self, request: web.BaseRequest, route: Route, pairs: list[tuple[str, str]], body: bytes
@@ -79,50 +82,44 @@ class Handler:
         options, parsed, problem = _understand(method, pairs, body)
         if isinstance(parsed, dict):
             project, job_id = names_of(method, parsed, project, job_id)
-        fault = self.emulator.faults.take(method, project, job_id)
-        if fault is not None and fault.action is Action.DELAY:
-            await asyncio.sleep(fault.seconds)
-        if fault is not None and fault.action in (Action.ERROR, Action.DROP_BEFORE):
-            return self._fail(request, Route(method, project, job_id), fault, options)
         call = Call(method, project, job_id, options.query, parsed)
-        answer, error = self._answer(call, problem)
-        applied = answer is not None and answer.applied
-        status = error.code if error else 200
-        dropped = fault is not None and fault.action is Action.DROP_AFTER
-        self.emulator.ledger.add(method, project, job_id, NO_ANSWER if dropped else status, applied=applied)
-        if dropped:
-            return _drop(request)
-        response = _response(answer, error, options)
-        if fault is not None and fault.action is Action.TRUNCATE:
-            return await _truncate(request, response)
-        return response
 
-    def _answer(self, call: Call, problem: ApiError | None) -> tuple[Answer | None, ApiError | None]:
-        try:
+        def answer() -> Outcome:
             if problem is not None:
                 raise problem
-            if self.emulator.settings.quota:
-                self.emulator.quota.take(call.method, call.project, self.emulator.monotonic())
-            return self.emulator.service.call(call), None
-        except ApiError as error:
-            return None, error
-        except Exception:
-            logger.exception("%s failed by a fault of the emulator itself; the client is told 500", call)
-            return None, ApiError(500)
+            return self._answer(call, options)
 
-    def _fail(
-        self, request: web.BaseRequest, route: Route, fault: Fault, options: Options
-    ) -> web.StreamResponse:
-        drop = fault.action is Action.DROP_BEFORE
-        status = NO_ANSWER if drop else fault.status
-        self.emulator.ledger.add(route.method, route.project, route.job_id, status, applied=False)
-        if drop:
-            return _drop(request)
-        error = fault.error()
-        if fault.html:
-            headers = {"Content-Type": _HTML, **error.headers}
-            return web.Response(status=error.code, body=_page(error.code), headers=headers)
-        return _error_response(error, options.error_format)
+        exchange = Exchange(method, answer, _refusal(options.error_format), project, job_id)
+        return await carry_out(self.emulator, request, exchange)
+
+    def _answer(self, call: Call, options: Options) -> Outcome:
+        if self.emulator.settings.quota:
+            self.emulator.quota.take(call.method, call.project, self.emulator.monotonic())
+        answer = self.emulator.service.call(call)
+        body = answer.body
+        if options.pretty:
+            body = json.dumps(json.loads(body), indent=2, ensure_ascii=False).encode()
+        return Outcome(body, applied=answer.applied)
+
+    async def _storage(self, request: web.BaseRequest, call: StorageCall) -> web.StreamResponse:
+        body = await _read(request, UPLOAD_LIMIT)
+        if body is None:
+            return _storage_refusal(too_large(OBJECT_LIMIT)).response()
+        call = replace(
+            call,
+            url=f"{request.scheme}://{request.host}",
+            query=dict(request.query),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body,
+        )
+        api = self.emulator.storage_api
+
+        def answer() -> Outcome:
+            reply = api.call(call)
+            return Outcome(reply.body, reply.status, reply.headers, reply.applied)
+
+        exchange = Exchange(call.method, answer, _storage_refusal, stored=api.names_of(call))
+        return await carry_out(self.emulator, request, exchange)
 
 
 def _request(
@@ -136,12 +133,14 @@ def _request(
     return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=BODY_LIMIT)
 
 
-async def _read(request: web.BaseRequest) -> bytes | None:
-    """The body, or None if it is too long."""
-    try:
-        return await request.read() if request.can_read_body else b""
-    except web.HTTPRequestEntityTooLarge:
-        return None
+async def _read(request: web.BaseRequest, limit: int) -> bytes | None:
+    """The body, or None if it is longer than `limit` bytes."""
+    body = bytearray()
+    async for piece in request.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            return None
+    return bytes(body)
 
 
 def _understand(
@@ -157,45 +156,16 @@ def _understand(
     return options, parsed, None
 
 
-def _response(answer: Answer | None, error: ApiError | None, options: Options) -> web.Response:
-    if error is not None or answer is None:
-        return _error_response(error or ApiError(500), options.error_format)
-    body = answer.body
-    if options.pretty:
-        body = json.dumps(json.loads(body), indent=2, ensure_ascii=False).encode()
-    return web.Response(body=body, headers={"Content-Type": _JSON})
+def _refusal(error_format: int) -> Callable[[ApiError], Outcome]:
+    """What makes an answer of an error of the jobs API."""
+    return lambda error: json_outcome(error, error.as_json(error_format))
 
 
-def _error_response(error: ApiError, error_format: int) -> web.Response:
-    # The service indents errors whatever prettyPrint says, and people read them.
-    body = json.dumps(error.as_json(error_format), indent=2, ensure_ascii=False).encode()
-    return web.Response(status=error.code, body=body, headers={"Content-Type": _JSON, **error.headers})
-
-
-def _page(status: int) -> bytes:
-    return (
-        f"<!DOCTYPE html>\n<html lang=en>\n<title>Error {status}</title>\n<p><b>{status}.</b> "
-        "That's an error.\n"
-    ).encode()
-
-
-def _drop(request: web.BaseRequest) -> web.StreamResponse:
-    """Close the connection; the response that is returned goes nowhere."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=500)
-
-
-async def _truncate(request: web.BaseRequest, whole: web.Response) -> web.StreamResponse:
-    """Promise the whole body, send half of it and close the connection."""
-    body = whole.body if isinstance(whole.body, bytes) else b""
-    cut = web.StreamResponse(status=whole.status, headers=whole.headers)
-    cut.content_length = len(body)
-    await cut.prepare(request)
-    await cut.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return cut
+def _storage_refusal(error: ApiError) -> Outcome:
+    if isinstance(error, StorageError) and error.plain:
+        text = {"Content-Type": "text/plain; charset=utf-8"}
+        return Outcome(error.message.encode(), error.code, {**text, **error.headers})
+    return json_outcome(error, storage_json(error))
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,6 @@
 """Opens the clients from plain values, so that nobody else needs to know a type of Google's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from mljobs import __version__
@@ -8,6 +8,7 @@ from mljobs.backends.google.calls import Api, OnRequest, check_endpoint, open_ap
 from mljobs.backends.google.credentials import SharedCredentials, TokenRequest
 from mljobs.backends.google.limits import Limits, ProjectLimits
 from mljobs.backends.google.log_entries import JobLogs
+from mljobs.backends.google.storage import PAUSES, ObjectStorage, api_root
 from mljobs.backends.google.threads import RequestThreads, Transport
 from mljobs.backends.google.transport import OnceHttp, is_loopback
 from mljobs.backends.mlv1.client import MlV1JobService, OnWait
@@ -81,6 +82,31 @@ def open_job_logs(
     check_endpoint(endpoint, anonymous=anonymous)
     threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=1)
     return JobLogs(open_api("logging", "v2", endpoint).entries(), Api(None), threads)
+
+
+def open_object_storage(
+    *,
+    endpoint: str = "",
+    anonymous: bool = False,
+    timeout: float = 2 * DEFAULT_TIMEOUT,
+    pauses: Sequence[float] = PAUSES,
+) -> ObjectStorage:
+    """Open Cloud Storage. Nothing is sent before the first call.
+
+    Args:
+        endpoint: URL of the API, with or without `/storage/v1`; the emulator's own serves it too. Empty for
+            Google's.
+        anonymous: whether to send no credentials.
+        timeout: seconds for each wait on the network and for a whole exchange, a chunk of an upload say.
+        pauses: seconds before each new try of a chunk that was not answered.
+
+    Raises:
+        ValueError: an argument that cannot work, with its value and the rule.
+    """
+    root = api_root(endpoint)
+    check_endpoint(root, anonymous=anonymous)
+    threads = _open_threads(root, anonymous=anonymous, timeout=timeout, threads=1)
+    return ObjectStorage(open_api("storage", "v1", root).objects(), Api(None), threads, pauses)
 
 
 def _open_threads(

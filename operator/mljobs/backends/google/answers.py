@@ -61,11 +61,13 @@ class Method:
         id: the discovery document's id, such as `ml.projects.jobs.create`.
         creates: 409 says that the id is in use, 404 that there is no such project.
         guarded: 409 and 412 say that the etag is not the newest.
+        once: 412 says that there is one already: the request asked for none (`ifGenerationMatch=0`).
     """
 
     id: str
     creates: bool = False
     guarded: bool = False
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,8 @@ def unreadable(method: Method, answer: Answer) -> Unavailable:
 def _conflict(method: Method, status: int, body: ErrorBody) -> JobServiceError:
     if method.guarded:
         return StaleEtag(body.message, status=status)
+    if status == 412 and method.once:
+        return AlreadyExists(body.message, status=status)
     if status == 412:
         return Rejected(body.message, status=status, violations=body.violations)
     if method.creates and body.status != "ABORTED":

@@ -1,5 +1,6 @@
 """One call of a Google API: build the request, send it once, read the answer or say what went wrong."""
 
+import json
 import logging
 import re
 import time
@@ -11,7 +12,8 @@ from urllib.parse import urlsplit
 
 import google.auth.exceptions
 import httplib2
-from googleapiclient.discovery import build
+from googleapiclient.discovery import build_from_document
+from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
 from mljobs.backends.google.answers import Answer, Method, error_of, unreadable
@@ -42,12 +44,13 @@ def open_api(name: str, version: str, endpoint: str) -> Resource:
         version: the API's version, such as `v1`.
         endpoint: overrides the document's root URL; empty keeps it.
     """
-    return build(
-        name,
-        version,
+    document = json.loads(get_static_doc(name, version))
+    if endpoint:  # an option of `build` leaves uploads with the document's scheme
+        document["rootUrl"] = f"{endpoint.rstrip('/')}/"
+    return build_from_document(
+        document,
         http=httplib2.Http(),  # never used: each call brings its thread's own
-        static_discovery=True,
-        client_options={"api_endpoint": endpoint} if endpoint else None,
+        client_options={"api_endpoint": document["rootUrl"] + document["servicePath"]} if endpoint else None,
     )
 
 
