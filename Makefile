@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 # Test files that run at once; each worker has a control plane of its own.
 WORKERS ?= 2
 
-.PHONY: help demo test test-unit test-faults lint format generate bench docs chart image image-test licenses sbom clean lock
+.PHONY: help verify changelog demo test test-unit test-faults lint format generate bench docs chart image image-test licenses sbom clean lock
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -42,7 +42,13 @@ lint: $(STAMP) ## Check style, types, import contracts, generated files, licence
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tools.generate --check
 	@$(BIN)/python -m tools.licenses --check
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	@$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --offline --quiet --no-progress .github
+	@$(BIN)/towncrier build --draft --version 0.0.0 >/dev/null
 	@$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --builder html docs build/docs
+
+verify: lint test ## Everything that a change must pass
 
 format: $(STAMP) ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix-only --exit-zero .
@@ -68,6 +74,9 @@ image: ## Build the image with docker, podman or buildah: BUILD_DIGEST=… RUNTI
 image-test: $(STAMP) ## Build the image with buildah on bases made here, and run it (as root; takes minutes)
 	@$(BIN)/mljobs controlplane ensure --with kubectl,helm
 	@$(BIN)/pytest tests/e2e/chart/image_checks.py --junitxml=build/image.xml -o junit_family=xunit1
+
+changelog: $(STAMP) ## Gather changes/ into CHANGELOG.md for the version that is set: a step of a release
+	@$(BIN)/towncrier build --yes --version "$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' operator/mljobs/__init__.py)"
 
 licenses: $(STAMP) ## List the licences of the locked dependencies, and refuse what nobody has allowed
 	@$(BIN)/python -m tools.licenses

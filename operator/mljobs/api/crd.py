@@ -166,6 +166,9 @@ def _flatten(node: Mapping[str, Any], defs: Mapping[str, JsonObject]) -> JsonObj
             node[word] = list(node[word])
     if node.get("default") is None:
         node.pop("default", None)
+    if node.get("type") == "array":
+        # what server-side apply does by default; said, so that a reader need not know
+        node.setdefault("x-kubernetes-list-type", "atomic")
     if node.get("additionalProperties") is False:
         del node["additionalProperties"]
     for word in ("items", "additionalProperties"):

@@ -184,6 +184,15 @@ class TrainingJobOutput(TrainingOutput):
 class JobStatus(Observed):
     """What the operator reports for both kinds."""
 
+    conditions: Annotated[
+        tuple[Condition, ...] | None,
+        Field(
+            max_length=32,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = None
+    """The aspects of the resource's state, one for each type."""
+
     observed_generation: Counter | None = None
     """The generation of the spec that this status was made from; -1 before the operator has seen it."""
 
@@ -234,15 +243,6 @@ class JobStatus(Observed):
 
     logs_url: Uri | None = None
     """The job's logs in the Google Cloud console."""
-
-    conditions: Annotated[
-        tuple[Condition, ...] | None,
-        Field(
-            max_length=32,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-        ),
-    ] = None
-    """The aspects of the resource's state, one for each type."""
 
 
 class TrainingJobStatus(JobStatus):

@@ -1,6 +1,8 @@
 """The version stands in one place, and all others agree; the changelog tells of it."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,15 +46,40 @@ def test_no_other_file_writes_it_down() -> None:
     assert holding == {Path("operator/mljobs/__init__.py")}
 
 
-def test_the_changelog_begins_with_what_is_unreleased() -> None:
-    assert HEADINGS[0] == ("Unreleased", "")
-    assert all(date for _, date in HEADINGS[1:])
+def test_releases_in_the_changelog_have_dates_and_stand_once() -> None:
+    assert all(date for _, date in HEADINGS)
     assert len({version for version, _ in HEADINGS}) == len(HEADINGS)
 
 
-def test_the_changelog_tells_of_this_version() -> None:
-    unreleased = CHANGELOG.split("## [Unreleased]")[1].split("\n## [")[0]
-    assert mljobs.__version__ in {version for version, _ in HEADINGS} or mljobs.__version__ in unreleased
+def test_fragments_have_names_that_a_release_gathers() -> None:
+    others = {"README.md", "template.md"}
+    names = {path.name for path in (ROOT / "changes").iterdir()} - others
+    assert names or HEADINGS[0][0] == mljobs.__version__
+    wrong = [
+        name for name in names if not re.fullmatch(r"\+[a-z0-9-]+\.(added|changed|fixed|removed)\.md", name)
+    ]
+    assert wrong == []
+
+
+def test_fragments_become_the_changelog() -> None:
+    built = subprocess.run(
+        [sys.executable, "-m", "towncrier", "build", "--draft", "--version", "9.9.9", "--date", "2030-01-01"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert built.startswith("## [9.9.9] - 2030-01-01\n")
+    for path in (ROOT / "changes").glob("+*.md"):
+        first = path.read_text("utf-8").splitlines()[0]
+        assert f"- {first}" in built, path.name
+
+
+def test_workflows_use_actions_at_a_commit() -> None:
+    for path in (ROOT / ".github" / "workflows").iterdir():
+        used = re.findall(r"uses: (\S+)", path.read_text("utf-8"))
+        assert used
+        assert [action for action in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40}", action)] == []
 
 
 @pytest.mark.parametrize("name", ["CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
