@@ -8,7 +8,8 @@ from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.controller.kube.client import Conflict, Gone, Kube, Refused
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import Conflict, Gone, Refused
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.events import Event

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mljobs.controller.kube import client as kube
+from mljobs.controller.kube import errors as kube
 from mljobs.domain import errors
 from tests.model.loop import VirtualLoop
 

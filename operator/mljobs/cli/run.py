@@ -17,7 +17,7 @@ def run(settings: Settings) -> None:
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # until the operator takes it, after the imports
 
-    from mljobs.controller.kube.client import KubeError
+    from mljobs.controller.kube.errors import KubeError
     from mljobs.main import operate
 
     try:

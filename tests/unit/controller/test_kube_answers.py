@@ -8,7 +8,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
-from mljobs.controller.kube.client import Kube, Unreachable
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import Unreachable
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event

@@ -6,7 +6,8 @@ import pytest
 from kubernetes.aio import client
 
 from mljobs.api.resources import TRAINING_JOB
-from mljobs.controller.kube.client import Conflict, Gone, Kube
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import Conflict, Gone
 from mljobs.domain.job.resource import Resource
 
 RESOURCE = Resource(TRAINING_JOB.name, "team-a", "census", "uid-1", version="41")

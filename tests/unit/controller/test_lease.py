@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube.client import Conflict, Gone, Unreachable
+from mljobs.controller.kube.errors import Conflict, Gone, Unreachable
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions
 
 

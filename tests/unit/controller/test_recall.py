@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.controller.kube.client import Refused, Unreachable
+from mljobs.controller.kube.errors import Refused, Unreachable
 from mljobs.controller.loop.recall import LAG, Recall
 from mljobs.controller.loop.store import Key, Store
 from mljobs.domain.job.resource import FINALIZER

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from mljobs.controller.kube.client import Gone, Kube, KubeError
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import Gone, KubeError
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 
 GLANCE = 1.0

@@ -15,7 +15,8 @@ from mljobs.admin.leftovers.session import Session, Survey
 from mljobs.backends import Limits, open_job_service
 from mljobs.config import Settings
 from mljobs.console.values import seconds
-from mljobs.controller.kube.client import KubeError, connect
+from mljobs.controller.kube.client import connect
+from mljobs.controller.kube.errors import KubeError
 from mljobs.controller.kube.lease import Fence, LeaseOptions
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.status import StatusWriter

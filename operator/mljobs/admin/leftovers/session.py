@@ -7,7 +7,8 @@ from datetime import datetime
 
 from mljobs.admin.leftovers.leftover import Leftover, Way, next_step, probe, strays, why
 from mljobs.api.resources import KINDS
-from mljobs.controller.kube.client import Conflict, Gone, Kube, KubeError
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import Conflict, Gone, KubeError
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.release import let_go
 from mljobs.controller.loop.status import StatusWriter

@@ -14,6 +14,7 @@ from kubernetes.aio import client, config
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
+from mljobs.controller.kube.errors import Conflict, Gone, KubeError, Refused, Unreachable
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.show.events import Event
 
@@ -24,26 +25,6 @@ _CATCH_UP = 3
 """Seconds in which the API server tells what it knows of the past; it does so at once."""
 
 _LEASES = {"group": "coordination.k8s.io", "version": "v1", "plural": "leases"}
-
-
-class KubeError(Exception):
-    """The API server has not done what it was asked; the message says which object and why."""
-
-
-class Gone(KubeError):
-    """The object is no longer there (404)."""
-
-
-class Conflict(KubeError):
-    """The object has changed since it was read, or another one has its name (409)."""
-
-
-class Refused(KubeError):
-    """The API server does not want this write (400, 403, 422, a webhook, a quota)."""
-
-
-class Unreachable(KubeError):
-    """No answer, or none that can be used (network, time-out, 429, 5xx)."""
 
 
 class Kube:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from mljobs.api.resources import GROUP
-from mljobs.controller.kube.client import Kube, KubeError
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import KubeError
 
 logger = logging.getLogger(__name__)
 

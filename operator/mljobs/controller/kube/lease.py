@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mljobs.controller.kube.client import Conflict, Gone, Kube, KubeError
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import Conflict, Gone, KubeError
 
 logger = logging.getLogger(__name__)
 

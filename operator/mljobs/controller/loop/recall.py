@@ -13,7 +13,8 @@ from datetime import datetime
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
-from mljobs.controller.kube.client import Kube, KubeError, Unreachable
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import KubeError, Unreachable
 from mljobs.controller.kube.lease import seconds
 from mljobs.controller.loop.store import Key, Store, number
 

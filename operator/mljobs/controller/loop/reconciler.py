@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube.client import Conflict, Gone, Kube, KubeError
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import Conflict, Gone, KubeError
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue

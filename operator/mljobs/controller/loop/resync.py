@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mljobs.api.resources import KINDS
-from mljobs.controller.kube.client import Kube, KubeError
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import KubeError
 from mljobs.controller.loop.store import Key, Store
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube.client import Kube, KubeError
+from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.errors import KubeError
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.events import Event, transitions

@@ -1,0 +1,21 @@
+"""What can become of a call to the API server when it is not answered as it should be."""
+
+
+class KubeError(Exception):
+    """The API server has not done what it was asked; the message says which object and why."""
+
+
+class Gone(KubeError):
+    """The object is no longer there (404)."""
+
+
+class Conflict(KubeError):
+    """The object has changed since it was read, or another one has its name (409)."""
+
+
+class Refused(KubeError):
+    """The API server does not want this write (400, 403, 422, a webhook, a quota)."""
+
+
+class Unreachable(KubeError):
+    """No answer, or none that can be used (network, time-out, 429, 5xx)."""
