@@ -19,3 +19,7 @@ class Refused(KubeError):
 
 class Unreachable(KubeError):
     """No answer, or none that can be used (network, time-out, 429, 5xx)."""
+
+
+class NoCredentials(Unreachable):
+    """Nothing says who we are: a file, a credential plugin or a login has failed. Nothing was sent."""
