@@ -48,7 +48,6 @@ def _operate(settings: Mapping[str, str], log: str) -> None:
     for name in [name for name in os.environ if name.startswith("MLJOBS_")]:
         del os.environ[name]
     os.environ.update(settings)
-    _use_kubeconfig(settings["KUBECONFIG"])
     if file := settings.get(CLOCK_FILE):
         _set_clock(Path(file))
     for place, value in json.loads(settings.get(LIMITS, "{}")).items():
@@ -80,15 +79,6 @@ def _set_clock(file: Path) -> None:
     for module in list(sys.modules.values()):
         if vars(module).get("datetime") is datetime and module.__name__ != __name__:
             module.datetime = Wrong  # type: ignore[attr-defined]
-
-
-def _use_kubeconfig(path: str) -> None:
-    """Both halves of the official client have read KUBECONFIG when they were imported."""
-    import kubernetes.aio.config.kube_config
-    import kubernetes.config.kube_config
-
-    kubernetes.aio.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION = path
-    kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION = path
 
 
 class Forks:

@@ -2,10 +2,8 @@
 
 import json
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mljobs.kubectl.failure import TROUBLE, Failure
@@ -173,7 +171,7 @@ class Cluster:
 def open_cluster(
     namespace: str | None = None, context: str | None = None, kubeconfig: str | None = None
 ) -> Cluster:
-    """Open the cluster of a kubeconfig, or the one that this runs in where there is no kubeconfig.
+    """Open the cluster that kubectl would take: a kubeconfig's, or the one that this runs in.
 
     Args:
         namespace: None for the context's own.
@@ -183,32 +181,16 @@ def open_cluster(
     Raises:
         Failure: there is no such cluster.
     """
-    import yaml
-    from kubernetes import client, config
+    from mljobs.controller.kube.blocking import Client
+    from mljobs.controller.kube.errors import KubeError
+    from mljobs.controller.kube.kubeconfig import find_access
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of its retries on stderr
     try:
-        if not kubeconfig and not context and _inside():
-            config.load_incluster_config()  # type: ignore[no-untyped-call]
-            return Cluster(client.ApiClient(), namespace or _OWN_NAMESPACE.read_text("utf-8"))
-        contexts, current = config.list_kube_config_contexts(kubeconfig)  # type: ignore[no-untyped-call]
-        api = config.new_client_from_config(kubeconfig, context)  # type: ignore[no-untyped-call]
-    except (config.ConfigException, OSError, yaml.YAMLError, *_MISSHAPEN) as error:
+        access = find_access(kubeconfig, context)
+    except KubeError as error:
         raise Failure(f"no cluster: {error}", hint=_NO_CLUSTER, code=TROUBLE) from None
-    chosen = next((row for row in contexts if row["name"] == context), current)
-    return Cluster(api, namespace or chosen["context"].get("namespace") or "default")
-
-
-_MISSHAPEN = (TypeError, KeyError, AttributeError, ValueError)
-"""What the client raises over a kubeconfig that is not one: it trusts its shape."""
-
-_OWN_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-
-def _inside() -> bool:
-    """Whether this runs in a pod that has no kubeconfig."""
-    given = os.environ.get("KUBECONFIG") or Path("~/.kube/config").expanduser().exists()
-    return not given and _OWN_NAMESPACE.exists()
+    return Cluster(Client(access, FIELD_MANAGER), namespace or access.namespace)
 
 
 @contextmanager
@@ -221,10 +203,14 @@ def worded(what: str) -> Iterator[None]:
     import urllib3
     from kubernetes.client import ApiException
 
+    from mljobs.controller.kube.errors import KubeError
+
     try:
         yield
     except ApiException as error:
         raise _refusal(what, error) from None
+    except KubeError as error:
+        raise Failure(f"{what}: {error}", hint=_NO_CLUSTER, code=TROUBLE) from None
     except urllib3.exceptions.HTTPError as error:
         reason = getattr(error, "reason", None) or error
         raise Failure(

@@ -8,14 +8,16 @@ import pytest
 from mljobs.admin.check.cluster import Cluster
 from mljobs.admin.check.definitions import check_definitions
 from mljobs.admin.check.finding import Status
-from tests.e2e.support import connect, eventually, training
+from mljobs.controller.kube.blocking import Client
+from mljobs.controller.kube.kubeconfig import find_access
+from tests.e2e.support import eventually, training
 from tests.e2e.support_stack import Emulator
 
 
 @pytest.fixture(scope="module")
 def cluster(account: Path) -> Iterator[Cluster]:
     """The API server as the operator's ServiceAccount sees it."""
-    with connect(account) as api:
+    with Client(find_access(str(account)), "test", retries=False) as api:
         cluster = Cluster(api)
         eventually(
             lambda: [finding.status for finding in check_definitions(cluster)],

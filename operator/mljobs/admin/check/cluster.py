@@ -3,13 +3,17 @@
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import urllib3
-from kubernetes import client, config
+from kubernetes import client
 
 from mljobs.admin.check.network import trouble
+from mljobs.controller.kube.access import Impersonation
+from mljobs.controller.kube.blocking import Client
+from mljobs.controller.kube.errors import KubeError
+from mljobs.controller.kube.kubeconfig import find_access
 
 Json = dict[str, Any]
 
@@ -120,7 +124,6 @@ class Cluster:
                 query_params=list(query.items()),
                 header_params=headers,
                 body=body,
-                auth_settings=["BearerToken"],
             )
             response = self._api.call_api(*parts, _request_timeout=_TIMES)
             content = response.read()
@@ -129,6 +132,10 @@ class Cluster:
             text = found.what if found else " ".join(str(error).split())
             remedy = found.remedy if found else "check the kubeconfig, or the Pod's service account"
             raise ClusterError(f"{what}: {text}", remedy) from error
+        except KubeError as error:
+            raise ClusterError(
+                f"{what}: {error}", "check the kubeconfig, or the Pod's service account"
+            ) from error
         return _read(what, response.status, content, response.headers.get("Date", ""))
 
 
@@ -152,26 +159,19 @@ def _read(what: str, status: int, content: bytes, date: str) -> Answer:
 
 @contextmanager
 def open_cluster(user: str = "") -> Iterator[Cluster]:
-    """Open the API server of the Pod's service account, else of the current kubeconfig, as the operator does.
+    """Open the API server that the operator would take here.
 
     Args:
-        user: ask as this user, by impersonation; empty: as oneself.
+        user: ask as this user, by impersonation; empty: as oneself, or as whom the kubeconfig says.
 
     Raises:
-        ClusterError: neither is there.
+        ClusterError: there is none.
     """
-    settings: Any = client.Configuration()
     try:
-        config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-    except config.ConfigException:
-        try:
-            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        except (config.ConfigException, OSError) as error:
-            raise ClusterError(
-                f"no API server is known: {error}", "run it inside a cluster, or set KUBECONFIG"
-            ) from error
-    settings.retries = False
-    with client.ApiClient(settings) as api:
-        if user:
-            api.set_default_header("Impersonate-User", user)
+        access = find_access()
+    except KubeError as error:
+        raise ClusterError(str(error), "run it inside a cluster, or set KUBECONFIG") from error
+    if user:
+        access = replace(access, user=replace(access.user, impersonation=Impersonation(user)))
+    with Client(access, "mljobs-check", retries=False) as api:
         yield Cluster(api)

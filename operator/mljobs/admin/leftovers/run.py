@@ -17,7 +17,9 @@ from mljobs.config import Settings
 from mljobs.console.values import seconds
 from mljobs.controller.kube.client import connect
 from mljobs.controller.kube.errors import KubeError
+from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.lease import Fence, LeaseOptions
+from mljobs.controller.kube.session import Connection
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.process.clock import steady, wall
@@ -144,7 +146,8 @@ async def leave(settings: Settings, wanted: Request) -> Result:
             guard=fence,
             patient=True,
         )
-        async with service, connect(connections=settings.kubernetes_connections) as kube:
+        connection = Connection(find_access())
+        async with service, connect(connection, connections=settings.kubernetes_connections) as kube:
             clock = steady()
             session = Session(
                 kube=kube,

@@ -10,11 +10,12 @@ from datetime import datetime
 from typing import Any
 
 import aiohttp
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
 from mljobs.controller.kube.errors import Conflict, Gone, KubeError, Refused, Unreachable
+from mljobs.controller.kube.session import Client, Connection
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.show.events import Event
 
@@ -287,27 +288,12 @@ def _translated(error: client.ApiException, what: str) -> KubeError:
 
 
 @asynccontextmanager
-async def connect(*, connections: int = 32) -> AsyncIterator[Kube]:
-    """Open the API server of the pod's service account, else of the current kubeconfig.
+async def connect(connection: Connection, *, connections: int = 32) -> AsyncIterator[Kube]:
+    """Open an API server.
 
     Args:
+        connection: the way to it.
         connections: open at once, at the most.
-
-    Raises:
-        KubeError: neither is there; the message names the way out.
     """
-    settings = client.Configuration()
-    try:
-        config.load_incluster_config(  # type: ignore[no-untyped-call]
-            client_configuration=settings
-        )
-    except config.ConfigException:
-        try:
-            await config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        except (config.ConfigException, OSError) as error:
-            raise KubeError(
-                f"No Kubernetes API server is known: run inside a cluster, or set KUBECONFIG ({error})"
-            ) from error
-    settings.connection_pool_maxsize = connections
-    async with client.ApiClient(settings) as api:
+    async with Client(connection, connections=connections) as api:
         yield Kube(api)

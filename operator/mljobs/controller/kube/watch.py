@@ -5,7 +5,9 @@ change-handlers would add are writes of its own for each object; the reconciler 
 bookkeeping, because it compares levels instead of remembering changes.
 """
 
+import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
@@ -16,13 +18,19 @@ import kopf
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import GROUP, KINDS, VERSION
+from mljobs.controller.kube.credentials import Identity
+from mljobs.controller.kube.errors import NoCredentials
+from mljobs.controller.kube.session import Connection
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.health import Pulse
 
 logger = logging.getLogger(__name__)
 
 LOGIN_LIFETIME = timedelta(minutes=10)
-"""After this the credentials are read again; kubelets renew tokens well before they expire."""
+"""After this connections are opened anew, with the certificates of then; tokens are renewed earlier."""
+
+LOGIN_PAUSE = 5.0
+"""Seconds from one login to the next, where the API server refuses whatever there is."""
 
 
 WATCH_SECONDS = 300
@@ -83,8 +91,7 @@ def registry(
     changed: Callable[[Key], None],
     *,
     clock: Callable[[], datetime],
-    connections: int,
-    pulses: Mapping[str, Pulse],
+    login: "Login",
     seen: Callable[[JsonObject], None],
 ) -> kopf.OperatorRegistry:
     """Register the handlers.
@@ -93,15 +100,14 @@ def registry(
         store: gets each object that the watch brings.
         changed: called with the key of each resource that the watch speaks of.
         clock: the time, with a zone.
-        connections: open at once for kopf's own calls, at the most.
-        pulses: by path; each beats when that list or watch is asked for, and notes when it is answered.
+        login: opens sessions for kopf.
         seen: called with each object that the watch has brought, once it is taken in.
     """
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers)
-    async def login(**arguments: Any) -> kopf.AiohttpSession | None:
-        return await _login(connections, pulses, **arguments)
+    async def log_in(**_: Any) -> kopf.AiohttpSession:
+        return await login.session()
 
     async def observe(event: kopf.RawEvent, **_: Any) -> None:
         body = {**event["object"]}
@@ -147,23 +153,49 @@ def _trace(pulses: Mapping[str, Pulse]) -> aiohttp.TraceConfig:
     return trace
 
 
-async def _login(
-    connections: int, pulses: Mapping[str, Pulse], **arguments: Any
-) -> kopf.AiohttpSession | None:
-    """Log in as the official client does, over a bounded pool of connections."""
-    found = kopf.login_via_client(**arguments)
-    if found is None:
-        return None
-    session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, ssl=found.as_ssl_context()),
-        headers=found.as_http_headers(),
-        proxy=found.proxy_url,
-        trust_env=True,
-        trace_configs=[_trace(pulses)],
-    )
-    return kopf.AiohttpSession(
-        server=found.server,
-        default_namespace=found.default_namespace,
-        aiohttp_session=session,
-        expiration=datetime.now(UTC) + LOGIN_LIFETIME,
-    )
+class Login:
+    """Opens sessions for kopf, which asks for one at its start, after an end, and after a refusal (401).
+
+    Args:
+        connection: the way to the API server.
+        connections: open at once, at the most.
+        pulses: by path; each beats when that list or watch is asked for, and notes when it is answered.
+        clock: seconds, by a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        connections: int,
+        pulses: Mapping[str, Pulse],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._connections = connections
+        self._trace = _trace(pulses)
+        self._clock = clock
+        self._last: Identity | None = None
+        self._at = float("-inf")
+
+    async def session(self) -> kopf.AiohttpSession:
+        """Open a session as who we are now; waits for credentials where there are none."""
+        await asyncio.sleep(max(0.0, self._at + LOGIN_PAUSE - self._clock()))
+        refused = self._clock() - self._at < LOGIN_LIFETIME.total_seconds()
+        identity = await self._identity(self._last if refused else None)
+        self._last, self._at = identity, self._clock()
+        session = self._connection.session(identity.keys, connections=self._connections, traces=[self._trace])
+        return kopf.AiohttpSession(
+            server=self._connection.access.server.url,
+            default_namespace=self._connection.access.namespace,
+            aiohttp_session=session,
+            expiration=datetime.now(UTC) + LOGIN_LIFETIME,
+        )
+
+    async def _identity(self, refused: Identity | None) -> Identity:
+        while True:
+            try:
+                return await (self._connection.renewed(refused) if refused else self._connection.identity())
+            except NoCredentials as error:
+                logger.error("nothing is watched until there are credentials: %s", error)
+                await asyncio.sleep(LOGIN_PAUSE)

@@ -13,7 +13,9 @@ import kopf
 from mljobs.controller.kube import watch as handlers
 from mljobs.controller.kube.client import Kube, connect
 from mljobs.controller.kube.definitions import installed
+from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
+from mljobs.controller.kube.session import Connection
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
@@ -120,21 +122,22 @@ async def _run(
     ready: Callable[[str], None] | None,
     stop: Stop,
 ) -> None:
+    connection = Connection(find_access())
     async with (
-        connect(connections=options.connections) as kube,
+        connect(connection, connections=options.connections) as kube,
         serve_health(health, metrics, host=options.host, port=options.port) as url,
     ):
         if ready:
             ready(url)
         if options.lease is None:
-            await _act(kube, service, metrics, options, health, stop)
+            await _act(kube, connection, service, metrics, options, health, stop)
             return
         lease = Lease(kube, options.lease, me=identity())
         metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
         if await _elected(lease, health, stop):
             fence.arm(lease.check)
             kube.fence = fence
-            await _act(kube, service, metrics, options, health, stop, lease)
+            await _act(kube, connection, service, metrics, options, health, stop, lease)
             await lease.release()
 
 
@@ -162,6 +165,7 @@ async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
 
 async def _act(
     kube: Kube,
+    connection: Connection,
     service: JobService,
     metrics: Metrics,
     options: Options,
@@ -215,9 +219,8 @@ async def _act(
         *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
     ]
     connections = options.connections + len(watches)  # a watch keeps its connection
-    registry = handlers.registry(
-        store, queue.add, clock=clock, connections=connections, pulses=watches, seen=recall.saw
-    )
+    login = handlers.Login(connection, connections=connections, pulses=watches)
+    registry = handlers.registry(store, queue.add, clock=clock, login=login, seen=recall.saw)
     await _supervise(
         watch=_watch(kube, registry, health, options, stop),
         loops=[poller.run(), *([lease.keep(), _repair(resync, recall, lease)] if lease else [resync.run()])],

@@ -1,0 +1,111 @@
+"""Runs a credential plugin: the program that a kubeconfig names for tokens and certificates.
+
+The protocol is `client.authentication.k8s.io`, as Kubernetes documents it for client-go credential plugins.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from mljobs.controller.kube.access import Plugin
+from mljobs.controller.kube.errors import NoCredentials
+
+PATIENCE = 60.0
+"""Seconds that a plugin has where nobody sits before it, whom it could be waiting for."""
+
+_SHOWN = 500
+
+
+class Given(NamedTuple):
+    """What a plugin has given.
+
+    Attributes:
+        token: a bearer token; empty where it gave a certificate only.
+        certificate: a client certificate and its key as PEM.
+        expires: seconds since the epoch; None where it did not say.
+    """
+
+    token: str
+    certificate: tuple[str, str] | None
+    expires: float | None
+
+
+def run_plugin(plugin: Plugin, cluster: Mapping[str, Any]) -> Given:
+    """Ask a plugin for credentials; blocks until it has ended.
+
+    Args:
+        plugin: which.
+        cluster: what it is told of the API server, if it wants to be told.
+
+    Raises:
+        NoCredentials: it gave none, or not in time.
+    """
+    command = shutil.which(plugin.command)
+    if command is None:
+        hint = f". {plugin.install_hint}" if plugin.install_hint else ""
+        raise NoCredentials(f"exec: there is no program {plugin.command}{hint}")
+    attended = sys.stdin is not None and sys.stdin.isatty() and plugin.interactive != "Never"
+    if plugin.interactive == "Always" and not attended:
+        raise NoCredentials(f"exec: {plugin.command} needs a terminal (interactiveMode is Always)")
+    request = {
+        "apiVersion": plugin.api_version,
+        "kind": "ExecCredential",
+        "spec": {"interactive": attended, **({"cluster": dict(cluster)} if plugin.wants_server else {})},
+    }
+    environ = {**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(request)}
+    try:
+        done = subprocess.run(
+            [command, *plugin.args],
+            env=environ,
+            stdin=None if attended else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=None if attended else subprocess.PIPE,
+            timeout=None if attended else PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise NoCredentials(f"exec: {plugin.command} has not ended within {PATIENCE:g} s") from None
+    except OSError as error:
+        raise NoCredentials(f"exec: {plugin.command} cannot be run: {error}") from error
+    if done.returncode:
+        said = (done.stderr or b"").decode("utf-8", "replace").strip()[-_SHOWN:]
+        raise NoCredentials(f"exec: {plugin.command} failed with exit code {done.returncode}: {said}")
+    return _read(plugin, done.stdout)
+
+
+def _read(plugin: Plugin, output: bytes) -> Given:
+    try:
+        answer = json.loads(output)
+    except ValueError as error:
+        raise NoCredentials(f"exec: {plugin.command} printed no JSON: {error}") from None
+    version = answer.get("apiVersion") if isinstance(answer, dict) else None
+    if version != plugin.api_version or answer.get("kind") != "ExecCredential":
+        raise NoCredentials(
+            f"exec: {plugin.command} printed no ExecCredential of {plugin.api_version}, which is the "
+            f"exec.apiVersion, but {version!r}"
+        )
+    status = answer.get("status") or {}
+    token = str(status.get("token") or "")
+    certificate = str(status.get("clientCertificateData") or ""), str(status.get("clientKeyData") or "")
+    if bool(certificate[0]) != bool(certificate[1]):
+        raise NoCredentials(f"exec: {plugin.command} gave a client certificate or a key, not both")
+    if not token and not certificate[0]:
+        raise NoCredentials(f"exec: {plugin.command} gave neither a token nor a client certificate")
+    return Given(token, certificate if certificate[0] else None, _expiry(plugin, status))
+
+
+def _expiry(plugin: Plugin, status: Mapping[str, Any]) -> float | None:
+    stamp = status.get("expirationTimestamp")
+    if not stamp:
+        return None
+    try:
+        return datetime.fromisoformat(stamp).astimezone(UTC).timestamp()
+    except (TypeError, ValueError):
+        raise NoCredentials(
+            f"exec: {plugin.command} gave {stamp!r} as expirationTimestamp, which is no time"
+        ) from None

@@ -1,0 +1,150 @@
+"""The API server over asyncio: the official client, and sessions for kopf, as the same user."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+from aiohttp_socks import ProxyConnector
+from kubernetes.aio import client
+
+from mljobs import __version__
+from mljobs.controller.kube.access import Access
+from mljobs.controller.kube.credentials import Credentials, Identity, Keys
+from mljobs.controller.kube.errors import NoCredentials
+from mljobs.controller.kube.tls import tls_context
+
+USER_AGENT = f"mljobs-operator/{__version__}"
+
+_LARGEST_LINE = 2**21
+"""Bytes of an event of a watch, which is one line: more than etcd holds in an object."""
+
+
+class Connection:
+    """The way to an API server, and who goes it.
+
+    Args:
+        access: both.
+
+    Attributes:
+        access: the same.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+        self._credentials = Credentials(access)
+
+    async def identity(self) -> Identity:
+        """Who we are now.
+
+        Raises:
+            NoCredentials: nothing says so.
+        """
+        ready = self._credentials.ready()
+        return ready if ready is not None else await asyncio.to_thread(self._credentials.current)
+
+    async def renewed(self, refused: Identity) -> Identity:
+        """Who we are now that the API server has refused that (401); it may be the same.
+
+        Raises:
+            NoCredentials: nothing says so.
+        """
+        return await asyncio.to_thread(self._credentials.renew, refused)
+
+    def session(
+        self,
+        keys: Keys,
+        *,
+        connections: int,
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+        traces: Sequence[aiohttp.TraceConfig] = (),
+    ) -> aiohttp.ClientSession:
+        """Open a session whose requests carry who we are when they are sent; the caller closes it.
+
+        Args:
+            keys: for TLS; others need another session.
+            connections: open at once, at the most.
+            middlewares: that each request passes first.
+            traces: told of each request.
+        """
+        server = self.access.server
+        options: dict[str, Any] = {"limit": connections, "ssl": tls_context(server, keys)}
+        socks = server.proxy.startswith("socks5")
+        connector = (
+            ProxyConnector.from_url(server.proxy, rdns=True, **options)
+            if socks
+            else aiohttp.TCPConnector(**options)
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            headers={"User-Agent": USER_AGENT},
+            middlewares=[*middlewares, self._sign],
+            # looking at the environment for each request costs a fifth of the operator's CPU
+            trust_env=False,
+            proxy=server.proxy if server.proxy and not socks else None,
+            trace_configs=[*traces],
+            read_bufsize=_LARGEST_LINE,
+        )
+
+    async def _sign(
+        self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        try:
+            identity = await self.identity()
+        except NoCredentials as error:  # for whoever sends it, it is a connection that cannot be had now
+            raise aiohttp.ClientConnectionError(str(error)) from error
+        for name, _ in identity.headers:
+            request.headers.popall(name, None)
+        request.headers.extend(identity.headers)
+        return await send(request)
+
+
+class Client(client.ApiClient):
+    """The official client, which renews credentials that are refused and opens connections with new keys.
+
+    Args:
+        connection: the way to the API server.
+        connections: open at once, at the most.
+    """
+
+    def __init__(self, connection: Connection, *, connections: int) -> None:
+        super().__init__(client.Configuration(host=connection.access.server.url))
+        self.user_agent = USER_AGENT
+        self._connection = connection
+        self._connections = connections
+        self._keys: Keys | None = None
+        self._left: aiohttp.ClientSession | None = None
+
+    async def call_api(self, *arguments: Any, **options: Any) -> Any:
+        """Send a request, and send it once more where it is refused (401) and there are new credentials.
+
+        Raises:
+            NoCredentials: nothing says who we are.
+        """
+        identity = await self._connection.identity()
+        await self._open(identity.keys)
+        answer = await super().call_api(*arguments, **options)
+        if answer.status == 401:
+            renewed = await self._connection.renewed(identity)
+            if renewed != identity:
+                answer.response.release()
+                await self._open(renewed.keys)
+                return await super().call_api(*arguments, **options)
+        return answer
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await super().close()  # type: ignore[no-untyped-call]
+        if self._left:
+            await self._left.close()
+
+    async def _open(self, keys: Keys) -> None:
+        """Use these keys from now on. What is under way with the ones before goes on."""
+        if keys == self._keys:
+            return
+        self._keys, before = keys, self._left
+        rest: Any = self.rest_client
+        self._left = rest.pool_manager
+        rest.pool_manager = self._connection.session(keys, connections=self._connections)
+        if before:
+            await before.close()
