@@ -215,13 +215,9 @@ class ControlPlane:
         return [
             event
             for event in events
-            if (event["user"]["username"] == user if user else not self._is_own(event))
+            if (_name(event) == user if user else _name(event) != "system:apiserver")
             and resource in (None, event.get("objectRef", {}).get("resource"))
         ]
-
-    @staticmethod
-    def _is_own(event: dict[str, Any]) -> bool:
-        return bool(event["user"]["username"] == "system:apiserver")
 
     def _open_folder(self) -> None:
         if self._state_dir is None:
@@ -322,3 +318,8 @@ class ControlPlane:
                 tail = self._processes[name].log_tail()
                 raise ControlPlaneError(f"{name} was not ready in time; the end of its log:\n{tail}")
             time.sleep(_POLL_SECONDS)
+
+
+def _name(event: dict[str, Any]) -> str:
+    """Whose request it was; empty for one that the API server did not know (401)."""
+    return str(event["user"].get("username", ""))
