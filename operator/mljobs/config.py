@@ -100,6 +100,10 @@ class Settings(BaseSettings):
     """Seconds in which a create call that got no answer may still take effect. A resource that is deleted
     meanwhile is held for so long, so that its job cannot be left behind."""
 
+    adoption: Literal["Never", "SameNamespace", "Any"] = "SameNamespace"
+    """Which jobs a resource may take over by the annotation `mljobs.dev/adopt`: none; those that are nobody's
+    or belong to a resource of its own namespace; or those of other namespaces' resources, too."""
+
     threads: Annotated[int, Field(ge=1, le=128)] = 8
     """Calls of the job service at once, at the most."""
 

@@ -12,7 +12,7 @@ from mljobs.controller.process.health import Part
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.run import Options, run
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import Adoption, Policy
 
 EXCHANGES = 4.0
 """Time-outs after which a thread is stuck: a call with two tokens and the request sent twice has as many."""
@@ -57,7 +57,9 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
 def _options(settings: Settings) -> Options:
     return Options(
         policy=Policy(
-            default_project=settings.project_id, grace=timedelta(seconds=settings.unknown_outcome_grace)
+            default_project=settings.project_id,
+            grace=timedelta(seconds=settings.unknown_outcome_grace),
+            adoption=Adoption(settings.adoption),
         ),
         namespaces=settings.namespaces,
         poll_interval=settings.poll_interval,

@@ -6,6 +6,7 @@ The operator runs with the token of the ServiceAccount in `deploy/`, and so with
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -131,14 +132,8 @@ def operator(
 _numbers = itertools.count(1)
 
 
-@pytest.fixture
-def namespace(
-    admin: client.ApiClient, emulator: Emulator, operator: Operator, request: pytest.FixtureRequest
-) -> Iterator[Namespace]:
-    """A namespace of its own; at the end everything in it must be deletable.
-
-    The ids of its jobs start with its name, so that ledger rows of other tests can be told apart.
-    """
+@contextmanager
+def _a_namespace(admin: client.ApiClient, emulator: Emulator, operator: Operator) -> Iterator[Namespace]:
     name = f"t{next(_numbers)}"
     client.CoreV1Api(admin).create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
     place = Namespace(admin, name, lambda: f"{emulator.report()}\n{operator.tail()}")
@@ -148,6 +143,23 @@ def namespace(
         eventually(place.all, lambda left: not left, what=f"{name} is empty again", report=place.report)
     finally:
         place.release_all()  # so that the operators of other modules do not meet what is left
+
+
+@pytest.fixture
+def namespace(admin: client.ApiClient, emulator: Emulator, operator: Operator) -> Iterator[Namespace]:
+    """A namespace of its own; at the end everything in it must be deletable.
+
+    The ids of its jobs start with its name, so that ledger rows of other tests can be told apart.
+    """
+    with _a_namespace(admin, emulator, operator) as made:
+        yield made
+
+
+@pytest.fixture
+def elsewhere(admin: client.ApiClient, emulator: Emulator, operator: Operator) -> Iterator[Namespace]:
+    """Another namespace."""
+    with _a_namespace(admin, emulator, operator) as made:
+        yield made
 
 
 @pytest.fixture

@@ -65,11 +65,13 @@ class Service:
     Attributes:
         jobs: all that were ever made, by place.
         cancelled: the places of the jobs whose cancel calls took effect, in order.
+        taken: the uid labels before and after each patch that has changed one, in order.
     """
 
     def __init__(self, wire: Wire) -> None:
         self.jobs: dict[Place, CloudJob] = {}
         self.cancelled: list[Place] = []
+        self.taken: list[tuple[str, str]] = []
         self._wire = wire
         self._etags = 0
 
@@ -128,7 +130,10 @@ class Service:
         job = self.find(place)
         if etag and etag != job.document["etag"]:
             raise errors.StaleEtag("the job has changed")
-        if labels.get(naming.UID_LABEL) != job.maker:
+        before, after = (naming.owner_uid(one) for one in (job.document.get("labels", {}), labels))
+        if before != after:
+            self.taken.append((before, after))
+        if after != job.maker:
             job.maker = ""  # adopted: it counts for nobody's attempts any longer
         if dict(labels) != job.document.get("labels"):
             self.change(job, labels=dict(labels))

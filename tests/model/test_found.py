@@ -58,7 +58,7 @@ def test_taking_the_wish_to_adopt_back_submits_a_new_job(world: World) -> None:
     assert resource(world).submitted
 
 
-def test_a_strangers_job_can_be_adopted_after_it_was_in_the_way(world: World) -> None:
+def test_nobodys_job_can_be_adopted_after_it_was_in_the_way(world: World) -> None:
     apply(world, jobId="foreign")
     world.work()
     assert resource(world).stalled_by(Reason.JOB_ID_TAKEN)
@@ -208,6 +208,42 @@ def test_a_job_adopted_after_it_was_in_the_way_ends_with_its_resource(world: Wor
     world.work(120)
     assert A not in world.cluster.objects
     assert world.service.jobs[FOREIGN].state == "CANCELLING"
+
+
+def test_a_job_that_was_taken_over_is_not_cancelled_with_its_first_owner(world: World) -> None:
+    """The deletion comes before the next poll, which would have told."""
+    apply(world)
+    world.work()
+    (place,) = [place for place, job in world.service.jobs.items() if job.maker]
+    old = resource(world)
+    named = {ADOPT: old.uid}
+    world.cluster.create(C.kind, C.name, spec_of(C, jobId=place[1]), annotations=named)
+    world.work(2)
+    assert resource(world, C).submitted
+    world.cluster.delete(A)
+    world.work(30)
+    assert A not in world.cluster.objects
+    assert world.service.cancelled == []
+    assert world.service.jobs[place].document["labels"]["mljobs-uid"] == resource(world, C).uid
+
+
+def test_whose_job_was_taken_over_says_so_and_takes_part_no_more(world: World) -> None:
+    apply(world, labels={"team": "a"})
+    world.work()
+    (place,) = [place for place, job in world.service.jobs.items() if job.maker]
+    named = {ADOPT: resource(world).uid}
+    world.cluster.create(C.kind, C.name, spec_of(C, jobId=place[1], labels={"team": "c"}), annotations=named)
+    world.work(30)
+    assert resource(world).stalled_by(Reason.TAKEN)
+    world.cluster.edit(A, spec={"labels": {"team": "z"}, "suspend": True})
+    world.work(30)
+    job = world.service.jobs[place]
+    assert (job.state, job.document["labels"]["team"]) == ("QUEUED", "c")
+    world.service.change(job, labels=resource(world).labels)  # given back
+    world.work(30)
+    assert not resource(world).stalled_by(Reason.TAKEN)
+    assert resource(world, C).stalled_by(Reason.TAKEN)
+    assert job.state == "CANCELLING"
 
 
 @pytest.mark.parametrize("crash", [False, True])

@@ -140,6 +140,19 @@ class Model(RuleBasedStateMachine):
         self.world.tell(f"user: annotate {key.name} {annotation}{'-' if there else '=true'}")
         self.cluster.edit(key, annotations={annotation: None if there else "true"})
 
+    @precondition(lambda self: self._unsubmitted() and self._running())
+    @rule(pick=picks, of=picks, named=st.booleans())
+    def take(self, pick: int, of: int, named: bool) -> None:
+        """Ask for another resource's job, perhaps without saying whose it is."""
+        key = self._unsubmitted()[pick % len(self._unsubmitted())]
+        owner = self.cluster.objects[self._running()[of % len(self._running())]]
+        self.world.tell(f"user: {key.name} is to take the job of {owner['metadata']['name']} named={named}")
+        self.cluster.edit(
+            key,
+            spec={name: owner["status"][name] for name in ("projectId", "jobId")},
+            annotations={ADOPT: owner["metadata"]["uid"] if named else "true"},
+        )
+
     @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks)
     def wipe_status(self, pick: int) -> None:
@@ -184,6 +197,9 @@ class Model(RuleBasedStateMachine):
 
     def _unsubmitted(self) -> list[Key]:
         return [key for key, body in self.cluster.objects.items() if not body["status"].get("jobId")]
+
+    def _running(self) -> list[Key]:
+        return [key for key, body in self.cluster.objects.items() if Resource.parse(body).submitted]
 
     def _edit(self, which: int | Key, **spec: Any) -> None:
         key = self._there(which) if isinstance(which, int) else which

@@ -184,6 +184,7 @@ class World:
             AssertionError: it does not.
         """
         self._one_job_an_attempt()
+        self._no_thefts()
         self._no_leaks()
         if self.errors.lines:
             self.violations.append(f"the operator logs a mistake of its own: {self.errors.lines[0]}")
@@ -264,6 +265,14 @@ class World:
                 return
         if call.method != "patch" or not self._adopting(call.subject):
             self.violations.append(f"I4: {call.method} of {call.subject}, which is nobody's")
+
+    def _no_thefts(self) -> None:
+        """I4: a job with an owner goes to nobody but a resource that has named the owner."""
+        while self.service.taken:
+            before, after = self.service.taken.pop()
+            bodies = [Resource.parse(body) for _, body in self.cluster.history]
+            if before and not any((body.uid, body.adopt) == (after, before) for body in bodies):
+                self.violations.append(f"I4: {after} has taken a job of {before}, and has never named it")
 
     def _adopting(self, place: Place) -> bool:
         """Whether a resource asks for the job, or did when its adoption began with a look."""
@@ -352,8 +361,9 @@ class World:
         place = self._chosen(resource)
         job = self.service.jobs.get(place)
         if resource.stalled_by(Reason.JOB_ID_TAKEN):
-            taken = job and job.document.get("labels", {}).get(naming.UID_LABEL) != resource.uid
-            return [] if taken and not resource.adopt else [f"{place} is not taken"]
+            owner = naming.owner_uid(job.document.get("labels", {})) if job else resource.uid
+            free = owner == resource.uid or (bool(resource.adopt) and (owner or "true") == resource.adopt)
+            return [f"{place} is not taken"] if free else []
         if resource.suspend:
             held = resource.condition(ConditionType.SUSPENDED).get("status")
             return [] if held == "True" and not stalled else ["it is not shown as suspended"]
@@ -383,6 +393,8 @@ class World:
         owned = naming.is_owned(job.document.get("labels", {}), resource.uid)
         if job.active and owned:
             problems += self._tended(resource, job)
+        if job.active and resource.stalled_by(Reason.TAKEN) is owned:
+            problems.append("it does not say whose its job is")
         if resource.suspending and not resource.suspend and job.state == "CANCELLED":
             problems.append("its suspension has ended, and no new attempt runs")
         return problems

@@ -57,6 +57,8 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.DENIED: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Stalled=True"),
     Reason.PROJECT_NOT_FOUND: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Stalled=True"),
     Reason.NOTHING_TO_ADOPT: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
+    Reason.NOT_ALLOWED: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
+    Reason.TAKEN: ("Stalled=True",),
     Reason.LOST: ("Succeeded=False", "Stalled=True"),
     Reason.NOT_FINISHED: ("Succeeded=Unknown",),
     Reason.JOB_SUCCEEDED: ("Succeeded=True",),

@@ -20,6 +20,8 @@ class Reason(StrEnum):
     DENIED = "Denied"
     PROJECT_NOT_FOUND = "ProjectNotFound"
     NOTHING_TO_ADOPT = "NothingToAdopt"
+    NOT_ALLOWED = "NotAllowed"
+    TAKEN = "Taken"
     LOST = "Lost"
     NOT_FINISHED = "NotFinished"
     JOB_SUCCEEDED = "JobSucceeded"
@@ -59,7 +61,14 @@ MEANING: dict[Reason, str] = {
         "The service knows no such project. Correct spec.projectId, or have the administrator correct the "
         "default; the operator tries again slowly."
     ),
-    Reason.NOTHING_TO_ADOPT: "There is no such job to take over. Correct spec.projectId and spec.jobId.",
+    Reason.NOTHING_TO_ADOPT: (
+        "There is no such job to take over. Correct spec.projectId, spec.jobId or the annotation."
+    ),
+    Reason.NOT_ALLOWED: "The administrator does not allow this; the message names the setting.",
+    Reason.TAKEN: (
+        "The job no longer carries this resource's label mljobs-uid: another resource or somebody else has "
+        "taken it over. It is neither changed nor cancelled any more."
+    ),
     Reason.LOST: (
         "The service no longer knows the job. It is never submitted again silently: make a new resource."
     ),

@@ -51,6 +51,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("others_per_minute", "many", "a number from 0 to 1000000"),
     ("request_timeout", "0", SECONDS),
     ("unknown_outcome_grace", "0", SECONDS),
+    ("adoption", "never", "Never, SameNamespace or Any"),
     ("threads", "0", "a whole number from 1 to 128"),
     ("threads", "1.5", "a whole number from 1 to 128"),
     ("workers", "1025", "a whole number from 1 to 1024"),

@@ -30,6 +30,7 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "others_per_minute": (3, 0, 5),
     "request_timeout": (21, 22, 23),
     "unknown_outcome_grace": (31, 32, 33),
+    "adoption": ("Never", "SameNamespace", "Any"),
     "threads": (1, 2, 3),
     "workers": (4, 5, 6),
     "kubernetes_connections": (7, 8, 9),

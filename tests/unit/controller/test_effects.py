@@ -99,26 +99,26 @@ async def test_a_stale_etag_is_read_again(rig: Rig) -> None:
     assert known.job.labels["team"] == "b"
 
 
-async def test_adoption_keeps_the_jobs_own_labels(rig: Rig) -> None:
-    await rig.cloud.service.create("p", {**JOB, "labels": {"owner": "x", "mljobs-uid": "somebody"}})
-    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels))
+async def test_adoption_gives_the_job_our_labels(rig: Rig) -> None:
+    there = await rig.cloud.service.create("p", {**JOB, "labels": {"owner": "x"}})
+    known = await rig.do(Adopt(intent(TARGET), {"owner": "x", **SUBJECT.labels}, there.etag))
     assert known.job is not None
     assert known.job.labels == {"owner": "x", **SUBJECT.labels}
     assert not known.created
 
 
-async def test_adoption_is_not_repeated(rig: Rig) -> None:
-    await rig.do(SUBMIT)
-    rig.known = Observation(since=START)
-    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels))
+async def test_a_job_that_has_changed_since_it_was_judged_is_not_adopted(rig: Rig) -> None:
+    there = await rig.cloud.service.create("p", {**JOB, "labels": {}})
+    await rig.cloud.service.patch_labels("p", "census", {"mljobs-uid": "somebody"}, there.etag)
+    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels, there.etag))
     assert known.job is not None
-    assert await rig.calls() == ["create", "get"]
+    assert known.job.labels == {"mljobs-uid": "somebody"}
+    assert not known.troubles
 
 
 async def test_adopting_nothing_is_an_absence(rig: Rig) -> None:
-    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels))
+    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels, "AAAAAAAAAAE="))
     assert (known.job, known.absences) == (None, 1)
-    assert await rig.calls() == ["get"]
 
 
 async def test_a_cancel_is_sent_once(rig: Rig) -> None:

@@ -45,6 +45,21 @@ DELETION_CASES: Cases = {
         observed(job=job(), troubles=trouble(Method.GET, errors.Denied("no"))),
         Cancel(TARGET),
     ),
+    "delete: running, but another may have taken it over since it was seen": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(), seen_at=later(-10)),
+        Look(TARGET),
+    ),
+    "delete: running, not seen for a while, and it cannot be read": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(), seen_at=later(-10), troubles=trouble(Method.GET, errors.Denied("no"))),
+        Wait,
+    ),
+    "delete: somebody else's when it was seen, which may be over": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job(uid=STRANGER), seen_at=later(-10)),
+        Look(TARGET),
+    ),
     "delete: running, with a spec that breaks every rule": (
         resource(intended=intent(), status=status(), deleting=True, spec={"trainingInput": {"a": 1}}),
         observed(job=job()),

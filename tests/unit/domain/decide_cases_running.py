@@ -1,10 +1,20 @@
 """What to do next while the service owns the job: its state, its labels and its bindings."""
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Announce, BindIam, Finish, Refuse, Stall, UpdateLabels, Wait, Watch
+from mljobs.domain.decide.decisions import (
+    Announce,
+    BindIam,
+    Finish,
+    Look,
+    Refuse,
+    Stall,
+    UpdateLabels,
+    Wait,
+    Watch,
+)
 from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import STRANGER, Cases, trouble
-from tests.unit.domain.world import NOW, TARGET, condition, intent, job, observed, resource, status
+from tests.unit.domain.world import NOW, TARGET, condition, intent, job, later, observed, resource, status
 
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 OTHERS = [{"role": "roles/viewer", "members": ["user:b@example.com"]}]
@@ -51,7 +61,17 @@ RUNNING_CASES: Cases = {
     "labels differ on a job that lost our uid": (
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
         observed(job=job(uid=STRANGER)),
-        Watch(TARGET),
+        Stall,
+    ),
+    "bindings are wanted on a job that lost our uid": (
+        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
+        observed(job=job(uid="")),
+        Stall,
+    ),
+    "a job that lost our uid has ended": (
+        resource(intended=intent(), status=status()),
+        observed(job=job("FAILED", uid=STRANGER)),
+        Finish(),
     ),
     "labels differ on a job that ends": (
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
@@ -83,6 +103,11 @@ RUNNING_CASES: Cases = {
         resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
         observed(job=job()),
         BindIam(TARGET, BINDINGS, BINDINGS),
+    ),
+    "bindings: another may have taken the job over since it was seen": (
+        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
+        observed(job=job(), seen_at=later(-10)),
+        Look(TARGET),
     ),
     "bindings are made": (
         resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),

@@ -1,7 +1,18 @@
 """What to do next before the service has taken the job, and when that is not certain."""
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Adopt, Finish, Hold, Keep, Look, Refuse, Stall, Submit, Wait, Watch
+from mljobs.domain.decide.decisions import (
+    Finish,
+    Hold,
+    Keep,
+    Look,
+    Record,
+    Refuse,
+    Stall,
+    Submit,
+    Wait,
+    Watch,
+)
 from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import ADOPTION, STRANGER, Cases, trouble
 from tests.unit.domain.world import NOW, TARGET, intent, job, later, observed, resource, stalled, status
@@ -82,14 +93,14 @@ SUBMISSION_CASES: Cases = {
     ),
     "rejected, recorded": (resource(intended=intent(), status=stalled("Rejected")), None, Keep()),
     "a stranger's, recorded, and then it is to be adopted": (
-        resource(intended=intent(), status=stalled("JobIdTaken"), adopt=True),
+        resource(intended=intent(), status=stalled("JobIdTaken"), adopt="true"),
         None,
-        Adopt,
+        Look(TARGET),
     ),
     "nothing to adopt, recorded": (
-        resource(intended=ADOPTION, status=stalled("NothingToAdopt"), adopt=True),
+        resource(intended=ADOPTION, status=stalled("NothingToAdopt"), adopt="true"),
         None,
-        Keep(),
+        Look(TARGET),
     ),
     "nothing to adopt, and then a new one is wanted": (
         resource(intended=ADOPTION, status=stalled("NothingToAdopt")),
@@ -104,7 +115,7 @@ SUBMISSION_CASES: Cases = {
     "suspended, its job exists, but the record of the intent was taken off": (
         resource(held=True, spec={"suspend": True}),
         observed(job=job()),
-        Adopt,
+        Record(intent()),
     ),
     "rejected, then mended, and the new intent is recorded": (
         resource(intended=intent(generation=2), status=stalled("Rejected"), generation=2),
@@ -114,7 +125,7 @@ SUBMISSION_CASES: Cases = {
     "running, and somebody has taken the finalizer off": (
         resource(intended=intent(), held=False, status=status()),
         observed(job=job()),
-        Adopt(intent(), resource().labels),
+        Record(intent()),
     ),
     "ended, and somebody has taken the finalizer off": (
         resource(intended=intent(), held=False, status=status("FAILED")),

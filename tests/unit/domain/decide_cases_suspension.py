@@ -1,8 +1,8 @@
 """What to do next to suspend a job and to resume it."""
 
-from mljobs.domain.decide.decisions import Cancel, Finish, Hold, Submit, Suspend, Watch
+from mljobs.domain.decide.decisions import Cancel, Finish, Hold, Look, Stall, Submit, Suspend, Watch
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, Cases
-from tests.unit.domain.world import TARGET, condition, intent, job, observed, resource, status
+from tests.unit.domain.world import TARGET, condition, intent, job, later, observed, resource, status
 
 SUSPENSION_CASES: Cases = {
     "suspend: first say so": (
@@ -28,7 +28,12 @@ SUSPENSION_CASES: Cases = {
     "suspend: a job that lost our uid": (
         resource(intended=intent(), status=status("RUNNING", SUSPENDED), spec={"suspend": True}),
         observed(job=job(uid=STRANGER)),
-        Watch(TARGET),
+        Stall,
+    ),
+    "suspend: another may have taken it over since it was seen": (
+        resource(intended=intent(), status=status("RUNNING", SUSPENDED), spec={"suspend": True}),
+        observed(job=job(), seen_at=later(-10)),
+        Look(TARGET),
     ),
     "suspend: ended so": (
         resource(intended=intent(), status=status("CANCELLING", SUSPENDED), spec={"suspend": True}),

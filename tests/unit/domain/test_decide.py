@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide, polled
-from mljobs.domain.decide.decisions import Decision, Look, Refuse, Release, Submit, Wait
+from mljobs.domain.decide import Adoption, Policy, decide, polled
+from mljobs.domain.decide.decisions import Adopt, Decision, Look, Refuse, Release, Stall, Submit, Wait
+from mljobs.domain.job.naming import ownership_labels
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, trouble
 from tests.unit.domain.decide_cases_adoption import ADOPTION_CASES
@@ -120,6 +122,58 @@ def test_the_grace_is_the_administrators() -> None:
     subject = resource(intended=intent(), deleting=True)
     assert isinstance(decided(subject, known), Wait)
     assert decided(subject, known, Policy(grace=timedelta(seconds=9))) == Release()
+
+
+@pytest.mark.parametrize(
+    ("adoption", "namespace", "owner", "expected"),
+    [
+        (Adoption.NEVER, "team-a", "", "the setting adoption is Never"),
+        (Adoption.NEVER, "team-a", STRANGER, "the setting adoption is Never"),
+        (Adoption.SAME_NAMESPACE, "team-a", "", None),
+        (Adoption.SAME_NAMESPACE, "team-a", STRANGER, None),
+        (Adoption.SAME_NAMESPACE, "team-b", STRANGER, "the setting adoption is SameNamespace"),
+        (Adoption.ANY, "team-b", STRANGER, None),
+    ],
+)
+def test_adoption_is_bounded_by_the_administrator(
+    adoption: Adoption, namespace: str, owner: str, expected: str | None
+) -> None:
+    there = Job.parse(
+        {**job().document, "labels": ownership_labels(namespace, "old", owner) if owner else {}}
+    )
+    got = decided(resource(adopt=owner or "true"), observed(job=there), Policy(adoption=adoption))
+    if expected is None:
+        assert isinstance(got, Adopt)
+        return
+    assert isinstance(got, Stall)
+    assert got.reason is Reason.NOT_ALLOWED
+    assert expected in got.message
+    assert STRANGER not in got.message
+    assert "team-b" not in got.message
+
+
+def test_never_asks_the_service_nothing() -> None:
+    assert isinstance(decided(resource(adopt="true"), policy=Policy(adoption=Adoption.NEVER)), Stall)
+
+
+def test_a_refused_adoption_names_the_owner_and_the_way() -> None:
+    got = decided(resource(adopt="true"), observed(job=job(uid=STRANGER)))
+    assert isinstance(got, Stall)
+    assert got.reason is Reason.JOB_ID_TAKEN
+    assert f"team-a/census, whose uid is {STRANGER}" in got.message
+    assert "set the annotation mljobs.dev/adopt to that uid" in got.message
+
+
+@pytest.mark.parametrize(
+    ("owner", "told"), [(STRANGER, f"now carries the uid {STRANGER}"), ("", "has lost it")]
+)
+def test_who_has_lost_the_job_is_told(owner: str, told: str) -> None:
+    there = Job.parse({**job().document, "labels": ownership_labels("b", "b", owner) if owner else {}})
+    got = decided(resource(intended=intent(), status=status()), observed(job=there))
+    assert isinstance(got, Stall)
+    assert got.reason is Reason.TAKEN
+    assert told in got.message
+    assert "neither changed nor cancelled" in got.message
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,11 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
             "Stalled": ("True", "Lost"),
         },
     ),
+    "taken by another resource": (
+        SUBMITTED,
+        observed(job=job(uid="99999999-2222-3333-4444-555555555555")),
+        {**RUNNING, "Reconciling": ("False", "Waiting"), "Stalled": ("True", "Taken")},
+    ),
     "reading denied": (
         SUBMITTED,
         troubled(Method.GET, errors.Denied("no"), job=job()),

@@ -39,7 +39,7 @@ def resource(
     generation: int = 1,
     deleting: bool = False,
     force: bool = False,
-    adopt: bool = False,
+    adopt: str = "",
 ) -> Resource:
     annotations = {}
     if intended:
@@ -47,7 +47,7 @@ def resource(
     if force:
         annotations["mljobs.dev/force-release"] = "true"
     if adopt:
-        annotations["mljobs.dev/adopt"] = "true"
+        annotations["mljobs.dev/adopt"] = adopt
     is_held = bool(intended) if held is None else held
     return Resource(
         kind="TrainingJob",
@@ -69,10 +69,11 @@ def job(
     *,
     target: Target = TARGET,
     uid: str = UID,
+    namespace: str = "team-a",
     labels: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Job:
-    mine = naming.ownership_labels("team-a", "census", uid)
+    mine = naming.ownership_labels(namespace, "census", uid)
     document = {
         "jobId": target.job_id,
         "state": state,
@@ -85,7 +86,9 @@ def job(
 
 
 def observed(**fields: Any) -> Observation:
-    return Observation(**{"since": START, "target": TARGET, **fields})
+    """What is known of a job; one that is given was seen just now."""
+    seen = {"seen_at": NOW} if "job" in fields else {}
+    return Observation(**{"since": START, "target": TARGET, **seen, **fields})
 
 
 def condition(kind: str, status: str, reason: str, message: str = "", generation: int = 1) -> dict[str, Any]:

@@ -128,7 +128,7 @@ def _situations() -> Iterator[tuple[str, Resource, Observation]]:
     for name, (subject, known, _) in CONDITIONS.items():
         yield name, subject, known
     for (was, before), (wish, spec) in itertools.product(RECORDED.items(), WANTED.items()):
-        for deleting, adopt in itertools.product((False, True), (False, True)):
+        for deleting, adopt in itertools.product((False, True), ("", "true")):
             subject = resource(
                 spec=spec, intended=intent(), status=before, deleting=deleting, adopt=adopt, held=True
             )

@@ -43,6 +43,7 @@ EXPECTED = {
     "failed": "Degraded",
     "cancelled": "Degraded",
     "lost": "Degraded",
+    "taken by another resource": "Degraded",
     "reading denied": "Degraded",
     "reading fails for a while": "Healthy",
     "outcome unknown": "Progressing",

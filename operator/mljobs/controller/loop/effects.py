@@ -1,7 +1,7 @@
 """Carries out what was decided at the job service, and says what that taught."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from mljobs.domain import errors
@@ -50,9 +50,10 @@ class Effects:
                     return self._failed(known, Method.CREATE, error, resource)
             case Look(target):
                 return await self._look(target, resource, known.about(target))
-            case Adopt(intent, labels):
+            case Adopt(intent, labels, etag):
                 logger.info("adopting %s", intent.target.job_name)
-                return await self._adopt(intent.target, labels, resource, known.about(intent.target))
+                known = known.about(intent.target)
+                return await self._relabel(UpdateLabels(intent.target, labels, etag), resource, known)
             case BindIam(target):
                 return await self._bind(effect, resource, known.about(target))
             case UpdateLabels(target):
@@ -68,17 +69,6 @@ class Effects:
             return known.missed(self._clock())
         except errors.JobServiceError as error:
             return self._failed(known, Method.GET, error, resource)
-
-    async def _adopt(
-        self, target: Target, labels: Mapping[str, str], resource: Resource, known: Observation
-    ) -> Observation:
-        known = await self._look(target, resource, known)
-        if known.job is None:
-            return known
-        wanted = {**known.job.labels, **labels}
-        if wanted == known.job.labels:  # an earlier try has done it
-            return known
-        return await self._relabel(UpdateLabels(target, wanted, known.job.etag), resource, known)
 
     async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:
         """Read, modify, write; a concurrent change is read anew at once, and only so often."""

@@ -29,6 +29,7 @@ from mljobs.domain.decide.decisions import (
     Decision,
     Keep,
     Look,
+    Record,
     Release,
     Submit,
     Suspend,
@@ -176,6 +177,9 @@ class Reconciler:
             case Release(left_behind):
                 await self._release(key, resource, left_behind)
                 return True
+            case Record(intent):
+                await self._record(key, resource, intent)
+                return False
             case Submit(intent) | Adopt(intent) if resource.intent != intent or not resource.held:
                 await self._record(key, resource, intent)
                 await self._warn(resource, decision)

@@ -6,16 +6,16 @@ two steps is the same as asking anew.
 
 from datetime import datetime
 
-from mljobs.domain.decide.decisions import Adopt, Decision
+from mljobs.domain.decide.decisions import Decision, Record
 from mljobs.domain.decide.deletion import delete
-from mljobs.domain.decide.plan import Policy, intent_for, plan_target
+from mljobs.domain.decide.plan import Adoption, Policy, intent_for, plan_target
 from mljobs.domain.decide.running import polled, run
 from mljobs.domain.decide.submission import start
 from mljobs.domain.decide.trouble import is_ours
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 
-__all__ = ["Policy", "decide", "polled"]
+__all__ = ["Adoption", "Policy", "decide", "polled"]
 
 
 def decide(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
@@ -27,13 +27,14 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
         policy: the administrator's settings.
         now: the time, with a zone.
     """
-    target = resource.target or (plan_target(resource, policy, 1) if resource.held else None)
+    planned = resource.held or resource.adopt
+    target = resource.target or (plan_target(resource, policy, 1) if planned else None)
     observation = observation.about(target)
     if resource.deleting:
         return delete(resource, target, observation, policy, now)
     if target and (resource.submitted or is_ours(resource, observation.job)):
         if resource.target is None or not (resource.held or resource.ended):
             # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
-            return Adopt(intent_for(resource, target, now), resource.labels)
+            return Record(intent_for(resource, target, now))
         return run(resource, target, observation, policy, now)
     return start(resource, observation, policy, now)

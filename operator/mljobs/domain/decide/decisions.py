@@ -22,10 +22,24 @@ class Submit:
 
 @dataclass(frozen=True)
 class Adopt:
-    """Write the intent down if it is not there yet, then take the job over by giving it our labels."""
+    """Write the intent down if it is not there yet, then take the job over by giving it our labels.
+
+    Attributes:
+        intent: names the job.
+        labels: all that it is to have.
+        etag: of the job that was judged, so that one which has changed since is judged anew.
+    """
 
     intent: Intent
     labels: Mapping[str, str]
+    etag: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """Write the intent down: its job is there, and nothing holds the resource."""
+
+    intent: Intent
 
 
 @dataclass(frozen=True)
@@ -155,4 +169,4 @@ Effect = Submit | Adopt | Look | UpdateLabels | BindIam | Cancel
 Settled = Watch | Suspend | Announce | Hold | Finish | Refuse | Stall | Wait
 """What is shown in the status."""
 
-Decision = Effect | Settled | Release | Keep
+Decision = Effect | Settled | Record | Release | Keep

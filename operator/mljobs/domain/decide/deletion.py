@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from mljobs.domain.decide.decisions import Cancel, Decision, Keep, Look, Release, Wait
 from mljobs.domain.decide.doubt import impossible, in_doubt, settle_doubt
+from mljobs.domain.decide.ownership import look_first
 from mljobs.domain.decide.plan import Policy
 from mljobs.domain.decide.running import LOST_AFTER
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded, wait_for
@@ -32,7 +33,7 @@ def delete(
     if trouble:
         return wait_for(trouble)
     if known:
-        return _end(resource, target, known, observation)
+        return _end(resource, target, known, observation, now)
     if doubtful:
         return settle_doubt(target, observation, policy, now)
     if observation.absent_at is None:
@@ -48,9 +49,12 @@ def _look_again(target: Target, absent_at: datetime, now: datetime) -> Decision:
     return Look(target) if now >= until else Wait(Reason.DELETING, message, until)
 
 
-def _end(resource: Resource, target: Target, job: Job, observation: Observation) -> Decision:
+def _end(resource: Resource, target: Target, job: Job, observation: Observation, now: datetime) -> Decision:
     if job.ending or observation.cancelled:
         return Release()
+    look = look_first(target, observation, now)
+    if look:
+        return look
     if not is_ours(resource, job):
         return Release(left_behind=target.job_name if resource.submitted else "")
     return Cancel(target)

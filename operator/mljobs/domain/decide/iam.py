@@ -4,6 +4,7 @@ from datetime import datetime
 
 from mljobs.api.resources import RECORDED_BINDINGS
 from mljobs.domain.decide.decisions import Announce, BindIam, Decision, Stall, Watch
+from mljobs.domain.decide.ownership import look_first
 from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.observation import Method, Observation
@@ -32,7 +33,7 @@ def bind(resource: Resource, target: Target, observation: Observation, now: date
         return wait_for(trouble)
     announced = [*recorded, *(binding for binding in wanted if binding not in recorded)]
     if len(announced) > RECORDED_BINDINGS:  # make room first
-        return BindIam(target, [binding for binding in recorded if binding in wanted], recorded)
-    return (
-        BindIam(target, wanted, recorded) if len(announced) == len(recorded) else Announce(target, announced)
-    )
+        wanted = [binding for binding in recorded if binding in wanted]
+    elif len(announced) > len(recorded):
+        return Announce(target, announced)
+    return look_first(target, observation, now) or BindIam(target, wanted, recorded)

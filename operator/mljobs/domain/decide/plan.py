@@ -2,9 +2,18 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from mljobs.domain.job import naming
 from mljobs.domain.job.resource import Intent, Resource, Target
+
+
+class Adoption(StrEnum):
+    """Which jobs a resource may take over."""
+
+    NEVER = "Never"
+    SAME_NAMESPACE = "SameNamespace"
+    ANY = "Any"
 
 
 @dataclass(frozen=True)
@@ -14,15 +23,17 @@ class Policy:
     Attributes:
         default_project: the project of resources that name none.
         grace: how long after a create call without an answer it may still take effect.
+        adoption: which jobs may be taken over.
     """
 
     default_project: str | None = None
     grace: timedelta = timedelta(seconds=60)
+    adoption: Adoption = Adoption.SAME_NAMESPACE
 
 
 def adopts(resource: Resource, target: Target) -> bool:
     """Whether that job is to be taken over; attempts after the first are always new jobs."""
-    return resource.adopt and target.attempt == 1
+    return bool(resource.adopt) and target.attempt == 1
 
 
 def intent_for(resource: Resource, target: Target, now: datetime) -> Intent:

@@ -5,6 +5,7 @@ from datetime import datetime
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Stall, Suspend, Watch
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import relabel
+from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import Policy, plan_target
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.decide.trouble import is_ours, wait_for
@@ -32,8 +33,10 @@ def run(
         return _unseen(target, observation)
     if job.ended:
         return Hold() if suspended and job.state == "CANCELLED" else Finish()
+    if not is_ours(resource, job):
+        return taken(resource, target, job)
     if suspended or resource.suspend:
-        return _suspend(resource, target, observation, now) if suspended else Suspend(target)
+        return _suspend(target, observation, now) if suspended else Suspend(target)
     return _tend(resource, target, observation, job, now)
 
 
@@ -56,17 +59,19 @@ def _unseen(target: Target, observation: Observation) -> Decision:
     return Watch(target)
 
 
-def _suspend(resource: Resource, target: Target, observation: Observation, now: datetime) -> Decision:
+def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:
     job = observation.job
-    if job is None or job.ending or observation.cancelled or not is_ours(resource, job):
+    if job is None or job.ending or observation.cancelled:
         return Watch(target)
     trouble = observation.waiting(now, Method.CANCEL)
-    return wait_for(trouble) if trouble else Cancel(target)
+    if trouble:
+        return wait_for(trouble)
+    return look_first(target, observation, now) or Cancel(target)
 
 
 def _tend(resource: Resource, target: Target, observation: Observation, job: Job, now: datetime) -> Decision:
     """Keep what may change on a running job as the spec has it: labels and IAM bindings."""
-    if job.ending or not is_ours(resource, job):
+    if job.ending:
         return Watch(target)
     if dict(job.labels) != resource.labels:
         return relabel(resource, target, observation, job, now)

@@ -50,7 +50,7 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
     if waiting and still_applies(waiting, resource):
         return wait_to_create(waiting, resource, planned)
     if adopts(resource, planned):
-        return adopt(resource, planned, observation, now)
+        return adopt(resource, planned, observation, policy, now)
     return submit(resource, planned, validated.spec, validated.warnings, now)
 
 
@@ -72,7 +72,8 @@ def _refused(resource: Resource, observation: Observation, policy: Policy, now: 
         if in_doubt(resource, observation, policy):
             return settle_doubt(intent.target, observation, policy, now)
         return Stall(Reason.REJECTED, f"The service refused the job: {rejection.message} Correct the spec.")
-    return Keep() if refusal_recorded(resource) else None
+    # what is to be adopted depends on an annotation too, whose changes no generation counts
+    return Keep() if refusal_recorded(resource) and not intent.adopting else None
 
 
 def submit(

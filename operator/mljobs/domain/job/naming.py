@@ -70,6 +70,11 @@ def is_owned(labels: Mapping[str, str], uid: str) -> bool:
     return labels.get(UID_LABEL) == label_value(uid)
 
 
+def owner_uid(labels: Mapping[str, str]) -> str:
+    """The uid, made legal, of the resource that a job with these labels belongs to; empty: it is nobody's."""
+    return labels.get(UID_LABEL, "")
+
+
 def _bounded(readable: str, suffix: str) -> str:
     return readable[: JOB_ID_LIMIT - len(suffix)] + suffix
 

@@ -24,7 +24,8 @@ FORCE_RELEASE = "mljobs.dev/force-release"
 """The annotation by which a user gives up on the cloud job, whatever its state: `"true"`."""
 
 ADOPT = "mljobs.dev/adopt"
-"""The annotation by which a user hands an existing cloud job to a resource: `"true"`, with `spec.jobId`."""
+"""The annotation by which a user hands an existing cloud job to a resource, with `spec.jobId`: `"true"` for
+one that is nobody's, or the uid of the resource that it belongs to."""
 
 _JOB_NAME = re.compile(r"projects/([^/]+)/jobs/([^/]+)")
 
@@ -158,9 +159,13 @@ class Resource:
         return self.annotations.get(FORCE_RELEASE) == "true"
 
     @property
-    def adopt(self) -> bool:
-        """Whether the user wants an existing job to be taken over instead of a new one."""
-        return self.annotations.get(ADOPT) == "true"
+    def adopt(self) -> str:
+        """Which job the user wants taken over instead of a new one; empty: none.
+
+        It is `true`, for one that is nobody's, or the uid of the resource that the job belongs to.
+        """
+        value = self.annotations.get(ADOPT, "")
+        return "" if value == "false" else value
 
     @property
     def iam_bindings(self) -> Sequence[Mapping[str, Any]]:

@@ -21,6 +21,8 @@ WARNINGS = frozenset(
         Reason.LEFT_BEHIND,
         Reason.SPEC_WARNING,
         Reason.NOTHING_TO_ADOPT,
+        Reason.NOT_ALLOWED,
+        Reason.TAKEN,
     }
 )
 """The reasons that are news for whoever is on call."""
