@@ -31,13 +31,14 @@ def job_id(namespace: str, name: str, uid: str, attempt: int, chosen: str | None
         name: the resource's name.
         uid: the resource's uid, so that a resource made again under its name gets another job.
         attempt: 1 for the first; a later one gets an id of its own, since the service never frees ids.
-        chosen: `spec.jobId`, kept to the letter for the first attempt.
+        chosen: `spec.jobId`, kept to the letter for the first attempt. A later attempt's id begins with it; one
+            that is too long for that is cut, and told apart from its like by a digest.
 
     Returns:
         1 to 128 characters of `[A-Za-z][A-Za-z0-9_]*`.
     """
     if chosen:
-        return chosen if attempt == 1 else _bounded(chosen, f"_{attempt}")
+        return chosen if attempt == 1 else _numbered(chosen, attempt)
     readable = _NOT_ID.sub("_", f"{namespace}_{name}")
     if not readable[0].isalpha():
         readable = f"j_{readable}"
@@ -73,6 +74,12 @@ def is_owned(labels: Mapping[str, str], uid: str) -> bool:
 def owner_uid(labels: Mapping[str, str]) -> str:
     """The uid, made legal, of the resource that a job with these labels belongs to; empty: it is nobody's."""
     return labels.get(UID_LABEL, "")
+
+
+def _numbered(chosen: str, attempt: int) -> str:
+    suffix = f"_{attempt}"
+    fits = len(chosen) + len(suffix) <= JOB_ID_LIMIT
+    return chosen + suffix if fits else _bounded(chosen, f"_{_digest(chosen, 16)}{suffix}")
 
 
 def _bounded(readable: str, suffix: str) -> str:
