@@ -49,8 +49,8 @@ def _some(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Spec]:
 
 
 _LABELS = st.dictionaries(
-    st.from_regex(r"[a-z][a-z0-9_-]{0,30}", fullmatch=True),
-    st.from_regex(r"[a-z0-9_-]{0,30}", fullmatch=True),
+    st.from_regex(r"[a-zéжñ名팀][a-z0-9_éжñ名팀-]{0,30}", fullmatch=True),
+    st.from_regex(r"[a-z0-9_éжñ名팀-]{0,30}", fullmatch=True),
     max_size=4,
 )
 

@@ -7,6 +7,7 @@ are ours. Paths are in snake_case and start below `training_input` or `predictio
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -22,8 +23,6 @@ BAD_ID = "A name should start with a letter and contain only letters, numbers an
 RUNTIME_LIST = "https://cloud.google.com/ml-engine/docs/runtime-version-list"
 
 _JOB_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
-_LABEL_KEY = re.compile(r"[a-z][\w-]{0,62}")
-_LABEL_VALUE = re.compile(r"[\w-]{0,63}")
 _RUNTIME = re.compile(r"([12])\.(\d{1,2})(\.\d+)?")
 _IMAGE = re.compile(r"([\w-]+\.)*(gcr\.io|pkg\.dev)/\S+")
 _PATH = re.compile(r"gs://[^/\s]+(/.*)?", re.DOTALL)
@@ -66,24 +65,35 @@ def check_job(job: Input, regions: Collection[str] = REGIONS) -> None:
 
 
 def check_labels(labels: Mapping[str, str]) -> list[Violation]:
-    """The labels that the service refuses (documentation of labels)."""
+    """The labels that the service refuses (documentation of labels; letters of any script are letters)."""
     found = []
     if len(labels) > 64:
         found.append(Violation("labels", f"At most 64 labels are allowed, and there are {len(labels)}."))
     for key, value in labels.items():
-        if not _LABEL_KEY.fullmatch(key) or key != key.lower():
+        if not key or not _is_letter(key[0]) or not _is_label(key):
             text = (
-                f"The label key '{key}' should start with a lower-case letter and contain at most 63 "
-                "lower-case letters, numbers, underscores and dashes."
+                f"The label key '{key}' should start with a lower-case or international letter and contain "
+                f"at most 63 {_LABEL_CHARACTERS}."
             )
             found.append(Violation("labels", text))
-        if not _LABEL_VALUE.fullmatch(value) or value != value.lower():
-            text = (
-                f"The value '{value}' of the label '{key}' should contain at most 63 lower-case letters, "
-                "numbers, underscores and dashes."
-            )
+        if not _is_label(value):
+            text = f"The value '{value}' of the label '{key}' should contain at most 63 {_LABEL_CHARACTERS}."
             found.append(Violation("labels", text))
     return found
+
+
+_LABEL_CHARACTERS = "lower-case or international letters, numbers, underscores and dashes"
+
+
+def _is_label(text: str) -> bool:
+    """Whether it is letters, numbers, `_` and `-`, in the sense of Google's APIs (Unicode's Ll, Lo and N)."""
+    return len(text) <= 63 and all(
+        _is_letter(char) or char in "_-" or unicodedata.category(char).startswith("N") for char in text
+    )
+
+
+def _is_letter(char: str) -> bool:
+    return unicodedata.category(char) in ("Ll", "Lo")
 
 
 def _job_id(job_id: str) -> Iterator[Violation]:

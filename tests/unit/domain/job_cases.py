@@ -12,6 +12,9 @@ from tests.unit.domain.rule_case import (
     predict,
 )
 
+SCRIPTS = ("größe", "équipe", "ñandú", "команда", "ομάδα", "チ_ム", "名", "팀", "צוות", "فريق", "ทม")
+"""Words of several scripts, of letters that have no case or are lower-case."""
+
 BINDING = {"role": "roles/ml.jobOwner", "members": ["user:a@b.c"]}
 
 JOB_CASES = [
@@ -81,18 +84,22 @@ JOB_CASES = [
             {"labels": {"a.b/c": "a"}},
             {"labels": {"": "a"}},
             {"labels": {LONG + "x": "a"}},
+            *({"labels": {key: "a"}} for key in ("É", "aÉ", "1é", "²", "ʰ", "Ǆ", "ǅ", "a\u0301", "é" * 64)),
         ],
         [
             {"labels": {"team": "a"}},
             {"labels": {"größe-1_": "a"}},
-            {"labels": {"名": "a"}},
             {"labels": {LONG: "a"}},
+            *({"labels": {key: "a"}} for key in (*SCRIPTS, "é", "a²", "名" * 63, "\U00020bb7" * 63)),
         ],
     ),
     *job(
         "label-value",
-        [{"labels": {"a": "A"}}, {"labels": {"a": "a b"}}, {"labels": {"a": "a.b"}}],
-        [{"labels": {"a": ""}}, {"labels": {"a": "1_é-"}}, {"labels": {"a": LONG}}],
+        [{"labels": {"a": value}} for value in ("A", "a b", "a.b", "É", "ʰ", "a\u0301", "名\n")],
+        [
+            {"labels": {"a": value}}
+            for value in ("", "1_é-", "²", "٣", LONG, "名" * 63, "\U00020bb7" * 63, *SCRIPTS)
+        ],
     ),
     *job(
         "label-reserved",

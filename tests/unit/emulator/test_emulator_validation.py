@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.domain.rule_case import TRAINING, Case
+from tests.unit.domain.rule_cases import CASES
 
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.schema import ml_v1
-from mljobs_dev.emulator.validation import check_job
+from mljobs_dev.emulator.validation import check_job, check_labels
 
 Json = dict[str, Any]
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "training"
@@ -240,6 +242,10 @@ def test_a_job_needs_an_input() -> None:
         ({"a": "B"}, 1),
         ({"a" * 64: "b" * 64}, 2),
         ({"a.b": "c"}, 1),
+        ({"équipe": "données"}, 0),
+        ({"команда": "名"}, 0),
+        ({"É": "É"}, 2),
+        ({"²": "²"}, 1),
     ],
 )
 def test_labels(labels: Json, problems: int, training: Callable[..., Json]) -> None:
@@ -248,6 +254,18 @@ def test_labels(labels: Json, problems: int, training: Callable[..., Json]) -> N
         assert [path for path, _ in violations(job)] == ["labels"] * problems
     else:
         check(job)
+
+
+LABELS = [case for case in CASES if case.rule in ("label-key", "label-value") and case.kind == TRAINING]
+
+
+@pytest.mark.parametrize("case", LABELS, ids=str)
+def test_labels_are_judged_as_the_rules_of_the_resource_judge_them(case: Case) -> None:
+    """Also when a job gets them later."""
+    found = check_labels(
+        ml_v1().message("GoogleCloudMlV1__Job").decode({"labels": case.spec["labels"]})["labels"]
+    )
+    assert bool(found) is not case.holds
 
 
 def test_all_problems_at_once(training: Callable[..., Json]) -> None:

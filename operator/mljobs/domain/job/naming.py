@@ -31,8 +31,8 @@ def job_id(namespace: str, name: str, uid: str, attempt: int, chosen: str | None
         name: the resource's name.
         uid: the resource's uid, so that a resource made again under its name gets another job.
         attempt: 1 for the first; a later one gets an id of its own, since the service never frees ids.
-        chosen: `spec.jobId`, kept to the letter for the first attempt. A later attempt's id begins with it; one
-            that is too long for that is cut, and told apart from its like by a digest.
+        chosen: `spec.jobId`, kept to the letter for the first attempt. A later attempt's id begins with it;
+            where that would be too long it is cut, and told apart from its like by a digest.
 
     Returns:
         1 to 128 characters of `[A-Za-z][A-Za-z0-9_]*`.
