@@ -97,7 +97,8 @@ def _ranged(draw: st.DrawFn) -> Spec:
         if kind == "INTEGER"
         else st.floats(1e-9 if above else -1e9, 1e9)
     )
-    low, high = sorted([draw(number), draw(number)])
+    ends = number if above else st.just(0) | number  # zero is what JSON of the service leaves out
+    low, high = sorted([draw(ends), draw(ends)])
     made = {"type": kind, "minValue": float(low), "maxValue": float(high)}
     return made if scale is None else {**made, "scaleType": scale}
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mljobs_dev.emulator.errors import ApiError, Violation, refused
+from mljobs_dev.emulator.schema import ml_v1
 
 Json = dict[str, Any]
 
@@ -63,7 +64,9 @@ def write_policy(policy: Json | None, request: Mapping[str, Any], version: int) 
     mask = {_first(path) for path in str(request.get("updateMask") or "bindings,etag").split(",")}
     kept = {name: value for name, value in present.items() if name not in (*mask, "etag", "version")}
     taken = {name: value for name, value in wanted.items() if name in mask - {"etag", "version"} and value}
-    written = {"version": wanted.get("version") or 1, **kept, **taken}
+    written = (
+        ml_v1().message("GoogleIamV1__Policy").prune({"version": wanted.get("version") or 1, **kept, **taken})
+    )
     return {**written, "etag": _etag(written, version)}
 
 

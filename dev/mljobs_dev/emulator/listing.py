@@ -61,7 +61,9 @@ def job_filter(text: str) -> Predicate:
 
     `jobId:census*` and `jobId:rnn* AND state:FAILED` are documented; what else is accepted is ours: any path
     of a Job in either spelling, `:` and `=` (the whole value, `*` for any characters), `!=`, `<`, `<=`, `>`,
-    `>=` (numbers, times, else text), `labels.x:*` (is there), AND, OR, NOT and parentheses.
+    `>=` (numbers, times, else text), `labels.x:*` (is there), AND, OR, NOT and parentheses. A number, enum,
+    boolean or text that is absent from a message is what proto3 takes it for: zero, the first word, false,
+    empty.
 
     Raises:
         ApiError: 400 for what is no filter.
@@ -75,12 +77,14 @@ def job_filter(text: str) -> Predicate:
 def _compare(field: str, operator: str, value: str) -> Predicate:
     if not operator:
         raise FilterError(f"{value!r} stands alone, without a field and an operator")
-    path = _path(field)
+    path, default = _path(field)
+    if value == "*":  # whether it is there, which a default is not
+        default = None
     if operator in ("=", ":", "!="):
         pattern = re.compile(fnmatch.translate(_only_stars(value)))
 
         def equal(row: Mapping[str, Any]) -> bool:
-            return any(pattern.match(text) for text in _texts(row, path))
+            return any(pattern.match(text) for text in _texts(row, path, default))
 
         return (lambda row: not equal(row)) if operator == "!=" else equal
     if operator not in _ORDER:
@@ -88,16 +92,17 @@ def _compare(field: str, operator: str, value: str) -> Predicate:
     sign, alike = _ORDER[operator], "=" in operator
 
     def ordered(row: Mapping[str, Any]) -> bool:
-        comparisons = [_order(text, value) for text in _texts(row, path)]
+        comparisons = [_order(text, value) for text in _texts(row, path, default)]
         return any(found == sign or (alike and found == 0) for found in comparisons)
 
     return ordered
 
 
-def _path(field: str) -> list[str]:
-    """The canonical spelling of a path into a Job."""
+def _path(field: str) -> tuple[list[str], Any]:
+    """The canonical spelling of a path into a Job, and what its last field is where it is absent."""
     message: Message | None = ml_v1().message("GoogleCloudMlV1__Job")
     path: list[str] = []
+    default: Any = None
     parts = field.split(".")
     while parts:
         part = parts.pop(0)
@@ -106,16 +111,18 @@ def _path(field: str) -> list[str]:
             raise FilterError(f"the field {field!r} is unknown")
         path.append(known.name)
         if known.keyed:
-            return [*path, ".".join(parts)] if parts else path
-        message = known.message
-    return path
+            return ([*path, ".".join(parts)] if parts else path), None
+        message, default = known.message, known.default
+    return path, default
 
 
-def _texts(row: Any, path: list[str]) -> list[str]:
-    """The values at a path as text: of a list each, of a map the keys."""
+def _texts(row: Any, path: list[str], default: Any) -> list[str]:
+    """The values at a path as text: of a list each, of a map the keys, and the default of what is absent."""
     values = [row]
-    for part in path:
-        values = [value[part] for value in values if isinstance(value, dict) and part in value]
+    for depth, part in enumerate(path, 1):
+        absent = default if depth == len(path) else None
+        values = [value.get(part, absent) for value in values if isinstance(value, dict)]
+        values = [value for value in values if value is not None]
         values = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return [text for value in values for text in (value if isinstance(value, dict) else [_text(value)])]
 

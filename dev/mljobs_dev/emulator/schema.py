@@ -1,7 +1,7 @@
 """Proto3 JSON as the service reads and writes it, driven by the API's discovery document.
 
 Reading is lenient in the ways that real clients rely on: camelCase or snake_case names, enum words in any
-case, numbers and booleans as strings, integers for doubles, explicit nulls for "not set". Writing is
+case, numbers and booleans as strings (`"True"`), integers for doubles, nulls for "not set". Writing is
 canonical: camelCase names, int64 as decimal strings, proto defaults left out (recorded traffic: a request
 with `scaleTier: BASIC` comes back without it).
 """
@@ -24,6 +24,10 @@ Json = dict[str, Any]
 Reader = Callable[[Any, str, list[Violation]], Any]
 
 _DURATION = re.compile(r"^-?\d+(\.\d{1,9})?s$")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NO_NUMBERS = frozenset({"NaN", "Infinity", "-Infinity"})
+"""What proto3 JSON writes for the doubles that JSON has no numbers for."""
+
 _UPPER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _RANGES = {
     "int32": (-(2**31), 2**31 - 1),
@@ -32,6 +36,9 @@ _RANGES = {
     "uint64": (0, 2**64 - 1),
 }
 _WIDE = frozenset({"int64", "uint64"})
+_TRUE = frozenset({"true", "t", "yes", "y", "1"})
+_FALSE = frozenset({"false", "f", "no", "n", "0"})
+"""Texts that stand for a boolean, in any case (the JSON reader of protobuf, `safe_strtob`)."""
 
 _ONEOFS = {
     "GoogleCloudMlV1__Job": {"trainingInput": "input", "predictionInput": "input"},
@@ -62,6 +69,7 @@ class Field:
     Attributes:
         name: in camelCase, as the discovery document spells it.
         snake: as the proto spells it.
+        default: what it is where it is absent; None for what has presence: messages, lists, maps, moments.
     """
 
     def __init__(self, registry: "Registry", owner: "Message", name: str, schema: Mapping[str, Any]) -> None:
@@ -71,7 +79,7 @@ class Field:
         self.keyed = "additionalProperties" in schema
         element = schema["items"] if self.repeated else schema.get("additionalProperties", schema)
         self.message = registry.message(element["$ref"]) if "$ref" in element else None
-        self._default = _default(element)
+        self.default = None if self.repeated or self.keyed or self.message else _default(element)
         self._read = self.message.read if self.message else _scalar_reader(owner.proto, name, element)
 
     def read(self, value: Any, path: str, problems: list[Violation]) -> Any:
@@ -104,7 +112,7 @@ class Field:
             return value or _UNSET
         if self.message:
             return self.message.prune(value)
-        return _UNSET if value == self._default else value
+        return _UNSET if value == self.default else value
 
 
 class Message:
@@ -300,6 +308,8 @@ def _default(schema: Mapping[str, Any]) -> Any:
         return schema["enum"][0]
     if schema.get("format") in _WIDE:
         return "0"
+    if schema.get("format") in ("google-duration", "google-datetime"):  # messages of protobuf's own
+        return None
     return {"string": "", "boolean": False, "number": 0, "integer": 0}.get(schema.get("type", ""))
 
 
@@ -347,8 +357,15 @@ def _integer_reader(form: str) -> Reader:
     return read
 
 
+def _is_number(value: Any) -> bool:
+    """Whether it is a JSON number, or one as text."""
+    if isinstance(value, str):
+        return _NUMBER.fullmatch(value) is not None
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _integral(value: Any) -> int | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if not _is_number(value):
         return None
     if isinstance(value, int):
         return value
@@ -361,24 +378,29 @@ def _integral(value: Any) -> int | None:
 
 
 def _read_double(value: Any, path: str, problems: list[Violation]) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, str) and value in _NO_NUMBERS:
+        return value
+    number = _finite(value)
+    if number is None:
         problems.append(_invalid(path, "TYPE_DOUBLE", value))
         return _UNSET
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+def _finite(value: Any) -> float | None:
     try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        problems.append(_invalid(path, "TYPE_DOUBLE", value))
-        return _UNSET
-    if math.isfinite(number):
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
-    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+        number = float(value) if _is_number(value) else math.nan
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _read_bool(value: Any, path: str, problems: list[Violation]) -> Any:
     if isinstance(value, bool):
         return value
-    if value in ("true", "false"):
-        return value == "true"
+    word = value.lower() if isinstance(value, str) else ""
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
     problems.append(_invalid(path, "TYPE_BOOL", value))
     return _UNSET
 

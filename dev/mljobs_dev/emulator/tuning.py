@@ -36,8 +36,9 @@ class Trial:
 
     @property
     def objective(self) -> float:
-        """The final metric's objective value; NaN where there is none."""
-        return float(self.document.get("finalMetric", {}).get("objectiveValue", math.nan))
+        """The final metric's objective value, zero where the metric does not say; NaN where there is none."""
+        metric = self.document.get("finalMetric")
+        return math.nan if metric is None else float(metric.get("objectiveValue", 0))
 
 
 def make_trials(spec: Mapping[str, Any], seed: str, *, failing: bool = False) -> list[Trial]:

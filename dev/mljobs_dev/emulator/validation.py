@@ -42,7 +42,7 @@ def check_job(job: Input, regions: Collection[str] = REGIONS) -> None:
     """Check a create request's Job.
 
     Args:
-        job: the Job with canonical names and values, zeros included.
+        job: the Job with canonical names and values; whether its zeros are there makes no difference.
         regions: where jobs can run.
 
     Raises:
@@ -290,12 +290,8 @@ def _parameter(param: Input, path: str, algorithm: str) -> Iterator[Violation]:
 
 
 def _bounds(param: Input, path: str, kind: str) -> Iterator[Violation]:
-    missing = [name for name, field in _BOUNDS if field not in param]
-    for name in missing:
-        yield Violation(f"{path}.{name}", f"It should be specified for a parameter of type {kind}.")
-    if missing:
-        return
-    numbers = [float(param[field]) for _, field in _BOUNDS]
+    """What is wrong with a range. A bound that is absent is zero: proto3 does not tell the two apart."""
+    numbers = [float(param.get(field, 0)) for _, field in _BOUNDS]
     if not numbers[0] <= numbers[1]:
         text = f"The minimum {numbers[0]:g} should not be above the maximum {numbers[1]:g}."
         yield Violation(f"{path}.min_value", text)
@@ -311,7 +307,7 @@ def _categorical(param: Input, path: str) -> Iterator[Violation]:
     if not param.get("categoricalValues"):
         yield Violation(f"{path}.categorical_values", "It should be specified for type CATEGORICAL.")
     for name, field in _BOUNDS:
-        if field in param:
+        if param.get(field):
             yield Violation(f"{path}.{name}", "It should not be specified for type CATEGORICAL.")
     if param.get("scaleType", "NONE") != "NONE":
         yield Violation(f"{path}.scale_type", "It should not be specified for type CATEGORICAL.")

@@ -44,7 +44,18 @@ LENIENT: list[tuple[Json, Json, Json | None]] = [
         {"trainingInput": {"workerCount": "9223372036854775807"}},
         None,
     ),
-    ({"trainingInput": {"enableWebAccess": "true"}}, {"trainingInput": {"enableWebAccess": True}}, None),
+    *(
+        ({"trainingInput": {"enableWebAccess": word}}, {"trainingInput": {"enableWebAccess": True}}, None)
+        for word in ("true", "True", "TRUE", "t", "yes", "Y", "1")
+    ),
+    *(
+        (
+            {"trainingInput": {"enableWebAccess": word}},
+            {"trainingInput": {"enableWebAccess": False}},
+            {"trainingInput": {}},
+        )
+        for word in ("false", "False", "FALSE", "f", "no", "N", "0")
+    ),
     (
         {"trainingInput": {"enableWebAccess": False}},
         {"trainingInput": {"enableWebAccess": False}},
@@ -157,6 +168,31 @@ REFUSED = [
         {"trainingInput": {"enableWebAccess": 1}},
         "job.training_input.enable_web_access",
         "Invalid value at 'job.training_input.enable_web_access' (TYPE_BOOL), 1",
+    ),
+    *(
+        (
+            {"trainingInput": {"enableWebAccess": word}},
+            "job.training_input.enable_web_access",
+            f"Invalid value at 'job.training_input.enable_web_access' (TYPE_BOOL), {json.dumps(word)}",
+        )
+        for word in ("", "on", "truth", " true")
+    ),
+    *(
+        (
+            {"trainingInput": {"workerCount": text}},
+            "job.training_input.worker_count",
+            f"Invalid value at 'job.training_input.worker_count' (TYPE_INT64), {json.dumps(text)}",
+        )
+        for text in ("", "1_0", " 1", "1\n", "\u0663", "0x10", "NaN")
+    ),
+    *(
+        (
+            {"trainingInput": {"hyperparameters": {"params": [{"minValue": text}]}}},
+            "job.training_input.hyperparameters.params[0].min_value",
+            "Invalid value at 'job.training_input.hyperparameters.params[0].min_value' (TYPE_DOUBLE), "
+            f"{json.dumps(text)}",
+        )
+        for text in ("1_0", "1 ", "nan", "inf", "1e400")
     ),
     (
         {"trainingInput": {"scheduling": {"maxWaitTime": "1h"}}},

@@ -133,8 +133,8 @@ REFUSED = [
     ({"hyperparameters": {"resumePreviousJobId": "a", "maxTrials": -1}}, "hyperparameters.max_trials"),
     (tuning({"parameterName": ""} | {"type": "CATEGORICAL", "categoricalValues": ["a"]}), "parameter_name"),
     (tuning({}), "hyperparameters.params[0].type"),
-    (tuning({"type": "DOUBLE", "minValue": 1}), "hyperparameters.params[0].max_value"),
-    (tuning({"type": "INTEGER", "maxValue": 1}), "hyperparameters.params[0].min_value"),
+    (tuning({"type": "DOUBLE", "minValue": 1}), "hyperparameters.params[0].min_value"),
+    (tuning({"type": "INTEGER", "maxValue": -1}), "hyperparameters.params[0].min_value"),
     (tuning({"type": "INTEGER", "minValue": 0.5, "maxValue": 1}), "hyperparameters.params[0].min_value"),
     (tuning({"type": "DOUBLE", "minValue": 2, "maxValue": 1}), "hyperparameters.params[0].min_value"),
     (
@@ -147,7 +147,7 @@ REFUSED = [
     ),
     (tuning({"type": "CATEGORICAL"}), "hyperparameters.params[0].categorical_values"),
     (
-        tuning({"type": "CATEGORICAL", "categoricalValues": ["a"], "minValue": 0}),
+        tuning({"type": "CATEGORICAL", "categoricalValues": ["a"], "minValue": 1}),
         "hyperparameters.params[0].min_value",
     ),
     (
@@ -184,6 +184,9 @@ ACCEPTED = [
     {"network": "projects/12345/global/networks/n", "jobDir": "gs://bucket"},
     {"hyperparameters": {"resumePreviousJobId": "earlier"}},
     tuning({"type": "DOUBLE", "minValue": 0, "maxValue": 0}),
+    tuning({"type": "INTEGER", "maxValue": 1}),
+    tuning({"type": "DOUBLE", "minValue": -1}),
+    tuning({"type": "CATEGORICAL", "categoricalValues": ["a"], "minValue": 0, "maxValue": 0}),
     tuning({"type": "DISCRETE", "discreteValues": [1, 2], "scaleType": "UNIT_LINEAR_SCALE"}),
     tuning({"type": "INTEGER", "minValue": 1, "maxValue": 9, "scaleType": "UNIT_LOG_SCALE"}),
 ]
