@@ -11,6 +11,9 @@ from tests.e2e.support_stack import PROJECT, Emulator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 
+ZEROS: dict[str, Json] = {"TrainingJob": {}, "PredictionJob": {"errorCount": "0"}}
+"""What the service leaves out of the output of a job that has succeeded, since it is zero."""
+
 RUNS = {
     "Submitted": ("True", "Accepted"),
     "Succeeded": ("Unknown", "NotFinished"),
@@ -48,7 +51,7 @@ def test_success_in_every_state_in_order(
         "mljobs-namespace": namespace.name,
         "mljobs-name": "census",
     }
-    assert shown[kind.output_field] == status[kind.output_field]
+    assert {**ZEROS[kind.name], **shown[kind.output_field]} == status[kind.output_field]
     # made by kubectl; then the intent and the finalizer; then one write for each state, and in QUEUED another
     # one if the job's place in the queue was polled, which the answer to create does not have
     statuses = job.statuses_until("SUCCEEDED")
@@ -144,7 +147,7 @@ def trial(number: int, objective: float | None) -> Json:
 def test_trials_come_best_first(
     namespace: Namespace, emulator: Emulator, goal: str, order: list[str]
 ) -> None:
-    trials = [trial(1, 0.5), trial(2, None), trial(3, 0.9), trial(4, 0.25)]
+    trials = [trial(1, 0.5), trial(2, None), trial(3, 0.9), trial(4, 0.0)]
     emulator.script(
         f"^{namespace.name}_", timeline={"QUEUED": 0, "PREPARING": 0, "RUNNING": 60}, trials=trials
     )
@@ -155,6 +158,10 @@ def test_trials_come_best_first(
     assert [row["trialId"] for row in output["trials"]] == order
     assert output["bestTrial"] == output["trials"][0]
     assert output["bestTrial"]["hyperparameters"] == {"depth": order[0]}
+    shown = emulator.job(job.job_id)["trainingOutput"]["trials"]
+    assert shown[3]["finalMetric"] == {"trainingStep": "100"}  # the zero is not in the service's JSON
+    zero = next(row for row in output["trials"] if row["trialId"] == "4")
+    assert zero["finalMetric"] == {"trainingStep": "100", "objectiveValue": 0}
 
 
 def test_many_trials_fit_into_the_status(namespace: Namespace, emulator: Emulator) -> None:

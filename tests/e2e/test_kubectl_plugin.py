@@ -232,7 +232,12 @@ def test_import_adopts_without_a_second_create(
     plugin: Plugin, namespace: Namespace, emulator: Emulator
 ) -> None:
     project = f"{namespace.name}-project"
-    job_input = {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/team/trainer:1"}}
+    rate = {"parameterName": "rate", "type": "DOUBLE", "minValue": 0, "maxValue": 1}
+    job_input = {
+        "region": "us-central1",
+        "masterConfig": {"imageUri": "gcr.io/team/trainer:1"},
+        "hyperparameters": {"goal": "MINIMIZE", "params": [rate]},
+    }
     ids = [f"{namespace.name}_{number}" for number in range(103)]
     for job_id in [*ids, f"{namespace.name}_other"]:
         emulator.create(
@@ -255,6 +260,11 @@ def test_import_adopts_without_a_second_create(
     labels = emulator.job(ids[0], project=project)["labels"]
     assert labels["mljobs-uid"] == job.uid
     assert labels["team"] == "a"
+    shown = emulator.job(ids[0], project=project)["trainingInput"]["hyperparameters"]["params"]
+    assert shown == [{"parameterName": "rate", "type": "DOUBLE", "maxValue": 1}]  # zeros are left out
+    kept = job.object()
+    assert kept is not None
+    assert kept["spec"]["trainingInput"]["hyperparameters"]["params"] == [rate]
     assert emulator.applied("create", namespace.name) == created
 
     again = plugin.run(*words, "--limit=200", "--dry-run=server")

@@ -55,8 +55,9 @@ def _condition(status: Json, kind: str) -> Json:
 def _detail(body: Json, status: Json) -> str:
     if status.get("errorMessage"):
         return str(status["errorMessage"])
-    if status.get("predictionOutput", {}).get("predictionCount"):
-        return f"{status['predictionOutput']['predictionCount']} predictions"
+    predictions = status.get("predictionOutput", {}).get("predictionCount", "0")
+    if predictions != "0":
+        return f"{predictions} predictions"
     output = status.get("trainingOutput") or {}
     if not output.get("trials"):
         return str(status.get("jobId") or "waiting for the operator")

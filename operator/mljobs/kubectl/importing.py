@@ -181,6 +181,7 @@ def _reason_to_leave(job: Json, project: str, here: Mapping[tuple[str, str], str
 def _spec(job: Json, project: str, deletion_policy: str | None) -> tuple[str, Json, list[str]]:
     """Kind and spec of a job's resource, and what in it breaks a rule."""
     from mljobs.api.resources import KINDS
+    from mljobs.domain.spec.defaults import with_required
     from mljobs.domain.spec.lenient import canonical
     from mljobs.domain.spec.validate import validate
 
@@ -190,7 +191,8 @@ def _spec(job: Json, project: str, deletion_policy: str | None) -> tuple[str, Js
         spec["labels"] = job["labels"]
     if deletion_policy:
         spec["deletionPolicy"] = deletion_policy
-    made, spelled = canonical(kind.name, {**spec, kind.input_field: job[kind.input_field]})
+    read, spelled = canonical(kind.name, {**spec, kind.input_field: job[kind.input_field]})
+    made = with_required(kind.name, read)
     validated = validate(kind.name, made)
     return kind.name, made, [problem.text for problem in (*spelled, *validated.problems)]
 

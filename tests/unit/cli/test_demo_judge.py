@@ -64,6 +64,14 @@ class TestRow:
                 True,
             ),
             (
+                TUNING,
+                body({"state": "RUNNING", "jobId": "j1", "predictionOutput": {"predictionCount": "0"}}),
+                False,
+                "RUNNING",
+                "j1",
+                False,
+            ),
+            (
                 FAILING,
                 body({"state": "FAILED", "errorMessage": "it broke"}),
                 False,

@@ -198,7 +198,7 @@ def test_describe_a_tuning_job(capsys: pytest.CaptureFixture[str]) -> None:
             "trialId": str(number),
             "state": "SUCCEEDED",
             "hyperparameters": {"lr": f"0.{number}"},
-            "finalMetric": {"trainingStep": "100", "objectiveValue": number / 4},
+            "finalMetric": {"trainingStep": "0", "objectiveValue": (number - 1) / 4},
         }
         for number in (1, 2, 3)
     ]
@@ -247,7 +247,7 @@ def test_describe_a_tuning_job(capsys: pytest.CaptureFixture[str]) -> None:
         "  1         CANCELLED   census_0   2024-05-01T11:55:00Z",
         "Trials, best first (lowest loss):",
         "  TRIAL   STATE               METRIC   STEP   lr",
-        "  1       SUCCEEDED           0.25     100    0.1",
+        "  1       SUCCEEDED           0        0      0.1",
         "  2       SUCCEEDED (early)   -        -      0.2",
         "  and 8 more; --trials N shows more of them, the console all",
         "  Normal   Accepted   0s    The service has it.",
@@ -269,12 +269,12 @@ def test_describe_a_prediction_job_that_has_nothing_yet(capsys: pytest.CaptureFi
 
 
 def test_describe_a_prediction_jobs_results(capsys: pytest.CaptureFixture[str]) -> None:
-    output = {"predictionCount": "12", "errorCount": "1", "nodeHours": 0.25, "outputPath": "gs://b/o"}
+    output = {"predictionCount": "12", "errorCount": "0", "nodeHours": 0.0, "outputPath": "gs://b/o"}
     text = described(resource(SUBMITTED, kind="PredictionJob", predictionOutput=output, **JOB), capsys)
     for line in (
         "Predictions:      12",
-        "Failed instances: 1",
-        "Node hours:       0.25",
+        "Failed instances: 0",
+        "Node hours:       0.0",
         "Output path:      gs://b/o",
     ):
         assert f"\n{line}\n" in text

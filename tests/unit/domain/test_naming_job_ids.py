@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.domain.naming import JOB_ID_LIMIT, job_id
+from mljobs.domain.job.naming import JOB_ID_LIMIT, job_id
 
 LEGAL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 CHOSEN = st.from_regex(LEGAL, fullmatch=True)

@@ -394,7 +394,7 @@ def test_ten_thousand_trials_stay_small_best_first_and_counted(goal: str | None)
 def test_trials_without_a_metric_come_last_and_none_is_the_best() -> None:
     trials = [{"trialId": "1"}, {"trialId": "2", "state": "FAILED"}]
     known = observed(job=job("FAILED", trainingOutput={"trials": trials}))
-    assert shown(SUBMITTED, known)["trainingOutput"] == {"trials": trials}
+    assert shown(SUBMITTED, known)["trainingOutput"] == {"consumedMLUnits": 0.0, "trials": trials}
     trials.append({"trialId": "3", "finalMetric": {"objectiveValue": 0}})  # type: ignore[dict-item]
     known = observed(job=job("FAILED", trainingOutput={"trials": trials}))
     output = shown(SUBMITTED, known)["trainingOutput"]

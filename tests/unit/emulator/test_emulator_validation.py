@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.unit.domain.rule_case import TRAINING, Case
-from tests.unit.domain.rule_cases import CASES
 
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.schema import ml_v1
 from mljobs_dev.emulator.validation import check_job, check_labels
+from tests.unit.domain.rule_case import TRAINING, Case
+from tests.unit.domain.rule_cases import CASES
 
 Json = dict[str, Any]
 CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "training"

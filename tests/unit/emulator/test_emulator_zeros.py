@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+
+from mljobs.domain.spec.validate import validate
+from mljobs.domain.translate import to_job
+from mljobs_dev.emulator.schema import ml_v1
 from tests.strategies import kinds_and_specs
 from tests.unit.api import discovery
-
-from mljobs.domain.translate import to_job
-from mljobs.domain.validate import validate
-from mljobs.emulator.schema import ml_v1
 
 Json = dict[str, Any]
 Make = Callable[..., Json]

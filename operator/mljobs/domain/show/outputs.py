@@ -1,4 +1,4 @@
-"""A job's answer, made fit for a status: known fields only, trials best first, bounded in size.
+"""A job's answer, made fit for a status: known fields only, zeros written out, trials best first, bounded.
 
 Total: whatever the service sends, something storable comes out.
 """
@@ -6,12 +6,15 @@ Total: whatever the service sends, something storable comes out.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 
 from mljobs.api.base import JsonObject, Observed
+from mljobs.api.crd import structural
 from mljobs.api.resources import KINDS, TRIALS_LIMIT
+from mljobs.domain.spec.defaults import with_defaults
 
 TRIALS_BYTES = 36 * 1024
 """What all trials of a status may take as JSON; the status as a whole stays under 64 KiB."""
@@ -49,13 +52,22 @@ def job_output(kind: str, raw: Mapping[str, Any], goal: str) -> JsonObject:
         raw: the field of the job with the same name.
         goal: `MAXIMIZE` or `MINIMIZE`, for the order of trials.
     """
-    output = readable(KINDS[kind].output, raw)
+    model = KINDS[kind].output
+    # Before it is read: what cannot be read, NaN say, is not a zero.
+    output = readable(model, with_defaults(_schema(model), raw))
+    if not output.get("isHyperparameterTuningJob") and output.get("completedTrialCount") == "0":
+        del output["completedTrialCount"]  # "only set for hyperparameter tuning jobs" (discovery document)
     if "webAccessUris" in output:
         output["webAccessUris"] = _bounded_map(output["webAccessUris"])
     trials = output.pop("trials", None)
     if trials:
         output.update(_trials(trials, goal))
     return output
+
+
+@cache
+def _schema(model: type[Observed]) -> JsonObject:
+    return structural(model)
 
 
 def bounded_text(text: str, limit: int = MESSAGE_LIMIT) -> str:
