@@ -207,10 +207,12 @@ class NetworkPolicy(Part):
     """The only namespaces that may scrape the metrics. Empty: all."""
 
     api_server_ports: list[Port] = [443, 6443]
-    """The ports at which the API server may be reached, behind its Service too. 443 is for Google's APIs."""
+    """The ports at which the API server may be reached, behind its Service too. 443 is for Google's APIs and
+    token services: docs/install.md lists the hosts, for policies that know names."""
 
     extra_egress_ports: list[Port] = []
-    """More TCP ports that may be reached: of a proxy, or of another endpoint of the job service."""
+    """More TCP ports that may be reached: of a proxy, of another endpoint of the job service, or of the URL
+    that a federation's configuration names as its credential source."""
 
 
 class Values(Part):

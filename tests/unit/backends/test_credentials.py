@@ -214,7 +214,7 @@ async def test_a_key_file_of_garbage_is_denied(key_file: Path) -> None:
     ],
 )
 def test_what_the_loss_of_a_token_means(
-    error: Callable[..., Exception], options: dict[str, bool], kind: type[JobServiceError]
+    error: Callable[..., GoogleAuthError], options: dict[str, bool], kind: type[JobServiceError]
 ) -> None:
     assert type(_no_token(Method("m"), error("words", **options))) is kind
 

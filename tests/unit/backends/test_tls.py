@@ -1,5 +1,6 @@
 """The same promises over TLS, with a certificate made for the run."""
 
+import json
 import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mljobs.backends import Limits, open_job_service
+from mljobs.backends.google.probe import identify
 from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import Unavailable
 from tests.unit.backends.raw_server import RawServer, answer, drop, hang, trickle
@@ -107,3 +109,31 @@ async def test_a_slow_exchange_ends_with_the_time_out(server: RawServer, step: o
             await client.create("p", JOB)
         assert (await client.get("p", "j")).job_id == "j"
     assert [request.connection for request in server.received] == [0, 1]
+
+
+def test_a_workload_certificate_is_shown_to_the_token_service(
+    certificate: Path, trusted: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workload identity federation with X.509: the certificate is the credential."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    context.load_verify_locations(certificate)
+    context.verify_mode = ssl.CERT_REQUIRED
+    workload = {"cert_path": str(certificate), "key_path": str(certificate)}
+    located = tmp_path / "certificates.json"
+    located.write_text(json.dumps({"cert_configs": {"workload": workload}}))
+    token = {"access_token": "t1", "expires_in": 3600, "token_type": "Bearer"}
+    with RawServer(rest=answer(200, token), tls=context) as tokens, RawServer(rest=answer(200, JOB)) as plain:
+        credentials = {
+            "type": "external_account",
+            "audience": "//iam.googleapis.com/locations/global/workforcePools/p/providers/x",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:mtls",
+            "token_url": f"{tokens.url}v1/token",
+            "credential_source": {"certificate": {"certificate_config_location": str(located)}},
+        }
+        file = tmp_path / "credentials.json"
+        file.write_text(json.dumps(credentials))
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        found = identify(endpoint=plain.url, timeout=10)
+        assert found.source.startswith(str(file))
+        assert [request.path for request in tokens.received] == ["/v1/token"]

@@ -10,13 +10,14 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-import google.auth.exceptions
 import httplib2
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
 from mljobs.backends.google.answers import Answer, Method, error_of, unreadable
+from mljobs.backends.google.credentials import is_passing, said
 from mljobs.backends.google.threads import Transport
 from mljobs.backends.google.transport import NotConnected, is_loopback
 from mljobs.domain.errors import Denied, JobServiceError, Rejected, Unavailable, Violation
@@ -155,7 +156,7 @@ def _answer(response: Any, body: bytes) -> Answer:
 
 def _no_answer(method: Method, error: Exception) -> JobServiceError:
     """Name an exchange that ended without an answer."""
-    if isinstance(error, google.auth.exceptions.GoogleAuthError):
+    if isinstance(error, GoogleAuthError):
         return _no_token(method, error)
     if isinstance(error, NotConnected | httplib2.ServerNotFoundError):
         return Unavailable(
@@ -168,11 +169,16 @@ def _no_answer(method: Method, error: Exception) -> JobServiceError:
     return Unavailable(f"{method.id}: {type(error).__name__}: {error}; whether it was applied is not known")
 
 
-def _no_token(method: Method, error: Exception) -> JobServiceError:
-    passing = isinstance(error, google.auth.exceptions.TransportError) or getattr(error, "retryable", False)
-    if passing:
-        return Unavailable(f"{method.id} was not sent: no access token for now: {error}")
-    return Denied(
-        f"{method.id} was not sent: no Google credentials: {error}. Bind the operator's ServiceAccount with "
-        "Workload Identity, or point GOOGLE_APPLICATION_CREDENTIALS to a key file"
-    )
+def _no_token(method: Method, error: GoogleAuthError) -> JobServiceError:
+    if is_passing(error):
+        return Unavailable(f"{method.id} was not sent: no access token for now: {said(error)}")
+    found = not isinstance(error, DefaultCredentialsError)
+    advice = _CHECK if found else _BIND
+    return Denied(f"{method.id} was not sent: no Google credentials: {said(error)}. {advice}")
+
+
+_BIND = (
+    "Bind the operator's ServiceAccount with Workload Identity, or point GOOGLE_APPLICATION_CREDENTIALS to a "
+    "key file"
+)
+_CHECK = "`mljobs check` tells whose credentials they are and where they come from"

@@ -1,17 +1,24 @@
-"""Google credentials, shared by all request threads."""
+"""Google credentials: looked up, given the API's scope, and shared by all request threads.
 
+Nobody is asked but the token service of their kind, and whoever gives what it wants to be shown: the metadata
+server, an identity provider. docs/install.md has the list of hosts.
+"""
+
+import logging
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 import google.auth
 import google_auth_httplib2
 import httplib2
-from google.auth.credentials import TokenState
+from google.auth.credentials import TokenState, with_scopes_if_required
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError, TransportError
 
+from mljobs.backends.google.answers import ErrorBody
 from mljobs.backends.google.transport import OnceHttp
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -40,17 +47,80 @@ class TokenRequest:
         """Send one request.
 
         Raises:
-            google.auth.exceptions.TransportError: there was no answer.
+            google.auth.exceptions.TransportError: there was no answer, or none that says anything about the
+                credentials: 429 and 5xx.
         """
         http = self._open_http()
+        if "cert" in kwargs:  # of google-auth's, for workload identity federation with X.509 certificates
+            certificate, key = kwargs.pop("cert")
+            http.add_certificate(key, certificate, domain="")
         try:
-            return google_auth_httplib2.Request(http)(
+            response = google_auth_httplib2.Request(http)(
                 url, method=method, body=body, headers=headers, **kwargs
             )
         except (OSError, HTTPException, httplib2.HttpLib2Error) as error:
-            raise TransportError(str(error)) from error  # type: ignore[no-untyped-call]
+            raise TransportError(f"{_host(url)}: {error}") from error  # type: ignore[no-untyped-call]
         finally:
             http.close()
+        if response.status == 429 or response.status >= 500:
+            raise TransportError(f"{_host(url)} answered HTTP {response.status}")  # type: ignore[no-untyped-call]
+        return response
+
+
+def application_default() -> Any:
+    """Look up the application default credentials, and give them the scope of the API.
+
+    Only on Google Cloud is anything asked, the metadata server. Given the scope at once, google-auth would
+    exchange a token of a workload identity pool over a transport of its own, and ask Cloud Resource Manager
+    for the name of a project that nobody needs.
+
+    Raises:
+        google.auth.exceptions.GoogleAuthError: there are none, or they cannot be read.
+    """
+    try:
+        credentials, _ = google.auth.default()
+        return with_scopes_if_required(credentials, [SCOPE])  # type: ignore[no-untyped-call]
+    except GoogleAuthError:
+        raise
+    except Exception as error:  # a key file may hold anything, and the library trusts its shape
+        raise DefaultCredentialsError(f"they cannot be read: {error}") from error  # type: ignore[no-untyped-call]
+
+
+class _NoProject(logging.Filter):
+    """Drops google-auth's advice to set a project: each job has its own, and the advice would mislead."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.msg.startswith("No project ID could be determined")
+
+
+logging.getLogger("google.auth._default").addFilter(_NoProject())
+
+
+def fetch_token(credentials: Any, request: TokenRequest) -> None:
+    """Fetch a new token.
+
+    Raises:
+        google.auth.exceptions.GoogleAuthError: there is none to be had.
+    """
+    try:
+        credentials.refresh(request)
+    except GoogleAuthError:
+        raise
+    except Exception as error:  # google-auth trusts the answers' shape, and that what files hold can be read
+        text = f"a token cannot be fetched with them: {type(error).__name__}: {error}"
+        raise RefreshError(text) from error  # type: ignore[no-untyped-call]
+
+
+def is_passing(error: GoogleAuthError) -> bool:
+    """Whether the loss of a token says nothing about the credentials, so that the next try may bring one."""
+    return isinstance(error, TransportError) or bool(getattr(error, "retryable", False))
+
+
+def said(error: GoogleAuthError) -> str:
+    """What went wrong. google-auth keeps the token service's answer behind its own words."""
+    words = [word for word in error.args if isinstance(word, str)] or [str(error)]
+    bodies = (ErrorBody.parse(word.encode("utf-8", "replace")) for word in words[1:])
+    return ": ".join([words[0], *(body.message for body in bodies if body and body.message not in words[0])])
 
 
 class SharedCredentials:
@@ -82,7 +152,7 @@ class SharedCredentials:
         """
         with self._one_try():
             if self._credentials is None:
-                self._credentials = _application_default()
+                self._credentials = application_default()
             self._renew()
             self._used.token = self._credentials.token
             # Not before_request: it may start a thread of google-auth's own with a look-up that is not ours.
@@ -96,7 +166,7 @@ class SharedCredentials:
         """
         with self._one_try():
             if self._credentials.token == self._used.token:
-                self._credentials.refresh(self._token_request)
+                fetch_token(self._credentials, self._token_request)
 
     @contextmanager
     def _one_try(self) -> Iterator[None]:
@@ -116,17 +186,13 @@ class SharedCredentials:
         if state is TokenState.FRESH:
             return
         try:
-            self._credentials.refresh(self._token_request)
-        except (RefreshError, TransportError):
+            fetch_token(self._credentials, self._token_request)
+        except GoogleAuthError:
             if state is TokenState.INVALID:  # a stale token still holds for minutes
                 raise
 
 
-def _application_default() -> Any:
-    try:
-        credentials, _ = google.auth.default(scopes=[SCOPE])
-    except GoogleAuthError:
-        raise
-    except Exception as error:  # a key file may hold anything, and the library trusts its shape
-        raise DefaultCredentialsError(f"they cannot be read: {error}") from error  # type: ignore[no-untyped-call]
-    return credentials
+def _host(url: str) -> str:
+    """The server of a URL, for messages: its path may hold a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

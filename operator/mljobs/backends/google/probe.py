@@ -4,10 +4,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import google.auth
-from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.exceptions import GoogleAuthError
 
-from mljobs.backends.google.credentials import SCOPE, TokenRequest
+from mljobs.backends.google.credentials import (
+    TokenRequest,
+    application_default,
+    fetch_token,
+    is_passing,
+    said,
+)
 from mljobs.backends.google.transport import OnceHttp, is_loopback
 from mljobs.domain.errors import Denied, Unavailable
 
@@ -45,14 +50,12 @@ def identify(*, endpoint: str = "", timeout: float, user_agent: str = "mljobs-op
 
 def _identify(request: TokenRequest) -> Identity:
     try:
-        credentials, _ = google.auth.default(scopes=[SCOPE])
-        credentials.refresh(request)  # type: ignore[no-untyped-call]
+        credentials = application_default()
+        fetch_token(credentials, request)
     except GoogleAuthError as error:
-        if isinstance(error, TransportError) or getattr(error, "retryable", False):
-            raise Unavailable(f"no access token for now: {error}") from error
-        raise Denied(f"no Google credentials: {error}", status=0) from error
-    except Exception as error:  # a key file may hold anything, and the library trusts its shape
-        raise Denied(f"the Google credentials cannot be read: {error}", status=0) from error
+        if is_passing(error):
+            raise Unavailable(f"no access token for now: {said(error)}") from error
+        raise Denied(f"no Google credentials: {said(error)}", status=0) from error
     return _described(credentials)
 
 
