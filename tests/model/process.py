@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from mljobs.api.base import JsonObject
+from mljobs.api.resources import KINDS
+from mljobs.controller.kinds.job import JobHandler
 from mljobs.controller.kube.watch import take
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
@@ -62,7 +64,7 @@ class Process:
         kube, port = ModelKube(self._cluster, self._wire), ModelJobService(service, self._wire)
         add = self._queue.add
         poller = Poller(port, self.store, add, interval=POLL_INTERVAL, clock=clock, metrics=_METRICS)
-        reconciler = Reconciler(
+        jobs = JobHandler(
             kube=kube,
             store=self.store,
             effects=Effects(port, clock, lambda: 0.5),
@@ -71,8 +73,8 @@ class Process:
             queue=self._queue,
             policy=POLICY,
             clock=clock,
-            metrics=_METRICS,
         )
+        reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)
         runs = [poller.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]

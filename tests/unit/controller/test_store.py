@@ -66,3 +66,35 @@ def test_what_is_gone_does_not_come_back_with_a_list_that_was_under_way() -> Non
     assert not store.put(body(7))
     assert store.put(body(9, uid="u2"))
     assert not store.put(body(8))
+
+
+def owned(name: str, owner: str, version: int, *, controller: bool = True) -> dict[str, Any]:
+    made = body(version, uid=name)
+    reference = {"kind": "JobSchedule", "name": owner, "uid": owner, "controller": controller}
+    made["metadata"] |= {"name": name, "ownerReferences": [reference]}
+    return made
+
+
+def test_children_are_found_by_their_owner() -> None:
+    store = Store(START)
+    store.put(owned("a", "nightly", 1))
+    store.put(owned("b", "nightly", 2))
+    store.put(owned("c", "weekly", 3))
+    store.put(owned("d", "nightly", 4, controller=False))
+    store.put(body(5))
+    a, b = KEY._replace(name="a"), KEY._replace(name="b")
+    assert store.children("nightly") == [a, b]
+    store.drop(b, "b")
+    assert store.children("nightly") == [a]
+    store.put(owned("a", "weekly", 6))
+    assert store.children("nightly") == []
+    assert store.children("weekly") == [a, KEY._replace(name="c")]
+
+
+def test_a_successor_of_the_same_name_leaves_the_owner_of_the_one_before() -> None:
+    store = Store(START)
+    store.put(owned("a", "nightly", 1))
+    successor = owned("a", "weekly", 2)
+    successor["metadata"]["uid"] = "another"
+    store.put(successor)
+    assert (store.children("nightly"), store.children("weekly")) == ([], [KEY._replace(name="a")])

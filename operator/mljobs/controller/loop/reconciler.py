@@ -1,91 +1,57 @@
-"""One resource, one step after the other: decide, carry out, show.
-
-Level-based: what woke it is no input, so that a missed or repeated event changes nothing.
-"""
+"""Works on keys, one after the other: each kind has a handler, and whatever goes wrong is tried again."""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from mljobs.api.base import JsonObject
-from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, KubeError
-from mljobs.controller.loop.effects import Effects
-from mljobs.controller.loop.poller import Poller
+from mljobs.controller.kube.errors import KubeError
 from mljobs.controller.loop.queue import WorkQueue
-from mljobs.controller.loop.release import let_go
-from mljobs.controller.loop.status import StatusWriter
-from mljobs.controller.loop.store import Key, Store
-from mljobs.controller.process.logs import about
+from mljobs.controller.loop.store import Key
 from mljobs.controller.process.metrics import Metrics
-from mljobs.domain.decide import Policy, decide, polled
-from mljobs.domain.decide.decisions import (
-    Adopt,
-    Announce,
-    BindIam,
-    Cancel,
-    Decision,
-    Keep,
-    Look,
-    Record,
-    Release,
-    Submit,
-    Suspend,
-    UpdateLabels,
-    Wait,
-)
-from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Resource
-from mljobs.domain.reasons import Reason
-from mljobs.domain.show.events import Event
-from mljobs.domain.show.project import project
-from mljobs.domain.spec.problems import summary
 
 logger = logging.getLogger(__name__)
-
-STEPS = 8
-"""Steps of one resource before others have their turn."""
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 30.0
 """Seconds before a reconciliation that the API server did not let end is begun anew."""
 
 
+class Handler(Protocol):
+    """What is done for the resources of a kind."""
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Do what can be done for a resource now.
+
+        Returns:
+            Seconds after which to come back, or None: the next change is enough.
+
+        Raises:
+            KubeError: the API server did not take a write.
+        """
+
+
 class Reconciler:
-    """Brings resources and cloud jobs together.
+    """Hands each key of the queue to the handler of its kind.
 
     Args:
-        kube: the API server.
-        store: objects and observations.
-        effects: calls of the job service.
-        writer: the status writer.
-        poller: told which jobs to watch.
-        queue: told when to come back.
-        policy: the administrator's settings.
+        handlers: by kind, one for each kind whose keys are ever queued.
+        queue: the keys, told when to come back.
         clock: the time, with a zone.
         metrics: counts and durations.
     """
 
     def __init__(
         self,
+        handlers: Mapping[str, Handler],
         *,
-        kube: Kube,
-        store: Store,
-        effects: Effects,
-        writer: StatusWriter,
-        poller: Poller,
         queue: WorkQueue[Key],
-        policy: Policy,
         clock: Callable[[], datetime],
         metrics: Metrics,
     ) -> None:
-        self._kube = kube
-        self._store = store
-        self._effects = effects
-        self._writer = writer
-        self._poller = poller
+        self._handlers = handlers
         self._queue = queue
-        self._policy = policy
         self._clock = clock
         self._metrics = metrics
         self._failures: dict[Key, tuple[int, datetime]] = {}
@@ -110,7 +76,7 @@ class Reconciler:
     async def _once(self, key: Key) -> str:
         """Reconcile one key; whatever goes wrong, it is tried again."""
         try:
-            delay = await self.reconcile(key)
+            delay = await self._handlers[key.kind].reconcile(key)
         except asyncio.CancelledError:
             raise
         except Exception as error:
@@ -136,117 +102,3 @@ class Reconciler:
             due = now + timedelta(seconds=min(FIRST_RETRY * 2 ** min(failures, 10), LONGEST_RETRY))
             self._failures[key] = failures + 1, due
         return (due - now).total_seconds()
-
-    async def reconcile(self, key: Key) -> float | None:
-        """Do what can be done for a resource now.
-
-        Returns:
-            Seconds after which to come back, or None: the next change of the resource or its job is enough.
-
-        Raises:
-            KubeError: the API server did not take a write.
-        """
-        for _ in range(STEPS):
-            body = self._store.body(key)
-            if body is None:
-                self._poller.follow(key, None)
-                return None
-            resource = Resource.parse(body)
-            observation = self._store.observation(key)
-            decision = decide(resource, observation, self._policy, self._clock())
-            self._poller.follow(key, polled(resource, observation))
-            with about(resource):
-                try:
-                    if await self._step(key, resource, decision):
-                        return self._pause(decision)
-                except (Gone, Conflict):
-                    await self._read_again(key, resource)
-        return FIRST_RETRY
-
-    async def _step(self, key: Key, resource: Resource, decision: Decision) -> bool:
-        """Take one step.
-
-        Returns:
-            Whether there is nothing more to do now.
-        """
-        if key.departed:
-            return await self._see_off(key, resource, decision)
-        match decision:
-            case Keep():
-                return True
-            case Release(left_behind):
-                await self._release(key, resource, left_behind)
-                return True
-            case Record(intent):
-                await self._record(key, resource, intent)
-                return False
-            case Submit(intent) | Adopt(intent) if resource.intent != intent or not resource.held:
-                await self._record(key, resource, intent)
-                await self._warn(resource, decision)
-                return False
-            case Submit() | Adopt() | Look() | UpdateLabels() | BindIam() | Cancel():
-                known = await self._effects.carry_out(decision, resource, self._store.observation(key))
-                self._store.observe(key, resource.uid, known)
-                return False
-            case _:
-                observation = self._store.observation(key)
-                status = project(resource, observation, decision, self._writer.clock())
-                self._keep(await self._writer.write(resource, status))
-                if isinstance(decision, Announce):
-                    self._store.observe(key, resource.uid, observation.announced())
-                # what was announced is due at once, not when the watch brings the announcement back
-                return not isinstance(decision, Suspend | Announce)
-
-    async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> bool:
-        """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""
-        match decision:
-            case Look() | Cancel():
-                known = await self._effects.carry_out(decision, resource, self._store.observation(key))
-                self._store.observe(key, resource.uid, known)
-                return False
-            case Keep() | Release():
-                self._store.drop(key, resource.uid)
-        return True
-
-    def _pause(self, decision: Decision) -> float | None:
-        if not isinstance(decision, Wait):
-            return None
-        return max((decision.until - self._clock()).total_seconds(), 0.05)
-
-    async def _record(self, key: Key, resource: Resource, intent: Intent) -> None:
-        """Write down what is about to be submitted, and hold the resource; the create call comes after."""
-        finalizers = [*resource.finalizers, *([] if resource.held else [FINALIZER])]
-        annotations = {SUBMISSION: intent.encode(resource.uid)}
-        body = await self._kube.patch_metadata(
-            resource, {"finalizers": finalizers, "annotations": annotations}
-        )
-        self._keep(body)
-        # with the finalizer off, or another job intended, nobody can have called create for this one
-        anew = not resource.held or (resource.intent is not None and resource.intent.target != intent.target)
-        known = self._store.observation(key).planned(intent.target, anew=anew)
-        self._store.observe(key, resource.uid, known)
-
-    async def _warn(self, resource: Resource, decision: Submit | Adopt) -> None:
-        """Say once a generation what is legal, but probably not meant."""
-        if isinstance(decision, Submit) and decision.warnings:
-            await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.warnings)))
-
-    async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
-        self._poller.follow(key, None)
-        self._keep(await let_go(self._kube, self._writer, resource, left_behind))
-
-    def _keep(self, body: JsonObject | None) -> None:
-        if body is not None:
-            self._store.put(body)
-
-    async def _read_again(self, key: Key, resource: Resource) -> None:
-        """A write has met a change that the watch has not brought yet."""
-        try:
-            body = await self._kube.get(*key)
-        except Gone:
-            left = self._store.gone(key, resource.uid, self._clock())
-        else:
-            left = self._store.displaced(body, self._clock())
-            self._store.put(body)
-        if left:
-            self._queue.add(left)

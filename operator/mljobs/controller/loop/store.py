@@ -1,7 +1,7 @@
 """What the operator has in memory: the newest object of each resource, and what was seen of its job."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -47,6 +47,12 @@ class _Entry:
         return str(self.body["metadata"]["uid"])
 
     @property
+    def owner(self) -> str:
+        """The uid of the controlling owner; empty where there is none."""
+        owners = self.body["metadata"].get("ownerReferences") or ()
+        return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+
+    @property
     def version(self) -> int:
         return number(self.body["metadata"].get("resourceVersion"))
 
@@ -62,6 +68,7 @@ class Store:
         self._since = since
         self._entries: dict[Key, _Entry] = {}
         self._gone: OrderedDict[str, None] = OrderedDict()
+        self._children: dict[str, set[Key]] = {}
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -91,12 +98,32 @@ class Store:
         if entry and entry.uid == fresh.uid:
             if entry.version > fresh.version:
                 return False
+            self._unlist(key, entry)
             entry.body = body
+            self._list(key, entry)
             return True
         if entry and entry.version > fresh.version:
             return False
+        if entry:
+            self._unlist(key, entry)
         self._entries[key] = fresh
+        self._list(key, fresh)
         return True
+
+    def children(self, uid: str) -> Sequence[Key]:
+        """The resources whose controlling owner has this uid, by key."""
+        return sorted(self._children.get(uid, ()))
+
+    def _list(self, key: Key, entry: _Entry) -> None:
+        if entry.owner:
+            self._children.setdefault(entry.owner, set()).add(key)
+
+    def _unlist(self, key: Key, entry: _Entry) -> None:
+        siblings = self._children.get(entry.owner)
+        if siblings:
+            siblings.discard(key)
+            if not siblings:
+                del self._children[entry.owner]
 
     def drop(self, key: Key, uid: str) -> bool:
         """Forget a resource that is gone, unless another has taken its name.
@@ -109,6 +136,7 @@ class Store:
         entry = self._entries.get(key)
         if entry is None or entry.uid != uid:
             return False
+        self._unlist(key, entry)
         del self._entries[key]
         return True
 

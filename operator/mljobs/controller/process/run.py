@@ -10,6 +10,8 @@ from typing import Any
 
 import kopf
 
+from mljobs.api.resources import KINDS
+from mljobs.controller.kinds.job import JobHandler
 from mljobs.controller.kube import watch as handlers
 from mljobs.controller.kube.client import Kube, connect
 from mljobs.controller.kube.definitions import installed
@@ -187,7 +189,7 @@ async def _act(
     )
     metrics.queue_depth.labels("mljobs").set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
-    reconciler = Reconciler(
+    jobs = JobHandler(
         kube=kube,
         store=store,
         effects=Effects(service, clock, random.random),
@@ -196,8 +198,8 @@ async def _act(
         queue=queue,
         policy=options.policy,
         clock=clock,
-        metrics=metrics,
     )
+    reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=queue, clock=clock, metrics=metrics)
     recall = Recall(kube, store, queue.add, namespaces=options.namespaces, now=clock)
     if lease:
         await _remember(lease, recall)
