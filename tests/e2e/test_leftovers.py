@@ -292,20 +292,39 @@ def test_a_namespace_that_hangs_in_deletion_ends(
     assert sorted(emulator.applied("cancel", namespace.name)) == sorted(ids)
 
 
-def test_an_operator_that_runs_is_let_alone_and_a_killed_one_is_waited_for(
+def test_an_operator_that_runs_keeps_what_it_looks_after_and_a_killed_one_is_waited_for(
     namespace: Namespace, emulator: Emulator, operator: Operator, leftovers: Leftovers
 ) -> None:
     job, job_id = one_running(namespace, emulator)
-    for options in (["--cancel"], ["--orphan", "--without-lease"]):
-        done = leftovers.run(*options)
-        assert done.returncode == 2, done.stderr
-        assert f"holds the Lease {LEASE} and renews it" in done.stderr
-    assert finalizers(job) == [HELD]
+    before = job.metadata()["resourceVersion"]
+    for options in (["--cancel"], ["--cancel", "--without-lease"]):
+        beside = leftovers(*options, code=1)
+        assert f"holds the Lease {LEASE} and renews it" in beside["notes"][0]
+        assert "is not being deleted" in beside["resources"]["census"]["message"]
+    done = leftovers.run("--orphan", "--without-lease")
+    assert (done.returncode, "stop it first" in done.stderr) == (2, True), done.stderr
+    assert job.metadata()["resourceVersion"] == before
+    assert emulator.applied("cancel", namespace.name) == []
     operator.kill()
     assert leftovers("--cancel")["resources"]["census"]["outcome"] == "cancelled"
     assert emulator.applied("cancel", namespace.name) == [job_id]
     operator.start()  # which could not lead if the command had not given the Lease back
     operator.until_leading()
+
+
+def test_beside_an_operator_that_runs_jobs_without_a_resource_are_cancelled(
+    namespace: Namespace, emulator: Emulator, operator: Operator, leftovers: Leftovers
+) -> None:
+    stray = f"{namespace.name}_stray"
+    labels = {"mljobs-uid": "0", "mljobs-namespace": namespace.name, "mljobs-name": "x"}
+    emulator.create(
+        {"jobId": stray, "labels": labels, "trainingInput": training("x")["spec"]["trainingInput"]}
+    )
+    _, job_id = one_running(namespace, emulator)
+    done = leftovers("--cancel-all-strays")
+    assert (list(done["jobs"]), done["resources"]) == ([stray], {})
+    assert emulator.applied("cancel", namespace.name) == [stray]
+    assert emulator.job(job_id)["state"] == "RUNNING"
 
 
 def test_without_a_lease_it_has_to_be_said_that_no_operator_runs(

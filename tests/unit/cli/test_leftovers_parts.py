@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mljobs.admin.leftovers import report
-from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, next_step, probe, strays
+from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, left_to_operator, next_step, probe, strays
 from mljobs.admin.leftovers.run import CannotBegin, request
 from mljobs.config import Settings
 from mljobs.domain import errors
@@ -57,6 +57,41 @@ CASES = [
     ("cancelled", submitted(), seen(job()).accepted_cancel(), Release(), Release()),
     ("not held", submitted(held=False), seen(job()), Keep(), Keep()),
 ]
+
+
+REFUSED = {
+    "observedGeneration": 1,
+    "conditions": [{"type": "Stalled", "status": "True", "reason": "Rejected"}],
+}
+ADOPTING = intent(adopting=True)
+
+BESIDE = [
+    # resource that is being deleted, known of its job, what an operator that runs is still needed for
+    ("running", submitted(), seen(job()), ""),
+    ("ended", submitted(ENDED), KNOWN, ""),
+    ("vanished", submitted(), KNOWN.missed(NOW).missed(NOW), ""),
+    ("unanswered, and made", resource(intended=intent()), seen(job()), ""),
+    ("unanswered, and somebody else's", resource(intended=intent()), seen(STRANGE), ""),
+    ("refused", resource(intended=intent(), status=REFUSED), KNOWN.missed(NOW), ""),
+    ("given up by its user", resource(intended=intent(), force=True), KNOWN, ""),
+    ("unanswered", resource(intended=intent()), KNOWN.missed(NOW), "may still submit it"),
+    ("unanswered, long ago", resource(intended=intent()), KNOWN.missed(later(10**6)), "may still submit it"),
+    ("unanswered, unknown", resource(intended=intent()), DOWN, "may still submit it"),
+    ("orphan, unanswered", resource(intended=intent(), spec=ORPHAN), KNOWN, "may still submit it"),
+    ("adopting", resource(intended=ADOPTING), seen(STRANGE), "may still submit it"),
+]
+
+
+@pytest.mark.parametrize(("found", "known", "needed"), [c[1:] for c in BESIDE], ids=[c[0] for c in BESIDE])
+def test_what_is_left_to_an_operator_that_runs(found: Resource, known: Observation, needed: str) -> None:
+    """A create call may come only where the intent is written down and nobody has seen its outcome."""
+    item = Leftover(replace(found, deleting=True), known, TARGET)
+    said = left_to_operator(item, POLICY, later(10**6 + 1))
+    assert needed in said
+    assert bool(said) is bool(needed)
+    alive = replace(item, resource=replace(item.resource, deleting=False))
+    assert "is not being deleted" in left_to_operator(alive, POLICY, NOW)
+    assert left_to_operator(replace(alive, stray=True), POLICY, NOW) == ""
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def leftovers(
         typer.Option(
             "--without-lease",
             help="Act also where there is no Lease, or where it cannot be read or taken: you know that no "
-            "operator runs. One that holds it still stops this command.",
+            "operator runs.",
         ),
     ] = False,
     output: Annotated[
@@ -65,8 +65,10 @@ def leftovers(
     Give it the settings that the operator had. It lists the resources that hold our finalizer, what the
     service says of their jobs, and what --cancel would do; in the project of --project also the jobs that
     carry our labels and have no resource. Nothing is changed without --cancel, --orphan or an option
-    for strays. A finalizer stays where nobody knows whether the job runs. It does not act while an operator
-    holds the Lease.
+    for strays. A finalizer stays where nobody knows whether the job runs.
+
+    While an operator runs, --cancel ends only resources that are being deleted, whose finalizer that operator
+    may have lost the right to take off, and leaves it those whose job may still be submitted.
 
     The exit code is 0 if all that was asked for is done, 1 if something of it remains or could not be looked
     at, and 2 if nothing was begun.

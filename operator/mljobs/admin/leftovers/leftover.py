@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Decision, Look, Release, Wait
+from mljobs.domain.decide.doubt import in_doubt
 from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL, is_owned, label_value
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE, SUBMISSION, Intent, Resource, Target
@@ -107,6 +108,32 @@ def next_step(item: Leftover, way: Way, policy: Policy, now: datetime) -> Decisi
         return settled
     forced = {**resource.annotations, FORCE_RELEASE: "true"}
     return decide(replace(resource, annotations=forced), item.known, policy, now)
+
+
+def left_to_operator(item: Leftover, policy: Policy, now: datetime) -> str:
+    """Why nobody but an operator that runs may end this; empty where others may, too.
+
+    An operator writes its intent down before it calls create, guarded by the version that it has read: once a
+    resource is being deleted there is no new intent. A job that the service has accepted can be cancelled by
+    anybody, once or twice. But a create call for an intent that is written down may still come, from an
+    operator that has not seen the deletion.
+    """
+    resource = item.resource
+    if item.stray:
+        return ""
+    if not resource.deleting:
+        return "it is not being deleted, and an operator looks after it: delete it, and its job ends."
+    if not resource.force_release and in_doubt(
+        resource, replace(item.known, doubtful_at=now + _FOR_EVER), policy
+    ):
+        return (
+            "the service has not accepted its job yet, and the operator that runs may still submit it: it "
+            "lets go of it by itself where it has the right to. Else stop it, and run this again."
+        )
+    return ""
+
+
+_FOR_EVER = timedelta(days=365)
 
 
 def why(item: Leftover, step: Wait) -> str:

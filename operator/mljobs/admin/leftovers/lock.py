@@ -1,4 +1,4 @@
-"""Makes sure that no operator acts at the same time: the command holds the operator's own Lease."""
+"""Finds out whether an operator acts at the same time; where none does, the command holds its Lease."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -16,14 +16,14 @@ MARGIN = 4.0
 """Seconds that taking a free Lease may last beyond its duration."""
 
 
-class NotAlone(Exception):
-    """An operator acts, or nobody can tell; the message says what to do."""
+class Unsure(Exception):
+    """Nobody can tell whether an operator acts; the message says what to do."""
 
 
 @asynccontextmanager
-async def alone(
+async def holding(
     kube: Kube, fence: Fence, options: LeaseOptions, *, required: bool, margin: float = MARGIN
-) -> AsyncIterator[None]:
+) -> AsyncIterator[str]:
     """Hold the operator's Lease inside, so that no operator with leader election acts meanwhile.
 
     A Lease that is not renewed any more is taken as another replica would take it, after its duration. If it
@@ -36,31 +36,35 @@ async def alone(
         required: whether to give up where there is no such Lease, or where it cannot be taken.
         margin: seconds of patience beyond the Lease's duration.
 
+    Yields:
+        Who holds the Lease, renews it and so acts at the same time; empty where it is nobody.
+
     Raises:
-        NotAlone: an operator holds it, or `required` is not met.
+        Unsure: `required` is not met.
     """
     where = f"{options.namespace}/{options.name}"
     try:
         found = await kube.get_lease(options.namespace, options.name)
     except KubeError as error:
         if required:
-            raise NotAlone(_unsure(where, error)) from error
-        yield
+            raise Unsure(_unsure(where, error)) from error
+        yield ""
         return
     lease = Lease(kube, options, me=identity())
-    if not await _taken(kube, lease, options, found.get("spec") or {}, margin):
-        if required:
-            raise NotAlone(
-                f"the Lease {where} is nobody's, but cannot be taken: get the right update for it; if no "
-                f"operator runs, add --without-lease"
-            )
-        yield
+    holder = await _taken(kube, lease, options, found.get("spec") or {}, margin)
+    if holder is None and required:
+        raise Unsure(
+            f"the Lease {where} is nobody's, but cannot be taken: get the right update for it; if no "
+            f"operator runs, add --without-lease"
+        )
+    if not lease.held:
+        yield holder or ""
         return
     fence.arm(lease.check)
     kube.fence = fence
     keeping = asyncio.create_task(lease.keep())
     try:
-        yield
+        yield ""
     finally:
         keeping.cancel()
         await lease.release()
@@ -68,11 +72,11 @@ async def alone(
 
 async def _taken(
     kube: Kube, lease: Lease, options: LeaseOptions, before: Mapping[str, Any], margin: float
-) -> bool:
-    """Take the Lease, or find out that somebody renews it.
+) -> str | None:
+    """Take the Lease, or find out who renews it.
 
-    Raises:
-        NotAlone: somebody does.
+    Returns:
+        Who does; empty: nobody, and it is taken; None: nobody does, and it cannot be taken either.
     """
     loop = asyncio.get_running_loop()
     promised = float(before.get("leaseDurationSeconds") or options.duration)
@@ -82,22 +86,15 @@ async def _taken(
         while loop.time() < until:
             await asyncio.wait([taking], timeout=GLANCE)
             if taking.done():
-                return True
+                return ""
             now = (await kube.get_lease(options.namespace, options.name)).get("spec") or {}
             if now.get("holderIdentity") and now.get("renewTime") != before.get("renewTime"):
                 if lease.held:
                     continue
-                raise NotAlone(_held(f"{options.namespace}/{options.name}", now["holderIdentity"]))
-        return False
+                return str(now["holderIdentity"])
+        return None
     finally:
         taking.cancel()
-
-
-def _held(where: str, holder: str) -> str:
-    return (
-        f"an operator runs: {holder} holds the Lease {where} and renews it. Delete the resources and it ends "
-        f"their jobs, or stop it first"
-    )
 
 
 def _unsure(where: str, error: KubeError) -> str:

@@ -4,13 +4,13 @@ import asyncio
 import random
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from mljobs.admin.leftovers import report
 from mljobs.admin.leftovers.leftover import Leftover, Way
-from mljobs.admin.leftovers.lock import NotAlone, alone
+from mljobs.admin.leftovers.lock import Unsure, holding
 from mljobs.admin.leftovers.session import Session, Survey
 from mljobs.backends import Limits, open_job_service
 from mljobs.config import Settings
@@ -130,7 +130,8 @@ async def leave(settings: Settings, wanted: Request) -> Result:
         wanted: what is to be done.
 
     Raises:
-        CannotBegin: there is no API server, an operator runs, or the settings cannot work.
+        CannotBegin: there is no API server, nobody can tell whether an operator runs, or the settings cannot
+            work.
     """
     configure(sys.stderr, form="text", level="ERROR")
     fence = Fence()
@@ -161,11 +162,29 @@ async def leave(settings: Settings, wanted: Request) -> Result:
                 survey = await session.survey(settings.namespaces, _projects(settings, wanted))
                 return _listed(survey, session.policy, clock())
             lease = LeaseOptions(settings.lease_namespace, settings.lease_name)
-            async with alone(kube, fence, lease, required=not wanted.without_lease):
+            async with holding(kube, fence, lease, required=not wanted.without_lease) as holder:
+                if holder and wanted.way is Way.ORPHAN:
+                    raise CannotBegin(_ORPHANS)
+                session = replace(session, beside=bool(holder))
                 survey = await session.survey(settings.namespaces, _projects(settings, wanted))
+                if holder:
+                    survey = survey.noted(_beside(holder, lease))
                 return await _settled(session, survey, wanted)
-    except (KubeError, NotAlone, ValueError) as error:
+    except (KubeError, Unsure, ValueError) as error:
         raise CannotBegin(str(error)) from error
+
+
+_ORPHANS = (
+    "an operator runs, and cancels the jobs whose resources let go of them: stop it first, or set "
+    "spec.deletionPolicy to Orphan and use --cancel"
+)
+
+
+def _beside(holder: str, lease: LeaseOptions) -> str:
+    return (
+        f"an operator runs: {holder} holds the Lease {lease.namespace}/{lease.name} and renews it. Only what "
+        f"is safe beside it is done: it ends resources that are being deleted, and jobs without a resource"
+    )
 
 
 def _projects(settings: Settings, wanted: Request) -> Sequence[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from mljobs.admin.leftovers.leftover import Leftover, Way, next_step, probe, strays, why
+from mljobs.admin.leftovers.leftover import Leftover, Way, left_to_operator, next_step, probe, strays, why
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, Gone, KubeError
@@ -42,6 +42,10 @@ class Survey:
     notes: Sequence[str] = ()
     complete: bool = True
 
+    def noted(self, note: str) -> "Survey":
+        """The same with one more note."""
+        return replace(self, notes=(*self.notes, note))
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -71,6 +75,7 @@ class Session:
         writer: posts Events.
         policy: the administrator's settings.
         clock: the time, with a zone.
+        beside: whether an operator acts at the same time.
     """
 
     kube: Kube
@@ -79,6 +84,7 @@ class Session:
     writer: StatusWriter
     policy: Policy
     clock: Callable[[], datetime]
+    beside: bool = False
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def survey(self, namespaces: Sequence[str], projects: Sequence[str]) -> Survey:
@@ -112,7 +118,10 @@ class Session:
         """
         while True:
             step = next_step(item, way, self.policy, self.clock())
+            reason = left_to_operator(item, self.policy, self.clock()) if self.beside else ""
             match step:
+                case Cancel() | Wait() | Release() if reason:
+                    return Outcome(item, done=False, word="kept", message=reason)
                 case Look() | Cancel():
                     async with self._slots:
                         known = await self.effects.carry_out(step, item.resource, item.known)
