@@ -90,17 +90,22 @@ def crd_template(kind: Kind, header: str) -> str:
 
 def rules_template(header: str) -> str:
     """Named templates with the rules of all roles."""
-    users = {role: [rule.document() for rule in rules] for role, rules in rights.USERS.items()}
     definitions = {
-        "rules": [rule.document() for rule in rights.RESOURCES],
-        "leaseRules": [rule.document() for rule in rights.lease(_LEASE)],
-        "userRules": users,
+        "rules": _documents(rights.RESOURCES),
+        "lastingRules": {mode: _documents(rules) for mode, rules in rights.LASTING.items()},
+        "namespaceRules": {mode: _documents(rights.besides(rules)) for mode, rules in rights.LASTING.items()},
+        "leaseRules": _documents(rights.lease(_LEASE)),
+        "userRules": {role: _documents(rules) for role, rules in rights.USERS.items()},
     }
     parts = [f"{{{{/* {header} */}}}}\n"]
     for name, content in definitions.items():
         text = _yaml(content)
         parts.append(f'{{{{- define "{NAME}.{name}" -}}}}\n{text}{{{{- end }}}}\n')
     return "\n".join(parts)
+
+
+def _documents(rules: tuple[rights.Rule, ...]) -> list[JsonObject]:
+    return [rule.document() for rule in rules]
 
 
 def _section(model: type[Part], indent: str) -> list[str]:

@@ -123,6 +123,12 @@ class Rbac(Part):
     """Whether the chart makes the operator's roles: a ClusterRole, or a Role in each of `watchNamespaces`;
     and a Role for the Lease."""
 
+    namespace_deletion: Literal["None", "Patch", "ReadAndPatch"] = "Patch"
+    """With `watchNamespaces`: which rights outlive the Role of a namespace that is deleted, since they are
+    granted in the whole cluster. `Patch` cancels what runs there and lets the namespace end; an admission
+    policy confines it to `watchNamespaces`. `ReadAndPatch` does so after a restart meanwhile, too, and lets
+    the operator read both kinds everywhere. With `None` the namespace waits for `mljobs leftovers`."""
+
     aggregate: bool = True
     """Whether the cluster's own roles view, edit and admin get rights for both kinds. Switch it off for a
     second release of the same name in another namespace."""

@@ -26,6 +26,93 @@
     - create
 {{- end }}
 
+{{- define "mljobs-operator.lastingRules" -}}
+None: []
+Patch:
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs
+      - predictionjobs
+    verbs:
+      - patch
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs/status
+      - predictionjobs/status
+    verbs:
+      - patch
+ReadAndPatch:
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs
+      - predictionjobs
+    verbs:
+      - get
+      - list
+      - watch
+      - patch
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs/status
+      - predictionjobs/status
+    verbs:
+      - patch
+{{- end }}
+
+{{- define "mljobs-operator.namespaceRules" -}}
+None:
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs
+      - predictionjobs
+    verbs:
+      - get
+      - list
+      - watch
+      - patch
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs/status
+      - predictionjobs/status
+    verbs:
+      - patch
+  - apiGroups:
+      - ''
+    resources:
+      - events
+    verbs:
+      - create
+Patch:
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs
+      - predictionjobs
+    verbs:
+      - get
+      - list
+      - watch
+  - apiGroups:
+      - ''
+    resources:
+      - events
+    verbs:
+      - create
+ReadAndPatch:
+  - apiGroups:
+      - ''
+    resources:
+      - events
+    verbs:
+      - create
+{{- end }}
+
 {{- define "mljobs-operator.leaseRules" -}}
 - apiGroups:
     - coordination.k8s.io

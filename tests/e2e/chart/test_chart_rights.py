@@ -113,9 +113,18 @@ def _one_too_few_and_one_too_many(world: World) -> None:
     job.until_gone()
 
 
-def test_rights_in_two_namespaces(start: Start, record_property: Callable[[str, object], None]) -> None:
-    world = start(watchNamespaces=list(TEAMS))
+KIND_VERBS = {"None": set(), "Patch": {"patch"}, "ReadAndPatch": {"get", "list", "watch", "patch"}}
+"""What may be done with resources of both kinds in the whole cluster, by `rbac.namespaceDeletion`."""
+
+
+@pytest.mark.parametrize("outlives", KIND_VERBS)
+def test_rights_in_two_namespaces(
+    start: Start, record_property: Callable[[str, object], None], outlives: str
+) -> None:
+    world = start(watchNamespaces=list(TEAMS), rbac={"namespaceDeletion": outlives})
     check(world, record_property)
-    places = {NAMESPACE, *TEAMS}
-    assert {grant.namespace for grant in world.account.granted} == places
-    assert {use.namespace for use in world.account.used} == places
+    wide = [grant for grant in world.account.granted if grant.namespace == ANY]
+    assert {grant.verb for grant in wide} == KIND_VERBS[outlives]
+    assert {grant.group for grant in wide} <= {"mljobs.dev"}
+    assert {grant.namespace for grant in world.account.granted} - {ANY} == {NAMESPACE, *TEAMS}
+    assert {use.namespace for use in world.account.used} == {NAMESPACE, *TEAMS}

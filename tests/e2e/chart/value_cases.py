@@ -154,9 +154,14 @@ CASES = (
             ("RoleBinding/r-mljobs-operator@b", "/roleRef/name"): FULLNAME,
             ("Role/r-mljobs-operator@a", "/rules/0/resources"): ["trainingjobs", "predictionjobs"],
             ("Role/r-mljobs-operator@b", "/rules/0/resources"): ["trainingjobs", "predictionjobs"],
+            ("ClusterRole/r-mljobs-operator.ns", "/rules/0/verbs"): ["patch"],
+            ("ClusterRoleBinding", "/subjects/0"): {"name": FULLNAME, "namespace": NAMESPACE},
+            ("ValidatingAdmissionPolicy", "/spec/validations/0/expression"): (
+                'request.namespace in ["a","b"]'
+            ),
             ("config", "/namespaces"): ["a", "b"],
         },
-        absent=("ClusterRole/r-mljobs-operator", "ClusterRoleBinding"),
+        absent=("ClusterRole/r-mljobs-operator", "ClusterRoleBinding/r-mljobs-operator"),
     ),
     Case(
         "credentials.existingSecret.name",
@@ -216,6 +221,27 @@ CASES = (
         "rbac.create",
         False,
         absent=("ClusterRole/r-mljobs-operator", "ClusterRoleBinding", "Role", "RoleBinding"),
+    ),
+    Case(
+        "rbac.namespaceDeletion",
+        "ReadAndPatch",
+        {
+            ("ClusterRole/r-mljobs-operator.ns", "/rules/0/verbs"): ["get", "list", "watch", "patch"],
+            ("Role/r-mljobs-operator@a", "/rules/0/resources"): ["events"],
+        },
+        given={"watchNamespaces": ["a"]},
+    ),
+    Case(
+        "rbac.namespaceDeletion",
+        "None",
+        {("Role/r-mljobs-operator@a", "/rules/0/verbs"): ["get", "list", "watch", "patch"]},
+        absent=(
+            "ClusterRole/r-mljobs-operator.ns",
+            "ClusterRoleBinding",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+        ),
+        given={"watchNamespaces": ["a"]},
     ),
     Case(
         "rbac.aggregate",

@@ -138,6 +138,11 @@ def test_all_roles_come_from_the_one_list() -> None:
     operator = [rule.document() for rule in rights.RESOURCES]
     lease = [rule.document() for rule in rights.lease(chart.NAME)]
     users = {role: [rule.document() for rule in given] for role, given in rights.USERS.items()}
+    lasting, rest = (rules.pop(name) for name in ("lastingRules", "namespaceRules"))
+    assert lasting == {mode: [rule.document() for rule in given] for mode, given in rights.LASTING.items()}
+    assert rest == {
+        mode: [rule.document() for rule in rights.besides(given)] for mode, given in rights.LASTING.items()
+    }
     assert rules == {"rules": operator, "leaseRules": lease, "userRules": users}
     there = {(role["kind"], role["metadata"]["name"]): role["rules"] for role in ROLES if "rules" in role}
     assert there == {
@@ -146,6 +151,18 @@ def test_all_roles_come_from_the_one_list() -> None:
         ("Role", chart.NAME): lease,
         **{("ClusterRole", f"{chart.NAME}-{role}"): given for role, given in users.items()},
     }
+
+
+@pytest.mark.parametrize("mode", rights.LASTING)
+def test_what_outlives_a_namespace_and_its_role_are_all_rights_and_none_twice(mode: str) -> None:
+    lasting, rest = rights.LASTING[mode], rights.besides(rights.LASTING[mode])
+    both = [*rights.permissions(lasting), *rights.permissions(rest)]
+    assert sorted(both) == sorted(rights.permissions(rights.RESOURCES))
+
+
+def test_the_chart_offers_each_choice_of_what_outlives_a_namespace() -> None:
+    offered = values.Rbac.model_json_schema(by_alias=True)["properties"]["namespaceDeletion"]["enum"]
+    assert offered == list(rights.LASTING)
 
 
 def test_no_rule_is_wider_than_it_looks() -> None:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mljobs.api.base import JsonObject
+from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone
+from mljobs.controller.kube.errors import Conflict, Forbidden, Gone
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
@@ -177,7 +178,14 @@ class JobHandler:
 
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
         self._poller.follow(key, None)
-        self._keep(await let_go(self._kube, self._writer, resource, left_behind))
+        try:
+            self._keep(await let_go(self._kube, self._writer, resource, left_behind))
+        except Forbidden as error:
+            raise Forbidden(
+                f"the finalizer cannot be taken off. A namespace that is deleted loses its Roles first: "
+                f"run `mljobs leftovers --cancel -n {key.namespace}`, or grant the right to patch "
+                f"{KINDS[key.kind].plural} in the whole cluster. {error}"
+            ) from error
 
     def _keep(self, body: JsonObject | None) -> None:
         if body is not None:

@@ -14,7 +14,7 @@ from kubernetes.aio import client
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
-from mljobs.controller.kube.errors import Conflict, Gone, KubeError, Refused, Unreachable
+from mljobs.controller.kube.errors import Conflict, Forbidden, Gone, KubeError, Refused, Unreachable
 from mljobs.controller.kube.session import Client, Connection
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.show.events import Event
@@ -49,14 +49,19 @@ class Kube:
     async def get(self, kind: str, namespace: str, name: str) -> JsonObject:
         """Read one object.
 
+        The right to read goes with the Role of a namespace that is being deleted, and the right to patch may
+        outlive it: a patch that changes nothing brings the object, too.
+
         Raises:
             Gone: there is none.
         """
-        return await self._call(
-            f"{kind} {namespace}/{name}",
-            self._custom.get_namespaced_custom_object,
-            **_place(kind, namespace, name),
-        )
+        place = _place(kind, namespace, name)
+        try:
+            return await self._call(
+                f"{kind} {namespace}/{name}", self._custom.get_namespaced_custom_object, **place
+            )
+        except Forbidden:
+            return await self._patch(self._custom.patch_namespaced_custom_object, kind, place, {})
 
     async def list(self, kind: str, namespace: str | None) -> tuple[list[JsonObject], str]:
         """Read all objects of a kind, in pages.
@@ -140,9 +145,9 @@ class Kube:
             Gone: it is no longer there.
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
-        return await self._patch(
-            self._custom.patch_namespaced_custom_object, resource, {"metadata": {**guard, **metadata}}
-        )
+        body = {"metadata": {**guard, **metadata}}
+        place = _place(resource.kind, resource.namespace, resource.name)
+        return await self._patch(self._custom.patch_namespaced_custom_object, resource.kind, place, body)
 
     async def patch_status(self, resource: Resource, patch: Mapping[str, Any]) -> JsonObject:
         """Merge into an object's status, if the object has not changed since it was read.
@@ -155,7 +160,10 @@ class Kube:
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
         body = {"metadata": guard, "status": dict(patch)}
-        return await self._patch(self._custom.patch_namespaced_custom_object_status, resource, body)
+        place = _place(resource.kind, resource.namespace, resource.name)
+        return await self._patch(
+            self._custom.patch_namespaced_custom_object_status, resource.kind, place, body
+        )
 
     async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
         """Post a Kubernetes Event about an object."""
@@ -231,12 +239,12 @@ class Kube:
             body=lease,
         )
 
-    async def _patch(self, method: Any, resource: Resource, body: JsonObject) -> JsonObject:
+    async def _patch(self, method: Any, kind: str, place: Mapping[str, str], body: JsonObject) -> JsonObject:
         self.fence()
         return await self._call(
-            f"{resource.kind} {resource.namespace}/{resource.name}",
+            f"{kind} {place['namespace']}/{place['name']}",
             method,
-            **_place(resource.kind, resource.namespace, resource.name),
+            **place,
             body=body,
             field_manager=COMPONENT,
             _content_type=_MERGE,
@@ -275,6 +283,8 @@ def _place(kind: str, namespace: str, name: str) -> dict[str, str]:
 def _translated(error: client.ApiException, what: str) -> KubeError:
     text = f"{what}: {error.status} {error.reason}: {str(error.body or '')[:2048]}"
     match error.status:
+        case 403:
+            return Forbidden(text)
         case 404:
             return Gone(text)
         case 409:

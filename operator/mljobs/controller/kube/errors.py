@@ -17,6 +17,10 @@ class Refused(KubeError):
     """The API server does not want this write (400, 403, 422, a webhook, a quota)."""
 
 
+class Forbidden(Refused):
+    """The right to do this was never granted, or is gone (403)."""
+
+
 class Unreachable(KubeError):
     """No answer, or none that can be used (network, time-out, 429, 5xx)."""
 

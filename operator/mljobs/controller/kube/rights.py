@@ -47,6 +47,34 @@ RESOURCES = (
 )
 """Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces."""
 
+_WRITES = tuple(Rule(rule.group, rule.resources, ("patch",)) for rule in RESOURCES if "patch" in rule.verbs)
+
+LASTING: Mapping[str, tuple[Rule, ...]] = {
+    "None": (),
+    "Patch": _WRITES,
+    "ReadAndPatch": tuple(rule for rule in RESOURCES if rule.group == GROUP),
+}
+"""What may be granted in the whole cluster to an operator that watches namespaces: one that is deleted loses
+its Roles first, and the resources in it go only once somebody has taken the finalizer off.
+
+`Patch` is all that this needs, also to read a resource again (see `Kube.get`). With `ReadAndPatch` an
+operator that starts meanwhile finds what is left there."""
+
+
+def besides(taken: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    """What remains of `RESOURCES` for a Role where the rules `taken` are granted in the whole cluster."""
+    given = set(permissions(taken))
+    rest = [
+        Rule(
+            rule.group,
+            rule.resources,
+            tuple(verb for verb in rule.verbs if (rule.group, rule.resources[0], verb, "") not in given),
+            rule.names,
+        )
+        for rule in RESOURCES
+    ]
+    return tuple(rule for rule in rest if rule.verbs)
+
 
 def lease(name: str) -> tuple[Rule, ...]:
     """What leader election needs in the namespace of the Lease.

@@ -5,9 +5,10 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import KubeError
+from mljobs.controller.kube.errors import Forbidden, Gone, KubeError
 from mljobs.controller.loop.store import Key, Store
 
 logger = logging.getLogger(__name__)
@@ -52,17 +53,23 @@ class Resync:
             try:
                 await self.once()
             except KubeError as error:
-                logger.warning("listing the resources failed; tried again in %s s: %s", self._interval, error)
+                self._failed(error)
 
     async def once(self) -> None:
         """List both kinds once.
+
+        A namespace that may not be listed, as where it is gone, keeps nobody from the others.
 
         Raises:
             KubeError: a list failed.
         """
         for kind in KINDS:
             for namespace in self._namespaces or (None,):
-                await self._compare(kind, namespace)
+                try:
+                    await self._compare(kind, namespace)
+                except Forbidden as error:
+                    self._failed(error)
+                    await self._read_known(kind, namespace)
 
     async def _compare(self, kind: str, namespace: str | None) -> None:
         bodies, version = await self._kube.list(kind, namespace)
@@ -70,16 +77,39 @@ class Resync:
         for body in bodies:
             key = Key.of(body)
             living.add((key, body["metadata"]["uid"]))
-            if left := self._store.displaced(body, self._clock()):
-                self._changed(left)
-            known = self._store.body(key)
-            same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
-            if not same and self._store.put(body):
-                self._changed(key)
+            self._take(body)
         scope = None if namespace is None else frozenset({namespace})
         for key in self._store.ghosts(kind, scope, living, version):
-            logger.info("%s %s/%s went away unseen", *key)
-            left = self._store.gone(key, self._store.uid(key), self._clock())
-            for one in (key, *([left] if left else [])):
-                self._changed(one)
+            self._drop(key)
         self._listed(kind, namespace, version)
+
+    async def _read_known(self, kind: str, namespace: str | None) -> None:
+        """Read one by one what the watch has brought before the right to list was gone."""
+        known = [key for key in self._store if key.kind == kind and namespace in (None, key.namespace)]
+        for key in known:
+            if key.departed:
+                continue
+            try:
+                self._take(await self._kube.get(*key))
+            except Gone:
+                self._drop(key)
+            except Forbidden:
+                return
+
+    def _take(self, body: JsonObject) -> None:
+        key = Key.of(body)
+        if left := self._store.displaced(body, self._clock()):
+            self._changed(left)
+        known = self._store.body(key)
+        same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
+        if not same and self._store.put(body):
+            self._changed(key)
+
+    def _drop(self, key: Key) -> None:
+        logger.info("%s %s/%s went away unseen", *key)
+        left = self._store.gone(key, self._store.uid(key), self._clock())
+        for one in (key, *([left] if left else [])):
+            self._changed(one)
+
+    def _failed(self, error: KubeError) -> None:
+        logger.warning("listing the resources failed; tried again in %s s: %s", self._interval, error)
