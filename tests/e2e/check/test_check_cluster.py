@@ -204,7 +204,20 @@ def test_namespaces_are_checked_one_by_one(plane: ControlPlane, cluster: Cluster
             ),
             what="one namespace is allowed",
         )
-        assert set(found) == {"Permissions in team-a", "Permissions in team-b"}
+        deletion = "Deletion of a watched namespace"
+        assert set(found) == {"Permissions in team-a", "Permissions in team-b", deletion}
+        assert found[deletion].status is Status.WARNING
+        assert "it may not patch trainingjobs, patch predictionjobs" in found[deletion].found
+        assert "rbac.namespaceDeletion" in found[deletion].remedy
+        # together with its own namespace the operator is gone, too
+        alone = settings.model_copy(update={"namespaces": ("team-a",), "lease_namespace": "team-a"})
+        assert deletion not in permissions(cluster, alone)
+        replace(plane, "clusterroles", "", [rule.document() for rule in rights.LASTING["Patch"]])
+        eventually(
+            lambda: permissions(cluster, settings)[deletion],
+            lambda finding: finding.status is Status.OK,
+            what="the rights outlive a namespace",
+        )
         assert read_load(cluster, Settings(namespaces=("team-a",))).resources == 0
     finally:
         replace(plane, "clusterroles", "", whole)

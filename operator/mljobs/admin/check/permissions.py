@@ -4,12 +4,16 @@ import json
 from collections.abc import Iterable, Sequence
 
 from mljobs.admin.check.cluster import Cluster, ClusterError
-from mljobs.admin.check.finding import Finding, failed, ok, skipped
+from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
 from mljobs.controller.kube.rights import Rule
 
 _REMEDY = "install the role anew with the chart or with deploy/, or add to it: "
+_OUTLIVES = (
+    "a namespace that is deleted loses its Roles first, then waits with its jobs running: set the chart's "
+    "rbac.namespaceDeletion, or delete the resources before the namespace"
+)
 
 
 def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
@@ -18,6 +22,7 @@ def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
         _check(cluster, f"Permissions in {namespace}", rights.RESOURCES, namespace)
         for namespace in settings.namespaces
     ] or [_check(cluster, "Permissions in all namespaces", rights.RESOURCES, "")]
+    findings += _check_namespace_deletion(cluster, settings)
     if settings.leader_election:
         findings.append(_check_lease(cluster, settings.lease_namespace, settings.lease_name))
     return findings
@@ -33,6 +38,17 @@ def _check(cluster: Cluster, check: str, rules: Sequence[Rule], namespace: str) 
         return failed(check, f"it may not {texts}", _REMEDY + "; ".join(map(_shown, missing)))
     count = sum(1 for _ in rights.permissions(tuple(rules)))
     return ok(check, f"all {count} permissions are granted")
+
+
+def _check_namespace_deletion(cluster: Cluster, settings: Settings) -> list[Finding]:
+    """Ask whether a watched namespace could end; with its own namespace the operator goes, too."""
+    if not set(settings.namespaces) - {settings.lease_namespace}:
+        return []
+    check = "Deletion of a watched namespace"
+    granted = _check(cluster, check, rights.LASTING["Patch"], "")
+    if granted.status is not Status.FAILED:
+        return [granted]
+    return [warning(check, f"{granted.found} in the whole cluster", _OUTLIVES)]
 
 
 def _missing(cluster: Cluster, rules: Sequence[Rule], namespace: str) -> Iterable[Rule]:
