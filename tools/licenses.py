@@ -37,9 +37,10 @@ READ = {
     "colorama==0.4.6": "BSD-3-Clause",
     "pyasn1-modules==0.4.2": "BSD-2-Clause",
     "pysocks==1.7.1": "BSD-3-Clause",
+    "setuptools==84.2.1": "MIT",
 }
 """Licences that were read in the package itself: its metadata do not say which one it is, or it is not
-installed on every platform."""
+installed on every platform, or pip-licenses leaves it out with pip, as Python's own."""
 
 _SOURCES = ("License-Expression", "License-Metadata", "License-Classifier")
 

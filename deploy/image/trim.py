@@ -3,9 +3,9 @@
 Usage: trim.py VENV INTERPRETER
 
 Two client libraries bring every API of Google and of Kubernetes; it removes all but those that mljobs calls,
-compiles what a start needs (the file system is read-only at run time), and links the environment to the
-interpreter of the final image. Compiled files depend on nothing but the source, so that a second build gives
-the same bytes.
+and what builds users' packages, compiles what a start needs (the file system is read-only at run time), and
+links the environment to the interpreter of the final image. Compiled files depend on nothing but the source,
+so that a second build gives the same bytes.
 """
 
 import compileall
@@ -14,7 +14,7 @@ import shutil
 import sys
 from pathlib import Path
 
-GOOGLE_APIS = ("ml.v1.json", "logging.v2.json")
+GOOGLE_APIS = ("ml.v1.json", "logging.v2.json", "storage.v1.json")
 """Descriptions that the clients read; opening them below fails the build if one is missing."""
 
 KUBERNETES_APIS = (
@@ -29,6 +29,9 @@ KUBERNETES_APIS = (
 )
 """Modules of the official client that are kept; it loads each at its first use."""
 
+BUILDER = ("setuptools*", "_distutils_hack", "distutils-precedence.pth")
+"""What builds users' packages on their machines; no image has files to build from."""
+
 LAZY = "kubernetes"
 """The one big package of which few modules are ever loaded."""
 
@@ -42,6 +45,9 @@ def main(venv: Path, interpreter: str) -> None:
     for module in (packages / LAZY).glob("**/client/api/*.py"):
         if module.stem not in KUBERNETES_APIS:
             module.unlink()
+    for pattern in BUILDER:
+        for path in packages.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     _compile(packages)
     _relink(venv, interpreter)
 
@@ -59,12 +65,13 @@ def _loaded(packages: Path) -> set[Path]:
     """The source files of what the operator loads until it works."""
     from kubernetes import aio, client
 
-    from mljobs import clients
+    from mljobs import backends
     from mljobs.cli import app
     from mljobs.controller.process import run
 
-    clients.open_job_service(endpoint="http://127.0.0.1:1", anonymous=True)
-    clients.open_job_logs(endpoint="http://127.0.0.1:1", anonymous=True)
+    backends.open_job_service(endpoint="http://127.0.0.1:1", anonymous=True)
+    backends.open_job_logs(endpoint="http://127.0.0.1:1", anonymous=True)
+    backends.open_object_storage(endpoint="http://127.0.0.1:1", anonymous=True)
     _ = (app, run, client.ApiClient, client.CoreV1Api, client.CustomObjectsApi)
     _ = (aio.config, aio.client.ApiClient, aio.client.CoreV1Api, aio.client.CustomObjectsApi)
     files = {Path(getattr(module, "__file__", None) or "") for module in sys.modules.values()}

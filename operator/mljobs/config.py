@@ -21,7 +21,9 @@ from pydantic_settings import (
 
 ENV_PREFIX = "MLJOBS_"
 
-OTHER_VARIABLES = frozenset({"MLJOBS_DEBUG", "MLJOBS_ENVTEST_INDEX", "MLJOBS_LOGGING_ENDPOINT"})
+OTHER_VARIABLES = frozenset(
+    {"MLJOBS_DEBUG", "MLJOBS_ENVTEST_INDEX", "MLJOBS_LOGGING_ENDPOINT", "MLJOBS_STORAGE_ENDPOINT"}
+)
 """Variables of that prefix that other commands read."""
 
 URL_PATTERN = r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$"

@@ -122,6 +122,14 @@ class Emulator(_Server):
         """End all faults."""
         self._json("DELETE", "/_emulator/faults")
 
+    def deny(self, objects: str, *permissions: str) -> None:
+        """Let everybody lack permissions on objects of Cloud Storage whose `BUCKET/OBJECT` matches."""
+        self._post("/_emulator/permissions", {"denied": list(permissions), "object": objects})
+
+    def drop_bucket(self, bucket: str) -> None:
+        """Let a bucket not exist."""
+        self._json("DELETE", f"/_emulator/buckets/{bucket}")
+
     def force(self, job_id: str, state: str, error: str = "", *, project: str = PROJECT) -> None:
         """Put a job into a state, behind everybody's back."""
         self._post(f"/_emulator/jobs/{project}/{job_id}", {"state": state, "errorMessage": error})

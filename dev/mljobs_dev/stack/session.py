@@ -128,8 +128,9 @@ The development stack is ready. In another terminal:
 
 The emulated service runs jobs at {speed:g} times the real pace. What it was asked to do:
   curl {url}/_emulator/ledger
-To let kubectl mljobs logs, import and iam ask it too:
-  export MLJOBS_ENDPOINT={url} MLJOBS_LOGGING_ENDPOINT={url} MLJOBS_ANONYMOUS=true
+To let kubectl mljobs logs, import, iam and submit --package-path use it too:
+  export MLJOBS_ENDPOINT={url} MLJOBS_LOGGING_ENDPOINT={url}
+  export MLJOBS_STORAGE_ENDPOINT={url} MLJOBS_ANONYMOUS=true
 The operator's metrics: {stack.metrics_url}
 All logs: {stack.logs}
 

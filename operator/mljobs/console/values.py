@@ -42,22 +42,6 @@ def accelerator(text: str) -> dict[str, str]:
     return found
 
 
-def packages(text: str) -> list[str]:
-    """Read Cloud Storage paths of packages.
-
-    Raises:
-        ValueError: one is a local file, which would have to be uploaded.
-    """
-    found = items(text)
-    for path in found:
-        if not path.startswith("gs://"):
-            raise ValueError(
-                f"{path!r} is a local file, and nothing is uploaded from here: copy it with "
-                f"`gcloud storage cp {path} gs://BUCKET/` and name it by its gs:// path"
-            )
-    return found
-
-
 def seconds(text: str) -> float:
     """Read a length of time: `90`, `90s`, `1h30m`, `2d`.
 

@@ -12,11 +12,11 @@ import typer
 
 from mljobs.kubectl.failure import REFUSED, TROUBLE, Failure
 from mljobs.kubectl.options import (
+    Access,
     AnonymousOption,
     ContextOption,
     KubeconfigOption,
     LoggingEndpointOption,
-    Logs,
     NameArgument,
     NamespaceOption,
     connect,
@@ -102,10 +102,10 @@ def logs(
     found = find(cluster, name)
     if follow and "jobName" not in found.status:
         found = _submitted(cluster, found)
-    ask(_print_log(cluster, found, wish, follow=follow, logs=Logs(endpoint, anonymous)))
+    ask(_print_log(cluster, found, wish, follow=follow, logs=Access(endpoint, anonymous)))
 
 
-def follow_to_the_end(cluster: "Cluster", found: "Found", logs: Logs) -> None:
+def follow_to_the_end(cluster: "Cluster", found: "Found", logs: Access) -> None:
     """Wait until a new resource's job is submitted, print its log until it has ended, and judge its end.
 
     Raises:
@@ -155,7 +155,7 @@ def _query(query: str, severity: str | None, task: str | None) -> str:
     return " AND ".join(parts)
 
 
-async def _print_log(cluster: "Cluster", found: "Found", wish: _Wish, *, follow: bool, logs: Logs) -> None:
+async def _print_log(cluster: "Cluster", found: "Found", wish: _Wish, *, follow: bool, logs: Access) -> None:
     from mljobs.backends import open_job_logs
     from mljobs.kubectl.log_reader import Reader
 

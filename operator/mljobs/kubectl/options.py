@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Logs:
-    """How Cloud Logging is reached.
+class Access:
+    """How one of Google's APIs is reached.
 
     Attributes:
         endpoint: its URL; empty for Google's.
@@ -84,6 +84,15 @@ LoggingEndpointOption = Annotated[
         metavar="URL",
         envvar=["MLJOBS_LOGGING_ENDPOINT", "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING"],
         help="Cloud Logging, in place of Google's.",
+    ),
+]
+StorageEndpointOption = Annotated[
+    str,
+    typer.Option(
+        "--storage-endpoint",
+        metavar="URL",
+        envvar=["MLJOBS_STORAGE_ENDPOINT", "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE"],
+        help="Cloud Storage, in place of Google's.",
     ),
 ]
 AnonymousOption = Annotated[

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 _CREDENTIALS = (
     "sign in with `gcloud auth application-default login`, or name an emulator by MLJOBS_ENDPOINT, "
-    "MLJOBS_LOGGING_ENDPOINT and MLJOBS_ANONYMOUS=true"
+    "MLJOBS_LOGGING_ENDPOINT, MLJOBS_STORAGE_ENDPOINT and MLJOBS_ANONYMOUS=true"
 )
 
 
@@ -34,7 +34,7 @@ def failure_of(error: Exception) -> Failure:
     """Word an error of the port for a person at a terminal."""
     from mljobs.domain import errors
 
-    message = " ".join(str(error).split())
+    message = " ".join(str(error).split()).removesuffix(".")
     match error:
         case errors.Denied():
             return Failure(message, hint=_CREDENTIALS, code=TROUBLE)

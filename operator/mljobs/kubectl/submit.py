@@ -1,15 +1,19 @@
 """`kubectl mljobs submit`: gcloud's command line makes a resource."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mljobs.console.text import print_resource
 from mljobs.kubectl.failure import TROUBLE, Failure
-from mljobs.kubectl.flags import Given, taking
+from mljobs.kubectl.flags import Given, put, taking
+from mljobs.kubectl.manifest import Manifest
 from mljobs.kubectl.options import (
     USER_ARGS,
+    Access,
     AnonymousOption,
     Command,
     ContextOption,
@@ -17,12 +21,13 @@ from mljobs.kubectl.options import (
     DryRunOption,
     KubeconfigOption,
     LoggingEndpointOption,
-    Logs,
     NamespaceOption,
     Output,
     ProgramCommand,
+    StorageEndpointOption,
     connect,
 )
+from mljobs.kubectl.packages import FIELD, Staging, staging_of
 from mljobs.kubectl.prediction_flags import PREDICTION, prediction_spec
 from mljobs.kubectl.references import Found, kind_named
 from mljobs.kubectl.submission import Request, prepare
@@ -91,12 +96,15 @@ def training(
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
     endpoint: LoggingEndpointOption = "",
+    storage_endpoint: StorageEndpointOption = "",
     anonymous: AnonymousOption = False,
 ) -> None:
     """Submit a training job. Arguments after -- go to the training program.
 
-    Packages have to be in Cloud Storage already: nothing is built or uploaded from here.
+    A package that --package-path names is built. It and local --packages are uploaded to Cloud Storage, with
+    your own Google credentials, unless the same content is there already.
     """
+    staging = staging_of(given)
     request = Request(
         "TrainingJob",
         job,
@@ -105,18 +113,17 @@ def training(
         training_spec,
         config,
         ctx.meta[USER_ARGS],
-        _extra(deletion_policy, suspend),
+        {**_extra(deletion_policy, suspend), **({FIELD: staging.provisional} if staging else {})},
         namespace,
     )
     if stream_logs and run_async:
         raise Failure("--stream-logs and --async: give one of them", code=TROUBLE)
-    if "--staging-bucket" in given:
-        print("note: --staging-bucket has no effect: nothing is uploaded from here", file=sys.stderr)
-    created = _create(request, dry_run, output, context, kubeconfig)
+    complete = partial(_with_packages, staging, dry_run, Access(storage_endpoint, anonymous))
+    created = _create(request, dry_run, output, context, kubeconfig, complete)
     if stream_logs and created:
         from mljobs.kubectl.logs import follow_to_the_end
 
-        follow_to_the_end(*created, Logs(endpoint, anonymous))
+        follow_to_the_end(*created, Access(endpoint, anonymous))
 
 
 @submit_app.command("prediction", cls=Command)
@@ -152,18 +159,44 @@ def _extra(deletion_policy: str | None, suspend: bool) -> dict[str, Any]:
     return {**policy, "suspend": True} if suspend else policy
 
 
+def _with_packages(staging: Staging | None, dry_run: DryRun, access: Access, manifest: Manifest) -> Manifest:
+    """Build what has to be built and upload it, or say what would be, and name it in the manifest."""
+    if staging is None:
+        return manifest
+    packages = staging.packages()
+    if dry_run is DryRun.NONE:
+        from mljobs.kubectl.upload import upload
+
+        upload(packages, staging.place, access)
+    else:
+        for package in packages:
+            print(f"would upload {package.size} to {staging.place.uri(package)}", file=sys.stderr)
+    return dict(put(manifest, f"spec.{FIELD}", staging.uris(packages)))
+
+
 def _create(
-    request: Request, dry_run: DryRun, output: Output, context: str | None, kubeconfig: str | None
+    request: Request,
+    dry_run: DryRun,
+    output: Output,
+    context: str | None,
+    kubeconfig: str | None,
+    complete: Callable[[Manifest], Manifest] | None = None,
 ) -> tuple["Cluster", Found] | None:
-    """Make the resource, unless it is only to be shown; gives the cluster and the resource then."""
+    """Make the resource, unless it is only to be shown; gives the cluster and the resource then.
+
+    `complete` gets the manifest once all that needs no time is known to be right.
+    """
     submission = prepare(request)
     for warning in submission.warnings:
         print(f"warning: {warning}", file=sys.stderr)
     manifest = submission.manifest
-    if dry_run is DryRun.CLIENT:
+    namespace = manifest["metadata"].get("namespace")
+    cluster = None if dry_run is DryRun.CLIENT else connect(namespace, context, kubeconfig)
+    if complete is not None:
+        manifest = complete(manifest)
+    if cluster is None:
         print_resource(manifest, Output.YAML if output is Output.TABLE else output, "")
         return None
-    cluster = connect(manifest["metadata"].get("namespace"), context, kubeconfig)
     kind = kind_named(request.kind)
     body = cluster.create(kind, manifest, dry_run=dry_run is DryRun.SERVER)
     print_resource(body, output, "created (server dry run)" if dry_run is DryRun.SERVER else "created")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from mljobs.console.values import accelerator, duration, packages, pairs
+from mljobs.console.values import accelerator, duration, items, pairs
 from mljobs.kubectl.failure import TROUBLE, Failure
 from mljobs.kubectl.flags import Flag, Given, Spec, overlay, put
 
@@ -49,13 +49,21 @@ TRAINING: tuple[Flag, ...] = (
     ),
     Flag(
         "--packages",
-        "Python packages in Cloud Storage.",
+        "Python packages: in Cloud Storage, or .tar.gz and .whl files that are uploaded.",
         "trainingInput.packageUris",
-        packages,
-        "gs://…,…",
+        items,
+        "PACKAGE,…",
     ),
-    Flag("--package-path", "Refused: nothing is built or uploaded from here.", metavar="PATH"),
-    Flag("--staging-bucket", "Without effect: nothing is uploaded from here.", metavar="gs://…"),
+    Flag(
+        "--package-path",
+        "Folder of a Python package to build, by the setup.py beside it or a made one, and upload.",
+        metavar="FOLDER",
+    ),
+    Flag(
+        "--staging-bucket",
+        "Bucket to upload packages to; the folder packages of --job-dir where left out.",
+        metavar="gs://BUCKET",
+    ),
     Flag("--module-name", "Python module to run.", "trainingInput.pythonModule"),
     Flag("--runtime-version", "Version of the service's runtime.", "trainingInput.runtimeVersion"),
     Flag("--python-version", "Version of Python.", "trainingInput.pythonVersion"),
@@ -133,13 +141,6 @@ def training_spec(spec: Spec, given: Given) -> Spec:
     Raises:
         Failure: a value cannot be read, or the flags do not go together.
     """
-    if "--package-path" in given:
-        raise Failure(
-            f"--package-path {given['--package-path']}: nothing is built or uploaded from here",
-            hint="build it with `python -m build --sdist`, copy the archive with `gcloud storage cp`, "
-            "and name it by --packages gs://…",
-            code=TROUBLE,
-        )
     spec = overlay(spec, TRAINING, given)
     key = _kms_key(given)
     return put(spec, "trainingInput.encryptionConfig.kmsKeyName", key) if key else spec

@@ -161,11 +161,6 @@ def test_warnings_refuse_nothing() -> None:
     ("words", "says"),
     [
         (
-            f"training census {IMAGE} --package-path trainer",
-            "--package-path trainer: nothing is built or uploaded",
-        ),
-        (f"training census {IMAGE} --packages dist/a.tar.gz", "'dist/a.tar.gz' is a local file"),
-        (
             f"training census {IMAGE} --master-accelerator type=nvidia-tesla-t4",
             "must be type=TYPE,count=COUNT",
         ),
