@@ -105,6 +105,16 @@ class Settings(BaseSettings):
     adoption: Literal["Never", "SameNamespace", "Any"] = "SameNamespace"
     """Which jobs a resource may take over by the annotation `mljobs.dev/adopt`: none; those that are nobody's
     or belong to a resource of its own namespace; or those of other namespaces' resources, too."""
+    lost_after: Seconds = 300
+    """Seconds for which the service has to say, again and again, that it does not know a job which it had
+    accepted. Only then does the job count as lost, or may a resource that is being deleted go."""
+
+    lost_interval: Seconds = 600
+    """Seconds between two looks at a job that counts as lost; it is taken back when it is there again."""
+
+    believe_missing: bool = False
+    """Whether a service is believed that does not know three or more jobs of a project, half of them or more,
+    at once, as the emulator after a restart. Otherwise nothing is changed for them, and none is let go."""
 
     threads: Annotated[int, Field(ge=1, le=128)] = 8
     """Calls of the job service at once, at the most."""

@@ -1,10 +1,13 @@
-"""A proxy before the emulator: refuses connections, and changes answers as a faulty service would."""
+"""A proxy before the emulator: refuses connections, changes answers as a bad service would, or is wrong."""
 
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import urllib3
+
+NOT_FOUND = b'{"error": {"code": 404, "message": "Requested entity was not found.", "status": "NOT_FOUND"}}'
+"""What a service of Google says about a project that it does not know."""
 
 Tamper = Callable[[str, str, bytes], bytes]
 """Gets verb, path and the answer's body, and gives the body that is sent instead."""
@@ -31,11 +34,15 @@ class Proxy:
     Attributes:
         tamper: changes answers of status 200.
         last: ends the connections; see `Last`.
+        wrong: whether it is another service that answers, which knows no project.
+        denied: how many answers that service has given.
     """
 
     def __init__(self, target: str) -> None:
         self.tamper: Tamper = honest
         self.last: Last = _never
+        self.wrong = False
+        self.denied = 0
         self._target = target
         self._http = urllib3.PoolManager(retries=False, maxsize=16)
         self._port = 0
@@ -68,6 +75,11 @@ class Proxy:
 
             def _forward(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
+                if proxy.wrong:
+                    self.rfile.read(length)
+                    self._answer(404, "application/json", NOT_FOUND)
+                    proxy.denied += 1
+                    return
                 answer = proxy._http.request(
                     self.command, proxy._target + self.path, body=self.rfile.read(length), timeout=10
                 )
@@ -77,8 +89,11 @@ class Proxy:
                 if proxy.last(self.command, self.path, answer.status):
                     proxy.last = _never
                     proxy.down()  # before the answer, which may bring the next call at once
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+                self._answer(answer.status, answer.headers.get("Content-Type", ""), body)
+
+            def _answer(self, status: int, kind: str, body: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

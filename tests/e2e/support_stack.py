@@ -37,9 +37,10 @@ FAST = {
     "MLJOBS_CREATES_PER_MINUTE": "0",
     "MLJOBS_OTHERS_PER_MINUTE": "0",
     "MLJOBS_UNKNOWN_OUTCOME_GRACE": "3",
+    "MLJOBS_LOST_AFTER": "1",
     "MLJOBS_REQUEST_TIMEOUT": "10",
 }
-"""Settings that tests have in common: no quota, and a short wait for unanswered create calls."""
+"""Settings that tests have in common: no quota, short waits for unanswered create calls and missing jobs."""
 
 
 class _Server:

@@ -42,6 +42,7 @@ def operator(
 def _honest_again(proxy: Proxy, emulator: Emulator) -> Iterator[None]:
     yield
     proxy.tamper = honest
+    proxy.wrong = False
     emulator.mend()
 
 
@@ -134,9 +135,24 @@ def test_a_lost_job_is_not_submitted_again(namespace: Namespace, emulator: Emula
     emulator.vanish(job_id)
     job.until_condition("Stalled", "True", Reason.LOST)
     assert condition(job.status(), "Succeeded")["reason"] == Reason.LOST
+    last = emulator.last
     job.delete()
     job.until_gone()
+    assert emulator.effects(last, method="get", jobId=job_id), "it might have been there again"
     assert emulator.applied("create", job_id) == [job_id]
+
+
+def test_a_lost_job_that_is_there_again_is_cancelled_with_its_resource(
+    namespace: Namespace, emulator: Emulator, proxy: Proxy
+) -> None:
+    job = namespace.create(training("lost"))
+    job_id = job.job_id
+    proxy.wrong = True
+    job.until_condition("Stalled", "True", Reason.LOST)
+    proxy.wrong = False
+    job.delete()  # long before the operator looks by itself
+    job.until_gone()
+    assert emulator.applied("cancel", job_id) == [job_id]
 
 
 def test_a_terminal_state_is_never_taken_back(

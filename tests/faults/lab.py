@@ -30,6 +30,7 @@ SETTINGS = {
     "MLJOBS_CREATES_PER_MINUTE": "0",
     "MLJOBS_OTHERS_PER_MINUTE": "0",
     "MLJOBS_UNKNOWN_OUTCOME_GRACE": "1",
+    "MLJOBS_LOST_AFTER": "1",
     "MLJOBS_REQUEST_TIMEOUT": "10",
     "MLJOBS_POLL_INTERVAL": "0.2",
     "MLJOBS_HOST": "127.0.0.1",
@@ -37,7 +38,7 @@ SETTINGS = {
     "MLJOBS_LOG_FORMAT": "text",
     "MLJOBS_LEADER_ELECTION": "false",
 }
-"""No quota, a short wait for unanswered create calls, frequent polls."""
+"""No quota, short waits for unanswered create calls and missing jobs, frequent polls."""
 
 _numbers = itertools.count(1)
 

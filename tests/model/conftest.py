@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from mljobs.controller.loop import poller
+from mljobs.domain.policies import lost
 from tests.model.world import World
 
 
@@ -19,9 +20,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Two jobs are worth a list, and a page holds one; the operator's warnings are no news here."""
+    """Two jobs are many: worth a list, whose pages hold one; and the operator's warnings are no news here."""
     monkeypatch.setattr(poller, "LIST_FROM", 2)
     monkeypatch.setattr(poller, "PAGE_SIZE", 1)
+    monkeypatch.setattr(lost, "FEW", 2)
     logging.getLogger("mljobs").setLevel(logging.ERROR)
     yield
     logging.getLogger("mljobs").setLevel(logging.NOTSET)

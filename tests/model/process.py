@@ -27,7 +27,8 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 POLL_INTERVAL = 10.0
 RESYNC_INTERVAL = 300.0
 WORKERS = 2
-POLICY = Policy(default_project="proj", grace=timedelta(seconds=60))
+LOST_INTERVAL = 120.0
+POLICY = Policy(default_project="proj", grace=timedelta(seconds=60), lost_after=timedelta(seconds=60))
 
 _METRICS = Metrics()
 
@@ -63,7 +64,15 @@ class Process:
     def _start(self, service: Service, clock: Callable[[], datetime], wall: Callable[[], datetime]) -> None:
         kube, port = ModelKube(self._cluster, self._wire), ModelJobService(service, self._wire)
         add = self._queue.add
-        poller = Poller(port, self.store, add, interval=POLL_INTERVAL, clock=clock, metrics=_METRICS)
+        poller = Poller(
+            port,
+            self.store,
+            add,
+            interval=POLL_INTERVAL,
+            lost_interval=LOST_INTERVAL,
+            clock=clock,
+            metrics=_METRICS,
+        )
         jobs = JobHandler(
             kube=kube,
             store=self.store,

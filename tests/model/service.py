@@ -14,6 +14,7 @@ Place = tuple[str, str]
 """Project and job id."""
 
 ADVANCES = {"QUEUED": "PREPARING", "PREPARING": "RUNNING", "CANCELLING": "CANCELLED"}
+HIDDEN = float("inf")
 REPLICATION = 2.0
 """Seconds in which a replica may lag behind."""
 
@@ -30,6 +31,8 @@ class CloudJob:
         older: what it was before its last change, and when that was.
         policy: its IAM policy.
         vanished: whether the service has lost it.
+        away: from when to when the service did not show it; the last one may have no end yet.
+        excused: whether its resource was let go for good reason while it was away.
         disowned: whether somebody has taken our labels off it.
     """
 
@@ -40,6 +43,8 @@ class CloudJob:
     older: tuple[float, dict[str, Any]] | None = None
     policy: dict[str, Any] = field(default_factory=lambda: {"etag": "0"})
     vanished: bool = False
+    away: list[tuple[float, float]] = field(default_factory=list)
+    excused: bool = False
     disowned: bool = False
 
     @property
@@ -63,6 +68,7 @@ class Service:
         wire: carries the calls, and tells the time.
 
     Attributes:
+        wrong: whether it is another service that answers, which knows neither jobs nor projects.
         jobs: all that were ever made, by place.
         cancelled: the places of the jobs whose cancel calls took effect, in order.
         taken: the uid labels before and after each patch that has changed one, in order.
@@ -72,6 +78,7 @@ class Service:
         self.jobs: dict[Place, CloudJob] = {}
         self.cancelled: list[Place] = []
         self.taken: list[tuple[str, str]] = []
+        self.wrong = False
         self._wire = wire
         self._etags = 0
 
@@ -103,6 +110,34 @@ class Service:
         if job.state != "CANCELLING":
             self.change(job, state="CANCELLING")
 
+    def vanish(self, job: CloudJob) -> None:
+        """Lose a job."""
+        self._hide(job)
+        job.vanished = True
+
+    def reappear(self, job: CloudJob) -> None:
+        """Find a job that was lost."""
+        job.vanished = False
+        if not self.wrong:
+            self._show(job)
+
+    def misdirect(self, wrong: bool) -> None:
+        """Let another service answer, or this one again."""
+        for job in self.jobs.values():
+            if wrong:
+                self._hide(job)
+            elif not job.vanished:
+                self._show(job)
+        self.wrong = wrong
+
+    def _hide(self, job: CloudJob) -> None:
+        if not job.away or job.away[-1][1] != HIDDEN:
+            job.away.append((self._wire.loop.now, HIDDEN))
+
+    def _show(self, job: CloudJob) -> None:
+        if job.away and job.away[-1][1] == HIDDEN:
+            job.away[-1] = (job.away[-1][0], self._wire.loop.now)
+
     def bind(self, job: CloudJob, role: str, member: str) -> None:
         """Put somebody into a job's policy."""
         self._etags += 1
@@ -117,11 +152,13 @@ class Service:
 
     def find(self, place: Place) -> CloudJob:
         job = self.jobs.get(place)
-        if job is None or job.vanished:
+        if job is None or job.vanished or self.wrong:
             raise errors.NotFound("no such job")
         return job
 
     def take_create(self, place: Place, document: JobDocument) -> Job:
+        if self.wrong:
+            raise errors.ProjectNotFound("no such project")
         if place in self.jobs:
             raise errors.AlreadyExists("the id is in use")
         return self.shown(self.make(place, document))
@@ -157,7 +194,12 @@ class Service:
     def older(self, place: Place) -> Job | None:
         """What a lagging replica shows; None where nothing has changed lately."""
         job = self.jobs.get(place)
-        if job is None or job.older is None or self._wire.loop.now - job.older[0] >= REPLICATION:
+        if (
+            job is None
+            or self.wrong
+            or job.older is None
+            or self._wire.loop.now - job.older[0] >= REPLICATION
+        ):
             return None
         return Job.parse(copy.deepcopy(job.older[1]))
 
@@ -212,6 +254,8 @@ class ModelJobService:
         page_token: str = "",
     ) -> JobPage:
         def page(shift: int = 0) -> JobPage:
+            if self._service.wrong:
+                raise errors.NotFound("no such project")
             jobs = [job for (where, _), job in self._service.jobs.items() if where == project]
             jobs = [job for job in reversed(jobs) if not job.vanished]
             start = max(0, int(page_token or 0) + shift)

@@ -71,7 +71,7 @@ def test_nobodys_job_can_be_adopted_after_it_was_in_the_way(world: World) -> Non
 def test_an_id_that_is_taken_by_a_job_that_cannot_be_read_is_not_asked_for_without_end(world: World) -> None:
     apply(world, jobId="chosen")
     world.work()
-    world.service.jobs["proj", "chosen"].vanished = True
+    world.service.vanish(world.service.jobs["proj", "chosen"])
     apply(world, C, jobId="chosen")
     before = world.wire.counts["create"]
     world.work(120)

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from mljobs.controller.kinds import job as handler
 from mljobs.domain import decide
-from mljobs.domain.decide import deletion, doubt, running, submission
+from mljobs.domain.decide import deletion, doubt, missing, polled, running, submission
 from mljobs.domain.decide.decisions import Release
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job, JobDocument
@@ -54,6 +55,31 @@ def test_i2_deletions_that_do_not_cancel(worse: World, monkeypatch: pytest.Monke
     worse.work()
     with pytest.raises(AssertionError, match="I2"):
         worse.check()
+
+
+def test_i2_deletions_that_believe_the_first_answer(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missing, "is_lost", lambda *_: True)
+    apply(worse)
+    worse.work()
+    (job,) = [job for job in worse.service.jobs.values() if job.maker]
+    worse.service.vanish(job)
+    worse.cluster.delete(A)
+    worse.work(5)
+    worse.service.reappear(job)
+    with pytest.raises(AssertionError, match="I2"):
+        worse.check()
+
+
+def test_i6_jobs_that_stay_lost(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    apply(worse)
+    worse.work()
+    (job,) = [job for job in worse.service.jobs.values() if job.maker]
+    worse.service.vanish(job)
+    monkeypatch.setattr(handler, "polled", lambda one, known: None if one.lost else polled(one, known))
+    worse.work(100)
+    worse.service.reappear(job)
+    with pytest.raises(AssertionError, match="I6: a"):
+        worse.converge()
 
 
 def test_i3_ends_that_are_forgotten(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -319,7 +319,23 @@ class Model(RuleBasedStateMachine):
         known = [(b.get("status") or {}).get("jobId") for b in self.cluster.objects.values()]
         if job and job.maker and job.job_id in known:
             self.world.tell(f"service: {job.job_id} vanishes")
-            job.vanished = True
+            self.service.vanish(job)
+
+    @rule(pick=picks)
+    def reappear(self, pick: int) -> None:
+        """The service finds a job again."""
+        lost = [job for job in self.service.jobs.values() if job.vanished]
+        if lost:
+            job = lost[pick % len(lost)]
+            self.world.tell(f"service: {job.job_id} is there again")
+            self.service.reappear(job)
+
+    @rule(wrong=st.booleans())
+    def misdirect(self, wrong: bool) -> None:
+        """The endpoint is wrong, or right again."""
+        if wrong != self.service.wrong:
+            self.world.tell(f"the service that answers is the {'wrong' if wrong else 'right'} one")
+            self.service.misdirect(wrong)
 
     @rule(pick=picks, team=st.sampled_from(["x", "y"]), ours=st.booleans())
     def relabelled_by_others(self, pick: int, team: str, ours: bool) -> None:

@@ -9,6 +9,7 @@ from mljobs.api.base import JsonObject
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.policies.lost import service_errs
 from mljobs.domain.port import TERMINAL_STATES
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
@@ -16,7 +17,7 @@ from tests.model.cluster import NAMESPACE, Cluster
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, Process
 from tests.model.service import CloudJob, Place, Service
-from tests.model.wire import Call, CallKind, Outcome, Side, Wire
+from tests.model.wire import TIMEOUT, Call, CallKind, Outcome, Side, Wire
 
 LINGER = POLICY.grace.total_seconds() - 3
 """Seconds for which an unanswered call may still take effect: less than the grace, or nothing can be sure."""
@@ -232,7 +233,8 @@ class World:
         """The jobs that would be left behind if a resource went away now."""
         if resource.orphan or resource.force_release or resource.uid in self.waived:
             return []
-        return [place for place, job in self.jobs_of(resource.uid) if job.active and not job.disowned]
+        jobs = self.jobs_of(resource.uid)
+        return [place for place, job in jobs if job.active and not job.disowned and not job.excused]
 
     def _watch_states(self, _before: JsonObject, after: JsonObject, operator: bool) -> None:
         """I3: a terminal state never regresses."""
@@ -284,6 +286,8 @@ class World:
         resource = Resource.parse(after)
         if not operator or resource.held or not Resource.parse(before).held:
             return
+        for _, job in self.jobs_of(resource.uid):
+            job.excused = job.excused or self._away_for_good_reason(resource, job)
         if resource.orphan or resource.force_release or resource.uid in self.waived:
             return
         coming = [
@@ -296,6 +300,16 @@ class World:
         if coming:
             self.violations.append(f"I5: {resource.name} was released while {coming} may still come")
 
+    def _away_for_good_reason(self, resource: Resource, job: CloudJob) -> bool:
+        """Whether the operator may have taken a job for lost, when it decided to let the resource go."""
+        if not job.away:
+            return False
+        start, end = job.away[-1]
+        if self.loop.now - end > LINGER + TIMEOUT:
+            return False
+        long_enough = min(end, self.loop.now) - start >= POLICY.lost_after.total_seconds()
+        return long_enough or resource.lost or not resource.submitted
+
     # --- convergence -------------------------------------------------------------------------------------
 
     def converge(self) -> None:
@@ -306,6 +320,8 @@ class World:
         """
         self.wire.planned.clear()
         self.wire.late.clear()
+        if self.service.wrong:
+            self.service.misdirect(False)
         if self.process is None:
             self.start()
         assert self.process is not None
@@ -330,7 +346,8 @@ class World:
         if resource.uid in self.waived:
             return []
         if resource.deleting:
-            return ["it is still being deleted"] if resource.held else []
+            held = resource.held and not self._disbelieved(resource)
+            return ["it is still being deleted"] if held else []
         status = resource.status
         problems = []
         if status.get("observedGeneration") != resource.generation:
@@ -346,6 +363,19 @@ class World:
         if job is None:
             return [*problems, "its job does not exist"]
         return problems + self._submitted(resource, job)
+
+    def _disbelieved(self, resource: Resource) -> bool:
+        """Whether so many jobs of the project are missing that the service is not believed about this one."""
+        target, active = resource.recorded, set()
+        for body in self.cluster.objects.values():
+            one = Resource.parse(body)
+            if one.submitted and one.recorded and not (one.ended or one.lost):
+                active.add((one.recorded.project, one.recorded.job_id))
+        if target is None or (target.project, target.job_id) not in active:
+            return False
+        active = {place for place in active if place[0] == target.project}
+        missing = {place for place in active if self.service.jobs[place].vanished}
+        return service_errs(asked=len(active), missing=len(missing))
 
     def _unsubmitted(self, resource: Resource, active: list[Place]) -> list[str]:
         if active:
@@ -380,7 +410,8 @@ class World:
 
     def _submitted(self, resource: Resource, job: CloudJob) -> list[str]:
         if job.vanished and resource.state not in TERMINAL_STATES:
-            return [] if resource.stalled_by(Reason.LOST) else ["its job is lost, and it does not say so"]
+            silent = not resource.lost and not self._disbelieved(resource)
+            return ["its job is lost, and it does not say so"] if silent else []
         problems = []
         if resource.state != job.state:
             problems.append(f"its job is {job.state}, and it says {resource.state}")

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from mljobs.domain import errors
 from mljobs.domain.job.observation import FIRST_DELAY, LONGEST_DELAY, OTHERWISE
+from mljobs.domain.job.resource import FORCE_RELEASE
+from mljobs.domain.policies.lost import ANSWERS, FEW
 from mljobs.domain.reasons import ConditionType, Reason
 
 
@@ -191,7 +193,7 @@ def _poll() -> Iterator[Row]:
         (Fault.NOT_FOUND,),
         errors.NotFound,
         again=Again.NEXT_POLL,
-        note="The second in a row makes the job `Lost`: the resource is stalled, and submits nothing again.",
+        note="If it goes on for `lostAfter`, the job is `Lost`: it is stalled, and submits nothing again.",
     )
     for faults, error, reason in _KINDS:
         if reason is not Reason.DENIED:
@@ -223,7 +225,7 @@ def _without_conflict(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _tend() -> Iterator[Row]:
-    gone = "The next poll tells whether the job is lost."
+    gone = "The next polls tell whether the job is lost."
     yield from _without_conflict(_effects(Call.PATCH, Reason.REJECTED))
     yield Row(
         Call.PATCH,
@@ -262,7 +264,7 @@ def _cancel() -> Iterator[Row]:
         errors.NotFound,
         (_reconciling(Reason.DELETING),),
         event=Reason.DELETING,
-        note="The job is looked for once more; only then does the resource go.",
+        note="The resource goes after `lostAfter` without the job; if it is there again, it is cancelled.",
     )
     yield Row(
         Call.TEST_PERMISSIONS,
@@ -288,8 +290,18 @@ TABLE: tuple[Row, ...] = (*_create(), *_look(), *_poll(), *_list(), *_tend(), *_
 
 SURPRISES: Mapping[str, str] = {
     "A recorded job vanishes": (
-        "After two answers in a row that there is none: `Succeeded=False` and `Stalled=True`, both `Lost`. "
-        "Nothing is submitted again; a deletion ends at once."
+        f"After {ANSWERS} answers in a row that there is none, over `lostAfter` (five minutes) or longer: "
+        f"`Succeeded=False` and `Stalled=True`, both `Lost`. Nothing is submitted again. A deletion looks "
+        f"once more, and ends."
+    ),
+    "A lost job is there again": (
+        "It is looked for every `lostInterval` (ten minutes), and taken back: `Succeeded=Unknown`, "
+        "`FoundAgain`. A deletion cancels it."
+    ),
+    "Many jobs of a project vanish at once": (
+        f"Where {FEW} jobs or more are missing in one round of polls, and half of the project's or more, it "
+        f"is the service that is wrong: no resource changes, no deletion ends, the log says so once, and "
+        f"`mljobs_missing_jobs` counts them. The annotation `{FORCE_RELEASE}` lets a resource go."
     ),
     "A state goes back": (
         "A terminal state stays what it was. Any other state is shown as the service says it."

@@ -60,6 +60,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.NOT_ALLOWED: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.TAKEN: ("Stalled=True",),
     Reason.LOST: ("Succeeded=False", "Stalled=True"),
+    Reason.FOUND_AGAIN: ("Succeeded=Unknown",),
     Reason.NOT_FINISHED: ("Succeeded=Unknown",),
     Reason.JOB_SUCCEEDED: ("Succeeded=True",),
     Reason.JOB_FAILED: ("Succeeded=False",),

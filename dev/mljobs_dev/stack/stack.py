@@ -30,6 +30,9 @@ PROJECT = "mljobs-dev"
 """The project of resources that name none."""
 
 _RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+_FORGETFUL = ("--believe-missing", "--lost-after=5", "--lost-interval=10")
+"""The emulator forgets all jobs when it is started again, and is to be believed soon."""
+
 _DRAIN_SECONDS = 1.5
 _OPERATOR_SECONDS = 2.0
 _EMULATOR_SECONDS = 2.0
@@ -182,6 +185,7 @@ class Stack:
             "--anonymous",
             f"--project={PROJECT}",
             f"--poll-interval={self._poll_interval}",
+            *_FORGETFUL,
             f"--host={LOOPBACK}",
             "--log-format=text",
         ]

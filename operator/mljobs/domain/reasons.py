@@ -23,6 +23,7 @@ class Reason(StrEnum):
     NOT_ALLOWED = "NotAllowed"
     TAKEN = "Taken"
     LOST = "Lost"
+    FOUND_AGAIN = "FoundAgain"
     NOT_FINISHED = "NotFinished"
     JOB_SUCCEEDED = "JobSucceeded"
     JOB_FAILED = "JobFailed"
@@ -70,8 +71,10 @@ MEANING: dict[Reason, str] = {
         "taken it over. It is neither changed nor cancelled any more."
     ),
     Reason.LOST: (
-        "The service no longer knows the job. It is never submitted again silently: make a new resource."
+        "The service no longer knows the job. It is never submitted again silently, and taken back if it is "
+        "there again: make a new resource if it is still wanted."
     ),
+    Reason.FOUND_AGAIN: "The service knows the job again, which it had denied; the job has not ended.",
     Reason.NOT_FINISHED: "The job has not ended.",
     Reason.JOB_SUCCEEDED: "The job has succeeded.",
     Reason.JOB_FAILED: "The job has failed; the message is the service's own.",

@@ -7,16 +7,36 @@ from typing import Any
 import pytest
 
 from mljobs.admin.leftovers import report
-from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, left_to_operator, next_step, probe, strays
+from mljobs.admin.leftovers.leftover import (
+    Leftover,
+    Verdict,
+    Way,
+    left_to_operator,
+    marked,
+    next_step,
+    probe,
+    strays,
+)
 from mljobs.admin.leftovers.run import CannotBegin, request
 from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy
-from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait
+from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait, Watch
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
-from tests.unit.domain.world import JOB_ID, NOW, START, TARGET, UID, intent, job, later, resource
+from tests.unit.domain.world import (
+    JOB_ID,
+    NOW,
+    START,
+    TARGET,
+    UID,
+    condition,
+    intent,
+    job,
+    later,
+    resource,
+)
 
 POLICY = Policy("proj")
 KNOWN = Observation(since=START, target=TARGET)
@@ -30,6 +50,7 @@ ACCEPTED = {
     "conditions": [{"type": "Submitted", "status": "True", "reason": "Accepted"}],
 }
 ENDED = {**ACCEPTED, "state": "SUCCEEDED"}
+LOST = {**ACCEPTED, "conditions": [*ACCEPTED["conditions"], condition("Stalled", "True", "Lost")]}  # type: ignore[misc]
 
 
 def submitted(status: Mapping[str, Any] = ACCEPTED, **more: Any) -> Resource:
@@ -55,6 +76,8 @@ CASES = [
     ("strange", submitted(), seen(STRANGE), Release(TARGET.job_name), Release(TARGET.job_name)),
     ("never ours", resource(intended=intent()), seen(STRANGE), Release(), Release()),
     ("cancelled", submitted(), seen(job()).accepted_cancel(), Release(), Release()),
+    ("lost", submitted(LOST), KNOWN.missed(NOW, deleting=True), Release(), Release()),
+    ("lost, and there again", submitted(LOST), seen(job()), Cancel(TARGET), Release(TARGET.job_name)),
     ("not held", submitted(held=False), seen(job()), Keep(), Keep()),
 ]
 
@@ -110,14 +133,14 @@ def test_the_next_step_is_that_of_a_deletion(
     ("found", "known"),
     [
         (submitted(), DOWN),
-        (submitted(), KNOWN.missed(NOW)),
+        (submitted(), KNOWN.missed(NOW, deleting=True)),
         (resource(intended=intent()), JUST_NOW),
         (resource(intended=intent()), DOWN),
     ],
 )
 def test_on_an_unknown_outcome_only_orphaning_lets_go(found: Resource, known: Observation) -> None:
     item = Leftover(found, known, TARGET)
-    assert isinstance(next_step(item, Way.CANCEL, POLICY, NOW), Wait)
+    assert isinstance(next_step(item, Way.CANCEL, POLICY, NOW), Wait | Watch)
     assert next_step(item, Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
 
 
@@ -135,7 +158,11 @@ def failing(method: Method, error: errors.JobServiceError) -> Observation:
             failing(Method.CANCEL, errors.Denied("no ml.jobs.cancel")),
             "Denied: no ml.jobs.cancel Grant the permission, then run this again.",
         ),
-        (submitted(), KNOWN.missed(NOW), "there is no such job: --cancel looks once more"),
+        (
+            submitted(),
+            KNOWN.missed(NOW, deleting=True),
+            "there is no such job: --cancel looks again until that has been so for 300 s, within --timeout.",
+        ),
         (resource(intended=intent()), JUST_NOW, "a create call may still be under way"),
     ],
 )
@@ -158,6 +185,7 @@ def test_a_create_call_that_may_be_under_way_is_waited_for_as_the_operator_waits
         (submitted(force=True), TARGET),
         (resource(intended=intent()), TARGET),
         (resource(held=True), TARGET),
+        (submitted(LOST), TARGET),
         (submitted(ENDED), None),
     ],
 )
@@ -172,7 +200,7 @@ def test_a_job_is_looked_for_unless_its_end_is_recorded(found: Resource, target:
         (submitted(), seen(job("CANCELLING")), Verdict.OURS, "CANCELLING", False),
         (submitted(), seen(job()).accepted_cancel(), Verdict.OURS, "RUNNING", False),
         (submitted(), seen(STRANGE), Verdict.FOREIGN, "RUNNING", False),
-        (submitted(), KNOWN.missed(NOW), Verdict.ABSENT, "", False),
+        (submitted(), KNOWN.missed(NOW, deleting=True), Verdict.ABSENT, "", False),
         (submitted(ENDED), KNOWN, Verdict.RECORDED, "SUCCEEDED", False),
         (submitted(), DOWN, Verdict.UNKNOWN, "", True),
     ],
@@ -185,6 +213,28 @@ def test_what_is_known(
     assert item.trouble == ("Unavailable: down" if verdict is Verdict.UNKNOWN else "")
     shown = report.row(item)
     assert (shown["jobId"], shown["job"], shown["state"]) == (JOB_ID, verdict.value, state)
+
+
+def missing(number: int, status: Mapping[str, Any] = ACCEPTED) -> Leftover:
+    """One of several jobs that the service does not know."""
+    return Leftover(
+        replace(submitted(status), name=f"census-{number}"), KNOWN.missed(NOW, deleting=True), TARGET
+    )
+
+
+def test_of_many_missing_jobs_the_service_is_not_believed() -> None:
+    there = [Leftover(submitted(), seen(job()), TARGET)] * 3
+    gone = [missing(number) for number in range(3)]
+    ended = [Leftover(submitted(ENDED), Observation(since=START), TARGET)] * 9
+    lost = missing(9, LOST)
+    items = marked([*there, *gone, *ended, lost])
+    assert [bool(item.disbelieved) for item in items] == [False] * 3 + [True] * 3 + [False] * 10
+    word, why = report.plan(items[3], POLICY, NOW)
+    assert word == "wait"
+    assert "3 of 6 jobs of proj do not exist, and is not believed: see that --endpoint is right" in why
+    assert next_step(items[3], Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
+    assert not any(item.disbelieved for item in marked([*there, *there[:1], *gone]))
+    assert not any(item.disbelieved for item in marked(gone[:2]))
 
 
 def test_strays_are_our_jobs_that_run_and_have_no_resource() -> None:

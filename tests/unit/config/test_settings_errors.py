@@ -41,6 +41,7 @@ WRONG: list[tuple[str, str, str]] = [
         )
     ],
     ("anonymous", "maybe", "true or false"),
+    ("believe_missing", "maybe", "true or false"),
     ("poll_interval", "0", SECONDS),
     ("poll_interval", "-1", SECONDS),
     ("poll_interval", "nan", SECONDS),
@@ -52,6 +53,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("request_timeout", "0", SECONDS),
     ("unknown_outcome_grace", "0", SECONDS),
     ("adoption", "never", "Never, SameNamespace or Any"),
+    ("lost_after", "0", SECONDS),
+    ("lost_interval", "100000", SECONDS),
     ("threads", "0", "a whole number from 1 to 128"),
     ("threads", "1.5", "a whole number from 1 to 128"),
     ("workers", "1025", "a whole number from 1 to 1024"),

@@ -1,14 +1,16 @@
 import asyncio
+import logging
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from mljobs.controller.loop.poller import LIST_FROM, Poller
+from mljobs.controller.loop.poller import LIST_FROM, SELDOM_A_ROUND, Poller
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
+from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Method
 from mljobs.domain.job.resource import Target
 from mljobs.domain.port import Job, JobService
@@ -21,9 +23,10 @@ INPUT = {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/p/i:1"}}
 class Watched:
     """Some resources whose jobs a poller watches."""
 
-    def __init__(self, cloud: Cloud) -> None:
+    def __init__(self, cloud: Cloud, *, believe_missing: bool = False) -> None:
         self.cloud = cloud
         self.now = NOW
+        self.metrics = Metrics()
         self.store = Store(START)
         self.woken: list[str] = []
         self.poller = Poller(
@@ -31,16 +34,22 @@ class Watched:
             self.store,
             lambda key: self.woken.append(key.name),
             interval=1,
+            lost_interval=600,
+            believe_missing=believe_missing,
             clock=lambda: self.now,
-            metrics=Metrics(),
+            metrics=self.metrics,
         )
 
-    def watch(self, name: str, job_id: str | None = None) -> Key:
+    def watch(self, name: str, job_id: str | None = None, *, seldom: bool = False) -> Key:
         key = Key("TrainingJob", "team-a", name)
         meta = {"namespace": "team-a", "name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
         self.store.put({"kind": "TrainingJob", "metadata": meta})
-        self.poller.follow(key, Target("p", job_id or name, 1))
+        self.poller.follow(key, Polled(Target("p", job_id or name, 1), seldom=seldom))
         return key
+
+    def missing(self) -> float | None:
+        """What the metric says."""
+        return self.metrics.registry.get_sample_value("mljobs_missing_jobs")
 
     async def create(self, name: str) -> Key:
         await self.cloud.service.create("p", {"jobId": name, "trainingInput": INPUT})
@@ -112,6 +121,94 @@ async def test_pages_end_where_reading_the_rest_alone_is_cheaper(watched: Watche
     methods = [row[0] for row in (await watched.cloud.effects())[before:]]
     assert methods.count("list") == 2
     assert methods.count("get") == LIST_FROM
+
+
+@pytest.mark.parametrize(("there", "gone"), [(0, 3), (3, 3), (4, 4), (LIST_FROM, LIST_FROM + 1)])
+async def test_where_many_jobs_of_a_project_are_missing_nothing_is_learned_but_that(
+    watched: Watched, caplog: pytest.LogCaptureFixture, there: int, gone: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    for n in range(there):
+        await watched.create(f"there{n}")
+    missing = [watched.watch(f"gone{n}") for n in range(gone)]
+    for _ in range(3):
+        await watched.round()
+        assert {watched.store.observation(key).absences for key in missing} == {0}
+        assert watched.missing() == gone
+    (warning,) = [row.getMessage() for row in caplog.records if row.levelname == "WARNING"]
+    assert f"{gone} of {there + gone} active jobs of projects/p do not exist" in warning
+    assert "endpoint" in warning
+    await watched.cloud.service.create("p", {"jobId": "gone0", "trainingInput": INPUT})
+    for key in missing[gone // 2 + 1 :]:
+        await watched.cloud.service.create("p", {"jobId": key.name, "trainingInput": INPUT})
+    assert "gone0" in await watched.round()
+    assert watched.missing() == 0
+    assert "no longer missing" in caplog.text
+    assert watched.store.observation(missing[1]).absences == 1
+
+
+@pytest.mark.parametrize(("there", "gone"), [(0, 1), (0, 2), (4, 3), (9, 8)])
+async def test_a_few_missing_jobs_are_missing_each_by_itself(watched: Watched, there: int, gone: int) -> None:
+    for n in range(there):
+        await watched.create(f"there{n}")
+    missing = [watched.watch(f"gone{n}") for n in range(gone)]
+    for absences in (1, 2):
+        await watched.round()
+        assert {watched.store.observation(key).absences for key in missing} == {absences}
+    assert watched.missing() == 0
+
+
+async def test_a_service_that_forgets_can_be_believed(cloud: Cloud) -> None:
+    watched = Watched(cloud, believe_missing=True)
+    missing = [watched.watch(f"gone{n}") for n in range(9)]
+    await watched.round()
+    assert {watched.store.observation(key).absences for key in missing} == {1}
+    assert watched.missing() == 0
+
+
+async def test_a_project_whose_jobs_nobody_watches_any_more_misses_none(watched: Watched) -> None:
+    keys = [watched.watch(f"gone{n}") for n in range(3)]
+    await watched.round()
+    assert watched.missing() == 3
+    for key in keys:
+        watched.poller.follow(key, Polled(Target("p", key.name, 1), seldom=True))
+    await watched.round()
+    assert watched.missing() == 0
+
+
+async def test_lost_jobs_are_looked_for_seldom_and_taken_back(watched: Watched) -> None:
+    lost = watched.watch("lost", seldom=True)
+    active = await watched.create("active")
+    assert await watched.round() == ["active", "lost"]
+    known = watched.store.observation(lost)
+    assert (known.absences, known.absent_at) == (1, NOW)
+    for seconds, asked in ((1, False), (599, False), (600, True), (1199, False), (1200, True)):
+        before = len(await watched.cloud.effects())
+        watched.now = NOW + timedelta(seconds=seconds)
+        await watched.round()
+        assert (("get", "lost") in (await watched.cloud.effects())[before:]) is asked, seconds
+    await watched.cloud.service.create("p", {"jobId": "lost", "trainingInput": INPUT})
+    watched.now = NOW + timedelta(seconds=1800)
+    assert await watched.round() == ["lost"]
+    assert state(watched, lost) == state(watched, active) == "QUEUED"
+
+
+async def test_thousands_of_lost_jobs_are_looked_for_a_few_at_a_time_and_hide_nothing(
+    watched: Watched,
+) -> None:
+    for n in range(3 * SELDOM_A_ROUND):
+        watched.watch(f"lost{n}", seldom=True)
+    active = await watched.create("active")
+    seen = set()
+    for _ in range(3):
+        before = len(await watched.cloud.effects())
+        await watched.round()
+        asked = {job_id for method, job_id in (await watched.cloud.effects())[before:] if method == "get"}
+        assert len(asked) == SELDOM_A_ROUND + 1
+        seen |= asked - {"active"}
+    assert len(seen) == 3 * SELDOM_A_ROUND
+    assert state(watched, active) == "QUEUED"
+    assert watched.missing() == 0
 
 
 async def test_a_failed_list_falls_back_to_single_reads(watched: Watched) -> None:
@@ -187,7 +284,7 @@ class Held:
 async def test_a_project_that_gets_no_answers_holds_no_other_up(watched: Watched) -> None:
     key = await watched.create("a")
     stuck = Key("TrainingJob", "team-a", "stuck")
-    watched.poller.follow(stuck, Target("stuck", "j", 1))
+    watched.poller.follow(stuck, Polled(Target("stuck", "j", 1)))
     held: Any = Held(watched.cloud.service, "stuck")
     watched.poller._service = held
     watched.poller._interval = 0.01

@@ -1,20 +1,26 @@
 """What to do next when the resource is deleted."""
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait
+from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait, Watch
 from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import STRANGER, Cases, trouble
 from tests.unit.domain.world import (
     NOW,
     START,
     TARGET,
+    condition,
     intent,
     job,
     later,
+    missing,
     observed,
     resource,
     stalled,
     status,
+)
+
+LOST = resource(
+    intended=intent(), status=status("RUNNING", condition("Stalled", "True", "Lost")), deleting=True
 )
 
 DELETION_CASES: Cases = {
@@ -90,15 +96,39 @@ DELETION_CASES: Cases = {
         observed(job=job(), troubles=trouble(Method.CANCEL, errors.Denied("no"))),
         Wait,
     ),
-    "delete: recorded, absent once": (
+    "delete: recorded, absent once: the poller makes sure": (
         resource(intended=intent(), status=status(), deleting=True),
-        observed(absences=1, absent_at=NOW),
-        Wait,
+        missing(for_=0, answers=1, sought=True),
+        Watch(TARGET),
     ),
-    "delete: recorded, absent twice": (
+    "delete: recorded, absent before it was deleted": (
         resource(intended=intent(), status=status(), deleting=True),
-        observed(absences=2, absent_at=NOW),
+        missing(),
+        Look(TARGET),
+    ),
+    "delete: recorded, absent often, but not for long": (
+        resource(intended=intent(), status=status(), deleting=True),
+        missing(for_=299, answers=99, sought=True),
+        Watch(TARGET),
+    ),
+    "delete: recorded, absent for long, and often": (
+        resource(intended=intent(), status=status(), deleting=True),
+        missing(sought=True),
         Release(),
+    ),
+    "delete: absent, and the cancel was accepted before": (
+        resource(intended=intent(), status=status(), deleting=True),
+        missing(for_=0, answers=1, cancelled=True),
+        Release(),
+    ),
+    "delete: lost: it may be there again": (LOST, None, Look(TARGET)),
+    "delete: lost: the last look was before the deletion": (LOST, missing(for_=0, answers=1), Look(TARGET)),
+    "delete: lost: it is not there": (LOST, missing(for_=0, answers=1, sought=True), Release()),
+    "delete: lost: it is there again": (LOST, observed(job=job()), Cancel(TARGET)),
+    "delete: lost: nobody can say": (
+        LOST,
+        observed(troubles=trouble(Method.GET, errors.Unavailable("cut"))),
+        Wait,
     ),
     "delete: a create without an answer may still take effect": (
         resource(intended=intent(), deleting=True),

@@ -6,18 +6,31 @@ from mljobs.domain.decide.decisions import (
     BindIam,
     Finish,
     Look,
+    Record,
     Refuse,
     Stall,
+    Suspend,
     UpdateLabels,
     Wait,
     Watch,
 )
 from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import STRANGER, Cases, trouble
-from tests.unit.domain.world import NOW, TARGET, condition, intent, job, later, observed, resource, status
+from tests.unit.domain.world import (
+    TARGET,
+    condition,
+    intent,
+    job,
+    later,
+    missing,
+    observed,
+    resource,
+    status,
+)
 
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 OTHERS = [{"role": "roles/viewer", "members": ["user:b@example.com"]}]
+LOST = resource(intended=intent(), status=status("RUNNING", condition("Stalled", "True", "Lost")))
 MANY = [{"role": f"roles/role{number}", "members": ["user:a@example.com"]} for number in range(64)]
 
 RUNNING_CASES: Cases = {
@@ -37,21 +50,38 @@ RUNNING_CASES: Cases = {
     ),
     "absent once": (
         resource(intended=intent(), status=status()),
-        observed(absences=1, absent_at=NOW),
+        missing(for_=0, answers=1),
         Watch(TARGET),
     ),
-    "absent twice": (
+    "absent often, but not for long": (
         resource(intended=intent(), status=status()),
-        observed(absences=2, absent_at=NOW),
+        missing(for_=299, answers=99),
+        Watch(TARGET),
+    ),
+    "absent for long, but not often": (
+        resource(intended=intent(), status=status()),
+        missing(for_=3000, answers=2),
+        Watch(TARGET),
+    ),
+    "absent for long, and often": (resource(intended=intent(), status=status()), missing(), Stall),
+    "lost, recorded": (LOST, None, Stall),
+    "lost, recorded, and looked for again": (LOST, missing(for_=0, answers=1), Stall),
+    "lost, and there again": (LOST, observed(job=job()), Watch(TARGET)),
+    "lost, and has ended": (LOST, observed(job=job("SUCCEEDED")), Finish()),
+    "lost, there again, and to be suspended": (
+        resource(intended=intent(), status=LOST.status, spec={"suspend": True}),
+        observed(job=job()),
+        Suspend(TARGET),
+    ),
+    "lost, and to be suspended": (
+        resource(intended=intent(), status=LOST.status, spec={"suspend": True}),
+        None,
         Stall,
     ),
-    "lost, recorded": (
-        resource(
-            intended=intent(),
-            status=status("RUNNING", condition("Stalled", "True", "Lost")),
-        ),
+    "lost, and somebody has taken the finalizer off": (
+        resource(intended=intent(), held=False, status=LOST.status),
         None,
-        Finish(),
+        Record(intent()),
     ),
     "labels differ": (
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),

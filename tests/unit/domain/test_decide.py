@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Adoption, Policy, decide, polled
-from mljobs.domain.decide.decisions import Adopt, Decision, Look, Refuse, Release, Stall, Submit, Wait
+from mljobs.domain.decide import Adoption, Policy, Polled, decide, polled
+from mljobs.domain.decide.decisions import Adopt, Decision, Look, Refuse, Release, Stall, Submit, Wait, Watch
 from mljobs.domain.job.naming import ownership_labels
 from mljobs.domain.job.observation import Method, Observation
-from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, trouble
@@ -18,7 +18,20 @@ from tests.unit.domain.decide_cases_deletion import DELETION_CASES
 from tests.unit.domain.decide_cases_running import RUNNING_CASES
 from tests.unit.domain.decide_cases_submission import SUBMISSION_CASES
 from tests.unit.domain.decide_cases_suspension import SUSPENSION_CASES
-from tests.unit.domain.world import JOB_ID, NOW, START, TARGET, intent, job, later, observed, resource, status
+from tests.unit.domain.world import (
+    JOB_ID,
+    NOW,
+    START,
+    TARGET,
+    condition,
+    intent,
+    job,
+    later,
+    missing,
+    observed,
+    resource,
+    status,
+)
 
 POLICY = Policy()
 CASES = [
@@ -124,6 +137,9 @@ def test_the_grace_is_the_administrators() -> None:
     assert decided(subject, known, Policy(grace=timedelta(seconds=9))) == Release()
 
 
+LOST = resource(intended=intent(), status=status("RUNNING", condition("Stalled", "True", "Lost")))
+
+
 @pytest.mark.parametrize(
     ("adoption", "namespace", "owner", "expected"),
     [
@@ -181,13 +197,24 @@ def test_who_has_lost_the_job_is_told(owner: str, told: str) -> None:
     [
         (resource(), observed(), None),
         (resource(intended=intent()), observed(), None),
-        (resource(intended=intent()), observed(job=job("QUEUED")), TARGET),
-        (resource(intended=intent(), status=status()), observed(), TARGET),
+        (resource(intended=intent()), observed(job=job("QUEUED")), Polled(TARGET)),
+        (resource(intended=intent(), status=status()), observed(), Polled(TARGET)),
+        (resource(intended=intent(), status=status()), missing(), Polled(TARGET)),
         (resource(intended=intent(), status=status()), observed(job=job("SUCCEEDED")), None),
         (resource(intended=intent(), status=status("FAILED")), observed(), None),
-        (resource(intended=intent(), status=status(), deleting=True), observed(job=job()), None),
+        (resource(intended=intent(), status=status(), deleting=True), observed(job=job()), Polled(TARGET)),
         (resource(intended=intent()), observed(job=job(uid=STRANGER)), None),
+        (LOST, observed(), Polled(TARGET, seldom=True)),
+        (LOST, missing(), Polled(TARGET, seldom=True)),
+        (LOST, observed(job=job()), Polled(TARGET)),
+        (replace(LOST, deleting=True), missing(), Polled(TARGET)),
     ],
 )
-def test_what_is_polled(subject: Resource, known: Observation, expected: Target | None) -> None:
+def test_what_is_polled(subject: Resource, known: Observation, expected: Polled | None) -> None:
     assert polled(subject, known) == expected
+
+
+def test_the_time_after_which_a_job_is_lost_is_the_administrators() -> None:
+    subject, known = resource(intended=intent(), status=status()), missing(for_=10)
+    assert isinstance(decided(subject, known), Watch)
+    assert isinstance(decided(subject, known, Policy(lost_after=timedelta(seconds=10))), Stall)

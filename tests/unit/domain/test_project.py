@@ -25,6 +25,7 @@ from tests.unit.domain.world import (
     intent,
     job,
     later,
+    missing,
     observed,
     resource,
     status,
@@ -63,6 +64,10 @@ def troubled(method: Method, error: errors.JobServiceError, **fields: Any) -> Ob
 
 
 SUBMITTED = resource(intended=intent(), status=status())
+LOST = resource(
+    intended=intent(),
+    status=status("RUNNING", condition("Succeeded", "False", "Lost"), condition("Stalled", "True", "Lost")),
+)
 
 CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] = {
     "accepted": (resource(intended=intent()), observed(job=job("QUEUED"), created=True), RUNNING),
@@ -77,7 +82,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     "cancelled": (SUBMITTED, observed(job=job("CANCELLED")), ended("False", "JobCancelled")),
     "lost": (
         SUBMITTED,
-        observed(absences=2),
+        missing(),
         {
             **RUNNING,
             "Succeeded": ("False", "Lost"),
@@ -89,6 +94,14 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
         SUBMITTED,
         observed(job=job(uid="99999999-2222-3333-4444-555555555555")),
         {**RUNNING, "Reconciling": ("False", "Waiting"), "Stalled": ("True", "Taken")},
+    ),
+    "missing for a while": (SUBMITTED, missing(for_=200), RUNNING),
+    "found again": (LOST, observed(job=job()), {**RUNNING, "Succeeded": ("Unknown", "FoundAgain")}),
+    "found again, and at its end": (LOST, observed(job=job("SUCCEEDED")), ended("True", "JobSucceeded")),
+    "missing while it is deleted": (
+        resource(intended=intent(), status=status(), deleting=True),
+        missing(for_=200, sought=True),
+        {**RUNNING, "Reconciling": ("True", "Deleting")},
     ),
     "reading denied": (
         SUBMITTED,
@@ -300,6 +313,7 @@ EVENTS: dict[str, tuple[Resource, Observation, list[tuple[str, str]]]] = {
     "invalid": (*CONDITIONS["invalid"][:2], [("Warning", "InvalidSpec")]),
     "outcome unknown": (*CONDITIONS["outcome unknown"][:2], [("Warning", "OutcomeUnknown")]),
     "lost": (*CONDITIONS["lost"][:2], [("Warning", "Lost")]),
+    "found again": (*CONDITIONS["found again"][:2], [("Normal", "FoundAgain")]),
     "held back": (*CONDITIONS["held back"][:2], [("Normal", "Suspended")]),
     "suspending": (*CONDITIONS["suspending"][:2], [("Normal", "Suspending")]),
 }

@@ -91,6 +91,11 @@ def observed(**fields: Any) -> Observation:
     return Observation(**{"since": START, "target": TARGET, **seen, **fields})
 
 
+def missing(*, for_: float = 300, answers: int = 3, **fields: Any) -> Observation:
+    """The service has said so often, over so many seconds, that there is no such job."""
+    return observed(absences=answers, absent_since=later(-for_), absent_at=NOW, **fields)
+
+
 def condition(kind: str, status: str, reason: str, message: str = "", generation: int = 1) -> dict[str, Any]:
     return {
         "type": kind,

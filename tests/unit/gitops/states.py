@@ -25,6 +25,7 @@ from tests.unit.domain.world import (
     intent,
     job,
     later,
+    missing,
     observed,
     resource,
     stalled,
@@ -66,8 +67,8 @@ def _answers() -> Iterator[Observation]:
         yield observed(job=job(state), created=True)
         yield observed(job=job(state), cancelled=True)
     yield observed(job=job(uid="99999999-2222-3333-4444-555555555555"))
-    for absences in (1, 2):
-        yield observed(absences=absences, absent_at=NOW)
+    yield missing(for_=0, answers=1)
+    yield missing(sought=True)
     failures = (
         errors.Denied("not allowed"),
         errors.ProjectNotFound("no such project"),

@@ -44,6 +44,10 @@ EXPECTED = {
     "cancelled": "Degraded",
     "lost": "Degraded",
     "taken by another resource": "Degraded",
+    "missing for a while": "Healthy",
+    "found again": "Healthy",
+    "found again, and at its end": "Healthy",
+    "missing while it is deleted": "Progressing",
     "reading denied": "Degraded",
     "reading fails for a while": "Healthy",
     "outcome unknown": "Progressing",
@@ -69,7 +73,14 @@ def test_health(case: str) -> None:
     assert health(named(case).body)[0] == EXPECTED[case]
 
 
-RUNNING = ("accepted", "adopted", "running", "reading fails for a while")
+RUNNING = (
+    "accepted",
+    "adopted",
+    "running",
+    "reading fails for a while",
+    "missing for a while",
+    "found again",
+)
 
 
 @pytest.mark.parametrize("case", EXPECTED)

@@ -46,8 +46,8 @@ def leftovers(
     ] = False,
     timeout: Annotated[
         str,
-        typer.Option(metavar="TIME", help="How long to wait for what is not known yet, such as 90s or 5m."),
-    ] = "2m",
+        typer.Option(metavar="TIME", help="How long to wait for what is not known yet, such as 90s or 10m."),
+    ] = "6m",
     without_lease: Annotated[
         bool,
         typer.Option(

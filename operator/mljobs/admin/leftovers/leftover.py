@@ -1,6 +1,6 @@
 """What remains after the operator is gone, and the next step for it, by the rules of `decide`. Pure."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,8 +12,8 @@ from mljobs.domain.decide.doubt import in_doubt
 from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL, is_owned, label_value
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE, SUBMISSION, Intent, Resource, Target
+from mljobs.domain.policies.lost import service_errs
 from mljobs.domain.port import Job
-from mljobs.domain.reasons import Reason
 
 
 class Way(StrEnum):
@@ -42,12 +42,14 @@ class Leftover:
         known: what the service has said of the job.
         target: the job.
         stray: whether the resource is gone.
+        disbelieved: why the service is not believed that there is no such job; empty where it is.
     """
 
     resource: Resource
     known: Observation
     target: Target | None = None
     stray: bool = False
+    disbelieved: str = ""
 
     @property
     def job_name(self) -> str:
@@ -136,6 +138,36 @@ def left_to_operator(item: Leftover, policy: Policy, now: datetime) -> str:
 _FOR_EVER = timedelta(days=365)
 
 
+def marked(items: Sequence[Leftover]) -> list[Leftover]:
+    """Say of missing jobs where so many of their project are missing that the service must be wrong."""
+    active: dict[str, list[Leftover]] = {}
+    for item in items:
+        if item.target and item.resource.submitted and not item.resource.lost and item.known.target:
+            active.setdefault(item.target.project, []).append(item)
+    doubts = {}
+    for project, asked in active.items():
+        missing = sum(item.verdict is Verdict.ABSENT for item in asked)
+        if service_errs(asked=len(asked), missing=missing):
+            doubts[project] = (
+                f"the service says that {missing} of {len(asked)} jobs of {project} do not exist, and is not "
+                f"believed: see that --endpoint is right; if they are gone indeed, give --believe-missing."
+            )
+    return [
+        replace(item, disbelieved=doubts.get(item.target.project, ""))
+        if item.target and item.verdict is Verdict.ABSENT and not item.resource.lost
+        else item
+        for item in items
+    ]
+
+
+def why_missing(item: Leftover, after: timedelta) -> str:
+    """Why a resource is not let go of although the service does not know its job."""
+    return item.disbelieved or (
+        f"there is no such job: --cancel looks again until that has been so for {after.total_seconds():g} s, "
+        f"within --timeout."
+    )
+
+
 def why(item: Leftover, step: Wait) -> str:
     """What a step waits for, in words for one who has no operator that tries again."""
     trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.until), None)
@@ -143,8 +175,6 @@ def why(item: Leftover, step: Wait) -> str:
         denied = isinstance(trouble.error, errors.Denied)
         hint = "Grant the permission, then run this again." if denied else "Run this again when it answers."
         return f"{type(trouble.error).__name__}: {trouble.error.message} {hint}"
-    if step.reason is Reason.DELETING:
-        return "there is no such job: --cancel looks once more to make sure, within --timeout."
     return "a create call may still be under way: --cancel looks again when that is over, within --timeout."
 
 

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from mljobs import __version__
-from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, next_step, why
+from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, next_step, why, why_missing
 from mljobs.admin.leftovers.session import Outcome
 from mljobs.domain.decide import Policy
-from mljobs.domain.decide.decisions import Cancel, Release, Wait
+from mljobs.domain.decide.decisions import Cancel, Release, Wait, Watch
 from mljobs.domain.spec.problems import printable_lines
 
 Json = dict[str, Any]
@@ -26,6 +26,8 @@ def plan(item: Leftover, policy: Policy, now: datetime) -> tuple[str, str]:
         return "cancel", ""
     if isinstance(step, Wait):
         return "wait", why(item, step)
+    if isinstance(step, Watch):
+        return "wait", why_missing(item, policy.lost_after)
     goes_on = item.may_run or (isinstance(step, Release) and step.left_behind)
     return "release", "the job goes on" if goes_on else ""
 

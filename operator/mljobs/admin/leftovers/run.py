@@ -155,8 +155,13 @@ async def leave(settings: Settings, wanted: Request) -> Result:
                 service=service,
                 effects=Effects(service, clock, random.random),
                 writer=StatusWriter(kube, wall, Metrics()),
-                policy=Policy(settings.project_id, timedelta(seconds=settings.unknown_outcome_grace)),
+                policy=Policy(
+                    settings.project_id,
+                    grace=timedelta(seconds=settings.unknown_outcome_grace),
+                    lost_after=timedelta(seconds=settings.lost_after),
+                ),
                 clock=clock,
+                believe_missing=settings.believe_missing,
             )
             if not wanted.acts:
                 survey = await session.survey(settings.namespaces, _projects(settings, wanted))

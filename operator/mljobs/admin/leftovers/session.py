@@ -3,9 +3,19 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from mljobs.admin.leftovers.leftover import Leftover, Way, left_to_operator, next_step, probe, strays, why
+from mljobs.admin.leftovers.leftover import (
+    Leftover,
+    Way,
+    left_to_operator,
+    marked,
+    next_step,
+    probe,
+    strays,
+    why,
+    why_missing,
+)
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, Gone, KubeError
@@ -14,14 +24,18 @@ from mljobs.controller.loop.release import let_go
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy
-from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait
+from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.policies.lost import ANSWERS
 from mljobs.domain.port import Job, JobService
 from mljobs.domain.reasons import Reason
 
 AT_ONCE = 32
 """Resources whose jobs are asked for at once."""
+
+LOOK_EVERY = timedelta(seconds=10)
+"""Between two looks for a job that is missing, at the most."""
 
 RUNNING = ("QUEUED", "PREPARING", "RUNNING")
 """The states of jobs that cost money, in the order in which a job has them: one that moves on while they are
@@ -76,6 +90,7 @@ class Session:
         policy: the administrator's settings.
         clock: the time, with a zone.
         beside: whether an operator acts at the same time.
+        believe_missing: whether many jobs of a project may be lost at once.
     """
 
     kube: Kube
@@ -85,6 +100,7 @@ class Session:
     policy: Policy
     clock: Callable[[], datetime]
     beside: bool = False
+    believe_missing: bool = False
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def survey(self, namespaces: Sequence[str], projects: Sequence[str]) -> Survey:
@@ -106,6 +122,7 @@ class Session:
         items = await asyncio.gather(*(self._look(one, since) for one in resources if one.held))
         living = {one.uid for one in resources}
         gone = [item for project, jobs in listed for item in strays(project, jobs, living, namespaces, since)]
+        items = items if self.believe_missing else marked(items)
         return Survey([*items, *gone], notes, complete)
 
     async def settle(self, item: Leftover, way: Way, until: datetime) -> Outcome:
@@ -123,13 +140,18 @@ class Session:
                 case Cancel() | Wait() | Release() if reason:
                     return Outcome(item, done=False, word="kept", message=reason)
                 case Look() | Cancel():
-                    async with self._slots:
-                        known = await self.effects.carry_out(step, item.resource, item.known)
-                    item = replace(item, known=known)
+                    item = replace(item, known=await self._carry_out(step, item))
                 case Wait():
                     if step.reason is Reason.DENIED or step.until > until:
                         return Outcome(item, done=False, word="kept", message=why(item, step))
                     await asyncio.sleep((step.until - self.clock()).total_seconds())
+                case Watch(target) if item.resource.held:
+                    first = item.known.absent_since or self.clock()
+                    if item.disbelieved or first + self.policy.lost_after > until:
+                        message = why_missing(item, self.policy.lost_after)
+                        return Outcome(item, done=False, word="kept", message=message)
+                    await asyncio.sleep(self._pause.total_seconds())
+                    item = replace(item, known=await self._carry_out(Look(target), item))
                 case Release(left_behind):
                     outcome = await self._release(item, left_behind)
                     if isinstance(outcome, Outcome):
@@ -137,6 +159,14 @@ class Session:
                     item = outcome
                 case _:
                     return Outcome(item, done=True, word="released")
+
+    @property
+    def _pause(self) -> timedelta:
+        return min(LOOK_EVERY, self.policy.lost_after / ANSWERS)
+
+    async def _carry_out(self, step: Look | Cancel, item: Leftover) -> Observation:
+        async with self._slots:
+            return await self.effects.carry_out(step, replace(item.resource, deleting=True), item.known)
 
     async def _release(self, item: Leftover, left_behind: str) -> Outcome | Leftover:
         """Let go of a resource; one that has changed meanwhile is given back as it is now."""
@@ -183,7 +213,7 @@ class Session:
         target = probe(resource, since, self.policy, self.clock())
         if target:
             async with self._slots:
-                known = await self.effects.carry_out(Look(target), resource, known)
+                known = await self.effects.carry_out(Look(target), replace(resource, deleting=True), known)
         return Leftover(resource, known, target or resource.target)
 
     async def _jobs(self, project: str, notes: list[str]) -> list[Job]:

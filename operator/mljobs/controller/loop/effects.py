@@ -66,7 +66,7 @@ class Effects:
         try:
             return known.saw(await self._service.get(target.project, target.job_id), self._clock())
         except errors.NotFound:
-            return known.missed(self._clock())
+            return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
             return self._failed(known, Method.GET, error, resource)
 
@@ -80,7 +80,7 @@ class Effects:
                 if changed is not None:
                     await self._service.set_iam_policy(target.project, target.job_id, changed)
             except errors.NotFound:
-                return known.missed(self._clock())
+                return known.missed(self._clock(), deleting=resource.deleting)
             except errors.JobServiceError as error:
                 if isinstance(error, errors.StaleEtag) and not last:
                     continue
@@ -96,7 +96,7 @@ class Effects:
             seen = await self._look(target, resource, known)
             return self._failed(seen, Method.PATCH, error, resource) if _same(seen, known) else seen
         except errors.NotFound:
-            return known.missed(self._clock())
+            return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
             return self._failed(known, Method.PATCH, error, resource)
         seen = known.saw(job, self._clock(), by=Method.PATCH)
@@ -110,7 +110,7 @@ class Effects:
         try:
             await self._service.cancel(target.project, target.job_id)
         except errors.NotFound:
-            return known.missed(self._clock())
+            return known.missed(self._clock(), deleting=resource.deleting)
         except errors.Rejected as error:
             # the usual cause is that the job has ended meanwhile, which only a look can tell
             seen = await self._look(target, resource, known)

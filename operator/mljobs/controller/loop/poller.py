@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
+from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Method, Observation
-from mljobs.domain.job.resource import Target
+from mljobs.domain.policies.lost import service_errs
 from mljobs.domain.port import Job, JobService
 from mljobs.domain.spec.problems import printable_lines
 
@@ -22,6 +23,12 @@ PAGE_SIZE = 100
 LIST_FROM = 25
 """So many jobs of one project make pages of `list` cheaper than a `get` for each."""
 
+SELDOM_A_ROUND = 5
+"""Lost jobs of one project that are looked for in one round, at the most: thousands take no others' quota."""
+
+Jobs = dict[str, list[Key]]
+"""The jobs of one project by their ids, with the resources that they are watched for."""
+
 
 class Poller:
     """Keeps the observations of watched jobs fresh, and says which resources have something new.
@@ -31,6 +38,8 @@ class Poller:
         store: where observations are kept.
         changed: called with the key of each resource whose job has changed.
         interval: seconds from the start of one round to the start of the next.
+        lost_interval: seconds between two looks at a job that counts as lost.
+        believe_missing: whether many jobs of a project may be lost at once.
         clock: the time, with a zone.
         metrics: counts and lag.
     """
@@ -42,6 +51,8 @@ class Poller:
         changed: Callable[[Key], None],
         *,
         interval: float,
+        lost_interval: float,
+        believe_missing: bool = False,
         clock: Callable[[], datetime],
         metrics: Metrics,
     ) -> None:
@@ -49,19 +60,22 @@ class Poller:
         self._store = store
         self._changed = changed
         self._interval = interval
+        self._lost_interval = timedelta(seconds=lost_interval)
+        self._believe_missing = believe_missing
         self._clock = clock
         self._metrics = metrics
-        self._watched: dict[Key, Target] = {}
+        self._watched: dict[Key, Polled] = {}
+        self._missing: dict[str, int] = {}
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._heard = 0.0
         self._spent: dict[str, float] = {}
 
-    def follow(self, key: Key, target: Target | None) -> None:
+    def follow(self, key: Key, polled: Polled | None) -> None:
         """Poll this job for a resource from the next round on; None: poll nothing for it any more."""
-        if target is None:
+        if polled is None:
             self._watched.pop(key, None)
         else:
-            self._watched[key] = target
+            self._watched[key] = polled
         self._metrics.watched.set(len(self._watched))
 
     async def run(self) -> None:
@@ -82,10 +96,16 @@ class Poller:
         Returns:
             The polls that have begun.
         """
-        projects: dict[str, dict[str, list[Key]]] = {}
-        for key, target in self._watched.items():
-            if self._due(key, target):
-                projects.setdefault(target.project, {}).setdefault(target.job_id, []).append(key)
+        projects: dict[str, tuple[Jobs, Jobs]] = {}
+        for key, polled in self._watched.items():
+            often, seldom = projects.setdefault(polled.target.project, ({}, {}))
+            jobs, job_id = seldom if polled.seldom else often, polled.target.job_id
+            room = not polled.seldom or job_id in jobs or len(jobs) < SELDOM_A_ROUND
+            if room and self._due(key, polled):
+                jobs.setdefault(job_id, []).append(key)
+        active = {polled.target.project for polled in self._watched.values() if not polled.seldom}
+        self._believe_again(self._missing.keys() - active)
+        projects = {project: due for project, due in projects.items() if any(due)}
         self._spent = {project: spent for project, spent in self._spent.items() if project in projects}
         slowest = max(self._spent.values(), default=0.0)
         self._metrics.poll_lag.set(max(0.0, slowest - self._interval))
@@ -93,33 +113,79 @@ class Poller:
             self._heard = time.monotonic()
         begun = projects.keys() - self._under_way.keys()
         for project in begun:
-            self._under_way[project] = asyncio.create_task(self._poll(project, projects[project]))
+            self._under_way[project] = asyncio.create_task(self._poll(project, *projects[project]))
         return [self._under_way[project] for project in begun]
 
     def silence(self) -> float:
         """Seconds for which no poll has got an answer, whatever it was; 0 without polls under way."""
         return time.monotonic() - self._heard if self._under_way else 0.0
 
-    async def _poll(self, project: str, jobs: dict[str, list[Key]]) -> None:
+    async def _poll(self, project: str, often: Jobs, seldom: Jobs) -> None:
         started = time.monotonic()
         try:
-            await self._project(project, jobs)
+            await asyncio.gather(self._project(project, often), self._lost(project, seldom))
         except Exception:
             logger.exception("polling %s failed; tried again in %s s", project, self._interval)
         finally:
             del self._under_way[project]
             self._spent[project] = time.monotonic() - started
 
-    def _due(self, key: Key, target: Target) -> bool:
-        return self._store.observation(key).about(target).waiting(self._clock(), Method.GET) is None
+    def _due(self, key: Key, polled: Polled) -> bool:
+        known, now = self._store.observation(key).about(polled.target), self._clock()
+        if polled.seldom and known.absent_at and now - known.absent_at < self._lost_interval:
+            return False
+        return known.waiting(now, Method.GET) is None
 
-    async def _project(self, project: str, jobs: dict[str, list[Key]]) -> None:
+    async def _project(self, project: str, jobs: Jobs) -> None:
         left = dict(jobs)
         if len(left) >= LIST_FROM:
             await self._pages(project, left)
-        await asyncio.gather(*(self._get(project, job_id, keys) for job_id, keys in left.items()))
+        missing = await self._gets(project, left)
+        if not self._believe_missing and service_errs(asked=len(jobs), missing=len(missing)):
+            self._disbelieve(project, asked=len(jobs), missing=len(missing))
+            return
+        if jobs:
+            self._believe_again({project})
+        self._miss(project, missing)
 
-    async def _pages(self, project: str, left: dict[str, list[Key]]) -> None:
+    async def _lost(self, project: str, jobs: Jobs) -> None:
+        """Look for jobs that count as lost; their absence is no news of the service."""
+        self._miss(project, await self._gets(project, jobs))
+
+    async def _gets(self, project: str, jobs: Jobs) -> dict[str, Mapping[Key, Observation]]:
+        """Read jobs one by one.
+
+        Returns:
+            Those that the service does not have, each with what was known before the question.
+        """
+        answers = await asyncio.gather(*(self._get(project, job_id, keys) for job_id, keys in jobs.items()))
+        return {job_id: before for job_id, before in zip(jobs, answers, strict=True) if before}
+
+    def _miss(self, project: str, missing: Mapping[str, Mapping[Key, Observation]]) -> None:
+        for job_id, before in missing.items():
+            for key, known in before.items():
+                self._learn(key, known, project, job_id, lambda known: known.missed(self._clock()))
+
+    def _disbelieve(self, project: str, *, asked: int, missing: int) -> None:
+        if project not in self._missing:
+            logger.warning(
+                "the service says that %s of %s active jobs of projects/%s do not exist. So many at once "
+                "make it the service that is wrong: nothing is changed for them. Check the setting endpoint, "
+                "and that the project is there; if they are gone indeed, set believeMissing",
+                missing,
+                asked,
+                project,
+            )
+        self._missing[project] = missing
+        self._metrics.missing.set(sum(self._missing.values()))
+
+    def _believe_again(self, projects: Iterable[str]) -> None:
+        for project in projects:
+            if self._missing.pop(project, None):
+                logger.info("projects/%s: its jobs are no longer missing all at once", project)
+        self._metrics.missing.set(sum(self._missing.values()))
+
+    async def _pages(self, project: str, left: Jobs) -> None:
         """Take jobs out of `left` as pages show them; what stays is read one by one."""
         token = ""
         for _ in range(len(left) // 2):
@@ -142,13 +208,17 @@ class Poller:
             if not token or not left:
                 return
 
-    async def _get(self, project: str, job_id: str, keys: list[Key]) -> None:
+    async def _get(self, project: str, job_id: str, keys: list[Key]) -> Mapping[Key, Observation] | None:
+        """Read one job.
+
+        Returns:
+            What was known of it before the question, where the service does not have it.
+        """
         before = {key: self._store.observation(key) for key in keys}
         try:
             job = await self._service.get(project, job_id, patient=True)
         except errors.NotFound:
-            for key in keys:
-                self._learn(key, before[key], project, job_id, lambda known: known.missed(self._clock()))
+            return before
         except errors.JobServiceError as error:
             message = printable_lines(error.message)
             logger.warning("reading projects/%s/jobs/%s failed: %s", project, job_id, message)
@@ -159,10 +229,11 @@ class Poller:
                 self._seen(key, before[key], project, job)
         finally:
             self._heard = time.monotonic()
+        return None
 
     def _seen(self, key: Key, before: Observation, project: str, job: Job) -> None:
-        target = self._watched.get(key)
-        old = before.about(target)
+        polled = self._watched.get(key)
+        old = before.about(polled.target if polled else None)
         if (
             old.job
             and old.job.document == job.document
@@ -185,10 +256,10 @@ class Poller:
         change: Callable[[Observation], Observation],
     ) -> None:
         """Add an answer to an observation, unless another call has changed it meanwhile."""
-        target = self._watched.get(key)
-        if target is None or (target.project, target.job_id) != (project, job_id):
+        polled = self._watched.get(key)
+        if polled is None or (polled.target.project, polled.target.job_id) != (project, job_id):
             return
         if self._store.observation(key) is not before:
             return
-        self._store.observe(key, self._store.uid(key), change(before.about(target)))
+        self._store.observe(key, self._store.uid(key), change(before.about(polled.target)))
         self._changed(key)

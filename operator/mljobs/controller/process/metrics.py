@@ -35,6 +35,12 @@ class Metrics:
         )
         self.resources = Gauge("mljobs_resources", "Resources that the operator knows.", registry=registry)
         self.watched = Gauge("mljobs_watched_jobs", "Cloud jobs that are polled.", registry=registry)
+        self.missing = Gauge(
+            "mljobs_missing_jobs",
+            "Active jobs that the service does not show, in projects where so many are missing at once that "
+            "the service is believed to be wrong.",
+            registry=registry,
+        )
         self.cloud_requests = Counter(
             "mljobs_cloud_requests", "Requests to the job service.", ("method", "code"), registry=registry
         )

@@ -60,6 +60,8 @@ class Options:
         policy: what the administrator decides for all resources.
         namespaces: those to watch; none: the whole cluster.
         poll_interval: seconds between two rounds of polls.
+        lost_interval: seconds between two looks at a job that counts as lost.
+        believe_missing: whether many jobs of a project may be lost at once.
         resync_interval: seconds between two complete lists of the resources.
         workers: resources that are worked on at once.
         connections: to the API server, at the most, for lists and for the rest each; watches have their own.
@@ -73,6 +75,8 @@ class Options:
     policy: Policy
     namespaces: Sequence[str]
     poll_interval: float
+    lost_interval: float
+    believe_missing: bool
     resync_interval: float
     workers: int
     connections: int
@@ -184,6 +188,8 @@ async def _act(
         store,
         queue.add,
         interval=options.poll_interval,
+        lost_interval=options.lost_interval,
+        believe_missing=options.believe_missing,
         clock=clock,
         metrics=metrics,
     )

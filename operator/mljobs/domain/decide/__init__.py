@@ -9,13 +9,13 @@ from datetime import datetime
 from mljobs.domain.decide.decisions import Decision, Record
 from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.plan import Adoption, Policy, intent_for, plan_target
-from mljobs.domain.decide.running import polled, run
+from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
 from mljobs.domain.decide.trouble import is_ours
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 
-__all__ = ["Adoption", "Policy", "decide", "polled"]
+__all__ = ["Adoption", "Policy", "Polled", "decide", "polled"]
 
 
 def decide(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:

@@ -24,11 +24,13 @@ class Policy:
         default_project: the project of resources that name none.
         grace: how long after a create call without an answer it may still take effect.
         adoption: which jobs may be taken over.
+        lost_after: for how long the service has to deny a job that it had accepted before it counts as lost.
     """
 
     default_project: str | None = None
     grace: timedelta = timedelta(seconds=60)
     adoption: Adoption = Adoption.SAME_NAMESPACE
+    lost_after: timedelta = timedelta(minutes=5)
 
 
 def adopts(resource: Resource, target: Target) -> bool:

@@ -1,10 +1,12 @@
 """A job that the service has accepted: watched, tended, suspended, finished."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Stall, Suspend, Watch
+from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import relabel
+from mljobs.domain.decide.missing import await_it
 from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import Policy, plan_target
 from mljobs.domain.decide.submission import submit
@@ -12,11 +14,20 @@ from mljobs.domain.decide.trouble import is_ours, wait_for
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
-from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.validate import validate
 
-LOST_AFTER = 2
-"""Answers of NotFound in a row before a recorded job counts as lost: one may be a stale replica's."""
+
+@dataclass(frozen=True)
+class Polled:
+    """A job that the poller should watch.
+
+    Attributes:
+        target: the job.
+        seldom: whether a look now and then is enough, since the service has long denied it.
+    """
+
+    target: Target
+    seldom: bool = False
 
 
 def run(
@@ -30,7 +41,7 @@ def run(
         return Hold() if resource.suspend else _resume(resource, target, policy, now)
     job = observation.job
     if job is None:
-        return _unseen(target, observation)
+        return await_it(resource, target, observation, policy)
     if job.ended:
         return Hold() if suspended and job.state == "CANCELLED" else Finish()
     if not is_ours(resource, job):
@@ -47,16 +58,6 @@ def _resume(resource: Resource, ended: Target, policy: Policy, now: datetime) ->
         return Refuse(validated.problems)
     planned = plan_target(resource, policy, ended.attempt + 1)
     return submit(resource, planned, validated.spec, validated.warnings, now)
-
-
-def _unseen(target: Target, observation: Observation) -> Decision:
-    if observation.absences >= LOST_AFTER:
-        return Stall(
-            Reason.LOST,
-            f"The service no longer knows {target.job_name}. It is not submitted again: "
-            f"delete this resource and make a new one if the job is still wanted.",
-        )
-    return Watch(target)
 
 
 def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:
@@ -78,10 +79,15 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
     return bind(resource, target, observation, now)
 
 
-def polled(resource: Resource, observation: Observation) -> Target | None:
-    """The job that the poller should watch for this resource; None where nothing of it changes by itself."""
+def polled(resource: Resource, observation: Observation) -> Polled | None:
+    """What the poller should watch for this resource; None where nothing of it changes by itself.
+
+    A resource that is being deleted is no exception: its job may end by itself, or be missing.
+    """
     target = resource.target
     job = observation.about(target).job
-    if target is None or resource.deleting or resource.ended or (job and job.ended):
+    if target is None or resource.ended or (job and job.ended):
         return None
-    return target if resource.submitted or is_ours(resource, job) else None
+    if not (resource.submitted or is_ours(resource, job)):
+        return None
+    return Polled(target, seldom=resource.lost and job is None and not resource.deleting)

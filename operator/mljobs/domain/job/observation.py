@@ -57,7 +57,9 @@ class Observation:
         cancelled: whether the service has accepted a cancel of ours.
         bound: the IAM bindings that were put into the job's policy; None where that is not certain.
         absences: how often in a row the service said that there is no such job.
+        absent_since: when it first said so.
         absent_at: when it last said so.
+        sought: whether it was asked for a resource that was being deleted already.
         doubtful_at: when a call that makes or marks the job last ended without a usable answer.
         troubles: the last failed call of each kind, until a call of that kind succeeds.
     """
@@ -71,7 +73,9 @@ class Observation:
     cancelled: bool = False
     bound: Sequence[Mapping[str, Any]] | None = None
     absences: int = 0
+    absent_since: datetime | None = None
     absent_at: datetime | None = None
+    sought: bool = False
     doubtful_at: datetime | None = None
     troubles: Mapping[Method, Trouble] = field(default_factory=dict)
 
@@ -92,18 +96,27 @@ class Observation:
             seen_at=now,
             created=self.created or by is Method.CREATE,
             absences=0,
+            absent_since=None,
             absent_at=None,
+            sought=False,
             troubles=self._without(Method.CREATE, Method.GET, by),
         )
 
-    def missed(self, now: datetime) -> "Observation":
-        """The service has said that there is no such job."""
+    def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
+        """The service has said that there is no such job.
+
+        Args:
+            now: the time.
+            deleting: whether the resource was being deleted when the question was asked.
+        """
         return replace(
             self,
             job=None,
             seen_at=None,
             absences=self.absences + 1,
+            absent_since=self.absent_since or now,
             absent_at=now,
+            sought=self.sought or deleting,
             troubles=self._without(Method.GET),
         )
 
@@ -146,6 +159,7 @@ class Observation:
         return replace(
             self,
             absences=0 if there else self.absences,
+            absent_since=None if there else self.absent_since,
             absent_at=None if there else self.absent_at,
             bound=None if unknown and method is Method.IAM else self.bound,
             troubles={**self.troubles, method: trouble},

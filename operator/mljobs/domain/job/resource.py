@@ -218,8 +218,13 @@ class Resource:
 
     @property
     def ended(self) -> bool:
-        """Whether the newest attempt's job is recorded as ended, or as lost."""
-        return self.submitted and (self.state in TERMINAL_STATES or self.stalled_by(Reason.LOST))
+        """Whether the newest attempt's job is recorded as ended."""
+        return self.submitted and self.state in TERMINAL_STATES
+
+    @property
+    def lost(self) -> bool:
+        """Whether the newest attempt's job is recorded as one that the service does not know any longer."""
+        return self.submitted and not self.ended and self.stalled_by(Reason.LOST)
 
     @property
     def suspending(self) -> bool:

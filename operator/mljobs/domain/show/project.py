@@ -27,7 +27,7 @@ from mljobs.domain.decide.decisions import (
 from mljobs.domain.job import naming
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.observation import Method, Observation
-from mljobs.domain.job.resource import Resource, Target, timestamp
+from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
 from mljobs.domain.port import TERMINAL_STATES, Job
 from mljobs.domain.reasons import MEANING, STALLING, ConditionType, Reason
 from mljobs.domain.show.outputs import bounded_text, job_output, readable
@@ -182,7 +182,7 @@ def _shown(
         ConditionType.RECONCILING: _reconciling(resource, decision, accepted),
         ConditionType.SUSPENDED: _suspended(resource, decision),
     }
-    stalled = _stalled(resource, observation, decision)
+    stalled = _stalled(observation, decision)
     if stalled:
         shown[ConditionType.STALLED] = stalled
     return shown
@@ -223,8 +223,6 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     if isinstance(decision, Stall) and decision.reason is Reason.LOST:
         return _Shown("False", Reason.LOST, decision.message)
     if accepted and isinstance(decision, Finish):
-        if resource.stalled_by(Reason.LOST):
-            return _Shown("False", Reason.LOST, _said(resource, ConditionType.SUCCEEDED))
         state = str(status.get("state"))
         if state in TERMINAL_STATES:
             return _Shown(
@@ -233,7 +231,9 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     if isinstance(decision, Wait | Refuse | Stall | Hold) and not accepted:
         unsubmitted = _unsubmitted(decision, observation)
         return _Shown("Unknown", unsubmitted.reason, unsubmitted.message)
-    return _Shown("Unknown", Reason.NOT_FINISHED)
+    said_before = resource.condition(ConditionType.SUCCEEDED).get("reason")
+    found_again = resource.submitted and said_before in (Reason.LOST, Reason.FOUND_AGAIN)
+    return _Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
 
 def _said(resource: Resource, kind: ConditionType) -> str:
@@ -257,12 +257,25 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool) -> _Show
             return _Shown("True", reason, message)
         case Hold():
             return _Shown("False", Reason.SUSPENDED)
-        case Finish() if not resource.stalled_by(Reason.LOST):
+        case Finish():
             return _Shown("False", Reason.FINISHED)
+        case Watch() if resource.deleting:
+            return _Shown("True", Reason.DELETING, _making_sure(resource))
         case Watch() | Announce() | Refuse() if accepted:
             return _Shown("False", Reason.WATCHING)
         case _:
             return _Shown("False", Reason.WAITING)
+
+
+def _making_sure(resource: Resource) -> str:
+    """Why a resource that is being deleted is still there although the service does not show its job."""
+    name = resource.target.job_name if resource.target else ""
+    return (
+        f"The service says that there is no {name}, which it had accepted. The operator makes sure: the "
+        f"resource goes when that has been said for a while, or the job is cancelled if it is there again. "
+        f"While many jobs of the project are missing at once, nothing goes. To let go of the job in any "
+        f'case, set the annotation {FORCE_RELEASE} to "true".'
+    )
 
 
 def _suspended(resource: Resource, decision: Settled) -> _Shown:
@@ -275,7 +288,7 @@ def _suspended(resource: Resource, decision: Settled) -> _Shown:
     return _Shown("False", Reason.NOT_SUSPENDED)
 
 
-def _stalled(resource: Resource, observation: Observation, decision: Settled) -> _Shown | None:
+def _stalled(observation: Observation, decision: Settled) -> _Shown | None:
     match decision:
         case Refuse(problems):
             return _Shown("True", Reason.INVALID_SPEC, summary(problems))
@@ -285,8 +298,6 @@ def _stalled(resource: Resource, observation: Observation, decision: Settled) ->
             return _Shown("True", reason, message)
         case Watch() | Announce():
             return _denied_reading(observation)
-        case Finish() if resource.stalled_by(Reason.LOST):
-            return _Shown("True", Reason.LOST, _said(resource, ConditionType.STALLED))
         case _:
             return None
 
