@@ -37,10 +37,9 @@ READ = {
     "colorama==0.4.6": "BSD-3-Clause",
     "pyasn1-modules==0.4.2": "BSD-2-Clause",
     "pysocks==1.7.1": "BSD-3-Clause",
-    "setuptools==84.2.1": "MIT",
 }
 """Licences that were read in the package itself: its metadata do not say which one it is, or it is not
-installed on every platform, or pip-licenses leaves it out with pip, as Python's own."""
+installed on every platform."""
 
 _SOURCES = ("License-Expression", "License-Metadata", "License-Classifier")
 
@@ -48,7 +47,9 @@ _SOURCES = ("License-Expression", "License-Metadata", "License-Classifier")
 def installed(packages: Iterable[Locked]) -> dict[str, Mapping[str, str]]:
     """What pip-licenses says of the packages that are installed here, by canonical name."""
     names = [package.name for package in packages]
-    command = [sys.executable, "-m", "piplicenses", "--from=all", "--format=json", "--packages", *names]
+    # `--with-system` for setuptools, which is otherwise left out with pip, as Python's own
+    options = ["--from=all", "--format=json", "--with-system", "--packages", *names]
+    command = [sys.executable, "-m", "piplicenses", *options]
     rows = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return {canonicalize_name(row["Name"]): row for row in rows}
 

@@ -75,7 +75,8 @@ def _loaded(packages: Path) -> set[Path]:
     _ = (app, run, client.ApiClient, client.CoreV1Api, client.CustomObjectsApi)
     _ = (aio.config, aio.client.ApiClient, aio.client.CoreV1Api, aio.client.CustomObjectsApi)
     files = {Path(getattr(module, "__file__", None) or "") for module in sys.modules.values()}
-    return {path for path in files if path.is_relative_to(packages) and path.suffix == ".py"}
+    kept = (path for path in files if path.is_file())  # setuptools' hook was loaded, and is removed
+    return {path for path in kept if path.is_relative_to(packages) and path.suffix == ".py"}
 
 
 def _relink(venv: Path, interpreter: str) -> None:
