@@ -20,6 +20,7 @@ from mljobs.domain.errors import (
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.scripting import Denial, Fault, read_bodies
 from mljobs_dev.emulator.server import serving
+from mljobs_dev.emulator.storage import md5_of
 from tests.unit.backends.raw_server import RawServer, answer
 
 INSERT = "storage.objects.insert"
@@ -120,6 +121,20 @@ async def test_whatever_breaks_it_is_written_whole_and_once(
     assert len([row for row in rows(emulator) if row[2]]) == 1
     assert why or action == "truncate"  # half of an empty answer is the whole of it
     assert all(isinstance(error, Throttled | Unavailable) for error, _ in why)
+
+
+async def test_the_service_is_asked_to_check_the_digest_and_that_there_is_none() -> None:
+    stored = {"bucket": "team-bucket", "name": NAME, "size": str(len(SMALL)), "md5Hash": md5_of(SMALL)}
+    with RawServer([answer(200, stored)]) as server:
+        server.steps.insert(0, answer(200, headers={"Location": f"{server.url}session"}))
+        async with open_object_storage(endpoint=server.url, anonymous=True) as storage:
+            assert (await storage.insert("team-bucket", NAME, SMALL)).holds(SMALL)
+    start, chunk = server.received
+    assert start.json == {"md5Hash": md5_of(SMALL), "contentType": MEDIA_TYPE}
+    assert start.path.startswith("/upload/storage/v1/b/team-bucket/o?")
+    assert "ifGenerationMatch=0" in start.path
+    assert (chunk.method, chunk.path, chunk.body) == ("PUT", "/session", SMALL)
+    assert chunk.headers["content-range"] == f"bytes 0-{len(SMALL) - 1}/{len(SMALL)}"
 
 
 async def test_a_session_that_is_forgotten_is_begun_anew(storage: ObjectStorage, emulator: Emulator) -> None:

@@ -87,14 +87,19 @@ def test_an_archive_has_no_trace_of_who_built_it_and_when(tmp_path: Path) -> Non
     assert {member.mode for member in found} == {0o755, 0o644}
 
 
-def test_the_users_own_setup_py_says_name_version_and_files(tmp_path: Path) -> None:
-    package = lay(tmp_path, setup=SETUP)
+def test_the_users_own_setup_py_says_name_version_and_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    (tmp_path / "helper.py").write_text("", "utf-8")
+    setup = f"import helper\n{SETUP}"
+    package = lay(tmp_path, setup=setup)
     before = seen(tmp_path)
     (archive,) = build(package)
     assert (archive.name, archive.generated) == ("census_trainer-1.2.tar.gz", False)
     found = members(archive.content)
     assert {*MODULES, "trainer/data.csv", "setup.py", "README.md"} < set(found)
-    assert found["setup.py"].decode() == SETUP
+    assert found["setup.py"].decode() == setup
     assert b"\nVersion: 1.2\n" in found["PKG-INFO"]
     assert seen(tmp_path) == before
 
@@ -112,6 +117,18 @@ def test_a_setup_py_that_knows_no_egg_info_is_run_plainly(tmp_path: Path) -> Non
     setup = "import sys\nif 'egg_info' in sys.argv:\n    sys.exit('invalid command')\n" + SETUP
     (archive,) = build(lay(tmp_path, setup=setup))
     assert archive.name == "census_trainer-1.2.tar.gz"
+
+
+@pytest.mark.parametrize("path", ["trainer", "trainer/", "./trainer", "trainer/../trainer", "{here}/trainer"])
+def test_the_folder_may_be_written_in_any_way(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = lay(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = uris(submit(path.format(here=tmp_path)))
+    monkeypatch.chdir(package)
+    assert uris(submit(".")) == found
+    assert uris(submit(package, "--staging-bucket gs://team-bucket/")) == found
 
 
 @pytest.mark.parametrize("name", ["trainer's", "my-trainer", "träiner"])
