@@ -157,12 +157,13 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
 
 
 def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
+    from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
     from mljobs.domain.spec.problems import printable
     from mljobs.domain.spec.validate import validate
     from mljobs.domain.translate import to_job
 
-    reading = _overlaid(read(document, options.kind), options.values)
+    reading = _overlaid(completed(read(document, options.kind)), options.values)
     # A default may exist in the cluster, which is not asked here.
     validated = validate(
         reading.kind, reading.spec, default_project=options.project or "administrators-default"

@@ -63,10 +63,11 @@ def prepare(request: Request) -> Submission:
     Raises:
         Failure: the config file or a flag cannot be read, or the spec breaks rules: each in a line.
     """
+    from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.validate import validate
 
     name = _resource_name(request.job)
-    reading = _with_flags(_config(request), request)
+    reading = _with_flags(completed(_config(request)), request)
     validated = validate(reading.kind, reading.spec, default_project=_ANY_PROJECT)
     spelled = [problem for problem in reading.problems if problem.severity == "error"]
     known = {problem.path for problem in spelled}

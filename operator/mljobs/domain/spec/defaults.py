@@ -10,9 +10,10 @@ have presence.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mljobs.domain.spec.lenient import Schema, spec_schema
+from mljobs.domain.spec.lenient import OUTPUT_ONLY, Reading, Schema, spec_schema
 from mljobs.domain.spec.problems import MISSING, Reason
 from mljobs.domain.spec.validate import validate
 
@@ -62,6 +63,13 @@ def with_required(kind: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
             _, *keys = _KEY.findall(problem.path)
             spec = _with_default(spec, spec_schema(kind), keys)
     return spec
+
+
+def completed(reading: Reading) -> Reading:
+    """The same for a description, if it is an answer of the service: one with fields that only it can set."""
+    if not any(problem.id == OUTPUT_ONLY for problem in reading.problems):
+        return reading
+    return replace(reading, spec=with_required(reading.kind, reading.spec))
 
 
 _KEY = re.compile(r"[^.\[\]]+")

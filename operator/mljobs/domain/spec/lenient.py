@@ -21,6 +21,9 @@ from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Sour
 
 Schema = Mapping[str, Any]
 
+OUTPUT_ONLY = "output-only"
+"""The problem of a field that the service alone sets, so that its own answer has been read."""
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,19}(\.0+)?")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
@@ -230,7 +233,7 @@ def _output_only(key: str, value: Any) -> Problem:
         severity=Severity.WARNING,
         source=Source.DISCOVERY,
         reason=Reason.FORBIDDEN,
-        id="output-only",
+        id=OUTPUT_ONLY,
     )
 
 
