@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mljobs.api.resources import KINDS
@@ -152,6 +152,7 @@ def telling(value: Any) -> Any:
     return [telling(item) for item in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # on a machine that is busy
 @given(answers(), st.sampled_from(["MAXIMIZE", "MINIMIZE", "GOAL_TYPE_UNSPECIFIED", "None"]))
 def test_a_status_is_the_same_with_and_without_zeros(answer: tuple[str, Json], goal: str) -> None:
     kind, output = answer
@@ -261,6 +262,7 @@ def _fill(node: Any, path: Path, value: Any) -> None:
     node[path[-1]] = value
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(kinds_and_specs())
 def test_any_job_is_imported_whatever_zeros_are_left_out(drawn: tuple[str, Json]) -> None:
     expect_import(*drawn)

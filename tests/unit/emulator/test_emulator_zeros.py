@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 
 from mljobs.domain.spec.validate import validate
 from mljobs.domain.translate import to_job
@@ -104,7 +104,7 @@ def test_no_answer_has_a_default(rig: Any, training: Make, prediction: Make) -> 
 
 
 @given(kinds_and_specs())
-@settings(deadline=None)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_what_is_answered_can_be_sent_again(new_rig: Any, drawn: tuple[str, Json]) -> None:
     """With its zeros gone it is the same job: the service cannot tell the two apart."""
     kind, spec = drawn
