@@ -12,6 +12,7 @@ from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, KINDS, Kind
+from mljobs.console.documents import writing
 from mljobs.controller.kube import rights
 from tools.packaging import values
 from tools.packaging.scheduling import Part, Passed
@@ -46,7 +47,7 @@ def chart_yaml(header: str) -> str:
         "keywords": ["machine-learning", "training", "batch-prediction", "ai-platform", "operator"],
         "annotations": annotations,
     }
-    text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    text = writing.dump([document], dumper=_Dumper, width=_WIDTH)
     return f"# {header}\n{text}"
 
 
@@ -137,7 +138,7 @@ def _yaml(content: Any) -> str:
 
 
 def _listed(content: list[JsonObject]) -> str:
-    return yaml.safe_dump(content, sort_keys=False, width=_WIDTH)
+    return writing.dump([content], width=_WIDTH)
 
 
 def _listing(kind: Kind) -> JsonObject:
@@ -174,13 +175,11 @@ def _example(kind: Kind) -> JsonObject:
     }
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(writing.Dumper):
     """Writes a text of several lines as such."""
 
-
-_Dumper.add_representer(
-    str,
-    lambda dumper, text: dumper.represent_scalar(
-        "tag:yaml.org,2002:str", text, style="|" if "\n" in text else None
-    ),
-)
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """A text, in a block of its own where it has several lines."""
+        if "\n" in text:
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style="|")
+        return super().represent_text(text)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from mljobs.console.documents.reading import Document
     from mljobs.domain.spec.lenient import Reading
     from mljobs.domain.spec.problems import Problem
 
@@ -127,7 +128,8 @@ def _text(file: str) -> str:
 
 def _plans(text: str, options: _Options) -> list[_Plan]:
     from mljobs.api.resources import KINDS
-    from mljobs.domain.spec.lenient import Unreadable, documents
+    from mljobs.console.documents.loaded import Unreadable
+    from mljobs.console.documents.reading import documents
     from mljobs.domain.spec.problems import printable
 
     if options.kind is not None and options.kind not in KINDS:
@@ -135,10 +137,12 @@ def _plans(text: str, options: _Options) -> list[_Plan]:
     try:
         found = list(enumerate(documents(text), start=1))
         for number, document in found:
-            if _is_foreign(document):
-                kind = printable(document["kind"])
+            if _is_foreign(document.value):
+                kind = printable(document.value["kind"])
                 print(f"note: document {number}, {kind}: not ours, skipped", file=sys.stderr)
-        plans = [_plan(document, options, number) for number, document in found if not _is_foreign(document)]
+        plans = [
+            _plan(document, options, number) for number, document in found if not _is_foreign(document.value)
+        ]
     except Unreadable as error:
         raise _Usage(f"cannot read the description: {error}") from None
     if not plans:
@@ -156,14 +160,15 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
     return kind not in KINDS and version.split("/")[0] != GROUP
 
 
-def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
+def _plan(document: "Document", options: _Options, number: int) -> _Plan:
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
     from mljobs.domain.spec.problems import printable
     from mljobs.domain.spec.validate import validate
     from mljobs.domain.translate import to_job
 
-    reading = _overlaid(completed(read(document, options.kind)), options.values)
+    reading = completed(read(document.value, options.kind, exact=document.exact))
+    reading = _overlaid(reading, options.values, document.exact)
     # A default may exist in the cluster, which is not asked here.
     validated = validate(
         reading.kind, reading.spec, default_project=options.project or "administrators-default"
@@ -171,10 +176,9 @@ def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
     named = f" {printable(reading.name)}" if reading.name else ""
     problems = list(validated.problems)
     worded = {problem.path for problem in problems}
-    problems += [
-        problem for problem in reading.problems if problem.severity == "error" and problem.path not in worded
-    ]
-    warnings = [problem for problem in reading.problems if problem.severity == "warning"]
+    spelled = [*document.problems, *reading.problems]
+    problems += [problem for problem in spelled if problem.severity == "error" and problem.path not in worded]
+    warnings = [problem for problem in spelled if problem.severity == "warning"]
     job_id, labels, notes = _identity(reading, options)
     usable = validated.spec is not None and not problems
     return _Plan(
@@ -188,31 +192,32 @@ def _plan(document: Mapping[str, Any], options: _Options, number: int) -> _Plan:
     )
 
 
-def _overlaid(reading: "Reading", values: Sequence[str]) -> "Reading":
-    """Lay the `--set` values over what was read."""
+def _overlaid(reading: "Reading", values: Sequence[str], exact: bool) -> "Reading":
+    """Lay the `--set` values over what was read; they are read as that was."""
     from mljobs.domain.spec.lenient import canonical
 
     spec: Mapping[str, Any] = reading.spec
     problems = list(reading.problems)
     for text in values:
-        patch, found = canonical(reading.kind, _patch(text))
+        patch, found = canonical(reading.kind, _patch(text, exact), exact=exact)
         spec = _merged(spec, patch)
         problems += found
     return replace(reading, spec=spec, problems=tuple(problems))
 
 
-def _patch(text: str) -> dict[str, Any]:
+def _patch(text: str, exact: bool) -> dict[str, Any]:
     """`a.b=1` as `{"a": {"b": 1}}`."""
-    import yaml
+    from mljobs.console.documents.loaded import Unreadable
+    from mljobs.console.documents.reading import value
 
-    path, equals, value = text.partition("=")
+    path, equals, written = text.partition("=")
     keys = path.removeprefix("spec.").split(".")
     if not equals or not all(keys):
         raise _Usage(f"--set {text}: must be FIELD=VALUE, such as trainingInput.region=us-central1")
     try:
-        patch: Any = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise _Usage(f"--set {text}: the value is no YAML: {' '.join(str(error).split())}") from None
+        patch = value(written, exact=exact)
+    except Unreadable as error:
+        raise _Usage(f"--set {text}: the value is no YAML: {error}") from None
     for key in reversed(keys):
         patch = {key: patch}
     return dict(patch)

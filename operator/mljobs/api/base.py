@@ -20,6 +20,9 @@ JsonObject = dict[str, Any]
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
 
+EXACT = 2**53
+"""Up to here each whole number is one double; above, only some are, and the others become a neighbour."""
+
 INT64_PATTERN = r"^-?[0-9]{1,19}$"
 DURATION_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,9})?s$"
 TIMESTAMP_PATTERN = (

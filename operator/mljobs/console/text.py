@@ -115,11 +115,11 @@ def tidy(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def dump(document: Any, form: str) -> str:
     """Write JSON data as `json` or `yaml`, ended by a line break."""
-    import yaml
+    from mljobs.console.documents import writing
 
     if form == "json":
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return writing.dump([document])
 
 
 def print_resource(body: Mapping[str, Any], form: str, done: str) -> None:

@@ -160,16 +160,20 @@ def _policy(file: str) -> Policy:
     Raises:
         Failure: it cannot be read, or is no policy.
     """
-    from mljobs.domain.spec.lenient import Unreadable, documents
+    from mljobs.console.documents.loaded import Unreadable
+    from mljobs.console.documents.reading import documents
 
     try:
-        found = documents(sys.stdin.read() if file == "-" else Path(file).read_text("utf-8"))
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+        found = documents(text)
     except (OSError, UnicodeDecodeError, Unreadable, RecursionError) as error:
         raise Failure(
             f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}", code=TROUBLE
         ) from None
-    if len(found) != 1 or not isinstance(found[0].get("bindings"), list):
+    if len(found) != 1 or not isinstance(found[0].value.get("bindings"), list):
         raise Failure(
             f"{file}: is no policy", hint="it must have a list `bindings` of {role, members}", code=TROUBLE
         )
-    return found[0]
+    for problem in found[0].problems:
+        print(f"warning: {problem.text}", file=sys.stderr)
+    return found[0].value

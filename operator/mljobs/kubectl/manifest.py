@@ -6,13 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from mljobs.domain.spec.metadata import NAME_LIMIT, is_resource_name
+
 Manifest = dict[str, Any]
 
-NAME_LIMIT = 253
-"""Characters of a resource's name (RFC 1123 subdomain, as the API server wants it)."""
-
-_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_NAME = re.compile(rf"{_PART}(\.{_PART})*")
 _JOB_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 _DIGEST = 8
 
@@ -20,11 +17,6 @@ _DIGEST = 8
 def is_job_id(text: str) -> bool:
     """Whether the service takes this as a job's id (documentation of jobs.create)."""
     return _JOB_ID.fullmatch(text) is not None
-
-
-def is_resource_name(text: str) -> bool:
-    """Whether the API server takes this as a resource's name."""
-    return len(text) <= NAME_LIMIT and _NAME.fullmatch(text) is not None
 
 
 def resource_name(text: str) -> str:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mljobs.domain.spec.metadata import is_resource_name
 from mljobs.kubectl.failure import TROUBLE, Failure
-from mljobs.kubectl.manifest import is_resource_name
 
 if TYPE_CHECKING:
     from mljobs.api.resources import Kind

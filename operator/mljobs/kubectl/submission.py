@@ -96,7 +96,9 @@ def _line(problem: "Problem", flags: Sequence[Flag]) -> str:
 
 def _config(request: Request) -> "Reading":
     """What the file of `--config` says; nothing where there is none."""
-    from mljobs.domain.spec.lenient import Reading, Unreadable, documents, read
+    from mljobs.console.documents.loaded import Unreadable
+    from mljobs.console.documents.reading import documents
+    from mljobs.domain.spec.lenient import Reading, read
 
     if request.config is None:
         return Reading(request.kind)
@@ -110,7 +112,7 @@ def _config(request: Request) -> "Reading":
         raise Failure(f"--config {request.config}: has {len(found)} documents, must have one", code=TROUBLE)
     if not found:
         return Reading(request.kind)
-    reading = read(found[0], request.kind)
+    reading = read(found[0].value, request.kind)
     if reading.kind != request.kind:
         raise Failure(
             f"--config {request.config}: describes a {reading.kind}",
@@ -118,8 +120,8 @@ def _config(request: Request) -> "Reading":
             code=TROUBLE,
         )
     # The name comes from the command line: a manifest without one is complete.
-    problems = tuple(problem for problem in reading.problems if problem.path != "metadata.name")
-    return replace(reading, problems=problems)
+    problems = [problem for problem in reading.problems if problem.path != "metadata.name"]
+    return replace(reading, problems=(*found[0].problems, *problems))
 
 
 def _with_flags(reading: "Reading", request: Request) -> "Reading":

@@ -157,6 +157,11 @@ def test_a_policy_that_is_none(text: str) -> None:
     assert line.startswith("error: -: ")
 
 
+def test_a_key_of_a_policy_that_stands_twice_is_a_warning() -> None:
+    done = run("iam set census - --kubeconfig /nowhere", stdin="bindings: []\nbindings: []\n")
+    assert done.err[0].startswith("warning: bindings: Duplicate value: 0 items: line 2 sets it again")
+
+
 def test_help_and_version() -> None:
     assert "Usage: kubectl mljobs" in run("").out
     assert run("--version").out.strip()

@@ -101,6 +101,45 @@ def test_a_file_may_be_a_manifest_in_any_spelling_on_standard_input() -> None:
     }
 
 
+CONFIG_TEXT = "trainingInput: {region: us-central1, masterConfig: {imageUri: gcr.io/p/t:1}, %s}\n"
+MANIFEST_TEXT = f"apiVersion: {API_VERSION}\nkind: TrainingJob\nspec: {{{CONFIG_TEXT % '%s'}}}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "in_config", "in_manifest"),
+    [
+        ("args: [0o17]", ["0o17"], "args[0]: Invalid value"),
+        ("args: [1:30]", "args[0]: Invalid value", ["1:30"]),
+        ("args: [a], args: [b]", ["a"], "args: Duplicate value"),
+        ("args: a", ["a"], ["a"]),
+    ],
+)
+def test_a_file_is_read_as_gcloud_does_and_a_manifest_as_kubectl_does(
+    fields: str, in_config: list[str] | str, in_manifest: list[str] | str
+) -> None:
+    for text, wanted in ((CONFIG_TEXT, in_config), (MANIFEST_TEXT, in_manifest)):
+        done = run("submit training census --dry-run --config -", stdin=text % fields)
+        if isinstance(wanted, str):
+            assert (done.code, done.out) == (1, "")
+            assert any(wanted in line for line in done.err)
+        else:
+            assert done.manifest["spec"]["trainingInput"]["args"] == wanted
+
+
+def test_a_key_that_stands_twice_in_a_config_file_is_a_warning() -> None:
+    text = (
+        "trainingInput:\n  region: us-east1\n  region: us-west1\n  masterConfig: {imageUri: gcr.io/p/t:1}\n"
+    )
+    done = run("submit training census --dry-run --config -", stdin=text)
+    assert done.manifest["spec"]["trainingInput"]["region"] == "us-east1"
+    assert any(line.startswith("warning: region: Duplicate value") for line in done.err)
+
+
+def test_arguments_that_yaml_would_take_for_something_else_are_quoted() -> None:
+    out = run(f"submit training census --dry-run {IMAGE} -- y 1e-3 08 --lr=0.1 plain").out
+    assert "    args:\n    - 'y'\n    - '1e-3'\n    - '08'\n    - --lr=0.1\n    - plain\n" in out
+
+
 def test_what_kubernetes_adds() -> None:
     done = run(f"submit training census --dry-run {IMAGE} -n team-a --suspend --deletion-policy Orphan")
     assert done.manifest["metadata"] == {"name": "census", "namespace": "team-a"}

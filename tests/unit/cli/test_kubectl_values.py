@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mljobs.console import values
 from mljobs.console.text import age, plain
-from mljobs.kubectl.manifest import is_resource_name, resource_name, resource_names
+from mljobs.domain.spec.metadata import is_resource_name
+from mljobs.kubectl.manifest import resource_name, resource_names
 
 NOW = datetime(2024, 5, 1, 12, tzinfo=UTC)
 JOB_IDS = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,127}", fullmatch=True)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from mljobs.admin.plan import plan
 from mljobs.api.resources import API_VERSION
+from mljobs.console.documents import writing
 from mljobs.domain.job import naming
 from mljobs.domain.spec import rules
 from mljobs.domain.spec.problems import Severity
@@ -42,7 +43,7 @@ class Outcome:
 def planned(text: str | Json | list[Json], *options: str) -> Outcome:
     """Run the command on standard input."""
     if not isinstance(text, str):
-        text = yaml.safe_dump_all(text if isinstance(text, list) else [text], allow_unicode=True)
+        text = writing.dump(text if isinstance(text, list) else [text])
     result = CliRunner().invoke(COMMAND, ["-f", "-", *options], input=text)
     return Outcome(result.exit_code, result.stdout.splitlines(), result.stderr.splitlines())
 
@@ -243,9 +244,11 @@ def test_names_cannot_break_the_lines() -> None:
     outcome = planned(
         [manifest(IMAGE, name="a\nspec.x: wrong"), manifest({"trainingInput": {}}, name="\x1b[2J")]
     )
-    assert all(
-        line.startswith("document 2, TrainingJob \N{REPLACEMENT CHARACTER}[2J: ") for line in outcome.out
-    )
+    titles = {line.split(": ")[0] for line in outcome.out}
+    assert titles == {
+        "document 1, TrainingJob a\N{REPLACEMENT CHARACTER}spec.x",
+        "document 2, TrainingJob \N{REPLACEMENT CHARACTER}[2J",
+    }
 
 
 def test_suspended() -> None:
@@ -259,12 +262,53 @@ def test_command_lines_of_a_wrong_spec_stay_secret() -> None:
     assert not any("hunter2" in line for line in (*outcome.out, *outcome.err))
 
 
+def test_a_key_that_stands_twice_in_a_manifest_is_a_problem_that_names_the_line_that_counts() -> None:
+    text = (
+        f"apiVersion: {API_VERSION}\nkind: TrainingJob\nmetadata: {{name: a}}\nspec:\n"
+        "  projectId: my-project\n  trainingInput:\n    masterConfig: {imageUri: gcr.io/p/i:1}\n"
+        "    region: us-east1\n    region: us-west1\n"
+    )
+    outcome = planned(text)
+    assert (outcome.code, outcome.out) == (
+        1,
+        [
+            'spec.trainingInput.region: Duplicate value: "us-west1": '
+            "lines 8 and 9 set it, and kubectl would take line 9"
+        ],
+    )
+
+
+def test_a_key_that_stands_twice_in_a_config_file_is_a_warning() -> None:
+    text = (
+        "trainingInput:\n  masterConfig: {imageUri: gcr.io/p/i:1}\n  region: us-east1\n  region: us-west1\n"
+    )
+    outcome = planned(text)
+    assert outcome.request["trainingInput"]["region"] == "us-east1"
+    assert (
+        'warning: region: Duplicate value: "us-east1": line 4 sets it again, and gcloud takes the first'
+        in outcome.err
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "exact", "config"),
+    [("args=[1:30]", ["1:30"], None), ("args=[0o17]", None, ["0o17"]), ("args=--x", None, ["--x"])],
+)
+def test_values_that_are_set_are_read_as_the_document_is(
+    written: str, exact: list[str] | None, config: list[str] | None
+) -> None:
+    for document, wanted in ((manifest(IMAGE), exact), ({"trainingInput": IMAGE["trainingInput"]}, config)):
+        outcome = planned(document, f"--set=trainingInput.{written}")
+        assert outcome.code == (wanted is None)
+        if wanted:
+            assert outcome.request["trainingInput"]["args"] == wanted
+
+
 UNUSABLE: list[tuple[str, tuple[str, ...], str]] = [
     ("", (), "nothing to plan: the input has no TrainingJob or PredictionJob"),
     ("apiVersion: v1\nkind: Pod", (), "nothing to plan"),
     ("a: [", (), "cannot read the description: "),
     ("- a", (), "is an object with fields"),
-    ("a: 1\na: 2", (), "the key 'a' stands there twice"),
     ("[" * 5000, (), "nested too deeply"),
     ("{}", ("--kind=Job",), "--kind Job: must be one of TrainingJob, PredictionJob"),
     ("{}", ("--set=region",), "--set region: must be FIELD=VALUE"),

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from mljobs.api.crd import structural
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.domain.spec.lenient import Unreadable, canonical, documents, read
+from mljobs.domain.spec.lenient import canonical, read
 from mljobs.domain.spec.problems import MISSING, Reason, Severity
 from mljobs.domain.spec.validate import validate
 from tests.strategies import kinds_and_specs
+from tests.unit.domain.metadata_cases import REFUSED_METADATA, TAKEN_METADATA
 
 Json = dict[str, Any]
 
@@ -61,7 +62,9 @@ VALUES = [
     ({"region": "Us_Central1"}, {"region": "Us_Central1"}),
     ({"hyperparameters": {"params": None}}, {"hyperparameters": {}}),
     ({"hyperparameters": "none"}, {"hyperparameters": "none"}),
-    ({"package_uris": "gs://a/b"}, {"packageUris": "gs://a/b"}),
+    ({"package_uris": "gs://a/b"}, {"packageUris": ["gs://a/b"]}),
+    ({"workerCount": 9007199254740992.0}, {"workerCount": 9007199254740992.0}),
+    ({"workerCount": 9007199254740991.0}, {"workerCount": "9007199254740991"}),
 ]
 
 
@@ -78,6 +81,10 @@ PARAMETERS = [
     ),
     ({"minValue": "1e-5", "maxValue": "-.5"}, {"minValue": 1e-5, "maxValue": -0.5}),
     ({"minValue": 0, "maxValue": "0"}, {"minValue": 0, "maxValue": 0.0}),
+    (
+        {"minValue": "9007199254740992", "maxValue": "9007199254740993"},
+        {"minValue": 2.0**53, "maxValue": 2**53 + 1},
+    ),
     ({"minValue": "NaN", "maxValue": "inf"}, {"minValue": "NaN", "maxValue": "inf"}),
     ({"discrete_values": ["1", 2, "2.5"]}, {"discreteValues": [1.0, 2, 2.5]}),
     ({"discreteValues": None, "scale_type": "unit_log_scale"}, {"scaleType": "UNIT_LOG_SCALE"}),
@@ -233,6 +240,64 @@ def test_generated_names_are_names() -> None:
     assert read(document).problems == ()
 
 
+EXACTLY: list[tuple[Json, Json, list[tuple[str, str]]]] = [
+    ({"scale_tier": "BASIC"}, {"scale_tier": "BASIC"}, [("spec.trainingInput.scale_tier", "unknown-field")]),
+    ({"scaleTier": "basic"}, {"scaleTier": "basic"}, []),
+    ({"workerCount": "3.0"}, {"workerCount": "3.0"}, []),
+    ({"workerCount": 3}, {"workerCount": 3}, []),
+    ({"enableWebAccess": "true"}, {"enableWebAccess": "true"}, []),
+    ({"scheduling": {"priority": "7"}}, {"scheduling": {"priority": "7"}}, []),
+    ({"args": "a"}, {"args": "a"}, []),
+    ({"jobDir": None}, {}, [("spec.trainingInput.jobDir", "null")]),
+    ({"args": [None]}, {"args": [None]}, []),
+    ({"nothing": None}, {"nothing": None}, [("spec.trainingInput.nothing", "unknown-field")]),
+]
+"""Fields of an input, what is left of them in a manifest, and the problems told of."""
+
+
+@pytest.mark.parametrize(("fields", "left", "told"), EXACTLY, ids=lambda value: str(value)[:40])
+def test_a_manifest_read_exactly_keeps_its_spelling(
+    fields: Json, left: Json, told: list[tuple[str, str]]
+) -> None:
+    reading = read(manifest({"trainingInput": fields}), exact=True)
+    assert reading.spec == {"trainingInput": left}
+    assert [(problem.path, problem.id) for problem in reading.problems] == told
+
+
+def test_nulls_of_labels_and_of_the_spec_are_left_out_with_a_warning() -> None:
+    reading = read(
+        manifest({"labels": {"a": None, "b": "c"}, "suspend": None, "trainingInput": {}}), exact=True
+    )
+    assert reading.spec == {"labels": {"b": "c"}, "trainingInput": {}}
+    assert {(problem.path, problem.severity) for problem in reading.problems} == {
+        ("spec.labels[a]", Severity.WARNING),
+        ("spec.suspend", Severity.WARNING),
+    }
+
+
+def test_what_only_the_operator_writes_is_no_field_of_a_spec_and_may_stand_in_the_status() -> None:
+    document = manifest({"state": "RUNNING", "trainingInput": {}})
+    problems = read({**document, "status": {"state": "RUNNING", "sate": 1}}, exact=True).problems
+    assert [problem.path for problem in problems] == ["spec.state", "status.sate"]
+
+
+def manifest(spec: Json, **metadata: Any) -> Json:
+    """A TrainingJob."""
+    meta = {"name": "a", **metadata}
+    return {"apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": meta, "spec": spec}
+
+
+@pytest.mark.parametrize(("fields", "says"), REFUSED_METADATA, ids=lambda value: str(value)[:40])
+def test_metadata_that_the_api_server_refuses(fields: Json, says: str) -> None:
+    (problem,) = read(manifest({"trainingInput": {}}, **fields), exact=True).problems
+    assert problem.text.startswith(says)
+
+
+@pytest.mark.parametrize("fields", TAKEN_METADATA, ids=str)
+def test_metadata_that_the_api_server_takes(fields: Json) -> None:
+    assert read(manifest({"trainingInput": {}}, **fields), exact=True).problems == ()
+
+
 def test_what_the_service_sets_itself_is_left_out_with_a_warning() -> None:
     answer = {"jobId": "a", "state": "RUNNING", "createTime": "x", "etag": "y", "trainingInput": INPUT}
     reading = read(answer)
@@ -242,43 +307,6 @@ def test_what_the_service_sets_itself_is_left_out_with_a_warning() -> None:
         ("spec.createTime", Severity.WARNING),
         ("spec.etag", Severity.WARNING),
     }
-
-
-# --- texts
-
-
-def test_documents() -> None:
-    text = 'a: 1\n---\n---\n{"b": 2,}\n---\nkind: List\nitems: [{c: 3}, {d: 4}]\n'
-    assert documents(text) == [{"a": 1}, {"b": 2}, {"c": 3}, {"d": 4}]
-    assert documents("") == []
-
-
-def test_nothing_becomes_a_date() -> None:
-    assert documents("a: 2019-01-01\nb: 1e-5\nc: yes") == [{"a": "2019-01-01", "b": "1e-5", "c": True}]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("a: [1", "line 1"),
-        ("a: 1\na: 2", "the key 'a' stands there twice"),
-        ('{"a": {"b": 1, "b": 2}}', "the key 'b' stands there twice"),
-        ("- 1", "must be an object|is an object"),
-        ("just words", "is an object with fields"),
-        ("a: !!python/object/apply:os.getcwd []", "could not determine a constructor"),
-        ("\0", "special characters"),
-        ("a: *nowhere", "undefined alias"),
-    ],
-)
-def test_unreadable(text: str, says: str) -> None:
-    with pytest.raises(Unreadable, match=says) as caught:
-        documents(text)
-    assert "\n" not in str(caught.value)
-
-
-def test_merge_keys_are_no_duplicates() -> None:
-    (document,) = documents("x: &x {a: 1}\ny: &y {b: 2}\nz: {<<: *x, <<: *y}")
-    assert document["z"] == {"a": 1, "b": 2}
 
 
 # --- properties

@@ -3,21 +3,24 @@
 What comes out is canonical: the API's names, enum words, decimal texts for int64, no nulls. What cannot be
 made canonical stays as it is, and validation says what is wrong with it. The models' schema decides what each
 value should be; no field is named here.
+
+A manifest goes to the API server, which knows one spelling: read *exactly*, nothing but nulls is changed.
 """
 
-import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 
+from mljobs.api.base import EXACT
 from mljobs.api.crd import structural
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, Kind
+from mljobs.domain.spec import metadata
 from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
+from mljobs.domain.spec.spelling import folded, unknown_field
 
 Schema = Mapping[str, Any]
 
@@ -49,76 +52,44 @@ class Reading:
     problems: tuple[Problem, ...] = ()
 
 
-class Unreadable(ValueError):
-    """A text is neither YAML nor JSON, or describes nothing; the message says where and why."""
+def is_manifest(document: object) -> bool:
+    """Whether this is a Kubernetes resource, or means to be one."""
+    return isinstance(document, Mapping) and any(key in document for key in ("apiVersion", "kind", "spec"))
 
 
-def documents(text: str) -> list[Mapping[str, Any]]:
-    """Take a text of YAML or JSON apart into its documents; a `List` gives its items.
-
-    Raises:
-        Unreadable: the text is not well-formed, has a key twice, or has a document that is no object.
-    """
-    try:
-        found = [document for document in yaml.load_all(text, _Loader) if document is not None]
-    except yaml.YAMLError as error:
-        raise Unreadable(" ".join(str(error).split())) from error
-    except RecursionError:
-        raise Unreadable("it is nested too deeply") from None
-    flat: list[Any] = []
-    for document in found:
-        items = document.get("items") if isinstance(document, Mapping) else None
-        flat += items if isinstance(items, list) else [document]
-    for document in flat:
-        if not isinstance(document, Mapping):
-            raise Unreadable(f"a description is an object with fields, and this one is {document!r:.40}")
-    return flat
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads YAML as kubectl does: nothing becomes a date, and a key that stands there twice is an error."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen and key.value != "<<":
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def read(document: Mapping[str, Any], kind: str | None = None) -> Reading:
+def read(document: Mapping[str, Any], kind: str | None = None, *, exact: bool = False) -> Reading:
     """Read one description.
 
     Args:
         document: a manifest of a TrainingJob or PredictionJob, a `Job` of the API, what gcloud takes as
             `--config` (`trainingInput: …`), or the fields of an input alone.
         kind: the kind to read it as, where it does not say so itself.
+        exact: whether a manifest has to be spelt as the API server wants it.
     """
-    if "apiVersion" in document or "kind" in document or "spec" in document:
-        return _manifest(document, kind)
+    if is_manifest(document):
+        return _manifest(document, kind, exact)
     chosen = KINDS[kind] if kind else _kind_of(document)
     spec, problems = _job(chosen, document)
     return Reading(chosen.name, spec=spec, problems=tuple(problems))
 
 
-def canonical(kind: str, spec: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+def canonical(
+    kind: str, spec: Mapping[str, Any], *, exact: bool = False
+) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """Bring a spec into canonical form; see the module.
+
+    Args:
+        kind: of the resource.
+        spec: in any spelling.
+        exact: whether it has to be spelt as the API server wants it.
 
     Returns:
         The spec, with unknown keys as they are, and a problem for each of these and for each key that stands
         there twice, of which the first counts.
     """
-    problems: list[Problem] = []
-    made = _object(spec, spec_schema(kind), "spec", problems)
-    return made, tuple(problems)
+    speller = _Speller(exact)
+    made = speller.object(spec, spec_schema(kind), "spec")
+    return made, tuple(speller.problems)
 
 
 def spec_schema(kind: str) -> Schema:
@@ -132,25 +103,10 @@ def _schema(model: type[BaseModel]) -> Schema:
 
 
 def _names(model: type[BaseModel]) -> frozenset[str]:
-    return frozenset(_folded(name) for name in _schema(model)["properties"])
+    return frozenset(folded(name) for name in _schema(model)["properties"])
 
 
-def unknown_field(path: str, key: str, value: Any, schema: Schema) -> Problem:
-    """Word the problem of a key that the schema does not have, with the nearest one that it has."""
-    names = {_folded(name): name for name in schema.get("properties", {})}
-    near = difflib.get_close_matches(_folded(key), names, n=1, cutoff=0.7)
-    hint = f"; did you mean {names[near[0]]}?" if near else ""
-    return Problem(
-        join(path, key),
-        value,
-        f"there is no such field{hint}",
-        source=Source.DISCOVERY,
-        reason=Reason.FORBIDDEN,
-        id="unknown-field",
-    )
-
-
-def _manifest(document: Mapping[str, Any], kind: str | None) -> Reading:
+def _manifest(document: Mapping[str, Any], kind: str | None, exact: bool) -> Reading:
     problems: list[Problem] = []
     version, named = document.get("apiVersion", MISSING), document.get("kind", MISSING)
     if version != API_VERSION:
@@ -161,19 +117,28 @@ def _manifest(document: Mapping[str, Any], kind: str | None) -> Reading:
     chosen = KINDS[str(named) if known else kind or next(iter(KINDS))]
     allowed = _schema(chosen.resource)
     problems += [
-        unknown_field("", str(key), value, allowed)
+        unknown_field("", str(key), value, allowed["properties"])
         for key, value in document.items()
         if key not in allowed["properties"]
     ]
+    meta = document.get("metadata", MISSING)
+    problems += [problem for problem in metadata.problems(meta) if exact or problem.path == "metadata.name"]
     found = document.get("spec")
     if not isinstance(found, Mapping):
         problems.append(_manifest_problem("spec", MISSING if found is None else found, "must be an object"))
-    spec, more = _job(chosen, found if isinstance(found, Mapping) else {})
-    meta = document.get("metadata")
+    fields = found if isinstance(found, Mapping) else {}
+    spec, more = canonical(chosen.name, fields, exact=True) if exact else _job(chosen, fields)
+    unknown = _unknown_in_status(chosen, document.get("status")) if exact else ()
     name, namespace, uid = (_text(meta, key) for key in ("name", "namespace", "uid"))
-    if not name and not _text(meta, "generateName"):
-        problems.append(_manifest_problem("metadata.name", MISSING, "a resource needs a name"))
-    return Reading(chosen.name, name, namespace, uid, spec, (*problems, *more))
+    return Reading(chosen.name, name, namespace, uid, spec, (*problems, *more, *unknown))
+
+
+def _unknown_in_status(kind: Kind, status: Any) -> Iterable[Problem]:
+    """What the API server refuses in a status, whose values it leaves out otherwise."""
+    speller = _Speller(exact=True)
+    if isinstance(status, Mapping):
+        speller.object(status, _schema(kind.status), "status")
+    return [problem for problem in speller.problems if problem.severity is Severity.ERROR]
 
 
 def _manifest_problem(path: str, value: Any, text: str) -> Problem:
@@ -189,39 +154,38 @@ def _text(node: Any, key: str) -> str:
 
 def _kind_of(document: Mapping[str, Any]) -> Kind:
     """The kind whose names a description without a kind uses most; the first one where that is open."""
-    keys = {_folded(key) for key in document}
+    keys = {folded(key) for key in document}
 
     def share(kind: Kind) -> tuple[bool, int]:
-        return _folded(kind.input_field) in keys, len(keys & _names(kind.input))
+        return folded(kind.input_field) in keys, len(keys & _names(kind.input))
 
     return max(KINDS.values(), key=share)
 
 
-def _job(kind: Kind, document: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+def _job(kind: Kind, document: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[Problem]]:
     """Read a spec, a `Job` or an input alone."""
-    problems: list[Problem] = []
-    schema = spec_schema(kind.name)
+    speller = _Speller(exact=False)
     if _is_bare(kind, document):
         document = {kind.input_field: document}
-    others = {_folded(other.input_field): other.input_field for other in KINDS.values() if other is not kind}
+    others = {folded(other.input_field): other.input_field for other in KINDS.values() if other is not kind}
     outputs = _names(kind.status) - _names(kind.spec)
     mine, foreign = {}, {}
     for key, value in document.items():
-        folded = _folded(key)
-        if folded in others:
-            foreign[others[folded]] = value
-        elif folded in outputs:
-            problems.append(_output_only(key, value))
+        name = folded(key)
+        if name in others:
+            foreign[others[name]] = value
+        elif name in outputs:
+            speller.problems.append(_output_only(key, value))
         else:
             mine[key] = value
-    spec = _object(mine, schema, "spec", problems)
-    return {**spec, **{key: value for key, value in foreign.items() if value is not None}}, problems
+    spec = speller.object(mine, spec_schema(kind.name), "spec")
+    return {**spec, **{key: value for key, value in foreign.items() if value is not None}}, speller.problems
 
 
 def _is_bare(kind: Kind, document: Mapping[str, Any]) -> bool:
     """Whether these are an input's own fields, without anything around them."""
-    keys = {_folded(key) for key in document}
-    wrapped = {_folded(other.input_field) for other in KINDS.values()}
+    keys = {folded(key) for key in document}
+    wrapped = {folded(other.input_field) for other in KINDS.values()}
     return bool(keys & _names(kind.input)) and not keys & (wrapped | _names(kind.spec))
 
 
@@ -237,31 +201,67 @@ def _output_only(key: str, value: Any) -> Problem:
     )
 
 
-def _value(value: Any, schema: Schema, path: str, problems: list[Problem]) -> Any:
-    if isinstance(value, Mapping):
-        if "properties" in schema:
-            return _object(value, schema, path, problems)
-        return dict(value)
-    if isinstance(value, list | tuple) and "items" in schema:
-        return [
-            _value(item, schema["items"], join(path, index), problems) for index, item in enumerate(value)
-        ]
-    return _scalar(value, schema)
+class _Speller:
+    """Brings values into canonical form, and keeps the problems of their spelling.
+
+    Args:
+        exact: whether only canonical spellings count; a null then stays out with a warning.
+    """
+
+    def __init__(self, exact: bool) -> None:
+        self.problems: list[Problem] = []
+        self._exact = exact
+
+    def object(self, found: Mapping[str, Any], schema: Schema, path: str) -> dict[str, Any]:
+        """Convert an object whose schema names its members."""
+        fold = str if self._exact else folded
+        names = {fold(name): name for name in schema["properties"]}
+        made: dict[str, Any] = {}
+        for key, value in found.items():
+            name = names.get(fold(key))
+            if name is None:
+                self.problems.append(unknown_field(path, str(key), value, schema["properties"]))
+                made[str(key)] = value
+            elif name in made and value is not None:
+                self.problems.append(_twice(path, str(key), value, name))
+            elif value is not None:
+                made[name] = self._value(value, schema["properties"][name], join(path, name))
+            else:
+                self._null(join(path, name))
+        return made
+
+    def _value(self, value: Any, schema: Schema, path: str) -> Any:
+        if isinstance(value, Mapping):
+            return self.object(value, schema, path) if "properties" in schema else self._map(value, path)
+        if isinstance(value, str) and "items" in schema and not self._exact:
+            value = [value]  # as gcloud does
+        if isinstance(value, list | tuple) and "items" in schema:
+            return [self._value(item, schema["items"], join(path, index)) for index, item in enumerate(value)]
+        return value if self._exact else _scalar(value, schema)
+
+    def _map(self, found: Mapping[str, Any], path: str) -> dict[str, Any]:
+        """Convert an object whose keys are the user's own."""
+        if not self._exact:
+            return dict(found)
+        for key, value in found.items():
+            if value is None:
+                self._null(f"{path}[{key}]")
+        return {key: value for key, value in found.items() if value is not None}
+
+    def _null(self, path: str) -> None:
+        if self._exact:
+            self.problems.append(_left_out(path))
 
 
-def _object(found: Mapping[str, Any], schema: Schema, path: str, problems: list[Problem]) -> dict[str, Any]:
-    names = {_folded(name): name for name in schema["properties"]}
-    made: dict[str, Any] = {}
-    for key, value in found.items():
-        name = names.get(_folded(key))
-        if name is None:
-            problems.append(unknown_field(path, str(key), value, schema))
-            made[str(key)] = value
-        elif name in made and value is not None:
-            problems.append(_twice(path, str(key), value, name))
-        elif value is not None:
-            made[name] = _value(value, schema["properties"][name], join(path, name), problems)
-    return made
+def _left_out(path: str) -> Problem:
+    return Problem(
+        path,
+        None,
+        "kubectl apply leaves a null out, and kubectl apply --server-side refuses it; take it away",
+        severity=Severity.WARNING,
+        source=Source.OPERATOR,
+        id="null",
+    )
 
 
 def _twice(path: str, key: str, value: Any, name: str) -> Problem:
@@ -287,11 +287,17 @@ def _scalar(value: Any, schema: Schema) -> Any:
             number = _whole(value)
             return value if number is None else number
         case "number":
-            return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+            return _number(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
         case "boolean":
             return _flag(value)
         case _:
             return value
+
+
+def _number(text: str) -> float:
+    """A number from its text: whole where no double is the same."""
+    number, whole = float(text), _whole(text)
+    return number if whole is None or whole == number else whole
 
 
 def _whole(value: Any) -> int | None:
@@ -299,8 +305,8 @@ def _whole(value: Any) -> int | None:
         return None
     if isinstance(value, int):
         return value
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
+    if isinstance(value, float):  # a large one may have been another number in the text
+        return int(value) if value.is_integer() and abs(value) < EXACT else None
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value.split(".")[0])
     return None
@@ -314,9 +320,4 @@ def _flag(value: Any) -> Any:
 def _word(value: Any, words: list[str]) -> Any:
     if not isinstance(value, str):
         return value
-    return {_folded(word): word for word in words}.get(_folded(value), value)
-
-
-def _folded(key: object) -> str:
-    """A name without case, underscores and hyphens: what all spellings of it have in common."""
-    return str(key).replace("_", "").replace("-", "").lower()
+    return {folded(word): word for word in words}.get(folded(value), value)

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 from mljobs.api.resources import KINDS, PredictionJobSpec, TrainingJobSpec
 from mljobs.domain.spec import lenient, rules
 from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
+from mljobs.domain.spec.spelling import unknown_field
 
 JobSpec = TrainingJobSpec | PredictionJobSpec
 
@@ -69,8 +70,8 @@ def _problem(mistake: ErrorDetails, schema: lenient.Schema) -> Problem:
         return Problem(path, MISSING, "this field is required", reason=Reason.REQUIRED, id="missing-field")
     if word == "extra_forbidden":
         *parents, key = mistake["loc"]
-        place = _schema_at(schema, parents)
-        return lenient.unknown_field(_path(parents, schema), str(key), mistake["input"], place)
+        known = _schema_at(schema, parents).get("properties", {})
+        return unknown_field(_path(parents, schema), str(key), mistake["input"], known)
     if word in _BOUNDS:
         text = _BOUNDS[word](mistake.get("ctx", {}))
         return Problem(path, mistake["input"], text, source=Source.OPERATOR, id="bound")

@@ -14,10 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mljobs.api.base import EXACT
 from mljobs.domain.spec.problems import MISSING
-
-EXACT = 2**53
-"""Whole numbers up to this size are exact as doubles, the type in which the API carries bounds."""
 
 
 @dataclass(frozen=True)
