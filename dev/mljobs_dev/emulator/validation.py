@@ -150,7 +150,7 @@ def _supported(runtime: str, python: str) -> bool:
     if version > (1, 15) and version < (2, 1):
         return False
     pairs = {
-        "": True,
+        "": version <= (1, 15),
         "3.7": version >= (1, 15),
         "3.5": (1, 4) <= version <= (1, 14),
         "2.7": version <= (1, 15),

@@ -146,7 +146,17 @@ PROGRAM_CASES = [
         [{"packageUris": ["gs://bucket/a"]}, {"pythonModule": "trainer.task"}],
         [{"packageUris": []}],
     ),
-    *package("python-version-missing", [{"pythonVersion": None}], [{}]),
+    *package(
+        "python-version-required",
+        [{"pythonVersion": python, "runtimeVersion": "2.1"} for python in (None, "")],
+        [{"pythonVersion": None, "runtimeVersion": version} for version in ("1.15", "1.9", "0.12")],
+    ),
+    *image("python-version-required", [], [{}]),
+    *package(
+        "python-version-missing",
+        [{"pythonVersion": None, "runtimeVersion": version} for version in ("1.15", "1.9", "0.12")],
+        [{}],
+    ),
     *image("python-version-missing", [], [{}]),
     *image("python-version-image", [{"pythonVersion": "3.7"}], [{"pythonVersion": ""}]),
     *package(

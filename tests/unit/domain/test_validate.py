@@ -159,7 +159,8 @@ def test_models() -> None:
 
 
 def test_warnings_do_not_refuse() -> None:
-    spec = merged(PACKAGES, {"trainingInput": {"pythonVersion": None, "region": "nowhere"}})
+    old = {"pythonVersion": None, "runtimeVersion": "1.15", "region": "nowhere"}
+    spec = merged(PACKAGES, {"trainingInput": old})
     checked = validate("TrainingJob", spec)
     assert checked.spec is not None
     assert {(warning.id, warning.severity) for warning in checked.warnings} == {

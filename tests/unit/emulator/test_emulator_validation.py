@@ -67,7 +67,7 @@ DOCUMENTED = [
         "Options are [asia-east1, europe-west1, europe-west4, us-central1, us-east1, us-west1].",
     ),
     ({"runtimeVersion": "1.9", "pythonVersion": "3.7"}, "runtime_version", RUNTIME.format("1.9", "3.7")),
-    ({"runtimeVersion": "9.9", "pythonVersion": None}, "runtime_version", RUNTIME.format("9.9", "")),
+    ({"runtimeVersion": "2.4", "pythonVersion": None}, "runtime_version", RUNTIME.format("2.4", "")),
     (
         {**IMAGE, "masterConfig": {"imageUri": "docker.io/p/x:1"}},
         "master_config.image_uri",
@@ -299,7 +299,8 @@ def test_inputs_of_real_projects(name: str, training: Callable[..., Json]) -> No
     given = yaml.safe_load(REAL[name])
     given = given.get("trainingInput", given.get("training_input", given))
     image = "masterConfig" in given or "master_config" in given
-    flags = {"region": "us-central1"} if image else training()["trainingInput"] | {"pythonVersion": None}
+    old = {"pythonVersion": None, "runtimeVersion": "1.15"}
+    flags = {"region": "us-central1"} if image else training()["trainingInput"] | old
     job = {"jobId": "a", "trainingInput": {**flags, **given}}
     if "${" in REAL[name]:
         with pytest.raises(ApiError, match=r"\$\{"):

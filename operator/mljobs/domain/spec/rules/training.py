@@ -37,6 +37,7 @@ LEAST_WAIT = 1800
 
 _SINCE_1_15 = r"1[.](1[5-9]|[2-9][0-9]|[0-9]{3,})|([2-9]|[1-9][0-9]+)[.][0-9]+"
 _FROM_1_4_TO_1_14 = r"1[.]([4-9]|1[0-4])"
+_PYTHON_3_ONLY = r"1[.](1[6-9]|[2-9][0-9]|[0-9]{3,})|([2-9]|[1-9][0-9]+)[.][0-9]+"
 _UP_TO_1_15 = r"0[.][0-9]+|1[.]([0-9]|1[0-5])"
 
 _SECONDS_IN_CEL = "double(self.substring(0, size(self) - 1))"
@@ -153,9 +154,19 @@ RULES = (
         kinds=KINDS,
     ),
     Rule(
+        "python-version-required",
+        INPUT,
+        any_of(MASTER_IMAGE, given("pythonVersion"), ~reads("runtimeVersion", _PYTHON_3_ONLY)),
+        "without a custom image, runtime versions above 1.15 require the Python version, which is 3.7",
+        Source.RECORDED,
+        field="pythonVersion",
+        reason=Reason.REQUIRED,
+        kinds=KINDS,
+    ),
+    Rule(
         "python-version-missing",
         INPUT,
-        MASTER_IMAGE | given("pythonVersion"),
+        any_of(MASTER_IMAGE, given("pythonVersion"), reads("runtimeVersion", _PYTHON_3_ONLY)),
         "without a custom image the Python version is due; older jobs ran without it",
         Source.CLIENTS,
         field="pythonVersion",
