@@ -17,6 +17,7 @@ from mljobs_dev.controlplane import binaries
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from mljobs_dev.controlplane.progress import BinariesError, Reporter
 from tests.e2e.support import Kubectl, Namespace, connect, eventually
+from tests.e2e.support_plugin import Plugin
 from tests.e2e.support_rights import ACCOUNTS, Account
 from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
 
@@ -166,3 +167,11 @@ def elsewhere(admin: client.ApiClient, emulator: Emulator, operator: Operator) -
 def kubectl(binaries_dir: Path, control_plane: ControlPlane, namespace: Namespace) -> Kubectl:
     """kubectl in the test's namespace, with the administrator's rights."""
     return Kubectl(binaries_dir / "kubectl", control_plane.kubeconfig, namespace.name)
+
+
+@pytest.fixture
+def plugin(
+    binaries_dir: Path, control_plane: ControlPlane, namespace: Namespace, emulator: Emulator
+) -> Plugin:
+    """`kubectl mljobs` in the test's namespace, with the administrator's rights."""
+    return Plugin(binaries_dir / "kubectl", control_plane.kubeconfig, namespace.name, emulator.url)

@@ -1,81 +1,18 @@
 """`kubectl mljobs` on a real API server with the operator and the emulator, as kubectl runs it."""
 
 import json
-import os
 import subprocess
-import sysconfig
 from pathlib import Path
 
-import pytest
 import urllib3
 import yaml
 
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, eventually
+from tests.e2e.support_plugin import Plugin
 from tests.e2e.support_stack import PROJECT, Emulator
 
 IMAGE = ("--region=us-central1", "--master-image-uri=gcr.io/team/trainer:1")
-SCRIPTS = sysconfig.get_path("scripts")
-
-
-class Plugin:
-    """`kubectl mljobs …` in the test's namespace, with the emulator for both services."""
-
-    def __init__(self, kubectl: Path, kubeconfig: Path, namespace: str, url: str) -> None:
-        self._kubectl = kubectl
-        self._namespace = namespace
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("CLOUDSDK_")},
-            "PATH": f"{SCRIPTS}:{os.environ['PATH']}",
-            "KUBECONFIG": str(kubeconfig),
-            "MLJOBS_ENDPOINT": url,
-            "MLJOBS_LOGGING_ENDPOINT": url,
-            "MLJOBS_ANONYMOUS": "true",
-        }
-
-    def command(self, *words: str) -> list[str]:
-        end = words.index("--") if "--" in words else len(words)
-        place = [] if "-n" in words else [f"--namespace={self._namespace}"]
-        return [str(self._kubectl), "mljobs", *words[:end], *place, *words[end:]]
-
-    def run(self, *words: str, stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*words),
-            env={**self.environment, **env},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def ok(self, *words: str, stdin: str = "") -> str:
-        done = self.run(*words, stdin=stdin)
-        assert done.returncode == 0, f"kubectl mljobs {' '.join(words)}: {done.stdout}\n{done.stderr}"
-        return done.stdout
-
-    def refused(self, code: int, *words: str, stdin: str = "", **env: str) -> list[str]:
-        """Run a command that has to fail, and give its lines on stderr."""
-        done = self.run(*words, stdin=stdin, **env)
-        assert done.returncode == code, f"kubectl mljobs {' '.join(words)}: {done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done.stderr.splitlines()
-
-    def start(self, *words: str) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            self.command(*words),
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-
-@pytest.fixture
-def plugin(
-    binaries_dir: Path, control_plane: ControlPlane, namespace: Namespace, emulator: Emulator
-) -> Plugin:
-    return Plugin(binaries_dir / "kubectl", control_plane.kubeconfig, namespace.name, emulator.url)
 
 
 def lines(text: str) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ class Cluster:
         """
         from kubernetes.client import ApiException
 
-        with worded(f"get {kind.plural}"):
+        with worded(f"get {kind.plural}", self.namespace):
             try:
                 return self._namespaced("get", kind, name)
             except ApiException as error:
@@ -81,19 +82,19 @@ class Cluster:
             dry_run: let the API server check it only.
         """
         extra = {"dry_run": "All"} if dry_run else {}
-        with worded(f"create {kind.plural}"):
+        with worded(f"create {kind.plural}", self.namespace):
             return self._namespaced("create", kind, manifest, field_manager=FIELD_MANAGER, **extra)
 
     def patch(self, kind: "Kind", name: str, change: Mapping[str, Any]) -> Json:
         """Merge a change into a resource."""
-        with worded(f"patch {kind.plural}"):
+        with worded(f"patch {kind.plural}", self.namespace):
             return self._namespaced(
                 "patch", kind, name, change, field_manager=FIELD_MANAGER, _content_type=_MERGE
             )
 
     def events(self, uid: str) -> list[Json]:
         """The events about one object, the oldest first; each has type, reason, message, count and time."""
-        with worded("list events"):
+        with worded("list events", self.namespace):
             found = self._core.list_namespaced_event(
                 self.namespace, field_selector=f"involvedObject.uid={uid}", _request_timeout=_TIMES
             ).items
@@ -136,7 +137,7 @@ class Cluster:
                 yield None if event["type"] == "DELETED" else event["object"]
         except client.ApiException as error:
             if error.status in (401, 403):
-                raise _refusal(f"watch {kind.plural}", error) from None
+                raise _refusal(f"watch {kind.plural}", self.namespace, error) from None
         except urllib3.exceptions.HTTPError:
             return  # the connection broke: whoever reads again learns whether the server is there
 
@@ -154,7 +155,7 @@ class Cluster:
 
         query: Json = {name: text for name, text in selectors.items() if text} | {"limit": PAGE}
         while True:
-            with worded(f"list {kind.plural}"):
+            with worded(f"list {kind.plural}", "" if everywhere else self.namespace):
                 page: Json = (
                     self._custom.list_cluster_custom_object(
                         GROUP, VERSION, kind.plural, _request_timeout=_TIMES, **query
@@ -194,11 +195,12 @@ def open_cluster(
 
 
 @contextmanager
-def worded(what: str) -> Iterator[None]:
+def worded(what: str, namespace: str = "") -> Iterator[None]:
     """Turn every refusal and every missing answer into a Failure.
 
     Args:
         what: was asked of the API server, `get trainingjobs`.
+        namespace: where; empty for all.
     """
     import urllib3
     from kubernetes.client import ApiException
@@ -208,7 +210,7 @@ def worded(what: str) -> Iterator[None]:
     try:
         yield
     except ApiException as error:
-        raise _refusal(what, error) from None
+        raise _refusal(what, namespace, error) from None
     except KubeError as error:
         raise Failure(f"{what}: {error}", hint=_NO_CLUSTER, code=TROUBLE) from None
     except urllib3.exceptions.HTTPError as error:
@@ -227,7 +229,7 @@ def _status(error: Any) -> Json:
     return found if isinstance(found, dict) else {}
 
 
-def _refusal(what: str, error: Any) -> Failure:
+def _refusal(what: str, namespace: str, error: Any) -> Failure:
     status = _status(error)
     causes = (status.get("details") or {}).get("causes") or ()
     if status.get("reason") == "Invalid" and causes:
@@ -240,7 +242,7 @@ def _refusal(what: str, error: Any) -> Failure:
                 f"{what}: {message}", hint="the kubeconfig's credentials are not valid", code=TROUBLE
             )
         case 403:
-            return Failure(message, hint=f"see `kubectl auth can-i {what}.mljobs.dev`")
+            return Failure(message, hint=_forbidden(status, message, namespace))
         case 404 if not status.get("details"):
             return Failure(
                 f"{what}: the cluster does not know TrainingJob and PredictionJob",
@@ -248,11 +250,42 @@ def _refusal(what: str, error: Any) -> Failure:
                 code=TROUBLE,
             )
         case 409 if status.get("reason") == "AlreadyExists":
-            return Failure(message, hint="choose another name, or delete that one first")
+            return Failure(message, hint=_taken(status, message, namespace))
         case code if code and code >= 500:
             return Failure(f"{what}: {message}", hint="the API server is in trouble: try again", code=TROUBLE)
         case _:
             return Failure(message)
+
+
+_UNAUTHORIZED = re.compile(r'cannot (?P<verb>\w+) resource "(?P<what>[^"]+)" in API group "(?P<group>[^"]*)"')
+"""How the API server words that the caller lacks a right; other refusals are an admission's."""
+
+
+def _forbidden(status: Json, message: str, namespace: str) -> str:
+    """What to do about a 403, which may be a missing right, a quota or an admission's."""
+    where = f"-n {namespace}" if namespace else "-A"
+    causes = (status.get("details") or {}).get("causes") or ()
+    if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
+        return "choose another namespace, or wait until this one is gone and make it anew"
+    if "exceeded quota:" in message:
+        return f"see `kubectl describe resourcequota {where}`: delete what is not needed, or have it raised"
+    match = _UNAUTHORIZED.search(message)
+    if not match:
+        return ""
+    resource = ".".join(part for part in (match["what"], match["group"]) if part)
+    return f"see `kubectl auth can-i {match['verb']} {resource} {where}`"
+
+
+def _taken(status: Json, message: str, namespace: str) -> str:
+    """What to do about a name that is in use."""
+    if not message.startswith("object is being deleted"):
+        return "choose another name, or delete that one first"
+    details = status.get("details") or {}
+    which = f"{details.get('kind')}.{details.get('group')}/{details.get('name')}"
+    return (
+        "that one goes once its job is known to end: choose another name, or wait with "
+        f"`kubectl wait --for=delete {which} -n {namespace} --timeout=10m`"
+    )
 
 
 def _cause(cause: Json) -> str:

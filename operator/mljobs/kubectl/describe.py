@@ -26,6 +26,10 @@ _TRIALS_SHOWN = 20
 """Trials in the table; the resource itself has more of them."""
 
 
+_DEFAULT_TAG = "training/hptuning/metric"
+"""The metric that is tuned where no tag is set (discovery document, `hyperparameterMetricTag`)."""
+
+
 def describe(
     name: NameArgument,
     output: Annotated[
@@ -156,7 +160,7 @@ def _trials(found: "Found", limit: int) -> None:
     if not trials:
         return
     tuning = ((found.body.get("spec") or {}).get("trainingInput") or {}).get("hyperparameters") or {}
-    tag = output.get("hyperparameterMetricTag") or tuning.get("hyperparameterMetricTag") or "the metric"
+    tag = output.get("hyperparameterMetricTag") or tuning.get("hyperparameterMetricTag") or _DEFAULT_TAG
     goal = tuning.get("goal") or "MAXIMIZE"
     shown = trials[:limit]
     names = sorted({name for trial in shown for name in trial.get("hyperparameters") or ()})

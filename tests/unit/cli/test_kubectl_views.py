@@ -255,6 +255,24 @@ def test_describe_a_tuning_job(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"\n{line}\n" in f"\n{text}", line
 
 
+@pytest.mark.parametrize(
+    ("tuning", "title"),
+    [
+        ({}, "highest training/hptuning/metric"),
+        ({"goal": "MINIMIZE"}, "lowest training/hptuning/metric"),
+        ({"goal": "MINIMIZE", "hyperparameterMetricTag": "loss"}, "lowest loss"),
+    ],
+)
+def test_describe_names_the_metric_that_the_service_tunes(
+    tuning: Json, title: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = {"trainingInput": {"region": "us-central1", "hyperparameters": tuning}}
+    output = {"trials": [{"trialId": "1", "finalMetric": {"objectiveValue": 0.5}}]}
+    assert f"\nTrials, best first ({title}):\n" in described(
+        resource(SUBMITTED, spec=spec, trainingOutput=output, **JOB), capsys
+    )
+
+
 def test_describe_a_prediction_job_that_has_nothing_yet(capsys: pytest.CaptureFixture[str]) -> None:
     body = resource(
         kind="PredictionJob", spec={"predictionInput": {"region": "us-central1"}, "suspend": True}
