@@ -23,7 +23,8 @@ def test_an_existing_job_is_adopted_watched_and_cancelled(namespace: Namespace, 
     job_id = f"{namespace.name}_existing"
     existing(emulator, job_id, owner="x")
     job = namespace.create(adopting("census", job_id, {"labels": {"owner": "x"}}))
-    job.until_condition("Submitted", "True", "Adopted")
+    adopted = job.until_condition("Submitted", "True", "Adopted")
+    assert "as the annotation mljobs.dev/adopt asks" in adopted["message"]
     assert job.status()["jobName"] == f"projects/{PROJECT}/jobs/{job_id}"
     labels = emulator.job(job_id)["labels"]
     assert (labels["owner"], labels["mljobs-uid"]) == ("x", job.uid)

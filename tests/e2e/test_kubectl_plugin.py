@@ -7,7 +7,6 @@ from pathlib import Path
 import urllib3
 import yaml
 
-from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, eventually
 from tests.e2e.support_plugin import Plugin
 from tests.e2e.support_stack import PROJECT, Emulator

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 from kubernetes import client
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, eventually
 from tests.e2e.support_plugin import Plugin
-
-from mljobs.devcluster.controlplane import ControlPlane
 
 IMAGE = ("--region=us-central1", "--master-image-uri=gcr.io/team/trainer:1")
 

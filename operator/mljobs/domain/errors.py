@@ -14,7 +14,9 @@ Clients map their library's errors to these and to nothing else; `decide` and th
 class alone, never on a text.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 class JobServiceError(Exception):
@@ -63,8 +65,58 @@ class Unavailable(JobServiceError):
     """5xx, a broken connection, a time-out or an unreadable answer: the outcome may be unknown."""
 
 
+class Denial(StrEnum):
+    """What the service found missing, as far as it says so."""
+
+    PERMISSION = "permission"
+    CREDENTIALS = "credentials"
+    NO_CREDENTIALS = "no credentials"
+    PROJECT = "project"
+    API = "API"
+    BILLING = "billing"
+    POLICY = "policy"
+    PROXY = "proxy"
+    UNKNOWN = "unknown"
+
+
+REMEDIES: Mapping[Denial, str] = {
+    Denial.PERMISSION: "Grant the permission.",
+    Denial.CREDENTIALS: (
+        "`mljobs check` tells whose credentials the operator has and where they come from: "
+        "give it others, or have these accepted."
+    ),
+    Denial.NO_CREDENTIALS: (
+        "Bind the operator's ServiceAccount with Workload Identity, or point GOOGLE_APPLICATION_CREDENTIALS "
+        "to a key file."
+    ),
+    Denial.PROJECT: (
+        "No permission helps here: the project does not exist, or it was deleted or suspended. "
+        "Restore it, or name another project."
+    ),
+    Denial.API: "Enable the API in the project.",
+    Denial.BILLING: "Enable billing for the project.",
+    Denial.POLICY: "Ask the organization's administrators for an exception from their policy.",
+    Denial.PROXY: "Give the operator a proxy URL with credentials that the proxy accepts.",
+    Denial.UNKNOWN: "Grant the permission, or name another project if this one does not exist.",
+}
+"""What somebody has to do before the call can pass."""
+
+
 class Denied(JobServiceError):
-    """401 after the credentials were refreshed, or 403."""
+    """401 after the credentials were refreshed, 403, 407, or no token at all.
+
+    Args:
+        cause: what is missing.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, cause: Denial = Denial.UNKNOWN) -> None:
+        super().__init__(message, status=status)
+        self.cause = cause
+
+    @property
+    def remedy(self) -> str:
+        """What somebody has to do, in one sentence or two."""
+        return REMEDIES[self.cause]
 
 
 @dataclass(frozen=True)

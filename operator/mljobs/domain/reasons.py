@@ -42,7 +42,8 @@ class Reason(StrEnum):
 MEANING: dict[Reason, str] = {
     Reason.ACCEPTED: "The service has accepted the job.",
     Reason.ADOPTED: (
-        "The service already had this resource's job, from an earlier try; the operator goes on with it."
+        "The service already had the job, and the operator goes on with it: one that this resource has "
+        "submitted before, or one that it takes over."
     ),
     Reason.OUTCOME_UNKNOWN: (
         "The create call got no usable answer. The operator finds out whether the job exists; "
@@ -56,7 +57,8 @@ MEANING: dict[Reason, str] = {
         "The project has a job with this id that belongs to somebody else. Choose another spec.jobId."
     ),
     Reason.DENIED: (
-        "The operator's credentials may not do this. Grant the permission; the operator tries again slowly."
+        "The service denies the call. The message says what is missing: a permission, the credentials, or "
+        "the project itself. The operator tries again slowly."
     ),
     Reason.PROJECT_NOT_FOUND: (
         "The service knows no such project. Correct spec.projectId, or have the administrator correct the "
@@ -92,6 +94,15 @@ MEANING: dict[Reason, str] = {
     Reason.WAITING: "The resource cannot go on before somebody changes something; see Stalled.",
 }
 """What each reason means, and what a user does about it."""
+
+RECOVERED = "The service already had this resource's job, from an earlier try; the operator goes on with it."
+"""`Adopted` in the message of a job whose create call was not answered."""
+
+TAKEN_OVER = (
+    "The service already had this job; the operator has taken it over, "
+    "as the annotation mljobs.dev/adopt asks."
+)
+"""`Adopted` in the message of a job that the user has handed to the resource."""
 
 
 STALLING = frozenset({Reason.DENIED, Reason.PROJECT_NOT_FOUND})

@@ -186,8 +186,9 @@ async def test_missing_credentials_are_looked_for_again(key_file: Path, tokens: 
     with RawServer() as server:
         async with service(server) as client:
             for _ in range(2):
-                with pytest.raises(Denied, match=r"was not sent: no Google credentials: .*Workload Identity"):
+                with pytest.raises(Denied, match=r"was not sent: no Google credentials: ") as caught:
                     await client.create("p", JOB)
+                assert "Workload Identity" in caught.value.remedy
             assert server.received == []
             hidden.rename(key_file)
             await client.create("p", JOB)

@@ -12,6 +12,7 @@ from mljobs.backends import Limits, open_job_service
 from mljobs.backends.mlv1.client import MlV1JobService
 from mljobs.domain.errors import (
     AlreadyExists,
+    Denial,
     Denied,
     JobServiceError,
     NotFound,
@@ -55,6 +56,7 @@ BAD_REGION = {
     "fieldViolations": [{"field": "region", "description": "The provided GCE region 'x' is not available."}],
 }
 RATE = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}
+INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 HTML = b"<!DOCTYPE html><title>Error</title><p>That's an error."
 
 
@@ -147,6 +149,42 @@ async def test_an_answer_becomes_an_error(
         assert result.message == body["error"]["message"]
     else:
         assert f"ml.projects.jobs.{method}" in result.message
+
+
+DELETED = "Project #123456 has been deleted."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "cause"),
+    [
+        (401, error(401, "UNAUTHENTICATED", "Request had invalid credentials."), Denial.CREDENTIALS),
+        (407, HTML, Denial.PROXY),
+        (403, HTML, Denial.UNKNOWN),
+        (403, error(403, "PERMISSION_DENIED", "The caller does not have permission"), Denial.UNKNOWN),
+        (403, error(403, "PERMISSION_DENIED", "no", v1_reason="forbidden"), Denial.UNKNOWN),
+        (403, error(403, "PERMISSION_DENIED", DELETED), Denial.PROJECT),
+        (403, error(403, "PERMISSION_DENIED", DELETED, v1_reason="forbidden"), Denial.PROJECT),
+        (403, error(403, "PERMISSION_DENIED", "no", v1_reason="accessNotConfigured"), Denial.API),
+        *(
+            (403, error(403, "PERMISSION_DENIED", "no", {"@type": INFO, "reason": reason}), cause)
+            for reason, cause in (
+                ("IAM_PERMISSION_DENIED", Denial.PERMISSION),
+                ("CONSUMER_INVALID", Denial.PROJECT),
+                ("CONSUMER_SUSPENDED", Denial.PROJECT),
+                ("SERVICE_DISABLED", Denial.API),
+                ("BILLING_DISABLED", Denial.BILLING),
+                ("ACCESS_TOKEN_SCOPE_INSUFFICIENT", Denial.CREDENTIALS),
+                ("SECURITY_POLICY_VIOLATED", Denial.POLICY),
+                ("SOMETHING_NEW", Denial.UNKNOWN),
+            )
+        ),
+    ],
+)
+async def test_a_denial_says_what_is_missing(status: int, body: object, cause: Denial) -> None:
+    result = await failure(answer(status, body), CALLS["create"])
+    assert isinstance(result, Denied)
+    assert result.cause is cause
+    assert result.remedy.endswith(".")
 
 
 @pytest.mark.parametrize("details", [(BAD_REGION,), ()])

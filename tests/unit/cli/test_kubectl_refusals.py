@@ -43,7 +43,7 @@ INVALID = {
             1,
             ["x already exists; choose another name"],
         ),
-        (refusal(403, "Forbidden", "you cannot"), 1, ["you cannot; see `kubectl auth can-i list things"]),
+        (refusal(403, "Forbidden", "a policy says no"), 1, ["a policy says no"]),
         (refusal(401, "Unauthorized", "who"), 2, ["list things: who; the kubeconfig's credentials"]),
         (
             refusal(404, "NotFound", "the server could not find"),
@@ -73,7 +73,13 @@ def test_the_api_server(error: Exception, code: int, lines: list[str]) -> None:
 @pytest.mark.parametrize(
     ("error", "code", "hint"),
     [
-        (errors.Denied("no credentials"), 2, "gcloud auth application-default login"),
+        (
+            errors.Denied("no credentials", cause=errors.Denial.CREDENTIALS),
+            2,
+            "gcloud auth application-default login",
+        ),
+        (errors.Denied("The caller does not have permission", status=403), 2, "Grant the permission"),
+        (errors.Denied("deleted", cause=errors.Denial.PROJECT), 2, "No permission helps here: the project"),
         (errors.Throttled("quota"), 2, "try again later"),
         (errors.Unavailable("down"), 2, "try again later"),
         (errors.StaleEtag("stale"), 1, "read it again"),

@@ -156,7 +156,13 @@ def failing(method: Method, error: errors.JobServiceError) -> Observation:
         (
             submitted(),
             failing(Method.CANCEL, errors.Denied("no ml.jobs.cancel")),
-            "Denied: no ml.jobs.cancel Grant the permission, then run this again.",
+            "Denied: no ml.jobs.cancel Grant the permission, or name another project",
+        ),
+        (
+            submitted(),
+            failing(Method.CANCEL, errors.Denied("gone.", cause=errors.Denial.PROJECT)),
+            "Denied: gone. No permission helps here: the project does not exist, or it was deleted or "
+            "suspended. Restore it, or name another project. Then run this again.",
         ),
         (
             submitted(),

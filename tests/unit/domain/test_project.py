@@ -326,6 +326,30 @@ def test_events_are_transitions_only(case: str) -> None:
     assert [(event.type, event.reason.value) for event in events] == expected
 
 
+@pytest.mark.parametrize(
+    ("adopting", "says"),
+    [(False, "from an earlier try"), (True, "as the annotation mljobs.dev/adopt asks")],
+)
+def test_adopted_says_whose_job_it_was(adopting: bool, says: str) -> None:
+    subject = resource(intended=intent(adopting=adopting), spec={"jobId": JOB_ID})
+    (row,) = (row for row in shown(subject, observed(job=job()))["conditions"] if row["reason"] == "Adopted")
+    assert row["message"].startswith(f"{TARGET.job_name}: ")
+    assert says in row["message"]
+
+
+@pytest.mark.parametrize(
+    ("subject", "method"),
+    [(resource(intended=intent()), Method.CREATE), (SUBMITTED, Method.GET)],
+    ids=["submitting", "reading"],
+)
+def test_what_is_denied_says_what_helps(subject: Resource, method: Method) -> None:
+    error = errors.Denied("Project #1 has been deleted.", status=403, cause=errors.Denial.PROJECT)
+    known = troubled(method, error, job=job() if method is Method.GET else None)
+    (stalled,) = (row for row in shown(subject, known)["conditions"] if row["type"] == "Stalled")
+    assert "Project #1 has been deleted. No permission helps here" in stalled["message"]
+    assert "Grant" not in stalled["message"]
+
+
 def test_a_refusal_lists_all_problems() -> None:
     problems = tuple(Problem(f"spec.trainingInput.f{n}", n, "is wrong") for n in range(3))
     result = project(resource(), observed(target=None), Refuse(problems), NOW)

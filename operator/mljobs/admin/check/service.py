@@ -120,7 +120,8 @@ async def _check_rights(service: JobService, project: str, job_id: str) -> Findi
 def _judge(check: str, where: str, project: str, error: errors.JobServiceError) -> Finding:
     match error:
         case errors.Denied(status=403):
-            return failed(check, f"{where} denies ml.jobs.list on projects/{project}: {error.message}", _ROLE)
+            text = f"{where} denies ml.jobs.list on projects/{project}: {error.message}"
+            return failed(check, text, _remedy(error))
         case errors.Denied():
             return failed(check, f"{where} does not accept the credentials: {error.message}", _BIND)
         case errors.Throttled():
@@ -137,6 +138,12 @@ def _judge(check: str, where: str, project: str, error: errors.JobServiceError) 
             )
         case _:
             return _unreached(check, where, error)
+
+
+def _remedy(error: errors.Denied) -> str:
+    if error.cause in (errors.Denial.PERMISSION, errors.Denial.UNKNOWN):
+        return _ROLE
+    return error.remedy[:1].lower() + error.remedy[1:].removesuffix(".")
 
 
 def _unreached(check: str, where: str, error: errors.JobServiceError) -> Finding:

@@ -172,9 +172,11 @@ def why(item: Leftover, step: Wait) -> str:
     """What a step waits for, in words for one who has no operator that tries again."""
     trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.until), None)
     if trouble:
-        denied = isinstance(trouble.error, errors.Denied)
-        hint = "Grant the permission, then run this again." if denied else "Run this again when it answers."
-        return f"{type(trouble.error).__name__}: {trouble.error.message} {hint}"
+        error = trouble.error
+        hint = "Run this again when it answers."
+        if isinstance(error, errors.Denied):
+            hint = f"{error.remedy} Then run this again."
+        return f"{type(error).__name__}: {error.message} {hint}"
     return "a create call may still be under way: --cancel looks again when that is over, within --timeout."
 
 

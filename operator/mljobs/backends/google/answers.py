@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from mljobs.domain.errors import (
     AlreadyExists,
+    Denial,
     Denied,
     JobServiceError,
     NotFound,
@@ -46,6 +47,29 @@ _QUOTA_WORDS = frozenset(
     }
 )
 """`status`, `errors[].reason` and `ErrorInfo.reason` of a 403 that is a quota (Google API error model)."""
+
+_DENIALS: Mapping[str, Denial] = {
+    "IAM_PERMISSION_DENIED": Denial.PERMISSION,
+    "USER_PROJECT_DENIED": Denial.PERMISSION,
+    "CONSUMER_INVALID": Denial.PROJECT,
+    "CONSUMER_SUSPENDED": Denial.PROJECT,
+    "GCP_SUSPENDED": Denial.PROJECT,
+    "RESOURCE_PROJECT_INVALID": Denial.PROJECT,
+    "SERVICE_DISABLED": Denial.API,
+    "accessNotConfigured": Denial.API,
+    "BILLING_DISABLED": Denial.BILLING,
+    "ACCESS_TOKEN_SCOPE_INSUFFICIENT": Denial.CREDENTIALS,
+    "ACCESS_TOKEN_TYPE_UNSUPPORTED": Denial.CREDENTIALS,
+    "ACCOUNT_STATE_INVALID": Denial.CREDENTIALS,
+    "LOCATION_POLICY_VIOLATED": Denial.POLICY,
+    "ORG_RESTRICTION_VIOLATION": Denial.POLICY,
+    "RESOURCE_USAGE_RESTRICTION_VIOLATED": Denial.POLICY,
+    "SECURITY_POLICY_VIOLATED": Denial.POLICY,
+}
+"""`ErrorInfo.reason` and `errors[].reason` of a 403 (`google.api.ErrorReason`; google.iam for the first)."""
+
+_PROJECT_GONE = re.compile(r"Project \S+ has been (deleted|suspended)")
+"""How a 403 words it where it carries no `ErrorInfo` (public issue threads)."""
 
 _FIELD_ERROR = re.compile(r"Field: (?P<field>[\w.\[\]]+) Error: (?P<text>.+)", re.DOTALL)
 """How the service words a refused field: `Field: region Error: …` (recorded answers)."""
@@ -123,8 +147,20 @@ class ErrorBody:
     @property
     def speaks_of_quota(self) -> bool:
         """Whether a quota refused the request, whatever the HTTP status."""
-        reasons = [self.status, *(_text(item.get("reason")) for item in (*self.errors, *self.details))]
-        return not _QUOTA_WORDS.isdisjoint(reasons)
+        return not _QUOTA_WORDS.isdisjoint((self.status, *self._reasons))
+
+    @property
+    def denial(self) -> Denial:
+        """What is missing, where this is the body of a 403."""
+        if _PROJECT_GONE.search(self.message):
+            return Denial.PROJECT
+        known = (_DENIALS[reason] for reason in self._reasons if reason in _DENIALS)
+        return next(known, Denial.UNKNOWN)
+
+    @property
+    def _reasons(self) -> list[str]:
+        """The words of `ErrorInfo` and of format 1, the narrower ones first."""
+        return [_text(item.get("reason")) for item in (*self.details, *self.errors)]
 
     @property
     def retry_delay(self) -> float | None:
@@ -166,7 +202,7 @@ def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
     if status == 429 or (status == 403 and body and body.speaks_of_quota):
         return Throttled(message, status=status, retry_after=_retry_after(answer, body, now))
     if status in (401, 403, 407):
-        return Denied(message, status=status)
+        return Denied(message, status=status, cause=_denial(status, body))
     if body is None or not 400 <= status < 500 or status in _TRANSIENT:
         return Unavailable(message, status=status)
     if status == 404:
@@ -174,6 +210,14 @@ def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
     if status in (409, 412):
         return _conflict(method, status, body)
     return Rejected(message, status=status, violations=body.violations)
+
+
+def _denial(status: int, body: ErrorBody | None) -> Denial:
+    if status == 401:
+        return Denial.CREDENTIALS
+    if status == 407:
+        return Denial.PROXY
+    return body.denial if body else Denial.UNKNOWN
 
 
 def unreadable(method: Method, answer: Answer) -> Unavailable:

@@ -11,13 +11,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httplib2
-from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+from google.auth.exceptions import GoogleAuthError
 from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
 from mljobs.backends.google.answers import Answer, Method, error_of, unreadable
-from mljobs.backends.google.credentials import is_passing, said
+from mljobs.backends.google.credentials import is_passing, lacking, said
 from mljobs.backends.google.threads import Transport
 from mljobs.backends.google.transport import NotConnected, is_loopback
 from mljobs.domain.errors import Denied, JobServiceError, Rejected, Unavailable, Violation
@@ -172,13 +172,4 @@ def _no_answer(method: Method, error: Exception) -> JobServiceError:
 def _no_token(method: Method, error: GoogleAuthError) -> JobServiceError:
     if is_passing(error):
         return Unavailable(f"{method.id} was not sent: no access token for now: {said(error)}")
-    found = not isinstance(error, DefaultCredentialsError)
-    advice = _CHECK if found else _BIND
-    return Denied(f"{method.id} was not sent: no Google credentials: {said(error)}. {advice}")
-
-
-_BIND = (
-    "Bind the operator's ServiceAccount with Workload Identity, or point GOOGLE_APPLICATION_CREDENTIALS to a "
-    "key file"
-)
-_CHECK = "`mljobs check` tells whose credentials they are and where they come from"
+    return Denied(f"{method.id} was not sent: no Google credentials: {said(error)}.", cause=lacking(error))

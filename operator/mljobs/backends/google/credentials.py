@@ -20,6 +20,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Ref
 
 from mljobs.backends.google.answers import ErrorBody
 from mljobs.backends.google.transport import OnceHttp
+from mljobs.domain.errors import Denial
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope with which every method of the API can be called (discovery document)."""
@@ -114,6 +115,11 @@ def fetch_token(credentials: Any, request: TokenRequest) -> None:
 def is_passing(error: GoogleAuthError) -> bool:
     """Whether the loss of a token says nothing about the credentials, so that the next try may bring one."""
     return isinstance(error, TransportError) or bool(getattr(error, "retryable", False))
+
+
+def lacking(error: GoogleAuthError) -> Denial:
+    """Whether there are no credentials at all, or such as bring no token."""
+    return Denial.NO_CREDENTIALS if isinstance(error, DefaultCredentialsError) else Denial.CREDENTIALS
 
 
 def said(error: GoogleAuthError) -> str:

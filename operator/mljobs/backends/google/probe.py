@@ -11,6 +11,7 @@ from mljobs.backends.google.credentials import (
     application_default,
     fetch_token,
     is_passing,
+    lacking,
     said,
 )
 from mljobs.backends.google.transport import OnceHttp, is_loopback
@@ -55,7 +56,7 @@ def _identify(request: TokenRequest) -> Identity:
     except GoogleAuthError as error:
         if is_passing(error):
             raise Unavailable(f"no access token for now: {said(error)}") from error
-        raise Denied(f"no Google credentials: {said(error)}", status=0) from error
+        raise Denied(f"no Google credentials: {said(error)}", cause=lacking(error)) from error
     return _described(credentials)
 
 

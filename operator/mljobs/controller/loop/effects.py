@@ -134,13 +134,14 @@ class Effects:
         if CANCEL_PERMISSION in granted:
             return error
         message = f"{error.message} The permission {CANCEL_PERMISSION} is missing on {target.job_name}."
-        return errors.Denied(message, status=error.status)
+        return errors.Denied(message, status=error.status, cause=errors.Denial.PERMISSION)
 
     def _failed(
         self, known: Observation, method: Method, error: errors.JobServiceError, resource: Resource
     ) -> Observation:
         if not isinstance(error, errors.AlreadyExists):
-            message = printable_lines(error.message)
+            remedy = f" {error.remedy}" if isinstance(error, errors.Denied) else ""
+            message = printable_lines(f"{error.message}{remedy}")
             logger.warning("%s failed: %s: %s", method, type(error).__name__, message)
         return known.failed(
             method, error, generation=resource.generation, now=self._clock(), jitter=self._jitter()

@@ -47,7 +47,7 @@ def still_applies(trouble: Trouble, resource: Resource) -> bool:
 def wait_for(trouble: Trouble) -> Wait:
     """Wait until a failed call may be tried again."""
     reason = reason_of(trouble)
-    return Wait(reason, f"{_failed(trouble)} {MEANING[reason]}", trouble.retry_at)
+    return Wait(reason, f"{_failed(trouble)} {what_next(trouble.error, reason)}", trouble.retry_at)
 
 
 def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait:
@@ -67,6 +67,13 @@ def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait
 
 def _failed(trouble: Trouble) -> str:
     return f"The {trouble.method} call failed: {trouble.error.message}"
+
+
+def what_next(error: errors.JobServiceError, reason: Reason) -> str:
+    """Say what the operator does about a failed call, and what somebody has to do."""
+    if isinstance(error, errors.Denied):
+        return f"{error.remedy} The operator tries again slowly."
+    return MEANING[reason]
 
 
 def reason_of(trouble: Trouble) -> Reason:

@@ -24,12 +24,13 @@ from mljobs.domain.decide.decisions import (
     Wait,
     Watch,
 )
+from mljobs.domain.decide.trouble import what_next
 from mljobs.domain.job import naming
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
 from mljobs.domain.port import TERMINAL_STATES, Job
-from mljobs.domain.reasons import MEANING, STALLING, ConditionType, Reason
+from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.outputs import bounded_text, job_output, readable
 from mljobs.domain.spec.problems import printable_lines, summary
 
@@ -194,8 +195,11 @@ def _submitted(resource: Resource, observation: Observation) -> _Shown:
     before = resource.condition(ConditionType.SUBMITTED)
     if resource.submitted and before.get("reason") in (Reason.ACCEPTED, Reason.ADOPTED):
         return _Shown("True", Reason(before["reason"]), _said(resource, ConditionType.SUBMITTED))
-    reason = Reason.ACCEPTED if observation.created else Reason.ADOPTED
-    return _Shown("True", reason, f"{name}: {MEANING[reason]}")
+    if observation.created:
+        return _Shown("True", Reason.ACCEPTED, f"{name}: {MEANING[Reason.ACCEPTED]}")
+    intent = resource.intent
+    said = TAKEN_OVER if intent and intent.adopting else RECOVERED
+    return _Shown("True", Reason.ADOPTED, f"{name}: {said}")
 
 
 def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
@@ -311,7 +315,7 @@ def _denied_reading(observation: Observation) -> _Shown | None:
         "True",
         Reason.DENIED,
         f"The job cannot be read, its state here may be old: {trouble.error.message} "
-        f"{MEANING[Reason.DENIED]}",
+        f"{what_next(trouble.error, Reason.DENIED)}",
     )
 
 
