@@ -19,8 +19,8 @@ import urllib3
 
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace
+from tests.e2e.support_plugin import Plugin
 from tests.e2e.support_stack import PROJECT, Emulator
-from tests.e2e.test_kubectl_plugin import Plugin
 from tests.unit.cli.package_folders import MODULES, SETUP, lay
 
 BUCKET = "team-bucket"
