@@ -66,7 +66,8 @@ def _answers() -> Iterator[Observation]:
         yield observed(job=job(state))
         yield observed(job=job(state), created=True)
         yield observed(job=job(state), cancelled=True)
-    yield observed(job=job(uid="99999999-2222-3333-4444-555555555555"))
+    for namespace in ("team-a", "team-b"):
+        yield observed(job=job(uid="99999999-2222-3333-4444-555555555555", namespace=namespace))
     yield missing(for_=0, answers=1)
     yield missing(sought=True)
     failures = (
