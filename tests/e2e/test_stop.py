@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import ssl
 import stat
 import subprocess
 import threading
@@ -18,6 +19,7 @@ import yaml
 from kubernetes import client
 
 from mljobs_dev.controlplane.controlplane import ControlPlane
+from mljobs_dev.controlplane.pki import Authority
 from tests.e2e.support import eventually
 from tests.e2e.support_stack import ACCOUNT, MLJOBS
 
@@ -74,24 +76,26 @@ class Door:
     Args:
         target: the API server's URL.
         http: connections to it.
+        tls: what it proves itself with; credentials go over TLS only.
 
     Attributes:
         hold: whether a request of this path waits.
         held: the paths of those that do.
     """
 
-    def __init__(self, target: str, http: urllib3.PoolManager) -> None:
+    def __init__(self, target: str, http: urllib3.PoolManager, tls: ssl.SSLContext) -> None:
         self.hold: Callable[[str], bool] = lambda _path: False
         self.held: list[str] = []
         self._over = threading.Event()
         self._target = target
         self._http = http
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"https://127.0.0.1:{self._server.server_address[1]}"
 
     def close(self) -> None:
         self._over.set()
@@ -128,21 +132,30 @@ class Door:
 
 
 @pytest.fixture
-def door(control_plane: ControlPlane, operator_kubeconfig: Path) -> Iterator[Door]:
+def authority(tmp_path: Path) -> Authority:
+    """Whom the door's certificate is from."""
+    return Authority(tmp_path / "pki")
+
+
+@pytest.fixture
+def door(control_plane: ControlPlane, operator_kubeconfig: Path, authority: Authority) -> Iterator[Door]:
     """Stands before the API server."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*authority.server("door", "127.0.0.1"))
     config = yaml.safe_load(operator_kubeconfig.read_text("utf-8"))
     cluster = config["clusters"][0]["cluster"]
     http = urllib3.PoolManager(retries=False, ca_certs=str(control_plane.ca), maxsize=16)
-    running = Door(cluster["server"], http)
+    running = Door(cluster["server"], http, tls)
     yield running
     running.close()
 
 
 @pytest.fixture
-def kubeconfig(operator_kubeconfig: Path, door: Door, tmp_path: Path) -> Path:
+def kubeconfig(operator_kubeconfig: Path, door: Door, authority: Authority, tmp_path: Path) -> Path:
     """The operator's, through the door."""
     config = yaml.safe_load(operator_kubeconfig.read_text("utf-8"))
-    config["clusters"][0]["cluster"] = {"server": door.url}
+    trust = str(authority.certificate_file)
+    config["clusters"][0]["cluster"] = {"server": door.url, "certificate-authority": trust}
     path = tmp_path / "kubeconfig"
     path.write_text(yaml.safe_dump(config), "utf-8")
     return path

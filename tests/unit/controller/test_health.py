@@ -40,6 +40,18 @@ def test_ready_is_who_has_got_every_list() -> None:
     assert health.ready
 
 
+def test_who_waits_for_what_cannot_come_is_ready_if_there_is_something_else_to_do() -> None:
+    health = Health()
+    health.watching.set()
+    health.watches = [Pulse(), Pulse()]
+    health.watches[0].excused = True
+    assert not health.ready
+    health.watches[1].answered = True
+    assert health.ready
+    health.watches[1].excused = True
+    assert not health.ready
+
+
 @pytest.mark.parametrize(
     ("standby", "watching", "ready"), [(False, False, 503), (True, False, 200), (False, True, 200)]
 )

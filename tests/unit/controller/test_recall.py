@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.controller.kube.errors import Refused, Unreachable
+from mljobs.controller.kube.errors import NotServed, Refused, Unreachable
 from mljobs.controller.loop.recall import LAG, Recall
 from mljobs.controller.loop.store import Key, Store
 from mljobs.domain.job.resource import FINALIZER
@@ -168,3 +168,12 @@ async def test_lists_move_the_marks_where_nothing_happens() -> None:
     world.recall.listed("TrainingJob", None, "300")
     assert world.marks()["TrainingJob"] == 50
     assert world.later() == {"TrainingJob": 300, "PredictionJob": 100}
+
+
+async def test_a_kind_that_is_away_has_nothing_to_look_back_at(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever watches it says that it is away."""
+    world = World(Events(error=NotServed("404")))
+    await world.recall.begin("")
+    before = world.marks()
+    await world.look_back()
+    assert (world.marks(), world.written, caplog.records) == (before, [], [])

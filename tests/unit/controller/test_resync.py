@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from mljobs.api.resources import KINDS
+from mljobs.controller.kube.errors import KubeError, NotServed, Unreachable
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.store import Key, Store
 from tests.unit.domain.world import NOW, START
@@ -35,3 +38,26 @@ async def test_each_list_is_told_after_it_was_compared() -> None:
     await resync.once()
     assert told == [("TrainingJob", None, "100", True), ("PredictionJob", None, "110", True)]
     assert [row[0] for row in told] == list(KINDS)
+
+
+@pytest.mark.parametrize(("error", "said"), [(NotServed("404"), 0), (Unreachable("503"), 1)])
+async def test_a_kind_that_cannot_be_listed_hides_no_other_and_loses_nothing(
+    error: KubeError, said: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    store, told = Store(START), []
+    store.put(BODY)
+
+    class Half(Lists):
+        async def list(self, kind: str, namespace: str | None) -> tuple[list[dict[str, Any]], str]:
+            if kind == "TrainingJob":
+                raise error
+            return await super().list(kind, namespace)
+
+    kube: Any = Half()
+    resync = Resync(
+        kube, store, lambda _: None, interval=1, clock=lambda: NOW, listed=lambda *place: told.append(place)
+    )
+    await resync.once()
+    assert told == [("PredictionJob", None, "110")]
+    assert store.body(Key.of(BODY)) is not None
+    assert len(caplog.records) == said

@@ -18,7 +18,7 @@ from mljobs.admin.leftovers.leftover import (
 )
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, KubeError
+from mljobs.controller.kube.errors import Conflict, Gone, KubeError, NotServed
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.release import let_go
 from mljobs.controller.loop.status import StatusWriter
@@ -204,7 +204,7 @@ class Session:
                 for namespace in namespaces or (None,):
                     bodies, _ = await self.kube.list(kind.name, namespace)
                     found += map(Resource.parse, bodies)
-            except Gone:
+            except NotServed:
                 notes.append(f"the cluster does not know {kind.plural}: their CRD is not installed")
         return found
 

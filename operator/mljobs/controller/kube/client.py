@@ -14,7 +14,15 @@ from kubernetes.aio import client
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
-from mljobs.controller.kube.errors import Conflict, Forbidden, Gone, KubeError, Refused, Unreachable
+from mljobs.controller.kube.errors import (
+    Conflict,
+    Forbidden,
+    Gone,
+    KubeError,
+    NotServed,
+    Refused,
+    Unreachable,
+)
 from mljobs.controller.kube.session import Client, Connection
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.show.events import Event
@@ -132,7 +140,7 @@ class Kube:
             found: Any = await self._call(
                 f"{GROUP}/{VERSION}", self._custom.get_api_resources, group=GROUP, version=VERSION
             )
-        except Gone:
+        except NotServed:
             return plurals
         served = {resource.name for resource in found.resources}
         return [plural for plural in plurals if plural not in served]
@@ -286,7 +294,7 @@ def _translated(error: client.ApiException, what: str) -> KubeError:
         case 403:
             return Forbidden(text)
         case 404:
-            return Gone(text)
+            return Gone(text) if _names_an_object(error) else NotServed(text)
         case 409:
             return Conflict(text)
         case 429:
@@ -295,6 +303,15 @@ def _translated(error: client.ApiException, what: str) -> KubeError:
             return Refused(text)
         case _:
             return Unreachable(text)
+
+
+def _names_an_object(error: client.ApiException) -> bool:
+    """Whether a 404 is about an object that is not there, and not about a path that leads nowhere."""
+    try:
+        status = json.loads(error.body or "")
+    except ValueError:
+        return False
+    return isinstance(status, dict) and bool((status.get("details") or {}).get("name"))
 
 
 @asynccontextmanager

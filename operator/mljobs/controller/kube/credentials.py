@@ -78,17 +78,24 @@ class Credentials:
         """The identity, where it is known and still good; None where it has to be made. Never blocks."""
         return self._identity if self._until is None or self._clock() < self._until else None
 
-    def current(self) -> Identity:
+    def current(self, stop: threading.Event | None = None) -> Identity:
         """The identity; blocks while files are read or a plugin runs.
+
+        Args:
+            stop: once it is set, nobody waits any more.
 
         Raises:
             NoCredentials: there is none.
         """
         with self._lock:
-            return self.ready() or self._make(anew=False)
+            return self.ready() or self._make(stop, anew=False)
 
-    def renew(self, refused: Identity) -> Identity:
+    def renew(self, refused: Identity, stop: threading.Event | None = None) -> Identity:
         """Make an identity anew that the API server has refused (401), unless another thread just did.
+
+        Args:
+            refused: which.
+            stop: once it is set, nobody waits any more.
 
         Returns:
             The new one, which may be equal to the refused one.
@@ -100,19 +107,20 @@ class Credentials:
             fresh = 0 <= self._clock() - self._made < PAUSE
             if self._identity is not None and (self._identity is not refused or fresh):
                 return self._identity
-            return self._make(anew=True)
+            return self._make(stop, anew=True)
 
-    def _make(self, *, anew: bool) -> Identity:
+    def _make(self, stop: threading.Event | None, *, anew: bool) -> Identity:
         """Make the identity from what the files say now.
 
         Args:
+            stop: once it is set, nobody waits any more.
             anew: whether what a plugin has given is not to be used again, though it has not expired.
         """
         self._made = self._clock()
         expired = self._given is None or not _good(self._given, self._made)
         try:
             if anew or expired:
-                self._given = self._ask()
+                self._given = self._ask(stop)
             identity = self._put_together(self._given or NOTHING)
         except NoCredentials as error:
             if self._identity is None or expired:
@@ -132,7 +140,7 @@ class Credentials:
         ends = [self._given.expires if self._given else None, self._made + READ_AGAIN if files else None]
         return min((end for end in ends if end is not None), default=None)
 
-    def _ask(self) -> Given:
+    def _ask(self, stop: threading.Event | None) -> Given:
         """What a plugin or a login gives, where the kubeconfig has nothing that goes before it."""
         server, user = self._access.server, self._access.user
         if not server.secure or any(
@@ -141,7 +149,7 @@ class Credentials:
             return NOTHING
         if user.plugin:
             authorities = base64.b64encode(self._authorities().encode()).decode()
-            return run_plugin(user.plugin, as_exec_cluster(server, authorities))
+            return run_plugin(user.plugin, as_exec_cluster(server, authorities), stop)
         return _oidc(user.oidc, self._made) if user.oidc else NOTHING
 
     def _put_together(self, given: Given) -> Identity:

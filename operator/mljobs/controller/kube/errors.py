@@ -6,7 +6,11 @@ class KubeError(Exception):
 
 
 class Gone(KubeError):
-    """The object is no longer there (404)."""
+    """The object is no longer there (404, and the API server names it)."""
+
+
+class NotServed(KubeError):
+    """Nothing of the kind is served (404 that names no object): its definition is away, or a proxy spoke."""
 
 
 class Conflict(KubeError):

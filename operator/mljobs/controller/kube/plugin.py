@@ -6,8 +6,11 @@ The protocol is `client.authentication.k8s.io`, as Kubernetes documents it for c
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -19,6 +22,8 @@ PATIENCE = 60.0
 """Seconds that a plugin has where nobody sits before it, whom it could be waiting for."""
 
 _SHOWN = 500
+_GLANCE = 0.1
+"""Seconds between looks whether somebody still waits."""
 
 
 class Given(NamedTuple):
@@ -35,12 +40,13 @@ class Given(NamedTuple):
     expires: float | None
 
 
-def run_plugin(plugin: Plugin, cluster: Mapping[str, Any]) -> Given:
+def run_plugin(plugin: Plugin, cluster: Mapping[str, Any], stop: threading.Event | None = None) -> Given:
     """Ask a plugin for credentials; blocks until it has ended.
 
     Args:
         plugin: which.
         cluster: what it is told of the API server, if it wants to be told.
+        stop: once it is set, nobody waits any more, and the plugin is ended.
 
     Raises:
         NoCredentials: it gave none, or not in time.
@@ -57,25 +63,40 @@ def run_plugin(plugin: Plugin, cluster: Mapping[str, Any]) -> Given:
         "kind": "ExecCredential",
         "spec": {"interactive": attended, **({"cluster": dict(cluster)} if plugin.wants_server else {})},
     }
-    environ = {**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(request)}
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [command, *plugin.args],
-            env=environ,
+            env={**os.environ, **plugin.env, "KUBERNETES_EXEC_INFO": json.dumps(request)},
             stdin=None if attended else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=None if attended else subprocess.PIPE,
-            timeout=None if attended else PATIENCE,
-            check=False,
+            start_new_session=not attended,  # so that it can be ended with all that it has begun
         )
-    except subprocess.TimeoutExpired:
-        raise NoCredentials(f"exec: {plugin.command} has not ended within {PATIENCE:g} s") from None
     except OSError as error:
         raise NoCredentials(f"exec: {plugin.command} cannot be run: {error}") from error
-    if done.returncode:
-        said = (done.stderr or b"").decode("utf-8", "replace").strip()[-_SHOWN:]
-        raise NoCredentials(f"exec: {plugin.command} failed with exit code {done.returncode}: {said}")
-    return _read(plugin, done.stdout)
+    with process:
+        output, said = _outcome(plugin, process, stop or threading.Event(), attended=attended)
+    if process.returncode:
+        text = (said or b"").decode("utf-8", "replace").strip()[-_SHOWN:]
+        raise NoCredentials(f"exec: {plugin.command} failed with exit code {process.returncode}: {text}")
+    return _read(plugin, output)
+
+
+def _outcome(
+    plugin: Plugin, process: "subprocess.Popen[bytes]", stop: threading.Event, *, attended: bool
+) -> tuple[bytes, bytes]:
+    """Wait for what it prints, and what it says on standard error."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return process.communicate(timeout=_GLANCE)
+        except subprocess.TimeoutExpired:
+            late = not attended and time.monotonic() > until
+            if not late and not stop.is_set():
+                continue
+            process.kill() if attended else os.killpg(process.pid, signal.SIGKILL)
+            why = f"has not ended within {PATIENCE:g} s" if late else "was ended, since nobody waits for it"
+            raise NoCredentials(f"exec: {plugin.command} {why}") from None
 
 
 def _read(plugin: Plugin, output: bytes) -> Given:

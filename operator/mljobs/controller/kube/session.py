@@ -1,7 +1,9 @@
 """The API server over asyncio: the official client, and sessions for kopf, as the same user."""
 
 import asyncio
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -33,6 +35,7 @@ class Connection:
     def __init__(self, access: Access) -> None:
         self.access = access
         self._credentials = Credentials(access)
+        self._making = asyncio.Lock()
 
     async def identity(self) -> Identity:
         """Who we are now.
@@ -41,7 +44,7 @@ class Connection:
             NoCredentials: nothing says so.
         """
         ready = self._credentials.ready()
-        return ready if ready is not None else await asyncio.to_thread(self._credentials.current)
+        return ready if ready is not None else await self._off_loop(self._credentials.current)
 
     async def renewed(self, refused: Identity) -> Identity:
         """Who we are now that the API server has refused that (401); it may be the same.
@@ -49,7 +52,16 @@ class Connection:
         Raises:
             NoCredentials: nothing says so.
         """
-        return await asyncio.to_thread(self._credentials.renew, refused)
+        return await self._off_loop(partial(self._credentials.renew, refused))
+
+    async def _off_loop(self, make: Callable[[threading.Event], Identity]) -> Identity:
+        """Make an identity on a thread, which does not go on when nobody waits any more."""
+        async with self._making:
+            stop = threading.Event()
+            try:
+                return await asyncio.to_thread(make, stop)
+            finally:
+                stop.set()
 
     def session(
         self,

@@ -1,37 +1,25 @@
-"""The kopf side: a registry of its own, settings that write nothing by themselves, and one thin handler.
+"""The kopf side: settings that write nothing by themselves, one thin handler, and kopf's start and end.
 
-kopf lists and watches, survives cut streams and expired versions, and logs in. What its
-change-handlers would add are writes of its own for each object; the reconciler needs none of their
-bookkeeping, because it compares levels instead of remembering changes.
+kopf lists and watches, and survives cut streams and expired versions. What its change-handlers would add are
+writes of its own for each object; the reconciler needs none of their bookkeeping, because it compares levels
+instead of remembering changes.
 """
 
 import asyncio
-import logging
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
-import aiohttp
 import kopf
 
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import GROUP, KINDS, VERSION
-from mljobs.controller.kube.credentials import Identity
-from mljobs.controller.kube.errors import NoCredentials
-from mljobs.controller.kube.session import Connection
+from mljobs.api.resources import GROUP, KINDS, VERSION, Kind
+from mljobs.controller.kube import login
+from mljobs.controller.kube.login import Login
 from mljobs.controller.loop.store import Key, Store
-from mljobs.controller.process.health import Pulse
-
-logger = logging.getLogger(__name__)
-
-LOGIN_LIFETIME = timedelta(minutes=10)
-"""After this connections are opened anew, with the certificates of then; tokens are renewed earlier."""
-
-LOGIN_PAUSE = 5.0
-"""Seconds from one login to the next, where the API server refuses whatever there is."""
-
+from mljobs.controller.process.stop import Stop
 
 WATCH_SECONDS = 300
 """After this a watch is begun anew from where it was, which shows that it is alive."""
@@ -86,40 +74,7 @@ def take(
         changed(one)
 
 
-def registry(
-    store: Store,
-    changed: Callable[[Key], None],
-    *,
-    clock: Callable[[], datetime],
-    login: "Login",
-    seen: Callable[[JsonObject], None],
-) -> kopf.OperatorRegistry:
-    """Register the handlers.
-
-    Args:
-        store: gets each object that the watch brings.
-        changed: called with the key of each resource that the watch speaks of.
-        clock: the time, with a zone.
-        login: opens sessions for kopf.
-        seen: called with each object that the watch has brought, once it is taken in.
-    """
-    handlers = kopf.OperatorRegistry()
-
-    @kopf.on.login(registry=handlers)
-    async def log_in(**_: Any) -> kopf.AiohttpSession:
-        return await login.session()
-
-    async def observe(event: kopf.RawEvent, **_: Any) -> None:
-        body = {**event["object"]}
-        take(event["type"], body, store, changed, clock())
-        seen(body)
-
-    for kind in KINDS.values():
-        kopf.on.event(GROUP, VERSION, kind.plural, registry=handlers, id="observe")(observe)
-    return handlers
-
-
-def watched(namespaces: Sequence[str]) -> dict[str, str]:
+def watched_paths(namespaces: Sequence[str]) -> dict[str, str]:
     """What is listed and watched: paths at the API server, and names for people.
 
     Args:
@@ -133,69 +88,90 @@ def watched(namespaces: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _trace(pulses: Mapping[str, Pulse]) -> aiohttp.TraceConfig:
-    """Take each request for a list or a watch for a sign of life."""
-
-    def pulse_of(path: str) -> Pulse | None:
-        return pulses.get(path.rpartition("/apis/")[2])
-
-    async def started(_session: Any, _context: Any, request: aiohttp.TraceRequestStartParams) -> None:
-        if pulse := pulse_of(request.url.path):
-            pulse.beat()
-
-    async def ended(_session: Any, _context: Any, request: aiohttp.TraceRequestEndParams) -> None:
-        if pulse := pulse_of(request.url.path):
-            pulse.answered = pulse.answered or request.response.ok
-
-    trace = aiohttp.TraceConfig()
-    trace.on_request_start.append(started)
-    trace.on_request_end.append(ended)
-    return trace
-
-
-class Login:
-    """Opens sessions for kopf, which asks for one at its start, after an end, and after a refusal (401).
+class Watch:
+    """kopf, once for each kind, so that none waits for the definition of another.
 
     Args:
-        connection: the way to the API server.
-        connections: open at once, at the most.
-        pulses: by path; each beats when that list or watch is asked for, and notes when it is answered.
-        clock: seconds, by a clock that never jumps.
+        logins: makes what opens the sessions of one kopf.
+        server: URL of the API server.
+        namespaces: those to watch; none: the whole cluster.
+        bring: called with each event's type and object.
+        ready: set once one of them begins to watch.
     """
 
     def __init__(
         self,
-        connection: Connection,
+        logins: Callable[[], Login],
         *,
-        connections: int,
-        pulses: Mapping[str, Pulse],
-        clock: Callable[[], float] = time.monotonic,
+        server: str,
+        namespaces: Sequence[str],
+        bring: Callable[[str | None, JsonObject], None],
+        ready: asyncio.Event,
     ) -> None:
-        self._connection = connection
-        self._connections = connections
-        self._trace = _trace(pulses)
-        self._clock = clock
-        self._last: Identity | None = None
-        self._at = float("-inf")
+        self._logins = logins
+        self._server = server
+        self._namespaces = namespaces
+        self._bring = bring
+        self._ready = ready
+        self._roots: set[asyncio.Task[Any]] = set()
 
-    async def session(self) -> kopf.AiohttpSession:
-        """Open a session as who we are now; waits for credentials where there are none."""
-        await asyncio.sleep(max(0.0, self._at + LOGIN_PAUSE - self._clock()))
-        refused = self._clock() - self._at < LOGIN_LIFETIME.total_seconds()
-        identity = await self._identity(self._last if refused else None)
-        self._last, self._at = identity, self._clock()
-        session = self._connection.session(identity.keys, connections=self._connections, traces=[self._trace])
-        return kopf.AiohttpSession(
-            server=self._connection.access.server.url,
-            default_namespace=self._connection.access.namespace,
-            aiohttp_session=session,
-            expiration=datetime.now(UTC) + LOGIN_LIFETIME,
+    async def run(self, kind: Kind, stop: Stop) -> None:
+        """Let kopf watch a kind, which is defined, until there is the wish to stop."""
+        roots = await kopf.spawn_tasks(
+            registry=self._registry(kind, stop),
+            settings=settings(),
+            standalone=True,
+            clusterwide=not self._namespaces,
+            namespaces=self._namespaces,
+            ready_flag=self._ready,
+            stop_flag=stop.asked,
         )
+        self._roots.update(roots)
+        stop.listen()  # kopf has taken the signals
+        await kopf.run_tasks(roots, ignored=_Everything())
 
-    async def _identity(self, refused: Identity | None) -> Identity:
-        while True:
-            try:
-                return await (self._connection.renewed(refused) if refused else self._connection.identity())
-            except NoCredentials as error:
-                logger.error("nothing is watched until there are credentials: %s", error)
-                await asyncio.sleep(LOGIN_PAUSE)
+    def _registry(self, kind: Kind, stop: Stop) -> kopf.OperatorRegistry:
+        registry = kopf.OperatorRegistry()
+        logins = self._logins()
+
+        @kopf.on.login(registry=registry, id="login")
+        async def log_in(**_: Any) -> kopf.AiohttpSession:
+            session = await logins.session()
+            end = datetime.now(UTC) + timedelta(seconds=login.LIFETIME)
+            return kopf.AiohttpSession(server=self._server, aiohttp_session=session, expiration=end)
+
+        @kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id="observe")
+        async def observe(event: kopf.RawEvent, **_: Any) -> None:
+            self._bring(event["type"], {**event["object"]})
+
+        @kopf.on.cleanup(registry=registry, id="cleanup")
+        async def cleanup(**_: Any) -> None:
+            # kopf awaits the flag also where it ends by itself, and for 5 s in vain unless it is set then
+            stop.asked.set()
+            # after this kopf closes its connections, which fails the calls that it has left under way
+            left = [task for task in asyncio.all_tasks() - self._roots if _is_kopfs(task)]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+        return registry
+
+
+class _Everything(Collection["asyncio.Task[Any]"]):
+    """All tasks: kopf would end each that was made after its start, those of another kind too."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator["asyncio.Task[Any]"]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def _is_kopfs(task: "asyncio.Task[Any]") -> bool:
+    """Whether a task runs kopf's own code, and is not the one that asks."""
+    code = getattr(task.get_coro(), "cr_code", None)
+    inside = code is not None and Path(code.co_filename).is_relative_to(Path(kopf.__file__).parent)
+    return inside and task is not asyncio.current_task()

@@ -14,7 +14,7 @@ from datetime import datetime
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import KubeError, Unreachable
+from mljobs.controller.kube.errors import KubeError, NotServed, Unreachable
 from mljobs.controller.kube.lease import seconds
 from mljobs.controller.loop.store import Key, Store, number
 
@@ -121,6 +121,8 @@ class Recall:
         kind, namespace = place
         try:
             version = await self._kube.version(kind, namespace)
+        except NotServed:
+            return  # whoever watches it tells of it
         except KubeError as error:
             logger.warning("how far the watch of %s has come cannot be noted yet: %s", kind, error)
         else:
@@ -134,6 +136,8 @@ class Recall:
             except Unreachable as error:
                 logger.warning("what was deleted before this process began is asked again: %s", error)
                 await asyncio.sleep(PAUSE)
+            except NotServed:
+                return ()
             except KubeError as error:
                 logger.warning(
                     "what was deleted before this process began is not known; if an operator was killed "

@@ -8,7 +8,7 @@ from datetime import datetime
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Forbidden, Gone, KubeError
+from mljobs.controller.kube.errors import Forbidden, Gone, KubeError, NotServed
 from mljobs.controller.loop.store import Key, Store
 
 logger = logging.getLogger(__name__)
@@ -50,26 +50,26 @@ class Resync:
         """List at every interval until cancelled."""
         while True:
             await asyncio.sleep(self._interval)
-            try:
-                await self.once()
-            except KubeError as error:
-                self._failed(error)
+            await self.once()
 
     async def once(self) -> None:
-        """List both kinds once.
-
-        A namespace that may not be listed, as where it is gone, keeps nobody from the others.
-
-        Raises:
-            KubeError: a list failed.
-        """
+        """List all kinds once; a list that fails, as of a namespace that is gone, hides no other."""
         for kind in KINDS:
             for namespace in self._namespaces or (None,):
                 try:
-                    await self._compare(kind, namespace)
-                except Forbidden as error:
+                    await self._look(kind, namespace)
+                except NotServed:  # whoever watches it tells of it; that its resources are gone is not known
+                    continue
+                except KubeError as error:
                     self._failed(error)
-                    await self._read_known(kind, namespace)
+
+    async def _look(self, kind: str, namespace: str | None) -> None:
+        """Compare a list; where it may not be made, read what is known."""
+        try:
+            await self._compare(kind, namespace)
+        except Forbidden as error:
+            self._failed(error)
+            await self._read_known(kind, namespace)
 
     async def _compare(self, kind: str, namespace: str | None) -> None:
         bodies, version = await self._kube.list(kind, namespace)

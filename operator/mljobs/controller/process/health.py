@@ -21,10 +21,12 @@ class Pulse:
 
     Attributes:
         answered: whether what it asks for was ever given.
+        excused: whether it cannot be given now, and nobody shall wait for it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.answered = False
+        self.excused = False
         self._clock = clock
         self._last = clock()
 
@@ -61,7 +63,8 @@ class Health:
     Attributes:
         standby: whether this process waits for the Lease, which is healthy.
         watching: set once the operator has logged in and begins to watch.
-        watches: one for each list and watch that has to be answered before this process does its work.
+        watches: one for each list and watch. All that are not excused have to be answered before this process
+            does its work, and one at least.
         parts: that have to show life.
     """
 
@@ -74,8 +77,8 @@ class Health:
     @property
     def ready(self) -> bool:
         """Whether this process does its work, or could take it over."""
-        watching = self.watching.is_set() and all(watch.answered for watch in self.watches)
-        return self.standby or watching
+        given = [watch.answered for watch in self.watches if not watch.excused]
+        return self.standby or (self.watching.is_set() and all(given) and (bool(given) or not self.watches))
 
     def ailment(self) -> str:
         """Why a restart would help; empty while the operator is alive.
@@ -92,7 +95,7 @@ class Health:
 
 @web.middleware
 async def _close_after(request: web.Request, handler: WebHandler) -> web.StreamResponse:
-    """Keep no connection open: each would be a task, and kopf waits 5 s for such tasks before it ends."""
+    """Keep no connection open: the end of the process would wait for it."""
     response = await handler(request)
     response.force_close()
     return response

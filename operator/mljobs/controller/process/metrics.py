@@ -69,6 +69,12 @@ class Metrics:
             ("name",),
             registry=registry,
         )
+        self.kind_defined = Gauge(
+            "mljobs_kind_defined",
+            "Whether the cluster has the definition (CRD) of a kind.",
+            ("kind",),
+            registry=registry,
+        )
         self.poll_lag = Gauge(
             "mljobs_poll_lag_seconds",
             "How much longer than the interval the slowest project's last poll took.",
@@ -79,6 +85,10 @@ class Metrics:
         """Count one request to the job service."""
         self.cloud_requests.labels(method, code).inc()
         self.cloud_seconds.labels(method).observe(seconds)
+
+    def defined(self, kind: str, there: bool) -> None:
+        """Say whether the cluster has a kind's definition."""
+        self.kind_defined.labels(kind).set(there)
 
     def throttled(self, method: str, seconds: float) -> None:
         """Count the time that a call waited for the quota."""

@@ -5,19 +5,18 @@ import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-import kopf
-
-from mljobs.api.resources import KINDS
+from mljobs.api.base import JsonObject
+from mljobs.api.resources import KINDS, Kind
 from mljobs.controller.kinds.job import JobHandler
-from mljobs.controller.kube import watch as handlers
 from mljobs.controller.kube.client import Kube, connect
-from mljobs.controller.kube.definitions import installed
+from mljobs.controller.kube.definitions import Definitions
 from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
+from mljobs.controller.kube.login import Login
 from mljobs.controller.kube.session import Connection
+from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, take, watched_paths
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
@@ -44,7 +43,7 @@ WORK_SILENCE = 600.0
 CALLS = 4
 """Calls of the job service in one reconciliation, at the most, when none gets an answer."""
 
-WATCH_SILENCE = 2.0 * handlers.WATCH_SECONDS
+WATCH_SILENCE = 2.0 * WATCH_SECONDS
 """Seconds without a new list or watch request after which a watch counts as dead."""
 
 
@@ -218,7 +217,12 @@ async def _act(
         listed=recall.listed,
         namespaces=options.namespaces,
     )
-    watched = handlers.watched(options.namespaces)
+
+    def bring(event: str | None, body: JsonObject) -> None:
+        take(event, body, store, queue.add, clock())
+        recall.saw(body)
+
+    watched = watched_paths(options.namespaces)
     watches = {path: Pulse() for path in watched}
     health.watches = list(watches.values())
     health.parts += [
@@ -226,11 +230,22 @@ async def _act(
         Part("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
         *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
     ]
-    connections = options.connections + len(watches)  # a watch keeps its connection
-    login = handlers.Login(connection, connections=connections, pulses=watches)
-    registry = handlers.registry(store, queue.add, clock=clock, login=login, seen=recall.saw)
+    definitions = Definitions(watches, metrics.defined)
+    watch = Watch(
+        partial(
+            Login,
+            connection,
+            connections=options.connections + len(watches),  # a watch keeps its connection
+            pulses=watches,
+            middlewares=[definitions.hold],
+        ),
+        server=connection.access.server.url,
+        namespaces=options.namespaces,
+        bring=bring,
+        ready=health.watching,
+    )
     await _supervise(
-        watch=_watch(kube, registry, health, options, stop),
+        watches=[_watch(watch, kind, definitions, kube, stop) for kind in KINDS.values()],
         loops=[poller.run(), *([lease.keep(), _repair(resync, recall, lease)] if lease else [resync.run()])],
         workers=[reconciler.work() for _ in range(options.workers)],
         queue=queue,
@@ -257,65 +272,31 @@ async def _repair(resync: Resync, recall: Recall, lease: Lease) -> None:
     await resync.run()
 
 
-async def _watch(
-    kube: Kube, registry: kopf.OperatorRegistry, health: Health, options: Options, stop: Stop
-) -> None:
-    """Let kopf watch until there is the wish to stop."""
-    others = asyncio.all_tasks()
-
-    @kopf.on.cleanup(registry=registry)
-    async def cleanup(**_: Any) -> None:
-        # kopf awaits the flag also where it ends by itself, and for 5 s in vain unless it is set then
-        stop.asked.set()
-        # after this kopf closes its connections, which fails the calls that it has left under way
-        left = [task for task in asyncio.all_tasks() - others - {*roots} if _is_kopfs(task)]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-
-    if not await stop.outrun(installed(kube, stop.asked)):
-        return
-    roots = await kopf.spawn_tasks(
-        registry=registry,
-        settings=handlers.settings(),
-        standalone=True,
-        clusterwide=not options.namespaces,
-        namespaces=options.namespaces,
-        ready_flag=health.watching,
-        stop_flag=stop.asked,
-    )
-    stop.listen()  # kopf has taken the signals
-    await kopf.run_tasks(roots, ignored=others)
-
-
-def _is_kopfs(task: "asyncio.Task[Any]") -> bool:
-    """Whether a task runs kopf's own code, and is not one of ours that began meanwhile."""
-    code = getattr(task.get_coro(), "cr_code", None)
-    inside = code is not None and Path(code.co_filename).is_relative_to(Path(kopf.__file__).parent)
-    return inside and task is not asyncio.current_task()
+async def _watch(watch: Watch, kind: Kind, definitions: Definitions, kube: Kube, stop: Stop) -> None:
+    """Watch a kind from when it is defined until there is the wish to stop."""
+    await stop.outrun(definitions.wait_for(kube, kind.plural))
+    if not stop.asked.is_set():
+        await watch.run(kind, stop)
 
 
 async def _supervise(
     *,
-    watch: Coroutine[None, None, None],
+    watches: Sequence[Coroutine[None, None, None]],
     loops: Sequence[Coroutine[None, None, None]],
     workers: Sequence[Coroutine[None, None, None]],
     queue: WorkQueue[Key],
     drain: float,
     stop: Stop,
 ) -> None:
-    """Run all until there is the wish to stop, then let the workers end what they are at.
-
-    The tasks are made before kopf starts, since kopf ends every task that was made after it.
-    """
+    """Run all until there is the wish to stop, then let the workers end what they are at."""
     looping = [asyncio.create_task(loop) for loop in loops]
     working = [asyncio.create_task(worker) for worker in workers]
     stopping = stop.await_it()
-    watching = asyncio.create_task(watch)
+    watching = [asyncio.create_task(watch) for watch in watches]
     try:
-        await asyncio.wait([watching, stopping, *looping, *working], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*watching, stopping, *looping, *working], return_when=asyncio.FIRST_COMPLETED)
         stop.asked.set()
-        await asyncio.wait([watching])
+        await asyncio.wait(watching)
         queue.close()
         _, late = await asyncio.wait(working, timeout=drain)
         if late:
@@ -323,7 +304,7 @@ async def _supervise(
                 "%s resources were still worked on after %s s; they go on at the next start", len(late), drain
             )
     finally:
-        tasks = [stopping, *looping, *working, watching]
+        tasks = [stopping, *looping, *working, *watching]
         for task in tasks:
             task.cancel()
         outcomes = await asyncio.gather(*tasks, return_exceptions=True)

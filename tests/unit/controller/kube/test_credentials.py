@@ -2,6 +2,8 @@
 
 import base64
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -163,6 +165,24 @@ class TestPlugin:
         user = User(plugin=Plugin("sleep", ("60",), interactive="Never"))
         with pytest.raises(NoCredentials, match=r"sleep has not ended within 0.05 s"):
             credentials(user, clock).current()
+
+    def test_one_that_nobody_waits_for_is_ended_with_what_it_has_begun(
+        self, clock: Clock, tmp_path: Path
+    ) -> None:
+        pids = tmp_path / "pids"
+        user = User(plugin=Plugin("sh", ("-c", f"sleep 60 & echo $! > {pids}; wait"), interactive="Never"))
+        stop = threading.Event()
+
+        def leave() -> None:
+            while not (pids.exists() and pids.read_text().endswith("\n")):
+                time.sleep(0.01)
+            stop.set()
+
+        threading.Thread(target=leave, daemon=True).start()
+        with pytest.raises(NoCredentials, match="sh was ended, since nobody waits for it"):
+            credentials(user, clock).current(stop)
+        state = Path(f"/proc/{pids.read_text().strip()}/stat")
+        assert not state.exists() or state.read_text().split()[2] == "Z"
 
     def test_one_that_needs_a_terminal_is_not_begun_without(self, clock: Clock) -> None:
         user = User(plugin=Plugin("sh", ("-c", "exit 0"), interactive="Always"))

@@ -11,8 +11,7 @@ import pytest
 from kubernetes import client as blocking_client
 from kubernetes.aio import client as aio_client
 
-from mljobs.controller.kube import blocking, credentials
-from mljobs.controller.kube import watch as handlers
+from mljobs.controller.kube import blocking, credentials, login
 from mljobs.controller.kube.access import Access, Impersonation, User
 from mljobs.controller.kube.errors import NoCredentials
 from mljobs.controller.kube.session import Client, Connection
@@ -67,14 +66,14 @@ class Kopf(Caller):
     """As kopf does it: one session for many requests, and another after a refusal."""
 
     def __init__(self, access: Access) -> None:
-        self._login = handlers.Login(Connection(access), connections=2, pulses={})
+        self._login = login.Login(Connection(access), connections=2, pulses={})
         self._session: aiohttp.ClientSession | None = None
         self._url = access.server.url
 
     async def ask(self) -> int:
         for _ in range(2):
             if self._session is None:
-                self._session = (await self._login.session()).aiohttp_session
+                self._session = await self._login.session()
             async with self._session.get(f"{self._url}/things") as answer:
                 if answer.status != 401:
                     return answer.status
@@ -105,7 +104,7 @@ CALLERS: dict[str, Callable[[Access], Caller]] = {
 def call(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[Access], Caller]:
     """Each way to call, with no time between refusals."""
     monkeypatch.setattr(credentials, "PAUSE", 0.0)
-    monkeypatch.setattr(handlers, "LOGIN_PAUSE", 0.0)
+    monkeypatch.setattr(login, "PAUSE", 0.0)
     return CALLERS[request.param]
 
 
@@ -212,7 +211,7 @@ async def test_kopf_waits_for_credentials_and_does_not_end(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(handlers, "LOGIN_PAUSE", 0.01)
+    monkeypatch.setattr(login, "PAUSE", 0.01)
     plugin.prints("")
     server.tokens = {"t"}
     caller = Kopf(server.access(User(plugin=plugin.spec)))

@@ -1,0 +1,92 @@
+"""Sessions for kopf, which asks for one at its start, after its end, and after a refusal (401)."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+
+from mljobs.controller.kube.credentials import Identity
+from mljobs.controller.kube.errors import NoCredentials
+from mljobs.controller.kube.session import Connection
+from mljobs.controller.process.health import Pulse
+
+logger = logging.getLogger(__name__)
+
+LIFETIME = 600.0
+"""Seconds after which connections are opened anew, by the certificates of then; tokens are renewed before."""
+
+PAUSE = 5.0
+"""Seconds from one login to the next, where the API server refuses whatever there is."""
+
+
+class Login:
+    """Opens sessions, one after the other.
+
+    Args:
+        connection: the way to the API server.
+        connections: open at once, at the most.
+        pulses: by path; each beats when that list or watch is asked for, and notes when it is answered.
+        middlewares: that each request passes first.
+        clock: seconds, by a clock that never jumps.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        connections: int,
+        pulses: Mapping[str, Pulse],
+        middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._connections = connections
+        self._trace = _trace(pulses)
+        self._middlewares = middlewares
+        self._clock = clock
+        self._last: Identity | None = None
+        self._at = float("-inf")
+
+    async def session(self) -> aiohttp.ClientSession:
+        """Open a session as who we are now; waits for credentials where there are none."""
+        await asyncio.sleep(max(0.0, self._at + PAUSE - self._clock()))
+        refused = self._clock() - self._at < LIFETIME
+        identity = await self._identity(self._last if refused else None)
+        self._last, self._at = identity, self._clock()
+        return self._connection.session(
+            identity.keys,
+            connections=self._connections,
+            middlewares=self._middlewares,
+            traces=[self._trace],
+        )
+
+    async def _identity(self, refused: Identity | None) -> Identity:
+        while True:
+            try:
+                return await (self._connection.renewed(refused) if refused else self._connection.identity())
+            except NoCredentials as error:
+                logger.error("nothing is watched until there are credentials: %s", error)
+                await asyncio.sleep(PAUSE)
+
+
+def _trace(pulses: Mapping[str, Pulse]) -> aiohttp.TraceConfig:
+    """Take each request for a list or a watch for a sign of life."""
+
+    def pulse_of(path: str) -> Pulse | None:
+        return pulses.get(path.rpartition("/apis/")[2])
+
+    async def started(_session: Any, _context: Any, request: aiohttp.TraceRequestStartParams) -> None:
+        if pulse := pulse_of(request.url.path):
+            pulse.beat()
+
+    async def ended(_session: Any, _context: Any, request: aiohttp.TraceRequestEndParams) -> None:
+        if pulse := pulse_of(request.url.path):
+            pulse.answered = pulse.answered or request.response.ok
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(started)
+    trace.on_request_end.append(ended)
+    return trace
