@@ -12,7 +12,7 @@ import pytest
 
 from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from tests.e2e.support import Json, Namespace, of_kind
+from tests.e2e.support import Job, Json, Namespace, condition, of_kind
 from tests.e2e.support_stack import Emulator
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -135,6 +135,7 @@ class Account:
                 job.expect_events("Accepted")
                 emulator.force(job.job_id, "RUNNING")
                 job.until_state("RUNNING")
+                _happens_twice(job, emulator)
                 job.delete()
                 job.until_gone()
         places = [(team, name) for team in teams for name in KINDS]
@@ -149,6 +150,18 @@ class Account:
     def _has_read(self, namespace: str, kind: str) -> bool:
         plural = KINDS[kind].plural
         return any((use.namespace, use.resource, use.verb) == (namespace, plural, "get") for use in self.used)
+
+
+def _happens_twice(job: Job, emulator: Emulator) -> None:
+    """Let something be told that was told before: the job loses its labels, and gets them back."""
+    labels = emulator.job(job.job_id)["labels"]
+    for _ in range(2):
+        emulator.relabel(job.job_id, {})
+        job.until_condition("Stalled", "True", "Taken")
+        emulator.relabel(job.job_id, labels)
+        job.until_status(lambda status: not condition(status, "Stalled"), "it is not stalled")
+    found = [row for row in job.namespace.events(job.uid) if row["reason"] == "Taken"]
+    assert [row["count"] for row in found] == [2], found
 
 
 def _disturb(team: Namespace, number: int, kind: str) -> None:

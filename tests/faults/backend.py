@@ -133,6 +133,8 @@ def kubernetes_step(verb: str, path: str, body: Any) -> Step:
         return Step(f"{verb} lease", effect=True)
     if place.endswith("/events"):
         return Step(f"event {(body or {}).get('reason')}", effect=True)
+    if "/events/" in place:
+        return Step(f"event again x{(body or {}).get('count')}", effect=True)
     if place.endswith("/status"):
         return Step(f"status {_status_words((body or {}).get('status') or {})}", effect=True)
     return Step(_metadata_words((body or {}).get("metadata") or {}), effect=True)

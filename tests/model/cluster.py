@@ -10,6 +10,7 @@ from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, Gone, Refused
+from mljobs.controller.kube.events import Posting
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.events import Event
@@ -238,9 +239,20 @@ class ModelKube(Kube):
         )
         return body
 
-    async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
+    async def create_event(self, resource: Resource, posting: Posting, now: datetime) -> str:
+        def take() -> str:
+            self._cluster.writes += 1
+            self._cluster.events.append((resource.uid, posting.event, now))
+            return f"event-{len(self._cluster.events)}"
+
+        subject = f"{resource.name} {posting.event.reason}"
+        name: str = await self._wire.send("kube", "create_event", subject, take)
+        return name
+
+    async def count_event(self, resource: Resource, posting: Posting, now: datetime) -> None:
         def take() -> None:
             self._cluster.writes += 1
-            self._cluster.events.append((resource.uid, event, now))
+            self._cluster.events.append((resource.uid, posting.event, now))
 
-        await self._wire.send("kube", "create_event", f"{resource.name} {event.reason}", take)
+        subject = f"{resource.name} {posting.event.reason} x{posting.count}"
+        await self._wire.send("kube", "count_event", subject, take)

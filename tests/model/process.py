@@ -77,7 +77,7 @@ class Process:
             kube=kube,
             store=self.store,
             effects=Effects(port, clock, lambda: 0.5),
-            writer=StatusWriter(kube, wall, _METRICS),
+            writer=StatusWriter(kube, wall, _METRICS, self._wire.loop.time),
             poller=poller,
             queue=self._queue,
             policy=POLICY,

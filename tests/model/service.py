@@ -34,6 +34,7 @@ class CloudJob:
         away: from when to when the service did not show it; the last one may have no end yet.
         excused: whether its resource was let go for good reason while it was away.
         disowned: whether somebody has taken our labels off it.
+        inherited: the members that its former owners have put into its policy.
     """
 
     job_id: str
@@ -46,6 +47,7 @@ class CloudJob:
     away: list[tuple[float, float]] = field(default_factory=list)
     excused: bool = False
     disowned: bool = False
+    inherited: set[tuple[str, str]] = field(default_factory=set)
 
     @property
     def state(self) -> str:
@@ -170,6 +172,7 @@ class Service:
         before, after = (naming.owner_uid(one) for one in (job.document.get("labels", {}), labels))
         if before != after:
             self.taken.append((before, after))
+            job.inherited |= job.members
         if after != job.maker:
             job.maker = ""  # adopted: it counts for nobody's attempts any longer
         if dict(labels) != job.document.get("labels"):

@@ -149,7 +149,7 @@ def test_a_create_without_an_answer_stays_unknown_whatever_the_next_one_meets(wo
     apply(world)
     world.work(2)
     shown = resource(world).condition(ConditionType.SUBMITTED)
-    assert (shown["status"], shown["reason"]) == ("Unknown", Reason.THROTTLED)
+    assert (shown["status"], shown["reason"]) == ("Unknown", Reason.OUTCOME_UNKNOWN)
 
 
 def test_a_refused_spec_is_submitted_once_it_is_mended(world: World) -> None:

@@ -441,7 +441,8 @@ class World:
         if job.document.get("labels") != resource.labels:
             problems.append(f"its labels are {job.document.get('labels')}")
         wanted = {(row["role"], member) for row in resource.iam_bindings for member in row["members"]}
-        if {pair for pair in job.members if pair[1] != OTHERS_MEMBER} != wanted:
+        mine = {pair for pair in job.members if pair[1] != OTHERS_MEMBER}
+        if not wanted <= mine <= wanted | job.inherited:
             problems.append(f"its job's members are {job.members}")
         return problems
 

@@ -311,5 +311,8 @@ SURPRISES: Mapping[str, str] = {
     "The job exists, and its create call is answered with 409 again and again while `get` finds none": (
         "`Submitted=Unknown`, `OutcomeUnknown`; the calls go on ever more slowly."
     ),
+    "Calls fail for causes that take turns, 503 and 429 say": (
+        "The worst that was met in the last minute is told, so that they are one status write and one Event."
+    ),
 }
-"""What a service can do besides: the answer is well-formed, and wrong."""
+"""What a service can do besides: the answer is well-formed and wrong, or never the same."""

@@ -24,6 +24,7 @@
     - events
   verbs:
     - create
+    - patch
 {{- end }}
 
 {{- define "mljobs-operator.lastingRules" -}}

@@ -10,6 +10,7 @@ from kubernetes.aio import client
 
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Unreachable
+from mljobs.controller.kube.events import Posting
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
@@ -41,12 +42,14 @@ async def kube(request: pytest.FixtureRequest) -> AsyncIterator[Kube]:
             yield Kube(api)
 
 
+POSTING = Posting(Event(Reason.ACCEPTED, "x"), "census.1", 2, NOW, (("Normal", "Accepted"), "x"))
 CALLS: dict[str, Callable[[Kube], Awaitable[Any]]] = {
     "get": lambda kube: kube.get("TrainingJob", "team-a", "census"),
     "list": lambda kube: kube.list("TrainingJob", None),
     "patch_status": lambda kube: kube.patch_status(RESOURCE, {"state": "RUNNING"}),
     "patch_metadata": lambda kube: kube.patch_metadata(RESOURCE, {"finalizers": []}),
-    "create_event": lambda kube: kube.create_event(RESOURCE, Event(Reason.ACCEPTED, "x"), NOW),
+    "create_event": lambda kube: kube.create_event(RESOURCE, POSTING, NOW),
+    "count_event": lambda kube: kube.count_event(RESOURCE, POSTING, NOW),
     "get_lease": lambda kube: kube.get_lease("ns", "lease"),
     "create_lease": lambda kube: kube.create_lease("ns", "lease", {}),
 }
@@ -54,5 +57,5 @@ CALLS: dict[str, Callable[[Kube], Awaitable[Any]]] = {
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_no_call_takes_it_for_an_answer(kube: Kube, call: str) -> None:
-    with pytest.raises(Unreachable, match=r"TrainingJob|ns/lease"):
+    with pytest.raises(Unreachable, match=r"TrainingJob|team-a/census|ns/lease"):
         await CALLS[call](kube)

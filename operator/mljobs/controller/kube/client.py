@@ -23,13 +23,16 @@ from mljobs.controller.kube.errors import (
     Refused,
     Unreachable,
 )
+from mljobs.controller.kube.events import Posting
 from mljobs.controller.kube.session import Client, Connection
 from mljobs.domain.job.resource import Resource, timestamp
-from mljobs.domain.show.events import Event
 
 COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
 _PAGE = 500
+_MESSAGE = 1024
+"""Characters of an Event's message, at the most (the API server's validation)."""
+
 _CATCH_UP = 3
 """Seconds in which the API server tells what it knows of the past; it does so at once."""
 
@@ -173,10 +176,14 @@ class Kube:
             self._custom.patch_namespaced_custom_object_status, resource.kind, place, body
         )
 
-    async def create_event(self, resource: Resource, event: Event, now: datetime) -> None:
-        """Post a Kubernetes Event about an object."""
+    async def create_event(self, resource: Resource, posting: Posting, now: datetime) -> str:
+        """Post a Kubernetes Event about an object.
+
+        Returns:
+            The Event's name.
+        """
         self.fence()
-        stamp = timestamp(now)
+        event = posting.event
         body = {
             "metadata": {"generateName": f"{resource.name[:50]}.", "namespace": resource.namespace},
             "involvedObject": {
@@ -188,18 +195,40 @@ class Kube:
             },
             "type": event.type,
             "reason": event.reason.value,
-            "message": event.message[:1024],
+            "message": event.message[:_MESSAGE],
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
-            "firstTimestamp": stamp,
-            "lastTimestamp": stamp,
-            "count": 1,
+            "firstTimestamp": timestamp(posting.first),
+            "lastTimestamp": timestamp(now),
+            "count": posting.count,
         }
-        await self._call(
+        made: Any = await self._call(
             f"Event for {resource.kind} {resource.namespace}/{resource.name}",
             self._core.create_namespaced_event,
             namespace=resource.namespace,
             body=body,
+        )
+        return str(made.metadata.name)
+
+    async def count_event(self, resource: Resource, posting: Posting, now: datetime) -> None:
+        """Say that an Event that was posted before has happened again.
+
+        Raises:
+            Gone: it is no longer there; the API server keeps Events for an hour.
+        """
+        self.fence()
+        await self._call(
+            f"Event {resource.namespace}/{posting.name}",
+            self._core.patch_namespaced_event,
+            namespace=resource.namespace,
+            name=posting.name,
+            body={
+                "message": posting.event.message[:_MESSAGE],
+                "count": posting.count,
+                "lastTimestamp": timestamp(now),
+            },
+            field_manager=COMPONENT,
+            _content_type=_MERGE,
         )
 
     async def get_lease(self, namespace: str, name: str) -> JsonObject:

@@ -43,7 +43,7 @@ class Rule:
 RESOURCES = (
     Rule(GROUP, PLURALS, ("get", "list", "watch", "patch")),
     Rule(GROUP, tuple(f"{plural}/status" for plural in PLURALS), ("patch",)),
-    Rule("", ("events",), ("create",)),
+    Rule("", ("events",), ("create", "patch")),
 )
 """Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces."""
 

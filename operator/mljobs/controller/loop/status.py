@@ -7,7 +7,9 @@ from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import KubeError
+from mljobs.controller.kube.errors import Gone, KubeError
+from mljobs.controller.kube.events import Correlator, Posting
+from mljobs.controller.kube.lease import seconds
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.events import Event, transitions
@@ -38,13 +40,21 @@ class StatusWriter:
         kube: the API server.
         clock: the machine's time, with a zone: it is for people, who compare it with their own.
         metrics: counts what is written.
+        passed: seconds by a clock that never jumps.
 
     Attributes:
         clock: the same.
     """
 
-    def __init__(self, kube: Kube, clock: Callable[[], datetime], metrics: Metrics) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        clock: Callable[[], datetime],
+        metrics: Metrics,
+        passed: Callable[[], float] = seconds,
+    ) -> None:
         self.clock = clock
+        self._correlator = Correlator(passed)
         self._kube = kube
         self._metrics = metrics
 
@@ -67,11 +77,29 @@ class StatusWriter:
         return body
 
     async def post(self, resource: Resource, event: Event) -> None:
-        """Post an Event. One that is not taken is logged and let go: the condition says the same."""
+        """Post an Event, or count it on one that is there.
+
+        One that is not taken, or is one too many of its object, is let go: the condition says the same.
+        """
         logger.info("%s: %s", event.reason, event.message)
+        now = self.clock()
+        posting = self._correlator.correlate(resource.uid, event, now)
+        if posting is None:
+            return
         try:
-            await self._kube.create_event(resource, event, self.clock())
+            name = await self._put(resource, posting, now)
         except KubeError as error:
             logger.warning("an Event was not posted: %s", error)
         else:
+            self._correlator.posted(resource.uid, posting, name)
             self._metrics.events.labels(event.type, event.reason).inc()
+
+    async def _put(self, resource: Resource, posting: Posting, now: datetime) -> str:
+        if posting.name:
+            try:
+                await self._kube.count_event(resource, posting, now)
+            except Gone:
+                logger.debug("the Event %s is gone, and posted anew", posting.name)
+            else:
+                return posting.name
+        return await self._kube.create_event(resource, posting, now)

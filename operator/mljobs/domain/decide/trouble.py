@@ -3,7 +3,7 @@
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Wait
 from mljobs.domain.job import naming
-from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.observation import Method, Observation, Told, Trouble
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, Reason
@@ -46,13 +46,13 @@ def still_applies(trouble: Trouble, resource: Resource) -> bool:
 
 def wait_for(trouble: Trouble) -> Wait:
     """Wait until a failed call may be tried again."""
-    reason = reason_of(trouble)
-    return Wait(reason, f"{_failed(trouble)} {what_next(trouble.error, reason)}", trouble.retry_at)
+    reason = reason_of(trouble.shown)
+    return Wait(reason, f"{_failed(trouble)} {what_next(trouble.shown.error, reason)}", trouble.retry_at)
 
 
 def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait:
     """Wait until a create call may be tried again; where the project is missing, say which field names it."""
-    if not isinstance(trouble.error, errors.ProjectNotFound):
+    if not isinstance(trouble.shown.error, errors.ProjectNotFound):
         return wait_for(trouble)
     chosen = bool(resource.spec.get("projectId"))
     way_out = (
@@ -66,7 +66,7 @@ def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait
 
 
 def _failed(trouble: Trouble) -> str:
-    return f"The {trouble.method} call failed: {trouble.error.message}"
+    return f"The {trouble.shown.method} call failed: {trouble.shown.error.message}"
 
 
 def what_next(error: errors.JobServiceError, reason: Reason) -> str:
@@ -76,16 +76,16 @@ def what_next(error: errors.JobServiceError, reason: Reason) -> str:
     return MEANING[reason]
 
 
-def reason_of(trouble: Trouble) -> Reason:
+def reason_of(failure: Trouble | Told) -> Reason:
     """The condition's reason for a call that failed and is tried again."""
-    match trouble.error:
+    match failure.error:
         case errors.Denied():
             return Reason.DENIED
         case errors.ProjectNotFound():
             return Reason.PROJECT_NOT_FOUND
         case errors.Throttled():
             return Reason.THROTTLED
-        case errors.Unavailable() | errors.AlreadyExists() if trouble.method is Method.CREATE:
+        case errors.Unavailable() | errors.AlreadyExists() if failure.method is Method.CREATE:
             return Reason.OUTCOME_UNKNOWN
         case _:
             return Reason.SERVICE_UNAVAILABLE

@@ -25,6 +25,25 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True)
+class Told:
+    """The failure that a resource tells of, which need not be the last one; see `STEADY`.
+
+    Attributes:
+        method: the call that failed.
+        error: what the port raised.
+        generation: of the resource at that time.
+        since: when this was told first.
+        met: when something as grave was last met.
+    """
+
+    method: Method
+    error: errors.JobServiceError
+    generation: int
+    since: datetime
+    met: datetime
+
+
+@dataclass(frozen=True)
 class Trouble:
     """A call that failed.
 
@@ -34,6 +53,7 @@ class Trouble:
         generation: of the resource at that time; a change of the spec may lift the trouble.
         retry_at: when the call may be tried again.
         count: how often in a row it has failed, from 1.
+        told: what is told of it; None: the error itself.
     """
 
     method: Method
@@ -41,6 +61,12 @@ class Trouble:
     generation: int
     retry_at: datetime
     count: int = 1
+    told: Told | None = None
+
+    @property
+    def shown(self) -> "Told | Trouble":
+        """The call and the error that people read about while this one is waited for."""
+        return self.told or self
 
 
 @dataclass(frozen=True)
@@ -62,6 +88,7 @@ class Observation:
         sought: whether it was asked for a resource that was being deleted already.
         doubtful_at: when a call that makes or marks the job last ended without a usable answer.
         troubles: the last failed call of each kind, until a call of that kind succeeds.
+        told: the failure that is told of; kept while the calls that fail change from one to another.
     """
 
     since: datetime
@@ -78,6 +105,7 @@ class Observation:
     sought: bool = False
     doubtful_at: datetime | None = None
     troubles: Mapping[Method, Trouble] = field(default_factory=dict)
+    told: Told | None = None
 
     def about(self, target: Target | None) -> "Observation":
         """This observation if it is about that job, else one that knows nothing."""
@@ -100,6 +128,7 @@ class Observation:
             absent_at=None,
             sought=False,
             troubles=self._without(Method.CREATE, Method.GET, by),
+            told=self._told_but_of(Method.CREATE, by),
         )
 
     def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
@@ -122,7 +151,12 @@ class Observation:
 
     def accepted_cancel(self) -> "Observation":
         """The service has taken our cancel call."""
-        return replace(self, cancelled=True, troubles=self._without(Method.CANCEL))
+        return replace(
+            self,
+            cancelled=True,
+            troubles=self._without(Method.CANCEL),
+            told=self._told_but_of(Method.CANCEL),
+        )
 
     def announced(self) -> "Observation":
         """It is written down that the job's IAM policy is about to get other bindings of ours."""
@@ -130,7 +164,12 @@ class Observation:
 
     def bound_to(self, bindings: Sequence[Mapping[str, Any]]) -> "Observation":
         """The job's IAM policy has these bindings of ours."""
-        return replace(self, bound=bindings, troubles=self._without(Method.IAM))
+        return replace(
+            self,
+            bound=bindings,
+            troubles=self._without(Method.IAM),
+            told=self._told_but_of(Method.IAM),
+        )
 
     def failed(
         self,
@@ -152,7 +191,8 @@ class Observation:
         """
         before = self.troubles.get(method)
         count = before.count + 1 if before else 1
-        trouble = Trouble(method, error, generation, now + retry_delay(error, count, jitter), count)
+        told = _told(self.told, Told(method, error, generation, now, now))
+        trouble = Trouble(method, error, generation, now + retry_delay(error, count, jitter), count, told)
         unknown = isinstance(error, errors.Unavailable)
         doubtful = unknown and method in (Method.CREATE, Method.PATCH)
         there = isinstance(error, errors.AlreadyExists)
@@ -163,6 +203,7 @@ class Observation:
             absent_at=None if there else self.absent_at,
             bound=None if unknown and method is Method.IAM else self.bound,
             troubles={**self.troubles, method: trouble},
+            told=told,
             doubtful_at=now if doubtful else self.doubtful_at,
         )
 
@@ -176,6 +217,38 @@ class Observation:
 
     def _without(self, *methods: Method) -> Mapping[Method, Trouble]:
         return {method: trouble for method, trouble in self.troubles.items() if method not in methods}
+
+    def _told_but_of(self, *methods: Method) -> Told | None:
+        """What is told, once these calls have succeeded; a read says nothing of the calls between reads."""
+        over = self.told and self.told.method in methods and self.told.method is not Method.GET
+        return None if over else self.told
+
+
+STEADY = timedelta(minutes=1)
+"""For so long the graver of two causes that take turns is told, and the first of several wordings of one."""
+
+_GRAVITY: Mapping[type[errors.JobServiceError], int] = {
+    errors.Denied: 3,
+    errors.ProjectNotFound: 3,
+    errors.Unavailable: 2,
+    errors.AlreadyExists: 2,
+    errors.Throttled: 0,
+}
+"""How much a cause should worry people: somebody has to act, it is not known what has happened, or (1, where
+nothing is said) it passes."""
+
+
+def _told(before: Told | None, new: Told) -> Told:
+    """What is told after a failure."""
+    if before is None or (
+        before.generation != new.generation and 0 not in (before.generation, new.generation)
+    ):
+        return new
+    was, now = (_GRAVITY.get(type(one.error), 1) for one in (before, new))
+    if now < was:
+        return before if new.met - before.met < STEADY else new
+    same = now == was and new.met - before.since < STEADY
+    return replace(before, met=new.met) if same else new
 
 
 FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {

@@ -309,13 +309,14 @@ def _stalled(observation: Observation, decision: Settled) -> _Shown | None:
 def _denied_reading(observation: Observation) -> _Shown | None:
     """The job cannot be read: the state shown is the last that was seen."""
     trouble = observation.troubles.get(Method.GET)
-    if trouble is None or not isinstance(trouble.error, errors.Denied):
+    told = trouble.shown if trouble else None
+    if told is None or told.method is not Method.GET or not isinstance(told.error, errors.Denied):
         return None
     return _Shown(
         "True",
         Reason.DENIED,
-        f"The job cannot be read, its state here may be old: {trouble.error.message} "
-        f"{what_next(trouble.error, Reason.DENIED)}",
+        f"The job cannot be read, its state here may be old: {told.error.message} "
+        f"{what_next(told.error, Reason.DENIED)}",
     )
 
 
