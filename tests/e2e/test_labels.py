@@ -6,6 +6,8 @@ from mljobs.api.resources import KINDS, Kind
 from tests.e2e.support import Job, Json, Kubectl, Namespace, eventually, of_kind, training
 from tests.e2e.support_stack import Emulator
 
+BINDING = {"role": "roles/viewer", "members": ["user:a@example.com"]}
+
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 
 
@@ -62,11 +64,63 @@ def test_our_own_labels_cannot_be_taken_over(namespace: Namespace, emulator: Emu
     assert emulator.applied("cancel", namespace.name) != []
 
 
-def test_what_somebody_else_did_to_the_labels_is_undone(namespace: Namespace, emulator: Emulator) -> None:
+def test_what_somebody_else_did_to_our_labels_is_undone_and_his_own_stay(
+    namespace: Namespace, emulator: Emulator
+) -> None:
     job = namespace.create(training("census", {"labels": {"team": "a"}}))
     job.until_state("QUEUED")
-    emulator.relabel(job.job_id, {**ours(job), "team": "x", "extra": "y"})
-    until_labels(job, emulator, team="a")
+    emulator.relabel(job.job_id, {**ours(job), "team": "x", "cost-center": "7"})
+    until_labels(job, emulator, team="a", **{"cost-center": "7"})
+    assert len(patches(emulator, job)) == 2  # his and ours
+
+
+def test_a_cost_allocation_bot_and_the_operator_live_together(
+    namespace: Namespace, emulator: Emulator
+) -> None:
+    job, witness = namespace.create_all([training("census", {"labels": {"team": "a"}}), training("witness")])
+    job.until_state("QUEUED")
+    emulator.relabel(job.job_id, {**ours(job), "team": "a", "cost-center": "7"})
+    until_labels(job, emulator, team="a", **{"cost-center": "7"})
+    count = len(patches(emulator, job))
+    until_polled(emulator, witness, 8)
+    assert len(patches(emulator, job)) == count
+    job.patch_spec(labels={"team": None, "stage": "test"})
+    until_labels(job, emulator, stage="test", **{"cost-center": "7"})
+    assert job.status()["labelKeys"] == ["stage"]
+    job.patch_spec(labels=None)
+    until_labels(job, emulator, **{"cost-center": "7"})
+
+
+def test_who_keeps_changing_our_labels_is_told_of_and_met_ever_more_rarely(
+    namespace: Namespace, emulator: Emulator
+) -> None:
+    job, witness = namespace.create_all([training("census", {"labels": {"team": "a"}}), training("witness")])
+    job.until_state("QUEUED")
+    for _ in range(2):
+        emulator.relabel(job.job_id, {**ours(job), "team": "bot"})
+        until_labels(job, emulator, team="a")
+    emulator.relabel(job.job_id, {**ours(job), "team": "bot"})
+    told = job.until_condition("Reconciling", "True", "LabelsContested")
+    assert "this resource sets: team." in told["message"]
+    count = len(patches(emulator, job))
+    until_polled(emulator, witness, 8)
+    assert len(patches(emulator, job)) == count
+    job.patch_spec(iamBindings=[BINDING])  # which need not wait for the labels
+    job.until_status(lambda status: status.get("iamBindings") == [BINDING], "the binding")
+    job.patch_spec(labels={"team": "b"})  # a user's change does not wait either
+    until_labels(job, emulator, team="b")
+    assert [row["reason"] for row in namespace.events(job.uid)].count("LabelsContested") == 1
+
+
+def until_polled(emulator: Emulator, job: Job, times: int) -> None:
+    """Wait until a job has been read so many times from now on."""
+    after = emulator.last
+    eventually(
+        lambda: len(emulator.effects(after=after, method="get", jobId=job.job_id)),
+        lambda count: count >= times,
+        what=f"{times} polls of {job.name}",
+        report=job.namespace.report,
+    )
 
 
 def test_a_stale_etag_means_to_look_and_try_again(namespace: Namespace, emulator: Emulator) -> None:

@@ -34,6 +34,7 @@ class CloudJob:
         away: from when to when the service did not show it; the last one may have no end yet.
         excused: whether its resource was let go for good reason while it was away.
         disowned: whether somebody has taken our labels off it.
+        others: the labels that others have put on it.
         inherited: the members that its former owners have put into its policy.
     """
 
@@ -48,6 +49,7 @@ class CloudJob:
     excused: bool = False
     disowned: bool = False
     inherited: set[tuple[str, str]] = field(default_factory=set)
+    others: dict[str, str] = field(default_factory=dict)
 
     @property
     def state(self) -> str:

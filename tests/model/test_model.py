@@ -88,8 +88,8 @@ class Model(RuleBasedStateMachine):
             self.world.work()
 
     @precondition(lambda self: self.cluster.objects)
-    @rule(pick=picks, team=st.sampled_from(["a", "b", "Not Legal"]))
-    def relabel(self, pick: int, team: str) -> None:
+    @rule(pick=picks, team=st.sampled_from(["a", "b", "Not Legal", None]))
+    def relabel(self, pick: int, team: str | None) -> None:
         self._edit(pick, labels={"team": team})
 
     @precondition(lambda self: self.cluster.objects)
@@ -337,14 +337,20 @@ class Model(RuleBasedStateMachine):
             self.world.tell(f"the service that answers is the {'wrong' if wrong else 'right'} one")
             self.service.misdirect(wrong)
 
-    @rule(pick=picks, team=st.sampled_from(["x", "y"]), ours=st.booleans())
-    def relabelled_by_others(self, pick: int, team: str, ours: bool) -> None:
+    @rule(
+        pick=picks,
+        key=st.sampled_from(["team", "cost"]),
+        value=st.sampled_from(["x", "y"]),
+        ours=st.booleans(),
+    )
+    def relabelled_by_others(self, pick: int, key: str, value: str, ours: bool) -> None:
         if job := self._job(pick):
-            self.world.tell(f"others: relabel {job.job_id} ours={ours}")
+            self.world.tell(f"others: relabel {job.job_id} {key}={value} ours={ours}")
             kept = job.document.get("labels", {}) if ours else {}
             if not ours:
                 job.disowned, job.maker = True, ""
-            self.service.change(job, labels={**kept, "team": team})
+            self.service.change(job, labels={**kept, key: value})
+            job.others = {**(job.others if ours else {}), key: value}
 
     @rule(pick=picks)
     def bound_by_others(self, pick: int) -> None:

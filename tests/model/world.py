@@ -438,8 +438,11 @@ class World:
         if validated.spec is None or self.rejected.get(resource.uid) == resource.generation:
             return []
         problems = []
-        if job.document.get("labels") != resource.labels:
-            problems.append(f"its labels are {job.document.get('labels')}")
+        labels = job.document.get("labels", {})
+        if not resource.labels.items() <= labels.items():
+            problems.append(f"its labels are {labels}")
+        if labels.get("cost") != job.others.get("cost"):
+            problems.append(f"others have labelled it with {job.others}, and it has {labels}")
         wanted = {(row["role"], member) for row in resource.iam_bindings for member in row["members"]}
         mine = {pair for pair in job.members if pair[1] != OTHERS_MEMBER}
         if not wanted <= mine <= wanted | job.inherited:

@@ -166,7 +166,13 @@ def _create() -> Iterator[Row]:
 
 
 def _look() -> Iterator[Row]:
-    yield from _reads(Call.LOOK, "Unknown")
+    for faults, error, reason in _KINDS:
+        # while it is fresh, the create call without an answer is the graver of the two
+        denied = reason is Reason.DENIED
+        told = reason if denied else Reason.OUTCOME_UNKNOWN
+        stuck = _stalled(told) if denied else _reconciling(told)
+        note = "" if denied else f"If it goes on for a minute, the reason is `{reason}`."
+        yield Row(Call.LOOK, faults, error, (_submitted("Unknown", told), stuck), event=told, note=note)
     yield Row(
         Call.LOOK,
         (Fault.NOT_FOUND,),
@@ -174,13 +180,6 @@ def _look() -> Iterator[Row]:
         (_submitted("Unknown", Reason.OUTCOME_UNKNOWN),),
         note="The create call is made again; while the answers contradict each other, ever more slowly.",
     )
-
-
-def _reads(call: Call, submitted: str) -> Iterator[Row]:
-    """A call whose failure keeps a resource that has no job yet from going on."""
-    for faults, error, reason in _KINDS:
-        stuck = _stalled(reason) if reason is Reason.DENIED else _reconciling(reason)
-        yield Row(call, faults, error, (_submitted(submitted, reason), stuck), event=reason)
 
 
 def _poll() -> Iterator[Row]:

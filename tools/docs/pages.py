@@ -59,6 +59,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.NOTHING_TO_ADOPT: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.NOT_ALLOWED: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.TAKEN: ("Stalled=True",),
+    Reason.LABELS_CONTESTED: ("Reconciling=True",),
     Reason.LOST: ("Succeeded=False", "Stalled=True"),
     Reason.FOUND_AGAIN: ("Succeeded=Unknown",),
     Reason.NOT_FINISHED: ("Succeeded=Unknown",),

@@ -44,6 +44,12 @@ Patch:
       - predictionjobs/status
     verbs:
       - patch
+  - apiGroups:
+      - ''
+    resources:
+      - events
+    verbs:
+      - patch
 ReadAndPatch:
   - apiGroups:
       - mljobs.dev
@@ -89,6 +95,7 @@ None:
       - events
     verbs:
       - create
+      - patch
 Patch:
   - apiGroups:
       - mljobs.dev
@@ -112,6 +119,7 @@ ReadAndPatch:
       - events
     verbs:
       - create
+      - patch
 {{- end }}
 
 {{- define "mljobs-operator.leaseRules" -}}

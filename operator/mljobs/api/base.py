@@ -142,5 +142,8 @@ Labels = Annotated[
 ]
 """Labels of a job: at most 64, of at most 63 characters (documentation of labels)."""
 
+LabelKeys = Annotated[tuple[Annotated[str, Field(max_length=63)], ...], Field(max_length=64)]
+"""Keys of labels."""
+
 TextMap = Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=10000)]
 """A map that the service fills."""

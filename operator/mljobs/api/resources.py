@@ -10,6 +10,7 @@ from mljobs.api.base import (
     Counter,
     Flag,
     Int64,
+    LabelKeys,
     Labels,
     Model,
     Name,
@@ -237,6 +238,10 @@ class JobStatus(Observed):
 
     labels: Labels | None = None
     """The labels that the job has at the service, the operator's own included."""
+
+    label_keys: LabelKeys | None = None
+    """The keys of the job's labels that are, or were, those of `spec.labels`. The job's other labels are
+    somebody else's and stay as they are."""
 
     console_url: Uri | None = None
     """The job's page in the Google Cloud console."""

@@ -22,6 +22,7 @@ class Reason(StrEnum):
     NOTHING_TO_ADOPT = "NothingToAdopt"
     NOT_ALLOWED = "NotAllowed"
     TAKEN = "Taken"
+    LABELS_CONTESTED = "LabelsContested"
     LOST = "Lost"
     FOUND_AGAIN = "FoundAgain"
     NOT_FINISHED = "NotFinished"
@@ -71,6 +72,10 @@ MEANING: dict[Reason, str] = {
     Reason.TAKEN: (
         "The job no longer carries this resource's label mljobs-uid: another resource or somebody else has "
         "taken it over. It is neither changed nor cancelled any more."
+    ),
+    Reason.LABELS_CONTESTED: (
+        "Somebody keeps changing labels of the job that the resource sets. The operator puts them right ever "
+        "more rarely."
     ),
     Reason.LOST: (
         "The service no longer knows the job. It is never submitted again silently, and taken back if it is "

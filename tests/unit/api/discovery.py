@@ -87,6 +87,7 @@ OWN_FIELDS = {
     "status.jobName",
     "status.projectId",
     "status.iamBindings",
+    "status.labelKeys",
     "status.attempt",
     "status.attempts",
     "status.consoleUrl",

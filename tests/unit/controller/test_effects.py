@@ -84,6 +84,12 @@ async def test_labels_are_patched_with_the_etag(rig: Rig) -> None:
     assert known.job is not None
     assert known.job.labels == wanted
     assert known.job.etag != job.etag
+    assert known.relabelling
+    assert (known.relabelling.count, known.relabelling.generation) == (1, SUBJECT.generation)
+    known = await rig.do(UpdateLabels(TARGET, SUBJECT.labels, known.job.etag))
+    assert known.relabelling
+    assert known.relabelling.count == 2
+    assert known.relabelling.keys == {"team"}
 
 
 async def test_a_stale_etag_is_read_again(rig: Rig) -> None:

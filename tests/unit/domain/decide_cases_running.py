@@ -14,9 +14,10 @@ from mljobs.domain.decide.decisions import (
     Wait,
     Watch,
 )
-from mljobs.domain.job.observation import Method
-from tests.unit.domain.decide_case import STRANGER, Cases, trouble
+from mljobs.domain.job.observation import Method, Relabelling
+from tests.unit.domain.decide_case import ADOPTION, SECOND, STRANGER, Cases, trouble
 from tests.unit.domain.world import (
+    NOW,
     TARGET,
     condition,
     intent,
@@ -28,6 +29,7 @@ from tests.unit.domain.world import (
     status,
 )
 
+MINE = resource().labels
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 OTHERS = [{"role": "roles/viewer", "members": ["user:b@example.com"]}]
 LOST = resource(intended=intent(), status=status("RUNNING", condition("Stalled", "True", "Lost")))
@@ -87,6 +89,63 @@ RUNNING_CASES: Cases = {
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
         observed(job=job(labels={"team": "a"})),
         UpdateLabels,
+    ),
+    "others have labels on it, too": (
+        resource(intended=intent(), status=status(), spec={"labels": {"team": "a"}}),
+        observed(job=job(labels={"team": "a", "cost-center": "7"})),
+        Watch(TARGET),
+    ),
+    "labels differ: those of others stay": (
+        resource(intended=intent(), status=status(labelKeys=["team"]), spec={"labels": {"team": "b"}}),
+        observed(job=job(labels={"team": "a", "cost-center": "7"})),
+        UpdateLabels(TARGET, {"cost-center": "7", "team": "b", **MINE}, job().etag),
+    ),
+    "a label was taken out of the spec": (
+        resource(
+            intended=intent(), status=status(labelKeys=["stage", "team"]), spec={"labels": {"team": "a"}}
+        ),
+        observed(job=job(labels={"team": "a", "stage": "test", "cost-center": "7"})),
+        UpdateLabels(TARGET, {"cost-center": "7", "team": "a", **MINE}, job().etag),
+    ),
+    "a label was taken out of the spec before it was recorded that the job has it": (
+        resource(intended=intent(), status=status(), spec={"labels": {"team": "a"}}, generation=2),
+        observed(job=job(labels={"team": "a", "stage": "test"})),
+        UpdateLabels(TARGET, {"team": "a", **MINE}, job().etag),
+    ),
+    "an adopted job's labels are others', whatever has changed since": (
+        resource(intended=ADOPTION, status=status(), spec={"labels": {"team": "a"}}, generation=2),
+        observed(job=job(labels={"team": "a", "stage": "test"})),
+        Watch(TARGET),
+    ),
+    "what an earlier attempt's job had of the spec is not this one's": (
+        resource(intended=intent(SECOND), status=status("CANCELLED", labelKeys=["stage"])),
+        observed(target=SECOND, job=job(target=SECOND, labels={"stage": "others'"})),
+        Watch(SECOND),
+    ),
+    "labels that somebody has changed once are put right at once": (
+        resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
+        observed(job=job(labels={"team": "a"}), relabelling=Relabelling(1, 1, NOW)),
+        UpdateLabels,
+    ),
+    "labels that somebody keeps changing wait": (
+        resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
+        observed(job=job(labels={"team": "a"}), relabelling=Relabelling(1, 2, later(-29))),
+        Wait,
+    ),
+    "labels that somebody keeps changing, later": (
+        resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
+        observed(job=job(labels={"team": "a"}), relabelling=Relabelling(1, 2, later(-31))),
+        UpdateLabels,
+    ),
+    "labels that the user has changed meanwhile do not wait": (
+        resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}, generation=2),
+        observed(job=job(labels={"team": "a"}), relabelling=Relabelling(1, 9, NOW)),
+        UpdateLabels,
+    ),
+    "bindings do not wait for labels that somebody keeps changing": (
+        resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}, "iamBindings": BINDINGS}),
+        observed(job=job(labels={"team": "a"}), relabelling=Relabelling(1, 2, NOW)),
+        Announce(TARGET, BINDINGS),
     ),
     "labels differ on a job that lost our uid": (
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),

@@ -14,7 +14,7 @@ from mljobs.api.base import JsonObject
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Settled
-from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.observation import Method, Observation, Relabelling, Trouble
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.project import project
 from tests.unit.domain.test_project import CONDITIONS
@@ -53,6 +53,7 @@ WANTED: Mapping[str, JsonObject] = {
     "the job": {},
     "no job": {"suspend": True},
     "nonsense": {"trainingInput": {}},
+    "labels": {"labels": {"team": "b"}},
     "wrong labels": {"labels": {"Team": "b"}},
     "bindings": {"iamBindings": [{"role": "roles/viewer", "members": ["user:a@example.com"]}]},
 }
@@ -70,6 +71,7 @@ def _answers() -> Iterator[Observation]:
         yield observed(job=job(uid="99999999-2222-3333-4444-555555555555", namespace=namespace))
     yield missing(for_=0, answers=1)
     yield missing(sought=True)
+    yield observed(job=job(labels={"team": "x"}), relabelling=Relabelling(1, 5, NOW))
     failures = (
         errors.Denied("not allowed"),
         errors.ProjectNotFound("no such project"),

@@ -8,6 +8,7 @@ from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
 from mljobs.domain.job import naming
 from mljobs.domain.job.iam import merged
+from mljobs.domain.job.labels import differing
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import JobService
@@ -99,7 +100,8 @@ class Effects:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
             return self._failed(known, Method.PATCH, error, resource)
-        seen = known.saw(job, self._clock(), by=Method.PATCH)
+        changed = differing(known.job.labels, effect.labels) if known.job else effect.labels
+        seen = known.relabelled(job, self._clock(), generation=resource.generation, keys=changed)
         if dict(job.labels) == dict(effect.labels):
             return seen
         kept = ", ".join(f"{key}={value}" for key, value in sorted(job.labels.items())) or "none"

@@ -7,6 +7,7 @@ from mljobs.domain.decide.labels import labels_refused
 from mljobs.domain.decide.plan import Adoption, Policy, intent_for
 from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job import naming
+from mljobs.domain.job.labels import wanted_labels
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import ADOPT, Resource, Target
 from mljobs.domain.port import Job
@@ -49,7 +50,8 @@ def adopt(
     trouble = observation.waiting(now, Method.PATCH)
     if trouble:
         return wait_for(trouble)
-    return Adopt(intent_for(resource, target, now), {**known.job.labels, **resource.labels}, known.job.etag)
+    labels = wanted_labels(resource, target, known.job)
+    return Adopt(intent_for(resource, target, now), labels, known.job.etag)
 
 
 def _refusal(resource: Resource, target: Target, job: Job, policy: Policy) -> Stall | None:

@@ -1,22 +1,30 @@
 """The labels of a running job follow the spec."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Decision, Refuse, Stall, UpdateLabels
+from mljobs.domain.decide.decisions import Refuse, Stall, UpdateLabels, Wait
 from mljobs.domain.decide.trouble import rejection_of, wait_for
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.labels import differing, wanted_labels
+from mljobs.domain.job.observation import CONTEST_LONGEST, Method, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
 from mljobs.domain.spec.validate import validate
 
+_NAMED = 5
+"""Keys that a message names."""
+
 
 def relabel(
     resource: Resource, target: Target, observation: Observation, job: Job, now: datetime
-) -> Decision:
-    """Bring the job's labels to what the spec asks for."""
+) -> Refuse | Stall | UpdateLabels | Wait | None:
+    """Bring the job's labels to what the spec asks for; None where they are so."""
+    wanted = wanted_labels(resource, target, job)
+    if wanted == job.labels:
+        return None
     problems = _label_problems(resource)
     if problems:
         return Refuse(problems)
@@ -24,7 +32,29 @@ def relabel(
     if rejection:
         return labels_refused(rejection)
     trouble = observation.waiting(now, Method.PATCH)
-    return wait_for(trouble) if trouble else UpdateLabels(target, resource.labels, job.etag)
+    if trouble:
+        return wait_for(trouble)
+    before = observation.relabelling
+    if before and before.generation == resource.generation and now < before.at + before.pause:
+        return _contested(target, job, wanted, before)
+    return UpdateLabels(target, wanted, job.etag)
+
+
+def is_contested(step: object) -> bool:
+    """Whether labels wait because somebody keeps changing them, which need not hold up anything else."""
+    return isinstance(step, Wait) and step.reason is Reason.LABELS_CONTESTED
+
+
+def _contested(target: Target, job: Job, wanted: Mapping[str, str], before: Relabelling) -> Wait:
+    keys = sorted({*before.keys, *differing(job.labels, wanted)})
+    named = ", ".join(keys[:_NAMED]) + (", …" if len(keys) > _NAMED else "")
+    return Wait(
+        Reason.LABELS_CONTESTED,
+        f"Somebody keeps changing labels of {target.job_name} that this resource sets: {named}. They are put "
+        f"right ever more rarely, in the end every {CONTEST_LONGEST.seconds // 60} minutes. Find out who it "
+        f"is, or take those of them that are in spec.labels out of it.",
+        before.at + before.pause,
+    )
 
 
 def labels_refused(rejection: errors.Rejected) -> Stall:

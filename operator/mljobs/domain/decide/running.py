@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
 from mljobs.domain.decide.iam import bind
-from mljobs.domain.decide.labels import relabel
+from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import await_it
 from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import Policy, plan_target
@@ -74,9 +74,11 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
     """Keep what may change on a running job as the spec has it: labels and IAM bindings."""
     if job.ending:
         return Watch(target)
-    if dict(job.labels) != resource.labels:
-        return relabel(resource, target, observation, job, now)
-    return bind(resource, target, observation, now)
+    labels = relabel(resource, target, observation, job, now)
+    if labels and not is_contested(labels):
+        return labels
+    bindings = bind(resource, target, observation, now)
+    return labels if labels and isinstance(bindings, Watch) else bindings
 
 
 def polled(resource: Resource, observation: Observation) -> Polled | None:

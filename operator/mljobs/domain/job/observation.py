@@ -3,7 +3,7 @@
 Nothing here is stored: after a restart it is learnt anew from the service, by the names in the resource.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -70,6 +70,38 @@ class Trouble:
 
 
 @dataclass(frozen=True)
+class Relabelling:
+    """How often we have put a job's labels right.
+
+    Attributes:
+        generation: of the resource.
+        count: how often for this generation.
+        at: when that was last.
+        keys: of the labels that have been put right again.
+    """
+
+    generation: int
+    count: int
+    at: datetime
+    keys: frozenset[str] = frozenset()
+
+    @property
+    def pause(self) -> timedelta:
+        """How long the next time has to wait: what somebody else changes again and again is contested."""
+        if self.count < 2:
+            return timedelta()
+        return min(CONTEST_FIRST * (1 << min(self.count - 2, 10)), CONTEST_LONGEST)
+
+
+CONTEST_FIRST, CONTEST_LONGEST = timedelta(seconds=30), timedelta(minutes=15)
+"""Between the second time that a job's labels are put right and the third, and from one to the next in the
+end."""
+
+CONTEST_OVER = timedelta(hours=1)
+"""After so long a time in which nobody has changed the labels, the next change is the first again."""
+
+
+@dataclass(frozen=True)
 class Observation:
     """What is known, in this process, of one attempt's job.
 
@@ -87,6 +119,7 @@ class Observation:
         absent_at: when it last said so.
         sought: whether it was asked for a resource that was being deleted already.
         doubtful_at: when a call that makes or marks the job last ended without a usable answer.
+        relabelling: how often its labels have been put right; None: never.
         troubles: the last failed call of each kind, until a call of that kind succeeds.
         told: the failure that is told of; kept while the calls that fail change from one to another.
     """
@@ -104,6 +137,7 @@ class Observation:
     absent_at: datetime | None = None
     sought: bool = False
     doubtful_at: datetime | None = None
+    relabelling: Relabelling | None = None
     troubles: Mapping[Method, Trouble] = field(default_factory=dict)
     told: Told | None = None
 
@@ -130,6 +164,25 @@ class Observation:
             troubles=self._without(Method.CREATE, Method.GET, by),
             told=self._told_but_of(Method.CREATE, by),
         )
+
+    def relabelled(self, job: Job, now: datetime, *, generation: int, keys: Collection[str]) -> "Observation":
+        """The service has given the job the labels that we wanted.
+
+        Args:
+            job: with them.
+            now: the time.
+            generation: of the resource whose labels they are.
+            keys: of the labels that were not right.
+        """
+        before = self.relabelling
+        if before and (before.generation != generation or now - before.at > CONTEST_OVER):
+            before = None
+        made = (
+            Relabelling(generation, before.count + 1, now, before.keys | frozenset(keys))
+            if before
+            else Relabelling(generation, 1, now)
+        )
+        return replace(self.saw(job, now, by=Method.PATCH), relabelling=made)
 
     def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
         """The service has said that there is no such job.

@@ -178,6 +178,12 @@ class Resource:
         return _mappings(self.status.get("iamBindings"))
 
     @property
+    def label_keys(self) -> Sequence[str] | None:
+        """The keys of the job's labels that are recorded as the spec's; None where nothing is recorded."""
+        keys = self.status.get("labelKeys")
+        return keys if isinstance(keys, list | tuple) else None
+
+    @property
     def orphan(self) -> bool:
         """Whether deleting the resource leaves the cloud job alone."""
         return self.spec.get("deletionPolicy") == "Orphan"

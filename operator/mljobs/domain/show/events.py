@@ -23,6 +23,7 @@ WARNINGS = frozenset(
         Reason.NOTHING_TO_ADOPT,
         Reason.NOT_ALLOWED,
         Reason.TAKEN,
+        Reason.LABELS_CONTESTED,
     }
 )
 """The reasons that are news for whoever is on call."""

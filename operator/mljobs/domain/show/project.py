@@ -27,6 +27,7 @@ from mljobs.domain.decide.decisions import (
 from mljobs.domain.decide.trouble import what_next
 from mljobs.domain.job import naming
 from mljobs.domain.job.iam import recorded_bindings
+from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
 from mljobs.domain.port import TERMINAL_STATES, Job
@@ -84,7 +85,7 @@ def _job_part(
         "jobName": target.job_name,
         "projectId": target.project,
         **_urls(target),
-        **_seen(resource, job),
+        **_seen(resource, target, job),
     }
     bound = (
         decision.bindings
@@ -118,9 +119,10 @@ def _accepted(resource: Resource, observation: Observation) -> bool:
     return resource.submitted or (job is not None and naming.is_owned(job.labels, resource.uid))
 
 
-def _seen(resource: Resource, job: Job) -> JsonObject:
+def _seen(resource: Resource, target: Target, job: Job) -> JsonObject:
     kind = KINDS[resource.kind]
-    seen = readable(JobStatus, {key: job.document[key] for key in _JOB_FIELDS if key in job.document})
+    fields = {key: job.document[key] for key in _JOB_FIELDS if key in job.document}
+    seen = readable(JobStatus, {**fields, "labelKeys": recordable(resource, target, job)})
     seen["state"] = job.state if job.state in State.__members__ else State.STATE_UNSPECIFIED.value
     if "errorMessage" in seen:
         seen["errorMessage"] = bounded_text(seen["errorMessage"])
