@@ -57,7 +57,7 @@ def program() -> Program:
 
 def flux_checks() -> dict[str, dict[str, str]]:
     """The expressions of the manifest for Flux, by kind."""
-    manifest = yaml.safe_load((GITOPS / "flux" / "kustomization.yaml").read_text("utf-8"))
+    manifest = yaml.safe_load((GITOPS / "flux" / "jobs.yaml").read_text("utf-8"))
     words = ("inProgress", "failed", "current")
     return {
         check["kind"]: {word: check[word] for word in words if word in check}

@@ -28,6 +28,25 @@ def applied(admin_kubectl: Kubectl, plane: ControlPlane) -> Callable[[str], Obje
     return apply
 
 
+KUSTOMIZE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+FOLDERS = sorted(
+    {
+        path.parent.relative_to(ROOT)
+        for top in ("crds", "deploy", "helm", "docs")
+        for name in KUSTOMIZE_NAMES
+        for path in (ROOT / top).rglob(name)
+    }
+)
+"""All folders that kustomize, and so Flux and Argo CD too, takes for its own."""
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=str)
+def test_kustomize_builds_each_folder_that_has_a_file_of_its_name(
+    admin_kubectl: Kubectl, folder: Path
+) -> None:
+    assert Objects.read(admin_kubectl.out("kustomize", str(ROOT / folder))).documents
+
+
 @pytest.mark.parametrize("how", [[], ["--server-side"]], ids=["client-side", "server-side"])
 @pytest.mark.parametrize("what", ["-f", "-k"])
 def test_the_crds_alone_can_be_applied_and_again_without_a_change(
