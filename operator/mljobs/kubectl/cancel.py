@@ -1,12 +1,18 @@
 """`kubectl mljobs cancel` and `resume`: end a job and keep its resource, or start a new attempt."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mljobs.kubectl.failure import TROUBLE, Failure
 from mljobs.kubectl.options import ContextOption, KubeconfigOption, NameArgument, NamespaceOption, connect
+
+if TYPE_CHECKING:
+    from mljobs.kubectl.references import Found
+
+MANAGER = "kubectl-mljobs-cancel"
+"""The field manager that owns spec.suspend, and no other field, as `cancel` and `resume` have set it."""
 
 
 def cancel(
@@ -32,7 +38,9 @@ def cancel(
     if state in TERMINAL_STATES and not (found.body.get("spec") or {}).get("suspend"):
         print(f"{found.title} has ended already: {state}", file=sys.stderr)
         return
-    cluster.patch(found.kind, found.name, {"spec": {"suspend": True}})
+    if not (found.body.get("spec") or {}).get("suspend"):
+        cluster.apply(found.kind, found.body, {"suspend": True}, MANAGER)
+        _warn(found)
     print(f"{found.title} suspended: its job is being cancelled" if state else f"{found.title} suspended")
     print(
         f"note: `kubectl mljobs resume {found.title}` starts a new attempt, "
@@ -56,11 +64,29 @@ def resume(
 
     A job that was held back is submitted, and a cancelled one as a new attempt.
     """
+    from mljobs.kubectl.owners import owners
     from mljobs.kubectl.references import find
 
     cluster = connect(namespace, context, kubeconfig)
     found = find(cluster, name)
     if not (found.body.get("spec") or {}).get("suspend"):
         raise Failure(f"{found.title} is not suspended", hint="only a suspended job can be resumed")
-    cluster.patch(found.kind, found.name, {"spec": {"suspend": False}})
+    if owners(found.body, "suspend") == [MANAGER]:  # it was `cancel`: give the field back to whoever sets it
+        cluster.apply(found.kind, found.body, {}, MANAGER)
+    else:
+        cluster.apply(found.kind, found.body, {"suspend": False}, MANAGER)
+        _warn(found)
     print(f"{found.title} resumed")
+
+
+def _warn(found: "Found") -> None:
+    """Say who else sets the field, since there it has to be changed, too."""
+    from mljobs.kubectl.owners import appliers
+
+    for name in appliers(found.body, "suspend"):
+        if name != MANAGER:
+            print(
+                f"note: {name} sets spec.suspend, too: change it there, or what is applied next conflicts "
+                f"with this or takes it back",
+                file=sys.stderr,
+            )

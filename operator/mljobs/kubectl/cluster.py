@@ -19,6 +19,7 @@ PAGE = 500
 """Resources in one page of a list."""
 
 _MERGE = "application/merge-patch+json"
+_APPLY = "application/apply-patch+yaml"
 _NO_CLUSTER = "check --kubeconfig, --context and the environment variable KUBECONFIG"
 _CONNECT = 10.0
 _TIMES = (_CONNECT, 60.0)
@@ -90,6 +91,38 @@ class Cluster:
         with worded(f"patch {kind.plural}", self.namespace):
             return self._namespaced(
                 "patch", kind, name, change, field_manager=FIELD_MANAGER, _content_type=_MERGE
+            )
+
+    def apply(self, kind: "Kind", body: Mapping[str, Any], spec: Mapping[str, Any], manager: str) -> Json:
+        """Own just these fields of a resource's spec under a manager's name, by server-side apply.
+
+        What that manager has owned before and is not among them any more is taken out of the resource, unless
+        somebody else owns it, too.
+
+        Args:
+            kind: its kind.
+            body: the resource as it was read; one that was made anew since is not touched.
+            spec: the fields; others lose those that had another value.
+            manager: the name.
+        """
+        from mljobs.api.resources import API_VERSION
+
+        meta = body["metadata"]
+        applied = {
+            "apiVersion": API_VERSION,
+            "kind": kind.name,
+            "metadata": {"name": meta["name"], "uid": meta["uid"]},
+            **({"spec": dict(spec)} if spec else {}),
+        }
+        with worded(f"patch {kind.plural}"):
+            return self._namespaced(
+                "patch",
+                kind,
+                meta["name"],
+                applied,
+                field_manager=manager,
+                force=True,
+                _content_type=_APPLY,
             )
 
     def events(self, uid: str) -> list[Json]:

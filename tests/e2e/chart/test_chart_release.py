@@ -159,7 +159,7 @@ def test_upgrade_and_rollback_take_the_crds_along_and_keep_the_resources(
     assert lacking.returncode != 0, "the old values suffice"
     assert "networkpolicy.yaml" in lacking.stderr
     assert "nil pointer evaluating interface {}.enabled" in lacking.stderr
-    (command,) = re.findall("^helm upgrade .*$", UPGRADE_PAGE.read_text("utf-8"), re.MULTILINE)
+    command = re.findall("^helm upgrade .*$", UPGRADE_PAGE.read_text("utf-8"), re.MULTILINE)[0]
     release.upgrade(None, *shlex.split(command)[6:])
     assert image(release) == f"mljobs-operator:{__version__}"
     assert release.deployment()["spec"]["replicas"] == 3
