@@ -44,12 +44,6 @@ Patch:
       - predictionjobs/status
     verbs:
       - patch
-  - apiGroups:
-      - ''
-    resources:
-      - events
-    verbs:
-      - patch
 ReadAndPatch:
   - apiGroups:
       - mljobs.dev
@@ -112,6 +106,7 @@ Patch:
       - events
     verbs:
       - create
+      - patch
 ReadAndPatch:
   - apiGroups:
       - ''

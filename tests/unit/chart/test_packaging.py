@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from mljobs import __version__
 from mljobs.admin import crds
-from mljobs.api.resources import KINDS
+from mljobs.api.resources import GROUP, KINDS
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
 from mljobs.controller.process.metrics import Metrics
@@ -158,6 +158,7 @@ def test_what_outlives_a_namespace_and_its_role_are_all_rights_and_none_twice(mo
     lasting, rest = rights.LASTING[mode], rights.besides(rights.LASTING[mode])
     both = [*rights.permissions(lasting), *rights.permissions(rest)]
     assert sorted(both) == sorted(rights.permissions(rights.RESOURCES))
+    assert {rule.group for rule in lasting} <= {GROUP}, "the admission policy confines nothing else"
 
 
 def test_the_chart_offers_each_choice_of_what_outlives_a_namespace() -> None:

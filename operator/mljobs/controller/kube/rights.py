@@ -47,12 +47,12 @@ RESOURCES = (
 )
 """Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces."""
 
-_WRITES = tuple(Rule(rule.group, rule.resources, ("patch",)) for rule in RESOURCES if "patch" in rule.verbs)
+_OURS = tuple(rule for rule in RESOURCES if rule.group == GROUP)
 
 LASTING: Mapping[str, tuple[Rule, ...]] = {
     "None": (),
-    "Patch": _WRITES,
-    "ReadAndPatch": tuple(rule for rule in RESOURCES if rule.group == GROUP),
+    "Patch": tuple(Rule(GROUP, rule.resources, ("patch",)) for rule in _OURS),
+    "ReadAndPatch": _OURS,
 }
 """What may be granted in the whole cluster to an operator that watches namespaces: one that is deleted loses
 its Roles first, and the resources in it go only once somebody has taken the finalizer off.
