@@ -29,9 +29,14 @@ class Panel:
 PANELS = (
     Panel(
         "Resources",
-        "Resources that the operator knows, and cloud jobs that it polls because they have not ended.",
+        "Resources that the operator knows, and cloud jobs that it polls because they have not ended. Where "
+        "many are missing at once, the service is not believed.",
         "short",
-        {"resources": "max(mljobs_resources{$of})", "active jobs": "max(mljobs_watched_jobs{$of})"},
+        {
+            "resources": "max(mljobs_resources{$of})",
+            "active jobs": "max(mljobs_watched_jobs{$of})",
+            "missing jobs": "max(mljobs_missing_jobs{$of})",
+        },
     ),
     Panel(
         "Leader",
