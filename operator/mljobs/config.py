@@ -125,8 +125,9 @@ class Settings(BaseSettings):
     kubernetes_connections: Annotated[int, Field(ge=2, le=1024)] = 32
     """Connections to the API server, at the most, for watching and for writing each."""
 
-    host: Annotated[str, Field(min_length=1)] = "0.0.0.0"  # noqa: S104
-    """The address at which `/metrics`, `/healthz` and `/readyz` are served."""
+    host: Annotated[str, Field(min_length=1)] = "::"
+    """The address at which `/metrics`, `/healthz` and `/readyz` are served. `::` is all addresses, those of
+    IPv4 too; where the machine has no IPv6, those of IPv4 alone."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """The port of `/metrics`, `/healthz` and `/readyz`; 0 takes a free one."""

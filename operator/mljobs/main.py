@@ -27,7 +27,7 @@ def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -
 
     Raises:
         KubeError: no API server is known.
-        ValueError: the endpoint cannot work.
+        ValueError: the endpoint cannot work, or metrics and health cannot be served.
     """
     configure(sys.stderr, form=settings.log_format, level=settings.log_level)
     asyncio.run(_operate(settings, ready))

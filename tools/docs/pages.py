@@ -147,9 +147,10 @@ def metrics() -> str:
     """Make the page of the operator's metrics."""
     return _page(
         "# Metrics",
-        "Served as `/metrics` in the Prometheus format, on the port of the health checks. Names that "
-        "controller-runtime has are the same here. No label holds the name of a resource or a job, so that "
-        "the number of series does not grow with the number of jobs.",
+        "Served as `/metrics` on the port of the health checks, in the format that is asked for: OpenMetrics "
+        "or Prometheus' text, compressed or not. Names, labels and buckets that controller-runtime and "
+        "client-go have are the same here. No label holds the name of a resource or a job, so that the "
+        "number of series does not grow with the number of jobs.",
         _table(
             ("Metric", "Type", "Labels", "Meaning"),
             (
@@ -157,6 +158,8 @@ def metrics() -> str:
                 for name, kind, labels, text in _families(Metrics())
             ),
         ),
+        "Besides these there are `process_…` for CPU, memory and open files, and `python_info`. A replica "
+        "that waits for the Lease has no resources and no jobs.",
         "What to watch is told in [Operations](../operations.md#what-to-watch).",
     )
 

@@ -39,6 +39,48 @@ PANELS = (
         },
     ),
     Panel(
+        "Jobs by state",
+        "Resources by the state of their newest job. STATE_UNSPECIFIED: none has been submitted yet.",
+        "short",
+        {"{{kind}} {{state}}": "max by (kind, state) (mljobs_jobs{$of})"},
+    ),
+    Panel(
+        "Jobs that ended",
+        "Per hour, by the state in which they ended.",
+        "short",
+        {"{{kind}} {{state}}": "sum by (kind, state) (increase(mljobs_jobs_ended_total{$of}[1h]))"},
+    ),
+    Panel(
+        "Time to acceptance",
+        "From a resource's creation until the service has accepted its job: half, and 95 of 100, are faster. "
+        "Suspension counts.",
+        "s",
+        {
+            f"{{{{kind}}}} {share}": (
+                f"histogram_quantile({share}, sum by (kind, le) "
+                "(rate(mljobs_acceptance_wait_seconds_bucket{$of}[1h])))"
+            )
+            for share in ("0.5", "0.95")
+        },
+    ),
+    Panel(
+        "Run time",
+        "Of jobs that ended within the hour: half are faster.",
+        "s",
+        {
+            "{{kind}} {{state}}": (
+                "histogram_quantile(0.5, sum by (kind, state, le) "
+                "(rate(mljobs_job_run_seconds_bucket{$of}[1h])))"
+            )
+        },
+    ),
+    Panel(
+        "Stalled resources",
+        "Resources that cannot go on without a change by somebody, by reason.",
+        "short",
+        {"{{kind}} {{reason}}": "max by (kind, reason) (mljobs_stalled_resources{$of})"},
+    ),
+    Panel(
         "Leader",
         "Which Pod holds the Lease and works. There should be exactly one.",
         "short",
@@ -73,6 +115,45 @@ PANELS = (
         {"{{name}}": "max by (name) (workqueue_depth{$of})"},
     ),
     Panel(
+        "Time in the queue and of the work",
+        "99 of 100 are faster.",
+        "s",
+        {
+            word: (
+                "histogram_quantile(0.99, sum by (le) "
+                f"(rate(workqueue_{name}_duration_seconds_bucket{{$of}}[$__rate_interval])))"
+            )
+            for word, name in {"waiting": "queue", "working": "work"}.items()
+        },
+    ),
+    Panel(
+        "Workers",
+        "Reconciliations under way, and how many there can be, of all kinds together.",
+        "short",
+        {
+            "{{controller}}": "max by (controller) (controller_runtime_active_workers{$of})",
+            "at most": "max(controller_runtime_max_concurrent_reconciles{$of})",
+        },
+    ),
+    Panel(
+        "Work under way",
+        "How long it has taken so far. What grows with the time is stuck.",
+        "s",
+        {
+            "all": "max(workqueue_unfinished_work_seconds{$of})",
+            "the longest": "max(workqueue_longest_running_processor_seconds{$of})",
+        },
+    ),
+    Panel(
+        "Work queue",
+        "Resources that came to have to be worked on, and that were put off, per second.",
+        "ops",
+        {
+            "adds": "sum(rate(workqueue_adds_total{$of}[$__rate_interval]))",
+            "retries": "sum(rate(workqueue_retries_total{$of}[$__rate_interval]))",
+        },
+    ),
+    Panel(
         "Requests to the job service",
         "Per second, by method and HTTP status; `none` is a request without an answer.",
         "reqps",
@@ -103,7 +184,37 @@ PANELS = (
         "Poll lag",
         "How much longer than the interval the last round of polls took: so old may a shown state be.",
         "s",
-        {"lag": "max(mljobs_poll_lag_seconds{$of})"},
+        {
+            "lag": "max(mljobs_poll_lag_seconds{$of})",
+            "oldest answer": "max(mljobs_oldest_poll_age_seconds{$of})",
+        },
+    ),
+    Panel(
+        "Requests to the API server",
+        "Per second, by method and HTTP status; `<error>` is a request without an answer.",
+        "reqps",
+        {
+            "{{method}} {{code}}": (
+                "sum by (method, code) (rate(rest_client_requests_total{$of}[$__rate_interval]))"
+            )
+        },
+    ),
+    Panel(
+        "Time of a request to the API server",
+        "99 of 100 are faster. Watches count until they begin.",
+        "s",
+        {
+            "{{verb}}": (
+                "histogram_quantile(0.99, sum by (verb, le) "
+                "(rate(rest_client_request_duration_seconds_bucket{$of}[$__rate_interval])))"
+            )
+        },
+    ),
+    Panel(
+        "Versions",
+        "How many Pods run which version.",
+        "short",
+        {"{{version}}": "count by (version) (mljobs_build_info{$of})"},
     ),
     Panel(
         "Writes",

@@ -42,7 +42,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "mljobs-operator.config" -}}
 {{- $set := dict
   "namespaces" .Values.watchNamespaces
-  "host" "0.0.0.0"
+  "host" "::"
   "port" 8080
   "leaderElection" true
   "leaseNamespace" .Release.Namespace

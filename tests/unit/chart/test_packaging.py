@@ -222,4 +222,4 @@ def test_each_metric_of_the_operator_is_shown() -> None:
 
 
 def test_all_alerts_are_among_the_queries() -> None:
-    assert ALERTS.count("- alert:") == sum(1 for title in EXPRESSIONS if title.startswith("Mljobs")) == 8
+    assert ALERTS.count("- alert:") == sum(1 for title in EXPRESSIONS if title.startswith("Mljobs")) == 9

@@ -1,10 +1,13 @@
 import asyncio
+import socket
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
-from mljobs.controller.process.health import Health, Part, Pulse, serve_health
+from mljobs.controller.process.health import Health, Part, Pulse
 from mljobs.controller.process.metrics import Metrics
+from mljobs.controller.process.serve import CannotServe, serve
 
 
 class Clock:
@@ -63,7 +66,7 @@ async def test_the_probes(standby: bool, watching: bool, ready: int) -> None:
     clock = Clock()
     health.parts = [Part("the poller", Pulse(clock).silence, 1)]
     async with (
-        serve_health(health, metrics, host="127.0.0.1", port=0) as url,
+        serve(health, metrics, host="127.0.0.1", port=0) as url,
         aiohttp.ClientSession() as session,
     ):
 
@@ -80,3 +83,40 @@ async def test_the_probes(standby: bool, watching: bool, ready: int) -> None:
         assert status == 200
         assert 'mljobs_cloud_requests_total{code="200",method="ml.projects.jobs.get"} 1.0' in text
     await asyncio.sleep(0)
+
+
+HOSTS = {
+    "::": ["127.0.0.1", "[::1]"],
+    "0.0.0.0": ["127.0.0.1"],  # noqa: S104
+    "::1": ["[::1]"],
+    "127.0.0.1": ["127.0.0.1"],
+    "localhost": ["localhost"],
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_where_it_listens(host: str) -> None:
+    async with serve(Health(), Metrics(), host=host, port=0) as url, aiohttp.ClientSession() as session:
+        parts = urlsplit(url)
+        assert f"{parts.scheme}://{HOSTS[host][0]}:{parts.port}" == url
+        for name in HOSTS[host]:
+            async with session.get(f"http://{name}:{parts.port}/healthz") as answer:
+                assert answer.status == 200
+
+
+async def test_where_there_is_no_ipv6_it_listens_everywhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "has_dualstack_ipv6", lambda: False)
+    async with serve(Health(), Metrics(), host="::", port=0) as url, aiohttp.ClientSession() as session:
+        async with session.get(f"{url}/healthz") as answer:
+            assert answer.status == 200
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(f"http://[::1]:{urlsplit(url).port}/healthz")
+
+
+@pytest.mark.parametrize("host", ["::", "127.0.0.1"])
+async def test_a_port_that_somebody_has_is_named(host: str) -> None:
+    async with serve(Health(), Metrics(), host=host, port=0) as url:
+        port = urlsplit(url).port or 0
+        with pytest.raises(CannotServe, match=rf"host '{host}', port {port}: .*; set other ones"):
+            async with serve(Health(), Metrics(), host=host, port=port):
+                pass

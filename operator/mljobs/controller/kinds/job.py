@@ -4,8 +4,9 @@ Level-based: what woke it is no input, so that a missed or repeated event change
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
@@ -59,6 +60,7 @@ class JobHandler:
         queue: told when to come back.
         policy: the administrator's settings.
         clock: the time, with a zone.
+        wrote: called with the object after each change of its status, and the status before.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class JobHandler:
         queue: WorkQueue[Key],
         policy: Policy,
         clock: Callable[[], datetime],
+        wrote: Callable[[JsonObject, Mapping[str, Any]], None] = lambda _body, _before: None,
     ) -> None:
         self._kube = kube
         self._store = store
@@ -81,6 +84,7 @@ class JobHandler:
         self._queue = queue
         self._policy = policy
         self._clock = clock
+        self._wrote = wrote
 
     async def reconcile(self, key: Key) -> float | None:
         """Do what can be done for a resource now.
@@ -136,7 +140,9 @@ class JobHandler:
             case _:
                 observation = self._store.observation(key)
                 status = project(resource, observation, decision, self._writer.clock())
-                self._keep(await self._writer.write(resource, status))
+                if written := await self._writer.write(resource, status):
+                    self._keep(written)
+                    self._wrote(written, resource.status)
                 if isinstance(decision, Announce):
                     self._store.observe(key, resource.uid, observation.announced())
                 # what was announced is due at once, not when the watch brings the announcement back

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -22,18 +23,24 @@ _LARGEST_LINE = 2**21
 """Bytes of an event of a watch, which is one line: more than etcd holds in an object."""
 
 
+OnRequest = Callable[[str, str, str, float], None]
+
+
 class Connection:
     """The way to an API server, and who goes it.
 
     Args:
         access: both.
+        on_request: called after each request with its method, its code or `<error>`, the server's host and
+            port, and the seconds until the answer began.
 
     Attributes:
-        access: the same.
+        access: both.
     """
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, on_request: OnRequest = lambda *_: None) -> None:
         self.access = access
+        self._on_request = on_request
         self._credentials = Credentials(access)
         self._making = asyncio.Lock()
 
@@ -108,7 +115,13 @@ class Connection:
         for name, _ in identity.headers:
             request.headers.popall(name, None)
         request.headers.extend(identity.headers)
-        return await send(request)
+        began, code = time.monotonic(), "<error>"
+        try:
+            answer = await send(request)
+            code = str(answer.status)
+        finally:
+            self._on_request(request.method, code, request.url.authority, time.monotonic() - began)
+        return answer
 
 
 class Client(client.ApiClient):

@@ -69,13 +69,16 @@ class Poller:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._heard = 0.0
         self._spent: dict[str, float] = {}
+        self._answered: dict[Key, float] = {}
 
     def follow(self, key: Key, polled: Polled | None) -> None:
         """Poll this job for a resource from the next round on; None: poll nothing for it any more."""
         if polled is None:
             self._watched.pop(key, None)
+            self._answered.pop(key, None)
         else:
             self._watched[key] = polled
+            self._answered.setdefault(key, time.monotonic())
         self._metrics.watched.set(len(self._watched))
 
     async def run(self) -> None:
@@ -119,6 +122,12 @@ class Poller:
     def silence(self) -> float:
         """Seconds for which no poll has got an answer, whatever it was; 0 without polls under way."""
         return time.monotonic() - self._heard if self._under_way else 0.0
+
+    def oldest(self) -> float:
+        """Seconds for which the service has said nothing of an active job, at the most."""
+        now = time.monotonic()
+        active = (self._answered[key] for key, polled in self._watched.items() if not polled.seldom)
+        return now - min(active, default=now)
 
     async def _poll(self, project: str, often: Jobs, seldom: Jobs) -> None:
         started = time.monotonic()
@@ -218,6 +227,7 @@ class Poller:
         try:
             job = await self._service.get(project, job_id, patient=True)
         except errors.NotFound:
+            self._hear(keys)
             return before
         except errors.JobServiceError as error:
             message = printable_lines(error.message)
@@ -231,7 +241,12 @@ class Poller:
             self._heard = time.monotonic()
         return None
 
+    def _hear(self, keys: Iterable[Key]) -> None:
+        """The service has said something of the job of each of these."""
+        self._answered.update((key, time.monotonic()) for key in keys if key in self._answered)
+
     def _seen(self, key: Key, before: Observation, project: str, job: Job) -> None:
+        self._hear([key])
         polled = self._watched.get(key)
         old = before.about(polled.target if polled else None)
         if (

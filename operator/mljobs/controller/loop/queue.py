@@ -7,15 +7,36 @@ added while it is being worked on comes back when that is done, and a delayed ke
 import asyncio
 from collections import deque
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
 
-class WorkQueue(Generic[K]):
-    """Keys that wait for a worker, in the order in which they came."""
+class Meter(Protocol):
+    """Is told of what becomes of keys, at the moments at which client-go's workqueue counts."""
 
-    def __init__(self) -> None:
+    def added(self, key: Hashable) -> None:
+        """A key has to be worked on, and did not have to before."""
+
+    def taken(self, key: Hashable) -> None:
+        """A worker begins with a key."""
+
+    def done(self, key: Hashable) -> None:
+        """The work on a key has ended."""
+
+    def delayed(self) -> None:
+        """A key shall come back later."""
+
+
+class WorkQueue(Generic[K]):
+    """Keys that wait for a worker, in the order in which they came.
+
+    Args:
+        meter: is told of what becomes of keys; None: nobody is.
+    """
+
+    def __init__(self, meter: Meter | None = None) -> None:
+        self._meter = meter
         self._waiting: deque[K] = deque()
         self._dirty: set[K] = set()
         self._working: set[K] = set()
@@ -33,6 +54,8 @@ class WorkQueue(Generic[K]):
         if self._closed or key in self._dirty:
             return
         self._dirty.add(key)
+        if self._meter:
+            self._meter.added(key)
         if key not in self._working:
             self._waiting.append(key)
             self._wake.set()
@@ -41,6 +64,8 @@ class WorkQueue(Generic[K]):
         """Have a key worked on in `delay` seconds, or earlier if it is already due earlier."""
         if self._closed or key in self._dirty:
             return
+        if self._meter:
+            self._meter.delayed()
         loop = asyncio.get_running_loop()
         due = loop.time() + delay
         timer = self._timers.get(key)
@@ -60,11 +85,15 @@ class WorkQueue(Generic[K]):
         key = self._waiting.popleft()
         self._dirty.discard(key)
         self._working.add(key)
+        if self._meter:
+            self._meter.taken(key)
         return key
 
     def done(self, key: K) -> None:
         """Say that the work on a key has ended, however it ended."""
         self._working.discard(key)
+        if self._meter:
+            self._meter.done(key)
         if key in self._dirty and not self._closed:
             self._waiting.append(key)
             self._wake.set()

@@ -61,9 +61,12 @@ class Reconciler:
         """Reconcile key after key until the queue is closed."""
         while (key := await self._queue.get()) is not None:
             started = self._under_way[key] = time.monotonic()
+            active = self._metrics.active_workers.labels(key.kind)
+            active.inc()
             try:
                 result = await self._once(key)
             finally:
+                active.dec()
                 del self._under_way[key]
                 self._queue.done(key)
             self._metrics.reconcile_seconds.labels(key.kind).observe(time.monotonic() - started)

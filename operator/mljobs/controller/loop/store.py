@@ -76,6 +76,10 @@ class Store:
     def __iter__(self) -> Iterator[Key]:
         return iter(tuple(self._entries))
 
+    def bodies(self) -> Iterator[JsonObject]:
+        """The newest object of each resource that is there."""
+        return (entry.body for key, entry in self._entries.items() if not key.departed)
+
     def body(self, key: Key) -> JsonObject | None:
         """The newest object that was read under a key."""
         entry = self._entries.get(key)

@@ -1,16 +1,9 @@
-"""Liveness, readiness and metrics over HTTP, all on one port."""
+"""What liveness and readiness are made of."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-
-from aiohttp import web
-from aiohttp.typedefs import Handler as WebHandler
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-
-from mljobs.controller.process.metrics import Metrics
 
 
 class Pulse:
@@ -91,46 +84,3 @@ class Health:
             if silence > part.limit:
                 return f"{part.name} has shown no life for {silence:.0f} s"
         return ""
-
-
-@web.middleware
-async def _close_after(request: web.Request, handler: WebHandler) -> web.StreamResponse:
-    """Keep no connection open: the end of the process would wait for it."""
-    response = await handler(request)
-    response.force_close()
-    return response
-
-
-@asynccontextmanager
-async def serve_health(health: Health, metrics: Metrics, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve `/healthz`, `/readyz` and `/metrics`.
-
-    Yields:
-        The URL that the paths are under.
-    """
-
-    async def healthz(_: web.Request) -> web.Response:
-        ailment = health.ailment()
-        return web.Response(text=f"{ailment or 'ok'}\n", status=500 if ailment else 200)
-
-    async def readyz(_: web.Request) -> web.Response:
-        return web.Response(
-            text="ok\n" if health.ready else "not watching yet\n", status=200 if health.ready else 503
-        )
-
-    async def show(_: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
-
-    app = web.Application(middlewares=[_close_after])
-    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", show)])
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        bound = runner.addresses[0][1]
-        yield f"http://{'127.0.0.1' if host in ('0.0.0.0', '::') else host}:{bound}"  # noqa: S104
-    finally:
-        await runner.cleanup()

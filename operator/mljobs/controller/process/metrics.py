@@ -1,90 +1,253 @@
 """Prometheus metrics, with controller-runtime's names where it has them. No label ever holds a job's name."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+import time
+from collections import Counter as Tally
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
 
-_FAST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    disable_created_metrics,
+)
+
+from mljobs import __version__
+from mljobs.api.base import JsonObject
+from mljobs.domain.reasons import ConditionType
+from mljobs.domain.show.milestones import milestones
+
+QUEUE = "mljobs"
+"""The name of the one work queue, which all kinds share."""
+
+NO_STATE = "STATE_UNSPECIFIED"
+"""The state of a resource without a job: the API's word for none."""
+
+_CLOUD = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_REST = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
+"""Those of client-go."""
+
+_QUEUE = tuple(10.0**power for power in range(-8, 4))
+"""Those of client-go's workqueue."""
+
+_RECONCILE = (
+    *(0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
+    *(1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60),
+)
+"""Those of controller-runtime."""
+
+_MINUTE, _HOUR = 60, 3600
+_WAIT = (1, 2, 5, 10, 30, *(_MINUTE * n for n in (1, 2, 5, 10, 30)), *(_HOUR * n for n in (1, 3, 6, 12, 24)))
+_RUN = (*(_MINUTE * n for n in (1, 5, 15, 30)), *(_HOUR * n for n in (1, 2, 4, 8, 12, 24, 48, 96, 168)))
 
 
 class Metrics:
-    """All metrics of one operator, in a registry of their own."""
+    """All metrics of one operator, in a registry of their own.
+
+    Attributes:
+        registry: what is served.
+        scraped: called before each scrape, for what is only counted then.
+    """
 
     def __init__(self) -> None:
+        # a series more for each counter, which only tells when the process began
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
-        registry = self.registry
-        self.reconciles = Counter(
-            "controller_runtime_reconcile",
-            "Reconciliations by kind and result.",
-            ("controller", "result"),
-            registry=registry,
+        self.scraped: list[Callable[[], None]] = []
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self._define_runtime()
+        self._define_jobs()
+        self._define_calls()
+        self._define_process()
+
+    def _define_runtime(self) -> None:
+        """What controller-runtime has, by its names, labels and buckets."""
+        self.reconciles = self._counter(
+            "controller_runtime_reconcile", "Reconciliations by kind and result.", "controller", "result"
         )
-        self.reconcile_errors = Counter(
-            "controller_runtime_reconcile_errors",
-            "Reconciliations that failed.",
-            ("controller",),
-            registry=registry,
+        self.reconcile_errors = self._counter(
+            "controller_runtime_reconcile_errors", "Reconciliations that failed.", "controller"
         )
-        self.reconcile_seconds = Histogram(
+        self.reconcile_seconds = self._histogram(
             "controller_runtime_reconcile_time_seconds",
             "Duration of reconciliations.",
-            ("controller",),
-            buckets=_FAST,
-            registry=registry,
+            _RECONCILE,
+            "controller",
         )
-        self.queue_depth = Gauge(
-            "workqueue_depth", "Resources that wait for a worker.", ("name",), registry=registry
+        self.active_workers = self._gauge(
+            "controller_runtime_active_workers", "Reconciliations under way.", "controller"
         )
-        self.resources = Gauge("mljobs_resources", "Resources that the operator knows.", registry=registry)
-        self.watched = Gauge("mljobs_watched_jobs", "Cloud jobs that are polled.", registry=registry)
-        self.missing = Gauge(
+        self.max_workers = self._gauge(
+            "controller_runtime_max_concurrent_reconciles",
+            "Reconciliations under way at the most, of all kinds together.",
+            "controller",
+        )
+        queue = ("name", "controller")
+        self.queue_depth = self._gauge("workqueue_depth", "Resources that wait for a worker.", *queue)
+        self.queue_adds = self._counter(
+            "workqueue_adds", "How often a resource came to have to be worked on.", *queue
+        )
+        self.queue_retries = self._counter(
+            "workqueue_retries",
+            "How often a resource was put off: to be tried again, or looked at later.",
+            *queue,
+        )
+        self.queue_seconds = self._histogram(
+            "workqueue_queue_duration_seconds", "How long resources waited for a worker.", _QUEUE, *queue
+        )
+        self.work_seconds = self._histogram(
+            "workqueue_work_duration_seconds", "How long resources were worked on.", _QUEUE, *queue
+        )
+        self.unfinished_seconds = self._gauge(
+            "workqueue_unfinished_work_seconds", "How long all work under way has taken so far.", *queue
+        )
+        self.longest_seconds = self._gauge(
+            "workqueue_longest_running_processor_seconds",
+            "How long the longest work under way has taken so far.",
+            *queue,
+        )
+        self.leader = self._gauge(
+            "leader_election_master_status", "Whether this process holds the Lease.", "name"
+        )
+
+    def _define_jobs(self) -> None:
+        self.resources = self._gauge("mljobs_resources", "Resources that the operator knows.")
+        self.kind_defined = self._gauge(
+            "mljobs_kind_defined", "Whether the cluster has the definition (CRD) of a kind.", "kind"
+        )
+        self.jobs = self._gauge(
+            "mljobs_jobs",
+            f"Resources by the state of their newest job; {NO_STATE} where there is none yet.",
+            "kind",
+            "state",
+        )
+        self.stalled = self._gauge(
+            "mljobs_stalled_resources",
+            "Resources that cannot go on without a change, by reason.",
+            "kind",
+            "reason",
+        )
+        self.acceptance_seconds = self._histogram(
+            "mljobs_acceptance_wait_seconds",
+            "Time from a resource's creation until the service has accepted its first job. What this process "
+            "finds accepted is not counted.",
+            _WAIT,
+            "kind",
+        )
+        self.jobs_ended = self._counter(
+            "mljobs_jobs_ended",
+            "Jobs whose end this process has shown, by the state in which they ended.",
+            "kind",
+            "state",
+        )
+        self.run_seconds = self._histogram(
+            "mljobs_job_run_seconds",
+            "Time from the start to the end of jobs whose end this process has shown, by the service.",
+            _RUN,
+            "kind",
+            "state",
+        )
+        self.status_writes = self._counter("mljobs_status_writes", "Writes of a resource's status.", "kind")
+        self.events = self._counter("mljobs_events", "Kubernetes Events posted.", "type", "reason")
+
+    def _define_calls(self) -> None:
+        self.watched = self._gauge("mljobs_watched_jobs", "Cloud jobs that are polled.")
+        self.missing = self._gauge(
             "mljobs_missing_jobs",
             "Active jobs that the service does not show, in projects where so many are missing at once that "
             "the service is believed to be wrong.",
-            registry=registry,
         )
-        self.cloud_requests = Counter(
-            "mljobs_cloud_requests", "Requests to the job service.", ("method", "code"), registry=registry
-        )
-        self.cloud_seconds = Histogram(
-            "mljobs_cloud_request_duration_seconds",
-            "Duration of requests to the job service.",
-            ("method",),
-            buckets=_FAST,
-            registry=registry,
-        )
-        self.throttle_seconds = Counter(
-            "mljobs_throttle_wait_seconds",
-            "Time that calls waited for the project's quota.",
-            ("method",),
-            registry=registry,
-        )
-        self.status_writes = Counter(
-            "mljobs_status_writes", "Writes of a resource's status.", ("kind",), registry=registry
-        )
-        self.events = Counter(
-            "mljobs_events", "Kubernetes Events posted.", ("type", "reason"), registry=registry
-        )
-        self.leader = Gauge(
-            "leader_election_master_status",
-            "Whether this process holds the Lease.",
-            ("name",),
-            registry=registry,
-        )
-        self.kind_defined = Gauge(
-            "mljobs_kind_defined",
-            "Whether the cluster has the definition (CRD) of a kind.",
-            ("kind",),
-            registry=registry,
-        )
-        self.poll_lag = Gauge(
+        self.poll_lag = self._gauge(
             "mljobs_poll_lag_seconds",
             "How much longer than the interval the slowest project's last poll took.",
-            registry=registry,
         )
+        self.poll_age = self._gauge(
+            "mljobs_oldest_poll_age_seconds",
+            "Time for which the service has said nothing of an active job, at the most.",
+        )
+        self.cloud_requests = self._counter(
+            "mljobs_cloud_requests", "Requests to the job service.", "method", "code"
+        )
+        self.cloud_seconds = self._histogram(
+            "mljobs_cloud_request_duration_seconds",
+            "Duration of requests to the job service.",
+            _CLOUD,
+            "method",
+        )
+        self.throttle_seconds = self._counter(
+            "mljobs_throttle_wait_seconds", "Time that calls waited for the project's quota.", "method"
+        )
+        self.rest_requests = self._counter(
+            "rest_client_requests",
+            "Requests to the API server; the code is <error> where there was no answer.",
+            "code",
+            "method",
+            "host",
+        )
+        self.rest_seconds = self._histogram(
+            "rest_client_request_duration_seconds",
+            "Time until the API server began to answer.",
+            _REST,
+            "verb",
+            "host",
+        )
+
+    def _define_process(self) -> None:
+        self.build = self._gauge("mljobs_build_info", "The version that runs; always 1.", "version")
+        self.build.labels(__version__).set(1)
+
+    def refresh(self) -> None:
+        """Count what is only counted for a scrape."""
+        for count in self.scraped:
+            count()
+
+    def census(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        """Count the resources there are, given as their objects."""
+        states: Tally[tuple[str, str]] = Tally()
+        reasons: Tally[tuple[str, str]] = Tally()
+        for body in bodies:
+            kind, status = body["kind"], body.get("status") or {}
+            states[kind, status.get("state") or NO_STATE] += 1
+            for row in status.get("conditions") or ():
+                if row["type"] == ConditionType.STALLED and row["status"] == "True":
+                    reasons[kind, row["reason"]] += 1
+        for gauge, tally in ((self.jobs, states), (self.stalled, reasons)):
+            gauge.clear()
+            for labels, number in tally.items():
+                gauge.labels(*labels).set(number)
+
+    def wrote(self, body: JsonObject, before: Mapping[str, Any], now: datetime) -> None:
+        """Count what a resource's new status shows for the first time.
+
+        Args:
+            body: the object after the write.
+            before: the status that was there.
+            now: the machine's time, with a zone.
+        """
+        kind, status = body["kind"], body.get("status") or {}
+        reached = milestones(before, status)
+        if reached.accepted:
+            created = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
+            self.acceptance_seconds.labels(kind).observe(max((now - created).total_seconds(), 0.0))
+        if reached.ended:
+            self.jobs_ended.labels(kind, reached.ended).inc()
+        if reached.ran is not None:
+            self.run_seconds.labels(kind, reached.ended).observe(reached.ran)
 
     def cloud_request(self, method: str, code: str, seconds: float) -> None:
         """Count one request to the job service."""
         self.cloud_requests.labels(method, code).inc()
         self.cloud_seconds.labels(method).observe(seconds)
+
+    def rest_request(self, method: str, code: str, host: str, seconds: float) -> None:
+        """Count one request to the API server."""
+        self.rest_requests.labels(code, method, host).inc()
+        self.rest_seconds.labels(method, host).observe(seconds)
 
     def defined(self, kind: str, there: bool) -> None:
         """Say whether the cluster has a kind's definition."""
@@ -93,3 +256,56 @@ class Metrics:
     def throttled(self, method: str, seconds: float) -> None:
         """Count the time that a call waited for the quota."""
         self.throttle_seconds.labels(method).inc(seconds)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Iterable[float], *labels: str) -> Histogram:
+        return Histogram(name, text, labels, buckets=tuple(buckets), registry=self.registry)
+
+
+class QueueMeter:
+    """Measures the work queue, as client-go measures its own.
+
+    Args:
+        metrics: where to.
+        clock: seconds, by a clock that never jumps.
+    """
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        labels = QUEUE, QUEUE
+        self._adds = metrics.queue_adds.labels(*labels)
+        self._retries = metrics.queue_retries.labels(*labels)
+        self._waited = metrics.queue_seconds.labels(*labels)
+        self._worked = metrics.work_seconds.labels(*labels)
+        self._clock = clock
+        self._since: dict[Hashable, float] = {}
+        self._begun: dict[Hashable, float] = {}
+        metrics.unfinished_seconds.labels(*labels).set_function(lambda: sum(self._spent()))
+        metrics.longest_seconds.labels(*labels).set_function(lambda: max(self._spent(), default=0.0))
+
+    def added(self, key: Hashable) -> None:
+        """A key has to be worked on, and did not have to before."""
+        self._adds.inc()
+        self._since.setdefault(key, self._clock())
+
+    def taken(self, key: Hashable) -> None:
+        """A worker begins with a key."""
+        now = self._begun[key] = self._clock()
+        self._waited.observe(now - self._since.pop(key, now))
+
+    def done(self, key: Hashable) -> None:
+        """The work on a key has ended."""
+        now = self._clock()
+        self._worked.observe(now - self._begun.pop(key, now))
+
+    def delayed(self) -> None:
+        """A key shall come back later."""
+        self._retries.inc()
+
+    def _spent(self) -> list[float]:
+        now = self._clock()
+        return [now - begun for begun in self._begun.values()]

@@ -26,8 +26,9 @@ from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.clock import steady, wall
-from mljobs.controller.process.health import Health, Part, Pulse, serve_health
-from mljobs.controller.process.metrics import Metrics
+from mljobs.controller.process.health import Health, Part, Pulse
+from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
+from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
 from mljobs.domain.decide import Policy
 from mljobs.domain.port import JobService
@@ -107,6 +108,7 @@ async def run(
 
     Raises:
         KubeError: no API server is known.
+        CannotServe: metrics and health cannot be served at that address.
         RuntimeError: a task of the operator has failed, which is a bug.
     """
     stop = Stop()
@@ -127,10 +129,10 @@ async def _run(
     ready: Callable[[str], None] | None,
     stop: Stop,
 ) -> None:
-    connection = Connection(find_access())
+    connection = Connection(find_access(), metrics.rest_request)
     async with (
         connect(connection, connections=options.connections) as kube,
-        serve_health(health, metrics, host=options.host, port=options.port) as url,
+        serve(health, metrics, host=options.host, port=options.port) as url,
     ):
         if ready:
             ready(url)
@@ -181,7 +183,7 @@ async def _act(
     """Make the parts and run them until a signal."""
     clock = steady()
     store = Store(clock())
-    queue: WorkQueue[Key] = WorkQueue()
+    queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics))
     poller = Poller(
         service,
         store,
@@ -192,8 +194,12 @@ async def _act(
         clock=clock,
         metrics=metrics,
     )
-    metrics.queue_depth.labels("mljobs").set_function(lambda: len(queue))
+    metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
+    metrics.poll_age.set_function(poller.oldest)
+    metrics.scraped.append(lambda: metrics.census(store.bodies()))
+    for kind in KINDS:
+        metrics.max_workers.labels(kind).set(options.workers)
     jobs = JobHandler(
         kube=kube,
         store=store,
@@ -203,6 +209,7 @@ async def _act(
         queue=queue,
         policy=options.policy,
         clock=clock,
+        wrote=lambda body, before: metrics.wrote(body, before, wall()),
     )
     reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=queue, clock=clock, metrics=metrics)
     recall = Recall(kube, store, queue.add, namespaces=options.namespaces, now=clock)

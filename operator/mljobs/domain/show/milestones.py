@@ -1,0 +1,64 @@
+"""What a change of status says of a job's life, for metrics: each milestone once, when it is first shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from mljobs.domain.port import TERMINAL_STATES
+from mljobs.domain.reasons import ConditionType, Reason
+
+Status = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Milestones:
+    """What has just been reached.
+
+    Attributes:
+        accepted: whether the service has accepted the resource's first job, which is not adopted.
+        ended: the state in which a job has ended; empty where none has.
+        ran: seconds from the start to the end of that job, by the service's clock; None where it never ran.
+    """
+
+    accepted: bool = False
+    ended: str = ""
+    ran: float | None = None
+
+
+def milestones(before: Status, after: Status) -> Milestones:
+    """What one change of status has reached.
+
+    Args:
+        before: the status that was there.
+        after: the one that has replaced it.
+    """
+    first = after.get("attempt", 1) == 1 and not before.get(
+        "createTime"
+    )  # which is known once it is accepted
+    accepted = first and _accepted(after)
+    if not _ended(after) or (_ended(before) and _same_job(before, after)):
+        return Milestones(accepted)
+    return Milestones(accepted, str(after["state"]), _seconds(after))
+
+
+def _accepted(status: Status) -> bool:
+    rows = {row["type"]: row for row in status.get("conditions") or ()}
+    row = rows.get(ConditionType.SUBMITTED, {})
+    return (row.get("status"), row.get("reason")) == ("True", Reason.ACCEPTED)
+
+
+def _ended(status: Status) -> bool:
+    return status.get("state") in TERMINAL_STATES
+
+
+def _same_job(before: Status, after: Status) -> bool:
+    return before.get("jobName") == after.get("jobName")
+
+
+def _seconds(status: Status) -> float | None:
+    try:
+        start, end = (datetime.fromisoformat(status[name]) for name in ("startTime", "endTime"))
+    except (KeyError, TypeError, ValueError):
+        return None
+    return max((end - start).total_seconds(), 0.0)
