@@ -3,9 +3,10 @@
 import asyncio
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import MLV1, Access, Limits, service_named
 from mljobs.config import Settings
 from mljobs.controller.kube.lease import Fence, LeaseOptions
 from mljobs.controller.process.health import Part
@@ -36,7 +37,18 @@ def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -
 async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> None:
     metrics = Metrics()
     fence = Fence()
-    service = open_job_service(
+    access = replace(
+        access_of(settings), on_request=metrics.cloud_request, on_wait=metrics.throttled, guard=fence
+    )
+    async with service_named(MLV1).open(access) as backend:
+        threads = Part("a call of the job service", backend.longest, EXCHANGES * settings.request_timeout)
+        options = _options(settings)
+        await run(backend, metrics, options, fence=fence, service_part=threads, ready=ready)
+
+
+def access_of(settings: Settings) -> Access:
+    """How the job service is reached."""
+    return Access(
         endpoint=settings.endpoint,
         anonymous=settings.anonymous,
         timeout=settings.request_timeout,
@@ -44,24 +56,22 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
         limits=Limits(
             creates_per_minute=settings.creates_per_minute, others_per_minute=settings.others_per_minute
         ),
-        on_request=metrics.cloud_request,
-        on_wait=metrics.throttled,
-        guard=fence,
     )
-    async with service:
-        threads = Part("a call of the job service", service.longest, EXCHANGES * settings.request_timeout)
-        options = _options(settings)
-        await run(service, metrics, options, fence=fence, service_part=threads, ready=ready)
+
+
+def policy_of(settings: Settings) -> Policy:
+    """What the administrator decides for all resources."""
+    return Policy(
+        default_project=settings.project_id,
+        grace=timedelta(seconds=settings.unknown_outcome_grace),
+        adoption=Adoption(settings.adoption),
+        lost_after=timedelta(seconds=settings.lost_after),
+    )
 
 
 def _options(settings: Settings) -> Options:
     return Options(
-        policy=Policy(
-            default_project=settings.project_id,
-            grace=timedelta(seconds=settings.unknown_outcome_grace),
-            adoption=Adoption(settings.adoption),
-            lost_after=timedelta(seconds=settings.lost_after),
-        ),
+        policy=policy_of(settings),
         namespaces=settings.namespaces,
         poll_interval=settings.poll_interval,
         lost_interval=settings.lost_interval,

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mljobs.api.resources import KINDS
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.spec.validate import validate
-from mljobs.domain.translate import to_job
 from tests.e2e.support_stack import Emulator
 from tests.unit.docs.markdown import DOCS, Block, blocks
 
@@ -77,7 +77,7 @@ def test_command_and_manifest_make_the_same_job(heading: str, emulator: Emulator
     validated = validate(manifest["kind"], manifest["spec"], default_project=PROJECT)
     assert validated.spec is not None, validated.problems
     assert not validated.warnings
-    request = to_job(manifest["kind"], validated.spec, job_id=f"{job_id}_ours", labels={})
+    request = to_job(manifest["kind"], validated.spec.document(), job_id=f"{job_id}_ours", labels={})
     emulator.create(dict(request), project=PROJECT)
     theirs, ours = (emulator.job(one, project=PROJECT) for one in (job_id, f"{job_id}_ours"))
     field = KINDS[manifest["kind"]].input_field

@@ -50,6 +50,7 @@ def test_success_in_every_state_in_order(
         "mljobs-uid": job.uid,
         "mljobs-namespace": namespace.name,
         "mljobs-name": "census",
+        "mljobs-attempt": "1",
     }
     assert {**ZEROS[kind.name], **shown[kind.output_field]} == status[kind.output_field]
     # made by kubectl; then the intent and the finalizer; then one write for each state, and in QUEUED another

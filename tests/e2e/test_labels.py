@@ -12,7 +12,12 @@ both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.nam
 
 
 def ours(job: Job) -> Json:
-    return {"mljobs-uid": job.uid, "mljobs-namespace": job.namespace.name, "mljobs-name": job.name}
+    return {
+        "mljobs-uid": job.uid,
+        "mljobs-attempt": "1",
+        "mljobs-namespace": job.namespace.name,
+        "mljobs-name": job.name,
+    }
 
 
 def until_labels(job: Job, emulator: Emulator, **labels: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mljobs.controller.loop.poller import LIST_FROM
+from mljobs.backends.mlv1.facts import PAGES_FROM
 from mljobs.domain.job.resource import FORCE_RELEASE
 from mljobs.domain.reasons import Reason
 from tests.e2e.support import Job, Json, Namespace, condition, eventually, training
@@ -15,7 +15,7 @@ from tests.e2e.support_stack import PROJECT, Emulator, Operator
 from tests.e2e.test_service_faults import ACTIONS, BINDINGS
 from tools.docs.fault_table import TABLE, Call, Fault
 
-CROWD = LIST_FROM + 5
+CROWD = PAGES_FROM + 5
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.spec.validate import validate
-from mljobs.domain.translate import to_job
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Kubectl
 from tests.e2e.support_stack import PROJECT, Emulator
@@ -37,7 +37,7 @@ def submitted(spec: Json) -> Json:
     """The training input that the operator would submit for a stored spec."""
     validated = validate("TrainingJob", spec)
     assert validated.spec is not None, validated.problems
-    job = to_job("TrainingJob", validated.spec, job_id="a", labels={})
+    job = to_job("TrainingJob", validated.spec.document(), job_id="a", labels={})
     return without_empty(dict(job["trainingInput"]))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from mljobs.controller.loop import poller
+from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.domain.policies import lost
+from mljobs.domain.port import Polling
 from tests.model.world import World
 
 
@@ -21,8 +22,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two jobs are many: worth a list, whose pages hold one; and the operator's warnings are no news here."""
-    monkeypatch.setattr(poller, "LIST_FROM", 2)
-    monkeypatch.setattr(poller, "PAGE_SIZE", 1)
+    monkeypatch.setattr(MlV1Facts, "polling", Polling(page_size=1, pages_from=2))
     monkeypatch.setattr(lost, "FEW", 2)
     logging.getLogger("mljobs").setLevel(logging.ERROR)
     yield

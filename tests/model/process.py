@@ -20,7 +20,7 @@ from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.decide import Policy
 from tests.model.cluster import Cluster, ModelKube, WatchEvent
-from tests.model.service import ModelJobService, Service
+from tests.model.service import ModelBackend, Service
 from tests.model.wire import Wire
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -62,7 +62,7 @@ class Process:
         self.relist()
 
     def _start(self, service: Service, clock: Callable[[], datetime], wall: Callable[[], datetime]) -> None:
-        kube, port = ModelKube(self._cluster, self._wire), ModelJobService(service, self._wire)
+        kube, port = ModelKube(self._cluster, self._wire), ModelBackend(service, self._wire)
         add = self._queue.add
         poller = Poller(
             port,

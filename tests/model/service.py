@@ -5,9 +5,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mljobs.backends.mlv1.facts import MlV1Facts, parts
+from mljobs.backends.mlv1.policy import Policy, merged
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain import errors
 from mljobs.domain.job import naming
-from mljobs.domain.port import TERMINAL_STATES, Job, JobDocument, JobPage, Policy
+from mljobs.domain.port import (
+    TERMINAL_STATES,
+    Binding,
+    Job,
+    JobDocument,
+    JobPage,
+    Order,
+    Reference,
+    Scope,
+    Sought,
+)
 from tests.model.wire import Wire
 
 Place = tuple[str, str]
@@ -19,11 +32,16 @@ REPLICATION = 2.0
 """Seconds in which a replica may lag behind."""
 
 
+def reference_of(project: str, job_id: str) -> Reference:
+    return Reference(f"projects/{project}/jobs/{job_id}")
+
+
 @dataclass
 class CloudJob:
     """A job of the service.
 
     Attributes:
+        project: where it is.
         job_id: its id.
         born: when it was made.
         maker: the uid label that it was made with; empty for somebody else's.
@@ -38,6 +56,7 @@ class CloudJob:
         inherited: the members that its former owners have put into its policy.
     """
 
+    project: str
     job_id: str
     born: float
     maker: str
@@ -92,7 +111,7 @@ class Service:
         """A new job in QUEUED."""
         document = {**copy.deepcopy(dict(document)), "state": "QUEUED", "createTime": "2026-01-01T00:00:00Z"}
         maker = document.get("labels", {}).get(naming.UID_LABEL, "")
-        job = self.jobs[place] = CloudJob(place[1], self._wire.loop.now, maker, document)
+        job = self.jobs[place] = CloudJob(*place, self._wire.loop.now, maker, document)
         self._stamp(job)
         return job
 
@@ -194,7 +213,7 @@ class Service:
         return copy.deepcopy(job.policy)
 
     def shown(self, job: CloudJob) -> Job:
-        return Job.parse(copy.deepcopy(job.document))
+        return Job.parse(copy.deepcopy(job.document), reference_of(job.project, job.job_id))
 
     def older(self, place: Place) -> Job | None:
         """What a lagging replica shows; None where nothing has changed lately."""
@@ -206,7 +225,7 @@ class Service:
             or self._wire.loop.now - job.older[0] >= REPLICATION
         ):
             return None
-        return Job.parse(copy.deepcopy(job.older[1]))
+        return Job.parse(copy.deepcopy(job.older[1]), reference_of(*place))
 
     def unheard(self, place: Place) -> bool:
         """Whether a replica may not have heard of a job."""
@@ -214,8 +233,8 @@ class Service:
         return job is None or self._wire.loop.now - job.born < REPLICATION
 
 
-class ModelJobService:
-    """The port to the model.
+class ModelBackend:
+    """The port to the model: `ml` v1 with its facts, and calls that the wire carries.
 
     Args:
         service: the model.
@@ -223,22 +242,27 @@ class ModelJobService:
     """
 
     def __init__(self, service: Service, wire: Wire) -> None:
+        self.facts = MlV1Facts()
         self._service = service
         self._wire = wire
 
-    async def create(self, project: str, job: JobDocument) -> Job:
-        place = (project, str(job["jobId"]))
+    async def submit(self, order: Order) -> Job:
+        job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
+        place = parts(Reference(f"{order.scope}/jobs/{order.job_id}"))
         made: Job = await self._wire.send(
             "service",
             "create",
             place,
             lambda: self._service.take_create(place, job),
-            owner=job["labels"][naming.UID_LABEL],
+            owner=order.labels[naming.UID_LABEL],
         )
         return made
 
-    async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:  # noqa: ARG002
-        place = (project, job_id)
+    async def find(self, sought: Sought) -> Sequence[Job]:
+        raise AssertionError(f"every reference is known before the call, and yet {sought} is looked for")
+
+    async def get(self, reference: Reference, *, patient: bool = False) -> Job:  # noqa: ARG002
+        place = parts(reference)
         found: Job = await self._wire.send(
             "service",
             "get",
@@ -250,48 +274,44 @@ class ModelJobService:
         )
         return found
 
-    async def list_page(
-        self,
-        project: str,
-        *,
-        query: str = "",  # noqa: ARG002 - the operator lists without a filter
-        page_size: int = 100,
-        page_token: str = "",
-    ) -> JobPage:
+    async def active(self, scope: Scope, *, page_token: str = "") -> JobPage:
+        size = self.facts.polling.page_size
+
         def page(shift: int = 0) -> JobPage:
-            if self._service.wrong:
-                raise errors.NotFound("no such project")
+            project = scope.removeprefix("projects/")
             jobs = [job for (where, _), job in self._service.jobs.items() if where == project]
             jobs = [job for job in reversed(jobs) if not job.vanished]
             start = max(0, int(page_token or 0) + shift)
             rest = jobs[start:]
-            token = str(start + page_size) if len(rest) > page_size else ""
-            return JobPage([self._service.shown(job) for job in rest[:page_size]], token)
+            token = str(start + size) if len(rest) > size else ""
+            return JobPage([self._service.shown(job) for job in rest[:size]], token)
 
         # a page that repeats or skips a job, as happens when jobs are made between two pages
         shown: JobPage = await self._wire.send(
             "service",
             "list",
-            (project, page_token),
+            (scope, page_token),
             page,
             reads=True,
-            stale=lambda: page(1 if page_size % 2 else -1),
+            stale=lambda: page(1 if size % 2 else -1),
         )
         return shown
 
-    async def patch_labels(self, project: str, job_id: str, labels: Mapping[str, str], etag: str) -> Job:
-        place = (project, job_id)
+    async def cancel(self, reference: Reference) -> None:
+        place = parts(reference)
+        await self._wire.send("service", "cancel", place, lambda: self._service.take_cancel(place))
+
+    async def relabel(self, reference: Reference, labels: Mapping[str, str], etag: str) -> Job:
+        place = parts(reference)
         job: Job = await self._wire.send(
             "service", "patch", place, lambda: self._service.take_patch(place, labels, etag)
         )
         return job
 
-    async def cancel(self, project: str, job_id: str) -> None:
-        place = (project, job_id)
-        await self._wire.send("service", "cancel", place, lambda: self._service.take_cancel(place))
-
-    async def get_iam_policy(self, project: str, job_id: str) -> Policy:
-        place = (project, job_id)
+    async def bind_iam(
+        self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
+    ) -> None:
+        place = parts(reference)
         policy: Policy = await self._wire.send(
             "service",
             "get_policy",
@@ -299,19 +319,8 @@ class ModelJobService:
             lambda: copy.deepcopy(self._service.find(place).policy),
             reads=True,
         )
-        return policy
-
-    async def set_iam_policy(self, project: str, job_id: str, policy: Policy) -> Policy:
-        place = (project, job_id)
-        written: Policy = await self._wire.send(
-            "service", "set_policy", place, lambda: self._service.take_set_policy(place, policy)
-        )
-        return written
-
-    async def test_iam_permissions(
-        self, project: str, job_id: str, permissions: Sequence[str]
-    ) -> frozenset[str]:
-        granted: frozenset[str] = await self._wire.send(
-            "service", "test_permissions", (project, job_id), lambda: frozenset(permissions), reads=True
-        )
-        return granted
+        changed = merged(policy, wanted, applied)
+        if changed is not None:
+            await self._wire.send(
+                "service", "set_policy", place, lambda: self._service.take_set_policy(place, changed)
+            )

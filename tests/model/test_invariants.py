@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.controller.kinds import job as handler
 from mljobs.domain import decide
 from mljobs.domain.decide import deletion, doubt, missing, polled, running, submission
 from mljobs.domain.decide.decisions import Release
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.port import Job, JobDocument
-from mljobs.domain.show import project
+from mljobs.domain.port import Job, Order
 from tests.model import process
-from tests.model.service import ModelJobService
+from tests.model.service import ModelBackend
 from tests.model.world import FOREIGN, KEYS, World, spec_of
 
 A = KEYS[0]
@@ -34,13 +34,13 @@ def apply(world: World, **spec: Any) -> None:
 
 
 def test_i1_a_second_try_with_an_id_of_its_own(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = ModelJobService.create
+    original = ModelBackend.submit
 
-    async def create(self: ModelJobService, project: str, job: JobDocument) -> Job:
-        await original(self, project, {**job, "jobId": "copy_1"})
-        return await original(self, project, job)
+    async def submit(self: ModelBackend, order: Order) -> Job:
+        await original(self, replace(order, job_id="copy_1"))
+        return await original(self, order)
 
-    monkeypatch.setattr(ModelJobService, "create", create)
+    monkeypatch.setattr(ModelBackend, "submit", submit)
     apply(worse)
     worse.work()
     with pytest.raises(AssertionError, match="I1"):
@@ -121,7 +121,7 @@ def test_i5_doubts_that_nobody_waits_for(worse: World, monkeypatch: pytest.Monke
 
 def test_i6_statuses_that_are_never_left_alone(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
     numbers = itertools.count()
-    monkeypatch.setattr(project, "_urls", lambda _: {"consoleUrl": f"https://example.com/{next(numbers)}"})
+    monkeypatch.setattr(MlV1Facts, "links", lambda *_: {"consoleUrl": f"https://example.com/{next(numbers)}"})
     apply(worse)
     with pytest.raises(AssertionError, match="without end"):
         worse.work()

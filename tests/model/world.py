@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mljobs.api.base import JsonObject
+from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.resource import Resource
@@ -43,6 +44,7 @@ PREDICTION: JsonObject = {
     }
 }
 FOREIGN = ("proj", "foreign")
+FACTS = MlV1Facts()
 
 
 def spec_of(key: Key, **more: Any) -> JsonObject:
@@ -406,7 +408,7 @@ class World:
     def _chosen(self, resource: Resource) -> Place:
         project = str(resource.spec.get("projectId") or POLICY.default_project)
         chosen = resource.spec.get("jobId")
-        return project, naming.job_id(NAMESPACE, resource.name, resource.uid, 1, chosen)
+        return project, FACTS.job_id(resource.owner, 1, chosen)
 
     def _submitted(self, resource: Resource, job: CloudJob) -> list[str]:
         if job.vanished and resource.state not in TERMINAL_STATES:

@@ -16,8 +16,10 @@ import typer
 
 if TYPE_CHECKING:
     from mljobs.console.documents.reading import Document
+    from mljobs.domain.port import JobDocument
     from mljobs.domain.spec.lenient import Reading
     from mljobs.domain.spec.problems import Problem
+    from mljobs.domain.spec.validate import JobSpec
 
 UNKNOWN_UID = "not-known-yet"
 """Stands for the uid of a resource that does not exist yet."""
@@ -165,7 +167,6 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
     from mljobs.domain.spec.lenient import read
     from mljobs.domain.spec.problems import printable
     from mljobs.domain.spec.validate import validate
-    from mljobs.domain.translate import to_job
 
     reading = completed(read(document.value, options.kind, exact=document.exact))
     reading = _overlaid(reading, options.values, document.exact)
@@ -186,10 +187,23 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
         problems,
         [*warnings, *validated.warnings],
         [*_notes(reading, options), *notes] if usable else [],
-        to_job(reading.kind, validated.spec, job_id=job_id, labels=labels)
+        _request(reading, validated.spec, options, job_id, labels)
         if validated.spec is not None and usable
         else None,
     )
+
+
+def _request(
+    reading: "Reading", spec: "JobSpec", options: _Options, job_id: str, labels: Mapping[str, str]
+) -> "JobDocument":
+    from mljobs.backends import MLV1, service_named
+    from mljobs.domain.port import Order
+
+    service = service_named(MLV1)
+    scope = service.facts.scope(str(reading.spec.get("projectId") or options.project), reading.spec)
+    document = spec.document()
+    merged = {**document.get("labels", {}), **labels}
+    return service.request(Order(reading.kind, document, scope, job_id, merged))[1]
 
 
 def _overlaid(reading: "Reading", values: Sequence[str], exact: bool) -> "Reading":
@@ -231,14 +245,17 @@ def _merged(base: Any, patch: Any) -> Any:
 
 def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str], list[str]]:
     """The job's id and ownership labels, and notes on what in them only stands for the real ones."""
+    from mljobs.backends import MLV1, service_named
     from mljobs.domain.job import naming
+    from mljobs.domain.port import Owner
 
     namespace, name = reading.namespace or options.namespace, reading.name or options.name
     uid = options.uid or reading.uid
     chosen = reading.spec.get("jobId")
     chosen = chosen if isinstance(chosen, str) else None
-    job_id = naming.job_id(namespace, name, uid or UNKNOWN_UID, 1, chosen)
-    labels = naming.ownership_labels(namespace, name, uid or UNKNOWN_UID)
+    owner = Owner(namespace, name, uid or UNKNOWN_UID)
+    job_id = service_named(MLV1).facts.job_id(owner, 1, chosen)
+    labels = naming.ownership_labels(owner, 1)
     if uid:
         return job_id, labels, []
     if chosen:

@@ -2,5 +2,17 @@
 
 from mljobs.backends.factory import open_job_logs, open_job_service, open_object_storage
 from mljobs.backends.google.limits import Limits
+from mljobs.backends.registry import MLV1, SERVICES, Access, OpenBackend, Service, service_named
 
-__all__ = ["Limits", "open_job_logs", "open_job_service", "open_object_storage"]
+__all__ = [
+    "MLV1",
+    "SERVICES",
+    "Access",
+    "Limits",
+    "OpenBackend",
+    "Service",
+    "open_job_logs",
+    "open_job_service",
+    "open_object_storage",
+    "service_named",
+]

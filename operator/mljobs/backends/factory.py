@@ -11,7 +11,7 @@ from mljobs.backends.google.log_entries import JobLogs
 from mljobs.backends.google.storage import PAUSES, ObjectStorage, api_root
 from mljobs.backends.google.threads import RequestThreads, Transport
 from mljobs.backends.google.transport import OnceHttp, is_loopback
-from mljobs.backends.mlv1.client import MlV1JobService, OnWait
+from mljobs.backends.mlv1.client import MlV1Client, OnWait
 
 USER_AGENT = f"mljobs-operator/{__version__}"
 DEFAULT_THREADS = 8
@@ -31,7 +31,7 @@ def open_job_service(
     on_wait: OnWait | None = None,
     guard: Callable[[], None] | None = None,
     patient: bool = False,
-) -> MlV1JobService:
+) -> MlV1Client:
     """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
 
     Args:
@@ -56,7 +56,7 @@ def open_job_service(
     request_threads = _open_threads(
         endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
     )
-    return MlV1JobService(
+    return MlV1Client(
         open_api("ml", "v1", endpoint).projects().jobs(),
         Api(on_request),
         request_threads,

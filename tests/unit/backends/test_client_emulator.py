@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mljobs.backends import Limits, open_job_logs, open_job_service
-from mljobs.backends.mlv1.client import MlV1JobService
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import (
     AlreadyExists,
     Denied,
@@ -20,7 +20,7 @@ from mljobs.domain.errors import (
     Throttled,
     Unavailable,
 )
-from mljobs.domain.port import Job, JobService
+from mljobs.domain.port import Job
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.server import serving
 from mljobs_dev.emulator.settings import Settings
@@ -50,12 +50,12 @@ async def url() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def client(url: str) -> AsyncIterator[MlV1JobService]:
+async def client(url: str) -> AsyncIterator[MlV1Client]:
     async with _open(url) as opened:
         yield opened
 
 
-def _open(url: str) -> MlV1JobService:
+def _open(url: str) -> MlV1Client:
     return open_job_service(endpoint=url, anonymous=True, timeout=20, threads=2, limits=Limits(0, 0))
 
 
@@ -69,14 +69,14 @@ async def control(url: str, verb: str, path: str, body: object = None) -> Any:
     return await asyncio.to_thread(send)
 
 
-async def ended(client: JobService, job_id: str) -> Job:
+async def ended(client: MlV1Client, job_id: str) -> Job:
     async with asyncio.timeout(60):
         while not (found := await client.get("p", job_id)).ended:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return found
 
 
-async def test_a_job_from_create_to_its_end(client: MlV1JobService) -> None:
+async def test_a_job_from_create_to_its_end(client: MlV1Client) -> None:
     created = await client.create("p", job("census_1", labels={"mljobs-uid": "u"}))
     assert created.job_id == "census_1"
     assert created.state == "QUEUED"
@@ -91,14 +91,14 @@ async def test_a_job_from_create_to_its_end(client: MlV1JobService) -> None:
         await client.cancel("p", "census_1")
 
 
-async def test_create_of_a_taken_id(client: MlV1JobService) -> None:
+async def test_create_of_a_taken_id(client: MlV1Client) -> None:
     await client.create("p", job("census"))
     with pytest.raises(AlreadyExists, match="already exists"):
         await client.create("p", job("census"))
     await client.create("q", job("census"))
 
 
-async def test_create_of_a_wrong_job(client: MlV1JobService) -> None:
+async def test_create_of_a_wrong_job(client: MlV1Client) -> None:
     with pytest.raises(Rejected, match="region") as caught:
         await client.create("p", job("census", trainingInput={**TRAINING, "region": "mars-north1"}))
     assert [violation.field for violation in caught.value.violations] == ["region"]
@@ -106,7 +106,7 @@ async def test_create_of_a_wrong_job(client: MlV1JobService) -> None:
         await client.create("p", job("census", parameter_server_type="x"))
 
 
-async def test_missing_jobs(client: MlV1JobService) -> None:
+async def test_missing_jobs(client: MlV1Client) -> None:
     with pytest.raises(NotFound):
         await client.get("p", "none")
     with pytest.raises(NotFound):
@@ -115,7 +115,7 @@ async def test_missing_jobs(client: MlV1JobService) -> None:
         await client.patch_labels("p", "none", {}, "ZQ==")
 
 
-async def test_list_in_pages(client: MlV1JobService) -> None:
+async def test_list_in_pages(client: MlV1Client) -> None:
     assert (await client.list_page("p")).jobs == []
     for number in range(5):
         await client.create("p", job(f"job_{number}"))
@@ -133,7 +133,7 @@ async def test_list_in_pages(client: MlV1JobService) -> None:
         await client.list_page("p", query="jobId:(")
 
 
-async def test_a_filter_longer_than_a_url(client: MlV1JobService) -> None:
+async def test_a_filter_longer_than_a_url(client: MlV1Client) -> None:
     """googleapiclient sends it as a POST that says it is a GET."""
     await client.create("p", job("job_1"))
     query = " OR ".join(f"jobId:job_{number}" for number in range(300))
@@ -153,7 +153,7 @@ async def test_labels_are_replaced_only_with_the_newest_etag(stale_status: int) 
         assert (await client.patch_labels("p", "census", {"blind": "y"}, "")).labels == {"blind": "y"}
 
 
-async def test_cancel(client: MlV1JobService, url: str) -> None:
+async def test_cancel(client: MlV1Client, url: str) -> None:
     await control(url, "POST", "scripts", [{"jobId": "census", "timeline": {"RUNNING": 1_000_000}}])
     await client.create("p", job("census"))
     await client.cancel("p", "census")
@@ -164,7 +164,7 @@ async def test_cancel(client: MlV1JobService, url: str) -> None:
     assert [(row["jobId"], row["status"], row["applied"]) for row in effects] == [("census", 200, True)]
 
 
-async def test_iam(client: MlV1JobService) -> None:
+async def test_iam(client: MlV1Client) -> None:
     await client.create("p", job("census"))
     before = await client.get_iam_policy("p", "census")
     bindings = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
@@ -190,7 +190,7 @@ async def test_iam(client: MlV1JobService) -> None:
     ],
 )
 async def test_a_fault_is_one_request(
-    client: MlV1JobService, url: str, fault: dict[str, object], kind: type[Exception], applied: bool
+    client: MlV1Client, url: str, fault: dict[str, object], kind: type[Exception], applied: bool
 ) -> None:
     await control(url, "POST", "faults", [{"method": CREATE, "times": 1, **fault}])
     with pytest.raises(kind):
@@ -211,7 +211,7 @@ async def test_a_delay_past_the_time_out_is_unavailable(url: str) -> None:
             await client.create("p", job("census"))
 
 
-async def test_logs_in_pages(client: MlV1JobService, url: str) -> None:
+async def test_logs_in_pages(client: MlV1Client, url: str) -> None:
     began = datetime.now(UTC)
     await client.create("p", job("census"))
     await client.create("p", job("other"))

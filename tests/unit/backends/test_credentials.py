@@ -20,7 +20,7 @@ from mljobs import __version__
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.google.answers import Method
 from mljobs.backends.google.calls import _no_token
-from mljobs.backends.mlv1.client import MlV1JobService
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Denied, JobServiceError, Unavailable
 from tests.unit.backends.raw_server import RawServer, Received, Step, answer, drop, error, hang
 
@@ -72,7 +72,7 @@ def accepts(*tokens: str) -> Step:
     return step
 
 
-def service(server: RawServer, threads: int = 1) -> MlV1JobService:
+def service(server: RawServer, threads: int = 1) -> MlV1Client:
     return open_job_service(endpoint=server.url, timeout=10, threads=threads, limits=Limits(0, 0))
 
 

@@ -7,8 +7,8 @@ import pytest
 from mljobs import __version__
 from mljobs.backends import Limits, open_job_logs, open_job_service
 from mljobs.backends.google.transport import is_loopback
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Unavailable
-from mljobs.domain.port import JobService
 from tests.unit.backends.raw_server import RawServer, raw
 
 
@@ -45,7 +45,7 @@ def test_what_cannot_work_is_refused(arguments: dict[str, Any], words: str) -> N
 )
 async def test_what_can_work_is_opened_without_a_request(arguments: dict[str, Any]) -> None:
     async with open_job_service(**arguments) as client, open_job_logs(**arguments):
-        service: JobService = client
+        service: MlV1Client = client
         assert service is client
 
 

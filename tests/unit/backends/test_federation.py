@@ -19,7 +19,7 @@ import pytest
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.google.credentials import SCOPE
 from mljobs.backends.google.probe import identify
-from mljobs.backends.mlv1.client import MlV1JobService
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Denied, JobServiceError, Unavailable
 from tests.unit.backends.raw_server import RawServer, Received, Step, answer, drop, error
 
@@ -95,7 +95,7 @@ def impersonating(federation: Federation, tokens: RawServer) -> Federation:
     return federation
 
 
-def service(server: RawServer) -> MlV1JobService:
+def service(server: RawServer) -> MlV1Client:
     return open_job_service(endpoint=server.url, timeout=10, threads=1, limits=Limits(0, 0))
 
 

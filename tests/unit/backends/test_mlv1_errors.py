@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mljobs.backends import Limits, open_job_service
-from mljobs.backends.mlv1.client import MlV1JobService
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import (
     AlreadyExists,
     Denial,
@@ -35,7 +35,7 @@ from tests.unit.backends.raw_server import (
     trickle,
 )
 
-Call = Callable[[MlV1JobService], Awaitable[object]]
+Call = Callable[[MlV1Client], Awaitable[object]]
 
 CALLS: dict[str, Call] = {
     "create": lambda s: s.create("p", {"jobId": "j"}),
@@ -60,7 +60,7 @@ INFO = "type.googleapis.com/google.rpc.ErrorInfo"
 HTML = b"<!DOCTYPE html><title>Error</title><p>That's an error."
 
 
-def service(server: RawServer, timeout: float = 10.0) -> MlV1JobService:
+def service(server: RawServer, timeout: float = 10.0) -> MlV1Client:
     limits = Limits(creates_per_minute=0, others_per_minute=0)
     return open_job_service(endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=limits)
 

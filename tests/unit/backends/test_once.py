@@ -9,14 +9,14 @@ import pytest
 
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.google import transport
-from mljobs.backends.mlv1.client import MlV1JobService
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import JobServiceError, Unavailable
 from tests.unit.backends.raw_server import RawServer, Step, answer, drop, raw, reset
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 
 
-def service(server: RawServer) -> MlV1JobService:
+def service(server: RawServer) -> MlV1Client:
     limits = Limits(creates_per_minute=0, others_per_minute=0)
     return open_job_service(endpoint=server.url, anonymous=True, timeout=10, threads=1, limits=limits)
 

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from mljobs.backends import Limits, open_job_service
+from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Finish, Watch
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
-from mljobs.domain.port import Job
+from mljobs.domain.port import Job, Owner
 from mljobs.domain.show.project import project
 from tests.unit.backends.raw_server import RawServer, answer
 
@@ -76,7 +77,7 @@ async def received(job: dict[str, Any]) -> tuple[Job, Job]:
 
 
 def shown(job: Job) -> dict[str, Any]:
-    labels = naming.ownership_labels("ns", "name", UID)
+    labels = naming.ownership_labels(Owner("ns", "name", UID), 1)
     owned = Job.parse({**job.document, "labels": {**job.labels, **labels}})
     kind = "PredictionJob" if "predictionInput" in job.document else "TrainingJob"
     spec = {key: job.document[key] for key in ("trainingInput", "predictionInput") if key in job.document}
@@ -87,10 +88,12 @@ def shown(job: Job) -> dict[str, Any]:
         uid=UID,
         finalizers=(FINALIZER,),
         spec=spec,
+        facts=MlV1Facts(),
         status={
             "attempt": 1,
             "jobId": job.job_id,
             "jobName": f"projects/p/jobs/{job.job_id}",
+            "projectId": "p",
             "conditions": [
                 {
                     "type": "Submitted",

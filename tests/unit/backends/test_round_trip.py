@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from mljobs.api.resources import KINDS
 from mljobs.backends import Limits, open_job_service
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.port import Job
 from mljobs.domain.spec.validate import validate
-from mljobs.domain.translate import to_job
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.server import serving
 from mljobs_dev.emulator.settings import Settings
@@ -75,4 +75,6 @@ def test_what_is_sent_is_what_is_read(kind: str) -> None:
 def request(kind: str, spec: Json) -> Json:
     validated = validate(kind, spec, default_project="p")
     assert validated.spec is not None, validated.problems
-    return dict(to_job(kind, validated.spec, job_id=f"job_{next(NUMBERS)}", labels={"mljobs-uid": "u"}))
+    return dict(
+        to_job(kind, validated.spec.document(), job_id=f"job_{next(NUMBERS)}", labels={"mljobs-uid": "u"})
+    )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from mljobs.backends import Limits, open_job_service
-from mljobs.backends.mlv1.client import MlV1JobService
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Unavailable
 from tests.unit.backends.raw_server import RawServer, answer, gate, hang, trickle
 
@@ -16,7 +16,7 @@ JOB = {"jobId": "j", "state": "QUEUED"}
 NO_LIMITS = Limits(creates_per_minute=0, others_per_minute=0)
 
 
-def service(server: RawServer, *, threads: int = 8, timeout: float = 20) -> MlV1JobService:
+def service(server: RawServer, *, threads: int = 8, timeout: float = 20) -> MlV1Client:
     return open_job_service(
         endpoint=server.url, anonymous=True, timeout=timeout, threads=threads, limits=NO_LIMITS
     )

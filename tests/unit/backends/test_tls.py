@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.google.probe import identify
-from mljobs.backends.mlv1.client import MlV1JobService
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Unavailable
 from tests.unit.backends.raw_server import RawServer, answer, drop, hang, trickle
 
@@ -64,7 +64,7 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(httplib2, "CA_CERTS", str(certificate))
 
 
-def service(server: RawServer, timeout: float = 10) -> MlV1JobService:
+def service(server: RawServer, timeout: float = 10) -> MlV1Client:
     return open_job_service(
         endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=Limits(0, 0)
     )

@@ -28,8 +28,8 @@ from mljobs.admin.check.network import trouble
 from mljobs.admin.check.server import FULL, check_clock, check_version
 from mljobs.api.resources import KINDS, Kind
 from mljobs.backends.google.transport import NotConnected, OnceHttp
+from mljobs.backends.mlv1.facts import PAGE_SIZE, PAGES_FROM
 from mljobs.config import Settings
-from mljobs.controller.loop.poller import LIST_FROM, PAGE_SIZE
 from mljobs.domain.errors import Unavailable
 from tests.unit.backends.raw_server import RawServer, hang
 from tools.packaging.chart import KUBE_VERSION
@@ -192,7 +192,7 @@ def test_a_published_schema_has_the_same_normal_form(kind: Kind) -> None:
         (24, 10, 300, Status.OK, "24 active jobs take 144 reads a minute, of 300 allowed"),
         (24, 1, 0, Status.OK, "no limit is set"),
         (24, 1, 300, Status.WARNING, "1440 reads a minute, and 300 are allowed: a status may be 5 s old"),
-        (LIST_FROM, 10, 300, Status.OK, "take 6 reads a minute"),
+        (PAGES_FROM, 10, 300, Status.OK, "take 6 reads a minute"),
         (10 * PAGE_SIZE, 10, 300, Status.OK, "take 60 reads a minute"),
         (60 * PAGE_SIZE, 10, 300, Status.WARNING, "a status may be 12 s old"),
     ],

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from mljobs.domain.job import naming
+from mljobs.backends.mlv1.facts import MlV1Facts
+from mljobs.domain.port import Owner
 from mljobs_dev.demo.acts import ACTS, DELETED, Act
 from mljobs_dev.demo.judge import DemoError, excerpt, judge_ledger, row
 from mljobs_dev.demo.table import LineTable, LiveTable, Row, open_table
 from mljobs_dev.stack.emulator_control import CANCEL, CREATE
+
+FACTS = MlV1Facts()
 
 Json = dict[str, Any]
 TUNING = Act("tuning", "a search", "SUCCEEDED", {})
@@ -186,7 +189,10 @@ class TestPlan:
 
     @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.sample)
     def test_a_script_is_for_its_sample_s_job_and_no_other(self, act: Act) -> None:
-        ids = {one.sample: naming.job_id("default", one.sample, f"uid {one.sample}", 1) for one in ACTS}
+        ids = {
+            one.sample: FACTS.job_id(Owner("default", one.sample, f"uid {one.sample}"), 1, None)
+            for one in ACTS
+        }
         assert [name for name, id_ in ids.items() if re.search(act.script()["jobId"], id_)] == [act.sample]
 
     def test_only_what_is_deleted_has_no_end_of_its_own(self) -> None:

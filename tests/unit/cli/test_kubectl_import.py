@@ -5,10 +5,11 @@ from typing import Any
 from hypothesis import given
 
 from mljobs.api.resources import KINDS
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.job.naming import ownership_labels
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.port import Owner
 from mljobs.domain.spec.validate import validate
-from mljobs.domain.translate import to_job
 from mljobs.kubectl.importing import plan_import
 from tests.strategies import kinds_and_specs
 
@@ -59,7 +60,7 @@ def test_what_has_a_resource_or_another_owner_is_left_out() -> None:
         [
             job("here"),
             job("here_by_default"),
-            job("elsewhere", labels=ownership_labels("team-b", "other", "some-uid")),
+            job("elsewhere", labels=ownership_labels(Owner("team-b", "other", "some-uid"), 1)),
             {"jobId": "empty", "state": "QUEUED"},
             job("wanted"),
         ],
@@ -98,7 +99,7 @@ def test_every_job_that_the_operator_would_make_can_be_imported(drawn: tuple[str
     kind, spec = drawn
     model = validate(kind, spec, default_project="p").spec
     assert model is not None
-    document = to_job(kind, model, job_id="census", labels={})
+    document = to_job(kind, model.document(), job_id="census", labels={})
     (made,) = plan_import([document], "p", []).manifests
     assert made["kind"] == kind
     assert Resource.parse(made).adopt

@@ -45,7 +45,9 @@ STRANGE = job(uid="another")
 ACCEPTED = {
     "observedGeneration": 1,
     "state": "RUNNING",
+    "jobId": TARGET.job_id,
     "jobName": TARGET.job_name,
+    "projectId": TARGET.project,
     "attempt": 1,
     "conditions": [{"type": "Submitted", "status": "True", "reason": "Accepted"}],
 }

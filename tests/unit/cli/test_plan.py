@@ -12,12 +12,15 @@ from typer.testing import CliRunner
 
 from mljobs.admin.plan import plan
 from mljobs.api.resources import API_VERSION
+from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.console.documents import writing
-from mljobs.domain.job import naming
+from mljobs.domain.port import Owner
 from mljobs.domain.spec import rules
 from mljobs.domain.spec.problems import Severity
 from tests.unit.domain.rule_case import IMAGE, PREDICT, Case, merged
 from tests.unit.domain.rule_cases import CASES
+
+FACTS = MlV1Facts()
 
 Json = dict[str, Any]
 
@@ -76,10 +79,11 @@ def test_request_of_a_manifest() -> None:
     outcome = planned(manifest(spec, uid="u-1"))
     assert outcome.code == 0
     assert outcome.request == {
-        "jobId": naming.job_id("team-a", "census", "u-1", 1),
+        "jobId": FACTS.job_id(Owner("team-a", "census", "u-1"), 1, None),
         "labels": {
             "team": "a",
             "mljobs-uid": "u-1",
+            "mljobs-attempt": "1",
             "mljobs-namespace": "team-a",
             "mljobs-name": "census",
         },
@@ -90,7 +94,7 @@ def test_request_of_a_manifest() -> None:
 
 def test_uid_that_is_given_wins() -> None:
     outcome = planned(manifest(IMAGE), "--uid=u-2")
-    assert outcome.request["jobId"] == naming.job_id("team-a", "census", "u-2", 1)
+    assert outcome.request["jobId"] == FACTS.job_id(Owner("team-a", "census", "u-2"), 1, None)
 
 
 def test_job_id_of_a_resource_that_does_not_exist_yet() -> None:
@@ -123,7 +127,7 @@ def test_config_of_gcloud_needs_no_name() -> None:
     named = planned(
         {"trainingInput": IMAGE["trainingInput"]}, "--project=p", "--name=a", "--namespace=b", "--uid=c"
     )
-    assert named.request["jobId"] == naming.job_id("b", "a", "c", 1)
+    assert named.request["jobId"] == FACTS.job_id(Owner("b", "a", "c"), 1, None)
     assert named.err == ["note: POST v1/projects/p/jobs"]
 
 
@@ -161,7 +165,7 @@ def test_several_documents() -> None:
     outcome = planned([good, other, good])
     assert outcome.code == 0
     assert [request["jobId"] for request in outcome.request] == [
-        naming.job_id("team-a", "census", "u", 1)
+        FACTS.job_id(Owner("team-a", "census", "u"), 1, None)
     ] * 2
     assert "note: document 2, ConfigMap: not ours, skipped" in outcome.err
     outcome = planned([good, bad])

@@ -7,8 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from mljobs.backends import Limits, open_job_service
-from mljobs.domain.port import JobService
+from mljobs.backends import MLV1, Access, Limits, service_named
+from mljobs.backends.mlv1.backend import MlV1
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.server import serving
 
@@ -25,7 +25,7 @@ class Turned:
 
 @dataclass
 class Cloud:
-    service: JobService
+    backend: MlV1
     url: str
     clock: Turned
     session: aiohttp.ClientSession = field(repr=False)
@@ -48,6 +48,7 @@ class Cloud:
 async def cloud() -> AsyncIterator[Cloud]:
     clock = Turned()
     async with serving(Emulator(monotonic=clock)) as url, aiohttp.ClientSession() as session:
-        service = open_job_service(endpoint=url, anonymous=True, timeout=5, limits=Limits(0, 0))
-        async with service:
-            yield Cloud(service, url, clock, session)
+        access = Access(endpoint=url, anonymous=True, timeout=5, limits=Limits(0, 0))
+        async with service_named(MLV1).open(access) as backend:
+            assert isinstance(backend, MlV1)
+            yield Cloud(backend, url, clock, session)

@@ -7,22 +7,24 @@ from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Method, Observation
-from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.port import Order
 from tests.unit.controller.conftest import Cloud
-from tests.unit.domain.world import NOW, START, intent, resource
+from tests.unit.domain.world import NOW, START, intent, resource, target
 
-TARGET = Target("p", "census", 1)
+TARGET = target("p", "census", 1)
 SUBJECT: Resource = resource()
 INPUT = {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/p/i:1"}}
 JOB: dict[str, Any] = {"jobId": "census", "labels": SUBJECT.labels, "trainingInput": INPUT}
-SUBMIT = Submit(intent(TARGET), JOB)
+ORDER = Order("TrainingJob", {"trainingInput": INPUT}, TARGET.scope, "census", SUBJECT.labels)
+SUBMIT = Submit(intent(TARGET), ORDER)
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 
 
 class Rig:
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
-        self.effects = Effects(cloud.service, lambda: NOW, lambda: 1.0)
+        self.effects = Effects(cloud.backend, lambda: NOW, lambda: 1.0)
         self.known = Observation(since=START)
 
     async def do(self, effect: Effect) -> Observation:
@@ -95,7 +97,7 @@ async def test_labels_are_patched_with_the_etag(rig: Rig) -> None:
 async def test_a_stale_etag_is_read_again(rig: Rig) -> None:
     job = (await rig.do(SUBMIT)).job
     assert job is not None
-    await rig.cloud.service.patch_labels("p", "census", {**SUBJECT.labels, "team": "x"}, job.etag)
+    await rig.cloud.backend.client.patch_labels("p", "census", {**SUBJECT.labels, "team": "x"}, job.etag)
     known = await rig.do(UpdateLabels(TARGET, {**SUBJECT.labels, "team": "b"}, job.etag))
     assert not known.troubles
     assert known.job is not None
@@ -106,7 +108,7 @@ async def test_a_stale_etag_is_read_again(rig: Rig) -> None:
 
 
 async def test_adoption_gives_the_job_our_labels(rig: Rig) -> None:
-    there = await rig.cloud.service.create("p", {**JOB, "labels": {"owner": "x"}})
+    there = await rig.cloud.backend.client.create("p", {**JOB, "labels": {"owner": "x"}})
     known = await rig.do(Adopt(intent(TARGET), {"owner": "x", **SUBJECT.labels}, there.etag))
     assert known.job is not None
     assert known.job.labels == {"owner": "x", **SUBJECT.labels}
@@ -114,8 +116,8 @@ async def test_adoption_gives_the_job_our_labels(rig: Rig) -> None:
 
 
 async def test_a_job_that_has_changed_since_it_was_judged_is_not_adopted(rig: Rig) -> None:
-    there = await rig.cloud.service.create("p", {**JOB, "labels": {}})
-    await rig.cloud.service.patch_labels("p", "census", {"mljobs-uid": "somebody"}, there.etag)
+    there = await rig.cloud.backend.client.create("p", {**JOB, "labels": {}})
+    await rig.cloud.backend.client.patch_labels("p", "census", {"mljobs-uid": "somebody"}, there.etag)
     known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels, there.etag))
     assert known.job is not None
     assert known.job.labels == {"mljobs-uid": "somebody"}
@@ -162,15 +164,15 @@ async def test_a_cancel_that_is_denied_names_the_permission(rig: Rig) -> None:
 async def test_bindings_come_and_go_and_foreign_ones_stay(rig: Rig) -> None:
     await rig.do(SUBMIT)
     foreign = {"role": "roles/viewer", "members": ["user:z@example.com"]}
-    await rig.cloud.service.set_iam_policy("p", "census", {"bindings": [foreign]})
+    await rig.cloud.backend.client.set_iam_policy("p", "census", {"bindings": [foreign]})
     known = await rig.do(BindIam(TARGET, BINDINGS, []))
     assert known.bound == BINDINGS
-    policy = await rig.cloud.service.get_iam_policy("p", "census")
+    policy = await rig.cloud.backend.client.get_iam_policy("p", "census")
     assert policy["bindings"] == [
         {"role": "roles/viewer", "members": ["user:z@example.com", "user:a@example.com"]}
     ]
     await rig.do(BindIam(TARGET, [], BINDINGS))
-    policy = await rig.cloud.service.get_iam_policy("p", "census")
+    policy = await rig.cloud.backend.client.get_iam_policy("p", "census")
     assert policy["bindings"] == [foreign]
 
 

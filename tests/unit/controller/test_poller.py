@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from mljobs.controller.loop.poller import LIST_FROM, SELDOM_A_ROUND, Poller
+from mljobs.backends.mlv1.facts import PAGES_FROM
+from mljobs.controller.loop.poller import SELDOM_A_ROUND, Poller
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Method
-from mljobs.domain.job.resource import Target
-from mljobs.domain.port import Job, JobService
+from mljobs.domain.port import Backend, Job, Reference
 from tests.unit.controller.conftest import Cloud
-from tests.unit.domain.world import NOW, START
+from tests.unit.domain.world import NOW, START, target
 
 INPUT = {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/p/i:1"}}
 
@@ -30,7 +30,7 @@ class Watched:
         self.store = Store(START)
         self.woken: list[str] = []
         self.poller = Poller(
-            cloud.service,
+            cloud.backend,
             self.store,
             lambda key: self.woken.append(key.name),
             interval=1,
@@ -44,7 +44,7 @@ class Watched:
         key = Key("TrainingJob", "team-a", name)
         meta = {"namespace": "team-a", "name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
         self.store.put({"kind": "TrainingJob", "metadata": meta})
-        self.poller.follow(key, Polled(Target("p", job_id or name, 1), seldom=seldom))
+        self.poller.follow(key, Polled(target("p", job_id or name, 1), seldom=seldom))
         return key
 
     def missing(self) -> float | None:
@@ -52,7 +52,7 @@ class Watched:
         return self.metrics.registry.get_sample_value("mljobs_missing_jobs")
 
     async def create(self, name: str) -> Key:
-        await self.cloud.service.create("p", {"jobId": name, "trainingInput": INPUT})
+        await self.cloud.backend.client.create("p", {"jobId": name, "trainingInput": INPUT})
         return self.watch(name)
 
     async def round(self) -> list[str]:
@@ -88,7 +88,7 @@ async def test_only_what_has_changed_wakes_its_resource(watched: Watched) -> Non
 
 
 async def test_few_jobs_are_read_one_by_one_and_many_in_pages(watched: Watched) -> None:
-    names = [f"j{n}" for n in range(LIST_FROM)]
+    names = [f"j{n}" for n in range(PAGES_FROM)]
     for name in names:
         await watched.create(name)
     before = len(await watched.cloud.effects())
@@ -101,7 +101,7 @@ async def test_few_jobs_are_read_one_by_one_and_many_in_pages(watched: Watched) 
 
 
 async def test_a_job_that_no_page_has_is_read_by_itself_before_it_counts_as_absent(watched: Watched) -> None:
-    keys = [await watched.create(f"j{n}") for n in range(LIST_FROM)]
+    keys = [await watched.create(f"j{n}") for n in range(PAGES_FROM)]
     gone = watched.watch("gone")
     assert "gone" in await watched.round()
     assert ("get", "gone") in await watched.cloud.effects()
@@ -113,17 +113,17 @@ async def test_a_job_that_no_page_has_is_read_by_itself_before_it_counts_as_abse
 
 async def test_pages_end_where_reading_the_rest_alone_is_cheaper(watched: Watched) -> None:
     for n in range(130):
-        await watched.cloud.service.create("p", {"jobId": f"other{n}", "trainingInput": INPUT})
-    for n in range(LIST_FROM):
+        await watched.cloud.backend.client.create("p", {"jobId": f"other{n}", "trainingInput": INPUT})
+    for n in range(PAGES_FROM):
         watched.watch(f"missing{n}")
     before = len(await watched.cloud.effects())
     await watched.round()
     methods = [row[0] for row in (await watched.cloud.effects())[before:]]
     assert methods.count("list") == 2
-    assert methods.count("get") == LIST_FROM
+    assert methods.count("get") == PAGES_FROM
 
 
-@pytest.mark.parametrize(("there", "gone"), [(0, 3), (3, 3), (4, 4), (LIST_FROM, LIST_FROM + 1)])
+@pytest.mark.parametrize(("there", "gone"), [(0, 3), (3, 3), (4, 4), (PAGES_FROM, PAGES_FROM + 1)])
 async def test_where_many_jobs_of_a_project_are_missing_nothing_is_learned_but_that(
     watched: Watched, caplog: pytest.LogCaptureFixture, there: int, gone: int
 ) -> None:
@@ -138,9 +138,9 @@ async def test_where_many_jobs_of_a_project_are_missing_nothing_is_learned_but_t
     (warning,) = [row.getMessage() for row in caplog.records if row.levelname == "WARNING"]
     assert f"{gone} of {there + gone} active jobs of projects/p do not exist" in warning
     assert "endpoint" in warning
-    await watched.cloud.service.create("p", {"jobId": "gone0", "trainingInput": INPUT})
+    await watched.cloud.backend.client.create("p", {"jobId": "gone0", "trainingInput": INPUT})
     for key in missing[gone // 2 + 1 :]:
-        await watched.cloud.service.create("p", {"jobId": key.name, "trainingInput": INPUT})
+        await watched.cloud.backend.client.create("p", {"jobId": key.name, "trainingInput": INPUT})
     assert "gone0" in await watched.round()
     assert watched.missing() == 0
     assert "no longer missing" in caplog.text
@@ -171,7 +171,7 @@ async def test_a_project_whose_jobs_nobody_watches_any_more_misses_none(watched:
     await watched.round()
     assert watched.missing() == 3
     for key in keys:
-        watched.poller.follow(key, Polled(Target("p", key.name, 1), seldom=True))
+        watched.poller.follow(key, Polled(target("p", key.name, 1), seldom=True))
     await watched.round()
     assert watched.missing() == 0
 
@@ -187,7 +187,7 @@ async def test_lost_jobs_are_looked_for_seldom_and_taken_back(watched: Watched) 
         watched.now = NOW + timedelta(seconds=seconds)
         await watched.round()
         assert (("get", "lost") in (await watched.cloud.effects())[before:]) is asked, seconds
-    await watched.cloud.service.create("p", {"jobId": "lost", "trainingInput": INPUT})
+    await watched.cloud.backend.client.create("p", {"jobId": "lost", "trainingInput": INPUT})
     watched.now = NOW + timedelta(seconds=1800)
     assert await watched.round() == ["lost"]
     assert state(watched, lost) == state(watched, active) == "QUEUED"
@@ -212,7 +212,7 @@ async def test_thousands_of_lost_jobs_are_looked_for_a_few_at_a_time_and_hide_no
 
 
 async def test_a_failed_list_falls_back_to_single_reads(watched: Watched) -> None:
-    keys = [await watched.create(f"j{n}") for n in range(LIST_FROM)]
+    keys = [await watched.create(f"j{n}") for n in range(PAGES_FROM)]
     await watched.cloud.fault(method="ml.projects.jobs.list", action="error", status=503)
     await watched.round()
     assert all(state(watched, key) == "QUEUED" for key in keys)
@@ -251,10 +251,10 @@ async def test_a_read_that_fails_is_remembered_and_tried_later(
 async def test_an_answer_that_was_overtaken_is_dropped(watched: Watched) -> None:
     key = await watched.create("a")
     before = watched.store.observation(key)
-    job = await watched.cloud.service.get("p", "a")
-    newer = before.about(Target("p", "a", 1)).accepted_cancel()
+    job = await watched.cloud.backend.client.get("p", "a")
+    newer = before.about(target("p", "a", 1)).accepted_cancel()
     watched.store.observe(key, "uid-a", newer)
-    watched.poller._learn(key, before, "p", "a", lambda known: known.saw(job, NOW))
+    watched.poller._learn(key, before, job.reference, lambda known: known.saw(job, NOW))
     assert watched.store.observation(key) is newer
 
 
@@ -269,24 +269,25 @@ async def test_what_is_no_longer_watched_is_not_polled(watched: Watched) -> None
 class Held:
     """A service that answers nothing about one project."""
 
-    def __init__(self, service: JobService, project: str) -> None:
-        self._service = service
+    def __init__(self, backend: Backend, project: str) -> None:
+        self.facts = backend.facts
+        self._backend = backend
         self._project = project
         self.asked = 0
 
-    async def get(self, project: str, job_id: str, *, patient: bool) -> Job:
-        if project == self._project:
+    async def get(self, reference: Reference, *, patient: bool) -> Job:
+        if reference.startswith(f"projects/{self._project}/"):
             self.asked += 1
             await asyncio.Event().wait()
-        return await self._service.get(project, job_id, patient=patient)
+        return await self._backend.get(reference, patient=patient)
 
 
 async def test_a_project_that_gets_no_answers_holds_no_other_up(watched: Watched) -> None:
     key = await watched.create("a")
     stuck = Key("TrainingJob", "team-a", "stuck")
-    watched.poller.follow(stuck, Polled(Target("stuck", "j", 1)))
-    held: Any = Held(watched.cloud.service, "stuck")
-    watched.poller._service = held
+    watched.poller.follow(stuck, Polled(target("stuck", "j", 1)))
+    held: Any = Held(watched.cloud.backend, "stuck")
+    watched.poller._backend = held
     watched.poller._interval = 0.01
     running = asyncio.create_task(watched.poller.run())
     async with asyncio.timeout(20):

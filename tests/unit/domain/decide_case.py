@@ -5,10 +5,10 @@ from typing import Any
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Decision
 from mljobs.domain.job.observation import Method, Observation, Trouble
-from mljobs.domain.job.resource import Resource, Target
-from tests.unit.domain.world import JOB_ID, condition, intent, later
+from mljobs.domain.job.resource import Resource
+from tests.unit.domain.world import JOB_ID, condition, intent, later, target
 
-SECOND = Target("proj", JOB_ID[:-1] + "2", 2)
+SECOND = target("proj", JOB_ID[:-1] + "2", 2)
 STRANGER = "99999999-2222-3333-4444-555555555555"
 ADOPTION = intent(adopting=True)
 SUSPENDED = condition("Suspended", "True", "Suspending")

@@ -3,7 +3,6 @@
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Adopt, Look, Record, Release, Stall, Submit, Wait, Watch
 from mljobs.domain.job.observation import Method
-from mljobs.domain.job.resource import Target
 from mljobs.domain.port import Job
 from tests.unit.domain.decide_case import ADOPTION, SECOND, STRANGER, SUSPENDED, Cases, trouble
 from tests.unit.domain.world import (
@@ -17,10 +16,11 @@ from tests.unit.domain.world import (
     resource,
     stalled,
     status,
+    target,
 )
 
 MINE = resource().labels
-OTHER = Target("proj", "other", 1)
+OTHER = target("proj", "other", 1)
 NOBODYS = Job.parse({**job().document, "labels": {"owner": "x", "team": "z"}})
 
 ADOPTION_CASES: Cases = {

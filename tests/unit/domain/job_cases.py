@@ -72,8 +72,8 @@ JOB_CASES = [
     ),
     *job(
         "labels-count",
-        [{"labels": {f"k{index}": "v" for index in range(62)}}],
-        [{"labels": {f"k{index}": "v" for index in range(61)}}, {"labels": {}}],
+        [{"labels": {f"k{index}": "v" for index in range(61)}}],
+        [{"labels": {f"k{index}": "v" for index in range(60)}}, {"labels": {}}],
     ),
     *job(
         "label-key",

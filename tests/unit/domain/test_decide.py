@@ -10,7 +10,7 @@ from mljobs.domain.decide.decisions import Adopt, Decision, Look, Refuse, Releas
 from mljobs.domain.job.naming import ownership_labels
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.port import Job
+from mljobs.domain.port import Job, Owner
 from mljobs.domain.reasons import Reason
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, trouble
 from tests.unit.domain.decide_cases_adoption import ADOPTION_CASES
@@ -58,8 +58,8 @@ def test_a_submission_is_of_the_derived_id_with_our_labels() -> None:
     got = decided(resource(spec={"labels": {"team": "a", "mljobs-uid": "forged"}}))
     assert isinstance(got, Submit)
     assert got.intent == intent()
-    assert got.job["jobId"] == JOB_ID
-    assert got.job["labels"] == resource(spec={"labels": {"team": "a"}}).labels
+    assert got.order.job_id == JOB_ID
+    assert got.order.labels == resource(spec={"labels": {"team": "a"}}).labels
 
 
 def test_a_replay_repeats_the_intent_to_the_letter() -> None:
@@ -74,7 +74,7 @@ def test_a_new_attempt_has_a_job_id_of_its_own() -> None:
     got = decided(subject)
     assert isinstance(got, Submit)
     assert got.intent == intent(SECOND, generation=3)
-    assert got.job["jobId"] == SECOND.job_id
+    assert got.order.job_id == SECOND.job_id
 
 
 def test_a_second_attempt_under_way_is_not_taken_for_the_first() -> None:
@@ -155,7 +155,7 @@ def test_adoption_is_bounded_by_the_administrator(
     adoption: Adoption, namespace: str, owner: str, expected: str | None
 ) -> None:
     there = Job.parse(
-        {**job().document, "labels": ownership_labels(namespace, "old", owner) if owner else {}}
+        {**job().document, "labels": ownership_labels(Owner(namespace, "old", owner), 1) if owner else {}}
     )
     got = decided(resource(adopt=owner or "true"), observed(job=there), Policy(adoption=adoption))
     if expected is None:
@@ -184,7 +184,9 @@ def test_a_refused_adoption_names_the_owner_and_the_way() -> None:
     ("owner", "told"), [(STRANGER, f"now carries the uid {STRANGER}"), ("", "has lost it")]
 )
 def test_who_has_lost_the_job_is_told(owner: str, told: str) -> None:
-    there = Job.parse({**job().document, "labels": ownership_labels("b", "b", owner) if owner else {}})
+    there = Job.parse(
+        {**job().document, "labels": ownership_labels(Owner("b", "b", owner), 1) if owner else {}}
+    )
     got = decided(resource(intended=intent(), status=status()), observed(job=there))
     assert isinstance(got, Stall)
     assert got.reason is Reason.TAKEN

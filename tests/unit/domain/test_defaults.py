@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mljobs.api.resources import KINDS
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.show.outputs import job_output
 from mljobs.domain.spec.validate import validate
-from mljobs.domain.translate import to_job
 from mljobs.kubectl.importing import plan_import
 from mljobs_dev.emulator.schema import ml_v1
 from tests.strategies import kinds_and_specs
@@ -200,12 +200,14 @@ def expect_import(kind: str, spec: Json) -> None:
     model = validate(kind, spec, default_project="p").spec
     assert model is not None
     name = MESSAGE[kind][field]
-    sent = to_job(kind, model, job_id="census", labels={})[field]
+    sent = to_job(kind, model.document(), job_id="census", labels={})[field]
     made, refused = imported(kind, written(name, sent))
     assert made is not None, refused
     again = validate(kind, made, default_project="p").spec
     assert again is not None
-    assert written(name, to_job(kind, again, job_id="census", labels={})[field]) == written(name, sent)
+    assert written(name, to_job(kind, again.document(), job_id="census", labels={})[field]) == written(
+        name, sent
+    )
 
 
 INPUTS = [

@@ -10,7 +10,7 @@ from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.project import project
 from tests.hostile import COUNT, SECRET, hostile
-from tests.unit.domain.world import NOW, START
+from tests.unit.domain.world import FACTS, NOW, START
 
 POLICY = Policy(default_project="my-project")
 MANIFESTS = hostile()
@@ -18,7 +18,7 @@ MANIFESTS = hostile()
 
 def parsed(manifest: dict[str, Any], **metadata: Any) -> Resource:
     about = {**manifest["metadata"], "namespace": "team", "uid": "u-1", "generation": 1, **metadata}
-    return Resource.parse({**manifest, "metadata": about, "status": {"observedGeneration": -1}})
+    return Resource.parse({**manifest, "metadata": about, "status": {"observedGeneration": -1}}, FACTS)
 
 
 def texts(value: Any) -> Iterator[str]:

@@ -11,7 +11,7 @@ from mljobs.domain import errors
 from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Refuse, Settled, Wait
 from mljobs.domain.job.observation import Method, Observation, Trouble
-from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.show.events import transitions
@@ -29,6 +29,7 @@ from tests.unit.domain.world import (
     observed,
     resource,
     status,
+    target,
 )
 
 STATUS_LIMIT = 64 * 1024
@@ -262,7 +263,7 @@ def test_a_job_that_may_exist_is_named_and_one_that_does_not_is_forgotten() -> N
 
 
 def test_a_new_attempt_moves_the_old_one_into_the_list() -> None:
-    second = Target("proj", JOB_ID[:-1] + "2", 2)
+    second = target("proj", JOB_ID[:-1] + "2", 2)
     old = status("CANCELLED", SUSPENDED, createTime="2026-01-01T00:00:00Z", errorMessage="x" * 5000)
     subject = resource(intended=intent(second, generation=3), status=old, generation=3)
     known = observed(target=second, job=job("QUEUED", target=second), created=True)

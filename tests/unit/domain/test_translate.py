@@ -9,9 +9,9 @@ from hypothesis import Phase, find, given, settings
 
 from mljobs.api.crd import structural, walk
 from mljobs.api.resources import KINDS
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.spec.lenient import canonical
 from mljobs.domain.spec.validate import validate
-from mljobs.domain.translate import to_job
 from mljobs_dev.emulator import schema as emulated
 from mljobs_dev.emulator import validation
 from tests.strategies import kinds_and_specs, specs
@@ -27,7 +27,7 @@ def request(kind: str, spec: Json, labels: dict[str, str] = OWN) -> Json:
     """Translate a spec that has to be valid."""
     checked = validate(kind, spec, default_project="p")
     assert checked.spec is not None, checked.problems
-    return dict(to_job(kind, checked.spec, job_id="job_1", labels=labels))
+    return dict(to_job(kind, checked.spec.document(), job_id="job_1", labels=labels))
 
 
 @cache

@@ -4,16 +4,27 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Resource, Target
-from mljobs.domain.port import Job
+from mljobs.domain.port import Job, Owner, Reference, Scope
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 START = NOW - timedelta(hours=1)
 UID = "11111111-2222-3333-4444-555555555555"
-JOB_ID = naming.job_id("team-a", "census", UID, 1)
-TARGET = Target("proj", JOB_ID, 1)
+FACTS = MlV1Facts()
+OWNER = Owner("team-a", "census", UID)
+JOB_ID = FACTS.job_id(OWNER, 1, None)
+
+
+def target(project: str, job_id: str, attempt: int) -> Target:
+    """A job as decide knows it: with its scope and its reference."""
+    scope = Scope(f"projects/{project}")
+    return Target(project, job_id, attempt, scope, Reference(f"{scope}/jobs/{job_id}"))
+
+
+TARGET = target("proj", JOB_ID, 1)
 SPEC: dict[str, Any] = {
     "projectId": "proj",
     "trainingInput": {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/proj/image:1"}},
@@ -61,6 +72,7 @@ def resource(
         annotations=annotations,
         spec={**SPEC, **(spec or {})},
         status=status or {"observedGeneration": -1},
+        facts=FACTS,
     )
 
 
@@ -73,7 +85,7 @@ def job(
     labels: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Job:
-    mine = naming.ownership_labels(namespace, "census", uid)
+    mine = naming.ownership_labels(Owner(namespace, "census", uid), target.attempt)
     document = {
         "jobId": target.job_id,
         "state": state,
@@ -82,7 +94,7 @@ def job(
         "createTime": "2026-01-02T03:00:00Z",
         **fields,
     }
-    return Job.parse(document)
+    return Job.parse(document, Reference(f"projects/{target.project}/jobs/{target.job_id}"))
 
 
 def observed(**fields: Any) -> Observation:
@@ -121,7 +133,8 @@ def status(
         "state": state,
         "attempt": target.attempt,
         "jobId": target.job_id,
-        "jobName": target.job_name,
+        "jobName": f"projects/{target.project}/jobs/{target.job_id}",
+        "projectId": target.project,
         "conditions": [condition("Submitted", submitted, "Accepted"), *conditions],
         **fields,
     }

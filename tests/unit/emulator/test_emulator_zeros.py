@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.spec.validate import validate
-from mljobs.domain.translate import to_job
 from mljobs_dev.emulator.schema import ml_v1
 from tests.strategies import kinds_and_specs
 from tests.unit.api import discovery
@@ -111,7 +111,7 @@ def test_what_is_answered_can_be_sent_again(new_rig: Any, drawn: tuple[str, Json
     model = validate(kind, spec, default_project="p").spec
     assert model is not None
     rig = new_rig()
-    first = rig.create(dict(to_job(kind, model, job_id="first", labels={})))
+    first = rig.create(dict(to_job(kind, model.document(), job_id="first", labels={})))
     again = rig.create({**first, "jobId": "again"})
     for field in ("trainingInput", "predictionInput", "labels"):
         assert again.get(field) == first.get(field)

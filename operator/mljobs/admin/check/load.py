@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from mljobs.admin.check.cluster import Cluster, Json
 from mljobs.admin.check.finding import Finding, ok, warning
 from mljobs.api.resources import API_VERSION, KINDS
+from mljobs.backends import MLV1, service_named
 from mljobs.config import Settings
-from mljobs.controller.loop.poller import LIST_FROM, PAGE_SIZE
 from mljobs.domain.port import TERMINAL_STATES
 
 
@@ -96,7 +96,8 @@ def _check_creates(project: str, count: int, settings: Settings) -> Finding:
 
 def _check_reads(project: str, count: int, settings: Settings) -> Finding:
     check = f"Quota of project {project}"
-    reads = count if count < LIST_FROM else math.ceil(count / PAGE_SIZE)
+    polling = service_named(MLV1).facts.polling
+    reads = count if count < polling.pages_from else math.ceil(count / polling.page_size)
     wanted = reads * 60 / settings.poll_interval
     limit = settings.others_per_minute
     text = f"{count} active jobs take {wanted:.0f} reads a minute"

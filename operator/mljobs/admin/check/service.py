@@ -8,9 +8,9 @@ from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, war
 from mljobs.admin.check.network import trouble
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.google.probe import identify
+from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.config import Settings
 from mljobs.domain import errors
-from mljobs.domain.port import JobService
 
 PROJECTS = 10
 """So many projects are tried at the most."""
@@ -89,7 +89,7 @@ async def _check_credentials(settings: Settings) -> Finding:
     return ok(check, f"a token was obtained for {identity.account} ({identity.kind}, from {identity.source})")
 
 
-async def _check_project(service: JobService, settings: Settings, project: str) -> list[Finding]:
+async def _check_project(service: MlV1Client, settings: Settings, project: str) -> list[Finding]:
     check, where = f"Job service, project {project}", settings.endpoint or PUBLIC
     try:
         page = await service.list_page(project, page_size=1)
@@ -99,7 +99,7 @@ async def _check_project(service: JobService, settings: Settings, project: str) 
     return [ok(check, f"{where} lists its jobs"), rights]
 
 
-async def _check_rights(service: JobService, project: str, job_id: str) -> Finding:
+async def _check_rights(service: MlV1Client, project: str, job_id: str) -> Finding:
     check = f"Permissions in project {project}"
     if not job_id:
         return skipped(check, "there is no job to try them on", "check again once there is one")

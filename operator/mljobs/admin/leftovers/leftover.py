@@ -9,7 +9,14 @@ from mljobs.domain import errors
 from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Decision, Look, Release, Wait
 from mljobs.domain.decide.doubt import in_doubt
-from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL, is_owned, label_value
+from mljobs.domain.job.naming import (
+    ATTEMPT_LABEL,
+    NAME_LABEL,
+    NAMESPACE_LABEL,
+    UID_LABEL,
+    is_owned,
+    label_value,
+)
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE, SUBMISSION, Intent, Resource, Target
 from mljobs.domain.policies.lost import service_errs
@@ -206,7 +213,9 @@ def strays(
         uid = job.labels.get(UID_LABEL)
         here = not places or job.labels.get(NAMESPACE_LABEL) in places
         if uid and here and uid not in owners and not job.ending:
-            target = Target(project, job.job_id, 1)
+            attempt = job.labels.get(ATTEMPT_LABEL, "1")
+            number = int(attempt) if attempt.isdecimal() else 1
+            target = Target(project, job.job_id, number, reference=job.reference)
             known = Observation(since=now, target=target).saw(job, now)
             found.append(Leftover(_owner(job.labels, uid, target, now), known, target, stray=True))
     return found

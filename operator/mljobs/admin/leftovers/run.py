@@ -12,7 +12,7 @@ from mljobs.admin.leftovers import report
 from mljobs.admin.leftovers.leftover import Leftover, Way
 from mljobs.admin.leftovers.lock import Unsure, holding
 from mljobs.admin.leftovers.session import Session, Survey
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import MLV1, service_named
 from mljobs.config import Settings
 from mljobs.console.values import seconds
 from mljobs.controller.kube.client import connect
@@ -26,6 +26,7 @@ from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.decide import Policy
+from mljobs.main import access_of, policy_of
 
 Row = tuple[Leftover, dict[str, Any]]
 
@@ -136,30 +137,16 @@ async def leave(settings: Settings, wanted: Request) -> Result:
     configure(sys.stderr, form="text", level="ERROR")
     fence = Fence()
     try:
-        service = open_job_service(
-            endpoint=settings.endpoint,
-            anonymous=settings.anonymous,
-            timeout=settings.request_timeout,
-            threads=settings.threads,
-            limits=Limits(
-                creates_per_minute=settings.creates_per_minute, others_per_minute=settings.others_per_minute
-            ),
-            guard=fence,
-            patient=True,
-        )
+        backend = service_named(MLV1).open(replace(access_of(settings), guard=fence, patient=True))
         connection = Connection(find_access())
-        async with service, connect(connection, connections=settings.kubernetes_connections) as kube:
+        async with backend, connect(connection, connections=settings.kubernetes_connections) as kube:
             clock = steady()
             session = Session(
                 kube=kube,
-                service=service,
-                effects=Effects(service, clock, random.random),
+                backend=backend,
+                effects=Effects(backend, clock, random.random),
                 writer=StatusWriter(kube, wall, Metrics()),
-                policy=Policy(
-                    settings.project_id,
-                    grace=timedelta(seconds=settings.unknown_outcome_grace),
-                    lost_after=timedelta(seconds=settings.lost_after),
-                ),
+                policy=policy_of(settings),
                 clock=clock,
                 believe_missing=settings.believe_missing,
             )

@@ -28,7 +28,7 @@ from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import ANSWERS
-from mljobs.domain.port import Job, JobService
+from mljobs.domain.port import Backend, Job, Reference
 from mljobs.domain.reasons import Reason
 
 AT_ONCE = 32
@@ -36,10 +36,6 @@ AT_ONCE = 32
 
 LOOK_EVERY = timedelta(seconds=10)
 """Between two looks for a job that is missing, at the most."""
-
-RUNNING = ("QUEUED", "PREPARING", "RUNNING")
-"""The states of jobs that cost money, in the order in which a job has them: one that moves on while they are
-listed is met again."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class Session:
 
     Attributes:
         kube: the API server.
-        service: the job service.
+        backend: the job service.
         effects: its calls.
         writer: posts Events.
         policy: the administrator's settings.
@@ -94,7 +90,7 @@ class Session:
     """
 
     kube: Kube
-    service: JobService
+    backend: Backend
     effects: Effects
     writer: StatusWriter
     policy: Policy
@@ -188,7 +184,9 @@ class Session:
     async def _again(self, item: Leftover) -> Leftover | None:
         old = item.resource
         try:
-            resource = Resource.parse(await self.kube.get(old.kind, old.namespace, old.name))
+            resource = Resource.parse(
+                await self.kube.get(old.kind, old.namespace, old.name), self.effects.facts
+            )
         except Gone:
             return replace(item, resource=replace(old, finalizers=()))
         except KubeError:
@@ -203,7 +201,7 @@ class Session:
             try:
                 for namespace in namespaces or (None,):
                     bodies, _ = await self.kube.list(kind.name, namespace)
-                    found += map(Resource.parse, bodies)
+                    found += [Resource.parse(body, self.effects.facts) for body in bodies]
             except NotServed:
                 notes.append(f"the cluster does not know {kind.plural}: their CRD is not installed")
         return found
@@ -217,16 +215,16 @@ class Session:
         return Leftover(resource, known, target or resource.target)
 
     async def _jobs(self, project: str, notes: list[str]) -> list[Job]:
-        jobs: dict[str, Job] = {}
+        jobs: dict[Reference, Job] = {}
+        token = ""
+        scope = self.backend.facts.scope(project, {})
         try:
-            for state in RUNNING:
-                token = ""
-                while True:
-                    page = await self.service.list_page(project, query=f"state:{state}", page_token=token)
-                    jobs |= {job.job_id: job for job in page.jobs}
-                    token = page.next_page_token
-                    if not token:
-                        break
+            while True:
+                page = await self.backend.active(scope, page_token=token)
+                jobs |= {job.reference: job for job in page.jobs if not job.ended}
+                token = page.next_page_token
+                if not token:
+                    break
         except errors.JobServiceError as error:
             notes.append(f"the jobs of project {project} cannot be listed: {error.message}")
         return list(jobs.values())

@@ -9,8 +9,9 @@ from mljobs.backends.google.answers import Method
 from mljobs.backends.google.calls import Api, Resource, checked_name
 from mljobs.backends.google.limits import Kind, ProjectLimits
 from mljobs.backends.google.threads import RequestThreads
+from mljobs.backends.mlv1.policy import Policy
 from mljobs.domain.errors import Throttled, Unavailable
-from mljobs.domain.port import Job, JobDocument, JobPage, Policy
+from mljobs.domain.port import Job, JobDocument, JobPage, Reference
 
 OnWait = Callable[[str, float], None]
 """Told of each request that a quota held back: the method's id, and seconds waited. Called on the loop."""
@@ -28,8 +29,8 @@ POLICY_VERSION = 3
 """Shows conditional bindings, which a read-modify-write would lose otherwise (discovery document)."""
 
 
-class MlV1JobService:
-    """`mljobs.domain.port.JobService` over google-api-python-client.
+class MlV1Client:
+    """The calls of `ml` v1 over google-api-python-client, one method each.
 
     Made by `mljobs.backends.open_job_service`, for one event loop. Requests run on threads of their own and
     are sent once; only one that was answered 401 is sent again, with a new token. Every method raises the
@@ -86,7 +87,7 @@ class MlV1JobService:
         answer = await self._call(
             CREATE, project, self._jobs.create, parent=_project(project), body=dict(job)
         )
-        return _job(CREATE, answer)
+        return _job(CREATE, project, answer)
 
     async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:
         """Read one job; `projects.jobs.get`.
@@ -100,7 +101,7 @@ class MlV1JobService:
             NotFound: there is no such job.
         """
         name = _name(project, job_id)
-        return _job(GET, await self._call(GET, project, self._jobs.get, patient=patient, name=name))
+        return _job(GET, project, await self._call(GET, project, self._jobs.get, patient=patient, name=name))
 
     async def list_page(
         self, project: str, *, query: str = "", page_size: int = 100, page_token: str = ""
@@ -126,7 +127,7 @@ class MlV1JobService:
         jobs, token = answer.get("jobs", []), answer.get("nextPageToken", "")
         if not isinstance(jobs, list) or not isinstance(token, str):
             raise _misshapen(LIST, "jobs or nextPageToken")
-        return JobPage([_job(LIST, job) for job in jobs], token)
+        return JobPage([_job(LIST, project, job) for job in jobs], token)
 
     async def patch_labels(self, project: str, job_id: str, labels: Mapping[str, str], etag: str) -> Job:
         """Replace all labels; `projects.jobs.patch` with the mask `labels,etag`.
@@ -145,7 +146,7 @@ class MlV1JobService:
             body=body,
             updateMask=",".join(body),
         )
-        return _job(PATCH, answer)
+        return _job(PATCH, project, answer)
 
     async def cancel(self, project: str, job_id: str) -> None:
         """Ask for a job's end; `projects.jobs.cancel`.
@@ -225,7 +226,7 @@ def _name(project: str, job_id: str) -> str:
     return f"{_project(project)}/jobs/{checked_name('job_id', job_id)}"
 
 
-def _job(method: Method, document: object) -> Job:
+def _job(method: Method, project: str, document: object) -> Job:
     """Read a job of an answer.
 
     Raises:
@@ -237,7 +238,7 @@ def _job(method: Method, document: object) -> Job:
     labels = document.get("labels") or {}
     if not texts[0] or not isinstance(labels, dict) or not _are_texts([*texts, *labels.values()]):
         raise _misshapen(method, "jobId, state, etag or labels")
-    return Job.parse(document)
+    return Job.parse(document, Reference(f"projects/{project}/jobs/{texts[0]}"))
 
 
 def _are_texts(values: Sequence[object]) -> bool:

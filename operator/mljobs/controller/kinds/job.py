@@ -100,7 +100,7 @@ class JobHandler:
             if body is None:
                 self._poller.follow(key, None)
                 return None
-            resource = Resource.parse(body)
+            resource = Resource.parse(body, self._effects.facts)
             observation = self._store.observation(key)
             decision = decide(resource, observation, self._policy, self._clock())
             self._poller.follow(key, polled(resource, observation))

@@ -7,48 +7,40 @@ from datetime import datetime
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
 from mljobs.domain.job import naming
-from mljobs.domain.job.iam import merged
 from mljobs.domain.job.labels import differing
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
-from mljobs.domain.port import JobService
+from mljobs.domain.port import Backend, BindsIam, Facts, Order, Reference, Relabels, Sought
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
-
-CANCEL_PERMISSION = "ml.jobs.cancel"
-"""Not part of `roles/ml.developer` (documentation of access control)."""
 
 
 class Effects:
     """The calls of one resource's reconciliation.
 
     Args:
-        service: the port.
+        backend: the port.
         clock: the time, with a zone.
         jitter: a number from 0 to 1, anew at each call.
     """
 
-    def __init__(
-        self, service: JobService, clock: Callable[[], datetime], jitter: Callable[[], float]
-    ) -> None:
-        self._service = service
+    def __init__(self, backend: Backend, clock: Callable[[], datetime], jitter: Callable[[], float]) -> None:
+        self._backend = backend
         self._clock = clock
         self._jitter = jitter
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the service without asking it."""
+        return self._backend.facts
 
     async def carry_out(self, effect: Effect, resource: Resource, known: Observation) -> Observation:
         """Make one call and add its outcome to what is known. Failures are outcomes: nothing is raised."""
         match effect:
-            case Submit(intent, job):
-                known = known.about(intent.target)
+            case Submit(intent, order):
                 logger.info("submitting %s", intent.target.job_name)
-                try:
-                    made = await self._service.create(intent.target.project, job)
-                    if not naming.is_owned(made.labels, resource.uid):
-                        raise errors.Unavailable("its answer does not show the job's labels.", status=200)
-                    return known.saw(made, self._clock(), by=Method.CREATE)
-                except errors.JobServiceError as error:
-                    return self._failed(known, Method.CREATE, error, resource)
+                return await self._submit(order, resource, known.about(intent.target))
             case Look(target):
                 return await self._look(target, resource, known.about(target))
             case Adopt(intent, labels, etag):
@@ -63,36 +55,46 @@ class Effects:
                 logger.info("cancelling %s", target.job_name)
                 return await self._cancel(target, resource, known.about(target))
 
-    async def _look(self, target: Target, resource: Resource, known: Observation) -> Observation:
+    async def _submit(self, order: Order, resource: Resource, known: Observation) -> Observation:
         try:
-            return known.saw(await self._service.get(target.project, target.job_id), self._clock())
+            made = await self._backend.submit(order)
+            if not naming.is_owned(made.labels, resource.uid):
+                raise errors.Unavailable("its answer does not show the job's labels.", status=200)
+            return known.saw(made, self._clock(), by=Method.CREATE)
+        except errors.JobServiceError as error:
+            return self._failed(known, Method.CREATE, error, resource)
+
+    async def _look(self, target: Target, resource: Resource, known: Observation) -> Observation:
+        """Read the job; where its reference is not known, look for it by whose it is."""
+        reference = known.job.reference if known.job else target.reference
+        try:
+            if reference:
+                return known.saw(await self._backend.get(reference), self._clock())
+            marks = naming.marks(resource.uid, target.attempt)
+            found = await self._backend.find(Sought(target.scope, marks, resource.created))
+            return known.found(found, self._clock(), deleting=resource.deleting)
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
             return self._failed(known, Method.GET, error, resource)
 
     async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:
-        """Read, modify, write; a concurrent change is read anew at once, and only so often."""
-        target = effect.target
-        for last in (False, False, True):
-            try:
-                policy = await self._service.get_iam_policy(target.project, target.job_id)
-                changed = merged(policy, effect.wanted, effect.applied)
-                if changed is not None:
-                    await self._service.set_iam_policy(target.project, target.job_id, changed)
-            except errors.NotFound:
-                return known.missed(self._clock(), deleting=resource.deleting)
-            except errors.JobServiceError as error:
-                if isinstance(error, errors.StaleEtag) and not last:
-                    continue
-                return self._failed(known, Method.IAM, error, resource)
-            break
+        try:
+            if not isinstance(self._backend, BindsIam):
+                raise errors.Rejected("the service has no IAM policies of jobs.")
+            await self._backend.bind_iam(_reference(effect.target, known), effect.wanted, effect.applied)
+        except errors.NotFound:
+            return known.missed(self._clock(), deleting=resource.deleting)
+        except errors.JobServiceError as error:
+            return self._failed(known, Method.IAM, error, resource)
         return known.bound_to(effect.wanted)
 
     async def _relabel(self, effect: UpdateLabels, resource: Resource, known: Observation) -> Observation:
         target = effect.target
         try:
-            job = await self._service.patch_labels(target.project, target.job_id, effect.labels, effect.etag)
+            if not isinstance(self._backend, Relabels):
+                raise errors.Rejected("the service changes no labels of jobs.")
+            job = await self._backend.relabel(_reference(target, known), effect.labels, effect.etag)
         except errors.StaleEtag as error:
             seen = await self._look(target, resource, known)
             return self._failed(seen, Method.PATCH, error, resource) if _same(seen, known) else seen
@@ -110,7 +112,7 @@ class Effects:
 
     async def _cancel(self, target: Target, resource: Resource, known: Observation) -> Observation:
         try:
-            await self._service.cancel(target.project, target.job_id)
+            await self._backend.cancel(_reference(target, known))
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.Rejected as error:
@@ -118,25 +120,9 @@ class Effects:
             seen = await self._look(target, resource, known)
             running = seen.job is not None and not seen.job.ending
             return self._failed(seen, Method.CANCEL, error, resource) if running else seen
-        except errors.Denied as error:
-            named = await self._name_permission(target, error)
-            return self._failed(known, Method.CANCEL, named, resource)
         except errors.JobServiceError as error:
             return self._failed(known, Method.CANCEL, error, resource)
         return known.accepted_cancel()
-
-    async def _name_permission(self, target: Target, error: errors.Denied) -> errors.Denied:
-        """Say which permission is missing, where the service tells."""
-        try:
-            granted = await self._service.test_iam_permissions(
-                target.project, target.job_id, [CANCEL_PERMISSION]
-            )
-        except errors.JobServiceError:
-            return error
-        if CANCEL_PERMISSION in granted:
-            return error
-        message = f"{error.message} The permission {CANCEL_PERMISSION} is missing on {target.job_name}."
-        return errors.Denied(message, status=error.status, cause=errors.Denial.PERMISSION)
 
     def _failed(
         self, known: Observation, method: Method, error: errors.JobServiceError, resource: Resource
@@ -148,6 +134,18 @@ class Effects:
         return known.failed(
             method, error, generation=resource.generation, now=self._clock(), jitter=self._jitter()
         )
+
+
+def _reference(target: Target, known: Observation) -> Reference:
+    """What the service calls the job.
+
+    Raises:
+        Rejected: nobody has told it; nothing was sent.
+    """
+    reference = known.job.reference if known.job else target.reference
+    if reference is None:
+        raise errors.Rejected(f"nobody knows yet what the service calls {target.job_name}", status=0)
+    return reference
 
 
 def _same(seen: Observation, known: Observation) -> bool:

@@ -1,4 +1,4 @@
-"""Polls the active jobs of each project together, once per interval."""
+"""Polls the active jobs of each scope of a service together, once per interval."""
 
 import asyncio
 import logging
@@ -12,41 +12,35 @@ from mljobs.domain import errors
 from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.policies.lost import service_errs
-from mljobs.domain.port import Job, JobService
+from mljobs.domain.port import Backend, Job, Reference, Scope
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
 
-PAGE_SIZE = 100
-"""Jobs in a page of `list`: the most that the API gives (discovery document)."""
-
-LIST_FROM = 25
-"""So many jobs of one project make pages of `list` cheaper than a `get` for each."""
-
 SELDOM_A_ROUND = 5
-"""Lost jobs of one project that are looked for in one round, at the most: thousands take no others' quota."""
+"""Lost jobs of one scope that are looked for in one round, at the most: thousands take no others' quota."""
 
-Jobs = dict[str, list[Key]]
-"""The jobs of one project by their ids, with the resources that they are watched for."""
+Jobs = dict[Reference, list[Key]]
+"""The jobs of one scope, with the resources that they are watched for."""
 
 
 class Poller:
     """Keeps the observations of watched jobs fresh, and says which resources have something new.
 
     Args:
-        service: the port.
+        backend: the port.
         store: where observations are kept.
         changed: called with the key of each resource whose job has changed.
         interval: seconds from the start of one round to the start of the next.
         lost_interval: seconds between two looks at a job that counts as lost.
-        believe_missing: whether many jobs of a project may be lost at once.
+        believe_missing: whether many jobs of a scope may be lost at once.
         clock: the time, with a zone.
         metrics: counts and lag.
     """
 
     def __init__(
         self,
-        service: JobService,
+        backend: Backend,
         store: Store,
         changed: Callable[[Key], None],
         *,
@@ -56,7 +50,7 @@ class Poller:
         clock: Callable[[], datetime],
         metrics: Metrics,
     ) -> None:
-        self._service = service
+        self._backend = backend
         self._store = store
         self._changed = changed
         self._interval = interval
@@ -65,10 +59,10 @@ class Poller:
         self._clock = clock
         self._metrics = metrics
         self._watched: dict[Key, Polled] = {}
-        self._missing: dict[str, int] = {}
-        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._missing: dict[Scope, int] = {}
+        self._under_way: dict[Scope, asyncio.Task[None]] = {}
         self._heard = 0.0
-        self._spent: dict[str, float] = {}
+        self._spent: dict[Scope, float] = {}
         self._answered: dict[Key, float] = {}
 
     def follow(self, key: Key, polled: Polled | None) -> None:
@@ -94,30 +88,33 @@ class Poller:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     def round(self) -> list[asyncio.Task[None]]:
-        """Begin to poll each project whose last poll has ended, so that none waits for another.
+        """Begin to poll each scope whose last poll has ended, so that none waits for another.
 
         Returns:
             The polls that have begun.
         """
-        projects: dict[str, tuple[Jobs, Jobs]] = {}
+        scopes: dict[Scope, tuple[Jobs, Jobs]] = {}
+        active: set[Scope] = set()
         for key, polled in self._watched.items():
-            often, seldom = projects.setdefault(polled.target.project, ({}, {}))
-            jobs, job_id = seldom if polled.seldom else often, polled.target.job_id
-            room = not polled.seldom or job_id in jobs or len(jobs) < SELDOM_A_ROUND
+            scope = self._backend.facts.scope_of(polled.reference)
+            often, seldom = scopes.setdefault(scope, ({}, {}))
+            jobs = seldom if polled.seldom else often
+            if not polled.seldom:
+                active.add(scope)
+            room = not polled.seldom or polled.reference in jobs or len(jobs) < SELDOM_A_ROUND
             if room and self._due(key, polled):
-                jobs.setdefault(job_id, []).append(key)
-        active = {polled.target.project for polled in self._watched.values() if not polled.seldom}
+                jobs.setdefault(polled.reference, []).append(key)
         self._believe_again(self._missing.keys() - active)
-        projects = {project: due for project, due in projects.items() if any(due)}
-        self._spent = {project: spent for project, spent in self._spent.items() if project in projects}
+        scopes = {scope: due for scope, due in scopes.items() if any(due)}
+        self._spent = {scope: spent for scope, spent in self._spent.items() if scope in scopes}
         slowest = max(self._spent.values(), default=0.0)
         self._metrics.poll_lag.set(max(0.0, slowest - self._interval))
         if not self._under_way:
             self._heard = time.monotonic()
-        begun = projects.keys() - self._under_way.keys()
-        for project in begun:
-            self._under_way[project] = asyncio.create_task(self._poll(project, *projects[project]))
-        return [self._under_way[project] for project in begun]
+        begun = scopes.keys() - self._under_way.keys()
+        for scope in begun:
+            self._under_way[scope] = asyncio.create_task(self._poll(scope, *scopes[scope]))
+        return [self._under_way[scope] for scope in begun]
 
     def silence(self) -> float:
         """Seconds for which no poll has got an answer, whatever it was; 0 without polls under way."""
@@ -129,15 +126,15 @@ class Poller:
         active = (self._answered[key] for key, polled in self._watched.items() if not polled.seldom)
         return now - min(active, default=now)
 
-    async def _poll(self, project: str, often: Jobs, seldom: Jobs) -> None:
+    async def _poll(self, scope: Scope, often: Jobs, seldom: Jobs) -> None:
         started = time.monotonic()
         try:
-            await asyncio.gather(self._project(project, often), self._lost(project, seldom))
+            await asyncio.gather(self._active(scope, often), self._lost(seldom))
         except Exception:
-            logger.exception("polling %s failed; tried again in %s s", project, self._interval)
+            logger.exception("polling %s failed; tried again in %s s", scope, self._interval)
         finally:
-            del self._under_way[project]
-            self._spent[project] = time.monotonic() - started
+            del self._under_way[scope]
+            self._spent[scope] = time.monotonic() - started
 
     def _due(self, key: Key, polled: Polled) -> bool:
         known, now = self._store.observation(key).about(polled.target), self._clock()
@@ -145,79 +142,79 @@ class Poller:
             return False
         return known.waiting(now, Method.GET) is None
 
-    async def _project(self, project: str, jobs: Jobs) -> None:
+    async def _active(self, scope: Scope, jobs: Jobs) -> None:
         left = dict(jobs)
-        if len(left) >= LIST_FROM:
-            await self._pages(project, left)
-        missing = await self._gets(project, left)
+        if len(left) >= self._backend.facts.polling.pages_from:
+            await self._pages(scope, left)
+        missing = await self._gets(left)
         if not self._believe_missing and service_errs(asked=len(jobs), missing=len(missing)):
-            self._disbelieve(project, asked=len(jobs), missing=len(missing))
+            self._disbelieve(scope, asked=len(jobs), missing=len(missing))
             return
         if jobs:
-            self._believe_again({project})
-        self._miss(project, missing)
+            self._believe_again({scope})
+        self._miss(missing)
 
-    async def _lost(self, project: str, jobs: Jobs) -> None:
+    async def _lost(self, jobs: Jobs) -> None:
         """Look for jobs that count as lost; their absence is no news of the service."""
-        self._miss(project, await self._gets(project, jobs))
+        self._miss(await self._gets(jobs))
 
-    async def _gets(self, project: str, jobs: Jobs) -> dict[str, Mapping[Key, Observation]]:
+    async def _gets(self, jobs: Jobs) -> dict[Reference, Mapping[Key, Observation]]:
         """Read jobs one by one.
 
         Returns:
             Those that the service does not have, each with what was known before the question.
         """
-        answers = await asyncio.gather(*(self._get(project, job_id, keys) for job_id, keys in jobs.items()))
-        return {job_id: before for job_id, before in zip(jobs, answers, strict=True) if before}
+        answers = await asyncio.gather(*(self._get(reference, keys) for reference, keys in jobs.items()))
+        return {reference: before for reference, before in zip(jobs, answers, strict=True) if before}
 
-    def _miss(self, project: str, missing: Mapping[str, Mapping[Key, Observation]]) -> None:
-        for job_id, before in missing.items():
+    def _miss(self, missing: Mapping[Reference, Mapping[Key, Observation]]) -> None:
+        for reference, before in missing.items():
             for key, known in before.items():
-                self._learn(key, known, project, job_id, lambda known: known.missed(self._clock()))
+                self._learn(key, known, reference, lambda known: known.missed(self._clock()))
 
-    def _disbelieve(self, project: str, *, asked: int, missing: int) -> None:
-        if project not in self._missing:
+    def _disbelieve(self, scope: Scope, *, asked: int, missing: int) -> None:
+        if scope not in self._missing:
             logger.warning(
-                "the service says that %s of %s active jobs of projects/%s do not exist. So many at once "
+                "the service says that %s of %s active jobs of %s do not exist. So many at once "
                 "make it the service that is wrong: nothing is changed for them. Check the setting endpoint, "
                 "and that the project is there; if they are gone indeed, set believeMissing",
                 missing,
                 asked,
-                project,
+                scope,
             )
-        self._missing[project] = missing
+        self._missing[scope] = missing
         self._metrics.missing.set(sum(self._missing.values()))
 
-    def _believe_again(self, projects: Iterable[str]) -> None:
-        for project in projects:
-            if self._missing.pop(project, None):
-                logger.info("projects/%s: its jobs are no longer missing all at once", project)
+    def _believe_again(self, scopes: Iterable[Scope]) -> None:
+        for scope in scopes:
+            if self._missing.pop(scope, None):
+                logger.info("%s: its jobs are no longer missing all at once", scope)
         self._metrics.missing.set(sum(self._missing.values()))
 
-    async def _pages(self, project: str, left: Jobs) -> None:
+    async def _pages(self, scope: Scope, left: Jobs) -> None:
         """Take jobs out of `left` as pages show them; what stays is read one by one."""
         token = ""
         for _ in range(len(left) // 2):
             before = {key: self._store.observation(key) for keys in left.values() for key in keys}
             try:
-                page = await self._service.list_page(project, page_size=PAGE_SIZE, page_token=token)
+                page = await self._backend.active(scope, page_token=token)
             except errors.JobServiceError as error:
                 logger.warning(
                     "listing the jobs of %s failed, each is read by itself: %s",
-                    project,
+                    scope,
                     printable_lines(error.message),
                 )
                 return
             finally:
                 self._heard = time.monotonic()
             for job in page.jobs:
-                for key in left.pop(job.job_id, ()):
-                    self._seen(key, before[key], project, job)
+                for key in left.pop(job.reference, ()):
+                    self._seen(key, before[key], job)
             token = page.next_page_token
             if not token or not left:
                 return
 
-    async def _get(self, project: str, job_id: str, keys: list[Key]) -> Mapping[Key, Observation] | None:
+    async def _get(self, reference: Reference, keys: list[Key]) -> Mapping[Key, Observation] | None:
         """Read one job.
 
         Returns:
@@ -225,18 +222,18 @@ class Poller:
         """
         before = {key: self._store.observation(key) for key in keys}
         try:
-            job = await self._service.get(project, job_id, patient=True)
+            job = await self._backend.get(reference, patient=True)
         except errors.NotFound:
             self._hear(keys)
             return before
         except errors.JobServiceError as error:
             message = printable_lines(error.message)
-            logger.warning("reading projects/%s/jobs/%s failed: %s", project, job_id, message)
+            logger.warning("reading %s failed: %s", reference, message)
             for key in keys:
-                self._learn(key, before[key], project, job_id, self._failure(error))
+                self._learn(key, before[key], reference, self._failure(error))
         else:
             for key in keys:
-                self._seen(key, before[key], project, job)
+                self._seen(key, before[key], job)
         finally:
             self._heard = time.monotonic()
         return None
@@ -245,7 +242,7 @@ class Poller:
         """The service has said something of the job of each of these."""
         self._answered.update((key, time.monotonic()) for key in keys if key in self._answered)
 
-    def _seen(self, key: Key, before: Observation, project: str, job: Job) -> None:
+    def _seen(self, key: Key, before: Observation, job: Job) -> None:
         self._hear([key])
         polled = self._watched.get(key)
         old = before.about(polled.target if polled else None)
@@ -256,7 +253,7 @@ class Poller:
             and not old.absences
         ):
             return
-        self._learn(key, before, project, job.job_id, lambda known: known.saw(job, self._clock()))
+        self._learn(key, before, job.reference, lambda known: known.saw(job, self._clock()))
 
     def _failure(self, error: errors.JobServiceError) -> Callable[[Observation], Observation]:
         # a failed poll changes no spec's prospects, so that it belongs to no generation
@@ -266,13 +263,12 @@ class Poller:
         self,
         key: Key,
         before: Observation,
-        project: str,
-        job_id: str,
+        reference: Reference,
         change: Callable[[Observation], Observation],
     ) -> None:
         """Add an answer to an observation, unless another call has changed it meanwhile."""
         polled = self._watched.get(key)
-        if polled is None or (polled.target.project, polled.target.job_id) != (project, job_id):
+        if polled is None or polled.reference != reference:
             return
         if self._store.observation(key) is not before:
             return

@@ -31,7 +31,7 @@ from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
 from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
 from mljobs.domain.decide import Policy
-from mljobs.domain.port import JobService
+from mljobs.domain.port import Backend
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class Options:
 
 
 async def run(
-    service: JobService,
+    backend: Backend,
     metrics: Metrics,
     options: Options,
     *,
@@ -99,7 +99,7 @@ async def run(
     """Run the operator until a signal ends it.
 
     Args:
-        service: the port to the job service, which passes the fence; the caller closes it.
+        backend: the port to the job service, which passes the fence; the caller closes it.
         metrics: counts everything, and is served.
         options: how to run.
         fence: armed once this process holds the Lease, if it needs one.
@@ -114,14 +114,14 @@ async def run(
     stop = Stop()
     stop.listen()
     try:
-        await _run(service, metrics, options, fence, Health(service_part), ready, stop)
+        await _run(backend, metrics, options, fence, Health(service_part), ready, stop)
     except asyncio.CancelledError:
         if not stop.signalled:
             raise
 
 
 async def _run(
-    service: JobService,
+    backend: Backend,
     metrics: Metrics,
     options: Options,
     fence: Fence,
@@ -137,14 +137,14 @@ async def _run(
         if ready:
             ready(url)
         if options.lease is None:
-            await _act(kube, connection, service, metrics, options, health, stop)
+            await _act(kube, connection, backend, metrics, options, health, stop)
             return
         lease = Lease(kube, options.lease, me=identity())
         metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
         if await _elected(lease, health, stop):
             fence.arm(lease.check)
             kube.fence = fence
-            await _act(kube, connection, service, metrics, options, health, stop, lease)
+            await _act(kube, connection, backend, metrics, options, health, stop, lease)
             await lease.release()
 
 
@@ -173,7 +173,7 @@ async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
 async def _act(
     kube: Kube,
     connection: Connection,
-    service: JobService,
+    backend: Backend,
     metrics: Metrics,
     options: Options,
     health: Health,
@@ -185,7 +185,7 @@ async def _act(
     store = Store(clock())
     queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics))
     poller = Poller(
-        service,
+        backend,
         store,
         queue.add,
         interval=options.poll_interval,
@@ -203,7 +203,7 @@ async def _act(
     jobs = JobHandler(
         kube=kube,
         store=store,
-        effects=Effects(service, clock, random.random),
+        effects=Effects(backend, clock, random.random),
         writer=StatusWriter(kube, wall, metrics),
         poller=poller,
         queue=queue,

@@ -6,17 +6,17 @@ from datetime import datetime
 from typing import Any
 
 from mljobs.domain.job.resource import Intent, Target
-from mljobs.domain.port import JobDocument
+from mljobs.domain.port import Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
 
 
 @dataclass(frozen=True)
 class Submit:
-    """Write the intent down if it is not there yet, then call create with this job."""
+    """Write the intent down if it is not there yet, then submit this job."""
 
     intent: Intent
-    job: JobDocument
+    order: Order
     warnings: Sequence[Problem] = ()
 
 

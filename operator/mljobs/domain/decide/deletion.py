@@ -33,7 +33,7 @@ def delete(
     if known:
         return _end(resource, target, known, observation, now)
     if doubtful:
-        return settle_doubt(target, observation, policy, now)
+        return settle_doubt(resource, target, observation, policy, now)
     if resource.submitted:
         return give_up(resource, target, observation, policy)
     return Release() if observation.absent_at else Look(target)

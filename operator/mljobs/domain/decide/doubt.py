@@ -1,14 +1,17 @@
 """An unknown outcome: a create call without a usable answer may still have made a job."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Decision, Look, Wait
-from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.plan import Policy, facts_of
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.reasons import Reason
+
+SECOND_LOOK = timedelta(seconds=10)
+"""After an unanswered call, where only a list can tell whether it made a job."""
 
 
 def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
@@ -36,15 +39,29 @@ def _looked_at(observation: Observation) -> datetime | None:
     return observation.seen_at if observation.job else observation.absent_at
 
 
+def _between(observation: Observation, policy: Policy) -> datetime | None:
+    until = _doubt_until(observation, policy)
+    return until - policy.grace + min(SECOND_LOOK, policy.grace) if until else None
+
+
 def impossible(observation: Observation) -> bool:
     """Whether the job's name is such that the client sends no request: no job can have it."""
     trouble = observation.troubles.get(Method.GET)
     return trouble is not None and isinstance(trouble.error, errors.Rejected) and not trouble.error.status
 
 
-def settle_doubt(target: Target, observation: Observation, policy: Policy, now: datetime) -> Decision:
-    """Look at the job, and once more when no call that makes it ours can be under way any longer."""
+def settle_doubt(
+    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+) -> Decision:
+    """Look at the job, and once more when no call that makes it ours can be under way any longer.
+
+    Where the service names jobs itself nobody but a list can tell, and lists lag behind: there is one look
+    more between the two.
+    """
     until, looked = _doubt_until(observation, policy), _looked_at(observation)
+    between = None if facts_of(resource).capabilities.client_names_jobs else _between(observation, policy)
+    if looked and between and looked < between:
+        until = between
     if looked and until and looked < until and now < until:
         call = "A call that adopts" if observation.job else "A create call for"
         return Wait(

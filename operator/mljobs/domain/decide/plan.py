@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from mljobs.domain.job import naming
 from mljobs.domain.job.resource import Intent, Resource, Target
+from mljobs.domain.port import Facts
 
 
 class Adoption(StrEnum):
@@ -50,14 +50,17 @@ def plan_target(resource: Resource, policy: Policy, attempt: int) -> Target:
     spec = resource.spec
     project = str(spec.get("projectId") or policy.default_project or "")
     chosen = spec.get("jobId")
-    return Target(
-        project,
-        naming.job_id(
-            resource.namespace,
-            resource.name,
-            resource.uid,
-            attempt,
-            chosen if isinstance(chosen, str) else None,
-        ),
-        attempt,
-    )
+    facts = facts_of(resource)
+    job_id = facts.job_id(resource.owner, attempt, chosen if isinstance(chosen, str) else None)
+    return resource.placed(Target(project, job_id, attempt))
+
+
+def facts_of(resource: Resource) -> Facts:
+    """What is known of the service that runs a resource's jobs.
+
+    Raises:
+        ValueError: the resource was read without them, and nothing can be decided about it.
+    """
+    if resource.facts is None:
+        raise ValueError(f"{resource.kind} {resource.namespace}/{resource.name} was read for no service")
+    return resource.facts

@@ -1,6 +1,6 @@
 """A job that the service has accepted: watched, tended, suspended, finished."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
@@ -8,12 +8,12 @@ from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import await_it
 from mljobs.domain.decide.ownership import look_first, taken
-from mljobs.domain.decide.plan import Policy, plan_target
+from mljobs.domain.decide.plan import Policy, facts_of, plan_target
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.decide.trouble import is_ours, wait_for
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
-from mljobs.domain.port import Job
+from mljobs.domain.port import Job, Reference
 from mljobs.domain.spec.validate import validate
 
 
@@ -22,12 +22,17 @@ class Polled:
     """A job that the poller should watch.
 
     Attributes:
-        target: the job.
+        target: the job, whose reference is known.
         seldom: whether a look now and then is enough, since the service has long denied it.
     """
 
     target: Target
     seldom: bool = False
+
+    @property
+    def reference(self) -> Reference:
+        """The job's name at the service."""
+        return self.target.reference or Reference("")
 
 
 def run(
@@ -74,10 +79,11 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
     """Keep what may change on a running job as the spec has it: labels and IAM bindings."""
     if job.ending:
         return Watch(target)
-    labels = relabel(resource, target, observation, job, now)
+    can = facts_of(resource).capabilities
+    labels = relabel(resource, target, observation, job, now) if can.labels else None
     if labels and not is_contested(labels):
         return labels
-    bindings = bind(resource, target, observation, now)
+    bindings = bind(resource, target, observation, now) if can.iam else Watch(target)
     return labels if labels and isinstance(bindings, Watch) else bindings
 
 
@@ -92,4 +98,9 @@ def polled(resource: Resource, observation: Observation) -> Polled | None:
         return None
     if not (resource.submitted or is_ours(resource, job)):
         return None
-    return Polled(target, seldom=resource.lost and job is None and not resource.deleting)
+    reference = job.reference if job else target.reference
+    if reference is None:
+        return None  # it is looked for by whose it is
+    return Polled(
+        replace(target, reference=reference), seldom=resource.lost and job is None and not resource.deleting
+    )

@@ -7,7 +7,7 @@ from mljobs.domain import errors
 from mljobs.domain.decide.adoption import adopt
 from mljobs.domain.decide.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
 from mljobs.domain.decide.doubt import in_doubt, settle_doubt
-from mljobs.domain.decide.plan import Policy, adopts, intent_for, plan_target
+from mljobs.domain.decide.plan import Policy, adopts, facts_of, intent_for, plan_target
 from mljobs.domain.decide.trouble import (
     is_ours,
     refusal_recorded,
@@ -16,12 +16,13 @@ from mljobs.domain.decide.trouble import (
     wait_for,
     wait_to_create,
 )
+from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.port import Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
 from mljobs.domain.spec.validate import JobSpec, validate
-from mljobs.domain.translate import to_job
 
 
 def start(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
@@ -39,9 +40,10 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
     planned = plan_target(resource, policy, intent.target.attempt if intent else 1)
     same = intent is None or intent.target == planned
-    again = same and validated.spec is not None and not resource.suspend
+    names = facts_of(resource).capabilities.client_names_jobs
+    again = names and same and validated.spec is not None and not resource.suspend
     if not again and in_doubt(resource, observation, policy):
-        return settle_doubt(intent.target if intent else planned, observation, policy, now)
+        return settle_doubt(resource, intent.target if intent else planned, observation, policy, now)
     if validated.spec is None:
         return Refuse(validated.problems)
     if resource.suspend:
@@ -70,7 +72,7 @@ def _refused(resource: Resource, observation: Observation, policy: Policy, now: 
     rejection = rejection_of(resource, observation, Method.CREATE)
     if rejection:
         if in_doubt(resource, observation, policy):
-            return settle_doubt(intent.target, observation, policy, now)
+            return settle_doubt(resource, intent.target, observation, policy, now)
         return Stall(Reason.REJECTED, f"The service refused the job: {rejection.message} Correct the spec.")
     # what is to be adopted depends on an annotation too, whose changes no generation counts
     return Keep() if refusal_recorded(resource) and not intent.adopting else None
@@ -80,5 +82,6 @@ def submit(
     resource: Resource, target: Target, spec: JobSpec, warnings: Sequence[Problem], now: datetime
 ) -> Decision:
     """Make the job of an attempt, its intent first."""
-    job = to_job(resource.kind, spec, job_id=target.job_id, labels=resource.labels)
-    return Submit(intent_for(resource, target, now), job, warnings)
+    labels = {**resource.labels, **naming.marks(resource.uid, target.attempt)}
+    order = Order(resource.kind, spec.document(), target.scope, target.job_id, labels)
+    return Submit(intent_for(resource, target, now), order, warnings)

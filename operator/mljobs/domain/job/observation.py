@@ -120,6 +120,7 @@ class Observation:
         sought: whether it was asked for a resource that was being deleted already.
         doubtful_at: when a call that makes or marks the job last ended without a usable answer.
         relabelling: how often its labels have been put right; None: never.
+        extra: more jobs of the same attempt, which a service that names jobs itself was made to make.
         troubles: the last failed call of each kind, until a call of that kind succeeds.
         told: the failure that is told of; kept while the calls that fail change from one to another.
     """
@@ -138,6 +139,7 @@ class Observation:
     sought: bool = False
     doubtful_at: datetime | None = None
     relabelling: Relabelling | None = None
+    extra: tuple[Job, ...] = ()
     troubles: Mapping[Method, Trouble] = field(default_factory=dict)
     told: Told | None = None
 
@@ -183,6 +185,18 @@ class Observation:
             else Relabelling(generation, 1, now)
         )
         return replace(self.saw(job, now, by=Method.PATCH), relabelling=made)
+
+    def found(self, jobs: Sequence[Job], now: datetime, *, deleting: bool = False) -> "Observation":
+        """The service has been searched for the job.
+
+        Args:
+            jobs: those that carry its marks, oldest first; all but the first are too many.
+            now: the time.
+            deleting: whether the resource was being deleted when the question was asked.
+        """
+        if not jobs:
+            return self.missed(now, deleting=deleting)
+        return replace(self.saw(jobs[0], now), extra=tuple(job for job in jobs[1:] if not job.ending))
 
     def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
         """The service has said that there is no such job.

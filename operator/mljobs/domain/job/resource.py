@@ -4,14 +4,13 @@ Everything is read leniently from the raw object: a resource that breaks every r
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from mljobs.domain.job import naming
-from mljobs.domain.port import TERMINAL_STATES
+from mljobs.domain.port import TERMINAL_STATES, Facts, Owner, Reference, Scope
 from mljobs.domain.reasons import ConditionType, Reason
 
 FINALIZER = "mljobs.dev/cancel-job"
@@ -27,7 +26,8 @@ ADOPT = "mljobs.dev/adopt"
 """The annotation by which a user hands an existing cloud job to a resource, with `spec.jobId`: `"true"` for
 one that is nobody's, or the uid of the resource that it belongs to."""
 
-_JOB_NAME = re.compile(r"projects/([^/]+)/jobs/([^/]+)")
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
+"""Before every resource."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,20 @@ class Target:
         project: the Google Cloud project's id.
         job_id: the job's id in that project.
         attempt: 1 for a resource's first job.
+        scope: where it is.
+        reference: its name at the service; None where only the service knows it, and has not told it yet.
     """
 
     project: str
     job_id: str
     attempt: int
+    scope: Scope = field(default=Scope(""), compare=False)
+    reference: Reference | None = field(default=None, compare=False)
 
     @property
     def job_name(self) -> str:
-        """The job's full name in the API, `projects/P/jobs/ID`."""
-        return f"projects/{self.project}/jobs/{self.job_id}"
+        """What people read: the job's name at its service, or its id and project where that is not known."""
+        return self.reference or f"{self.job_id} in {self.project}"
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,8 @@ class Resource:
         annotations: all of them.
         spec: as it stands in the object, unchecked.
         status: as it stands in the object.
+        created: when it was made; no job of it is older.
+        facts: of the service that runs its jobs; None for a resource that is only read.
     """
 
     kind: str
@@ -123,10 +129,17 @@ class Resource:
     annotations: Mapping[str, str] = field(default_factory=dict)
     spec: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
+    created: datetime = LONG_AGO
+    facts: Facts | None = field(default=None, compare=False)
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> "Resource":
-        """Read an object as the API server gives it."""
+    def parse(cls, body: Mapping[str, Any], facts: Facts | None = None) -> "Resource":
+        """Read an object as the API server gives it.
+
+        Args:
+            body: the object.
+            facts: of the service that runs its jobs.
+        """
         meta = body.get("metadata") or {}
         spec = body.get("spec")
         return cls(
@@ -141,7 +154,14 @@ class Resource:
             annotations=meta.get("annotations") or {},
             spec=spec if isinstance(spec, Mapping) else {},
             status=body.get("status") or {},
+            created=_moment(meta.get("creationTimestamp")),
+            facts=facts,
         )
+
+    @property
+    def owner(self) -> Owner:
+        """Whose its jobs are."""
+        return Owner(self.namespace, self.name, self.uid)
 
     @property
     def held(self) -> bool:
@@ -151,7 +171,8 @@ class Resource:
     @property
     def intent(self) -> Intent | None:
         """The submission that was last written down."""
-        return Intent.decode(self.annotations.get(SUBMISSION), self.uid)
+        intent = Intent.decode(self.annotations.get(SUBMISSION), self.uid)
+        return replace(intent, target=self.placed(intent.target)) if intent else None
 
     @property
     def force_release(self) -> bool:
@@ -201,8 +222,11 @@ class Resource:
     @property
     def recorded(self) -> Target | None:
         """The job that the status speaks of."""
-        match = _JOB_NAME.fullmatch(str(self.status.get("jobName") or ""))
-        return Target(match[1], match[2], int(self.status.get("attempt") or 1)) if match else None
+        project, job_id, name = (str(self.status.get(key) or "") for key in ("projectId", "jobId", "jobName"))
+        if not (project and job_id):
+            return None
+        attempt = int(self.status.get("attempt") or 1)
+        return self.placed(Target(project, job_id, attempt, reference=Reference(name) if name else None))
 
     @property
     def target(self) -> Target | None:
@@ -241,9 +265,18 @@ class Resource:
     @property
     def labels(self) -> dict[str, str]:
         """What the cloud job's labels should be: the user's, and ours over them."""
-        wanted = self.spec.get("labels")
-        mine = naming.ownership_labels(self.namespace, self.name, self.uid)
+        wanted, target = self.spec.get("labels"), self.target
+        mine = naming.ownership_labels(self.owner, target.attempt if target else 1)
         return {**(wanted if isinstance(wanted, Mapping) else {}), **mine}
+
+    def placed(self, target: Target) -> Target:
+        """Say of a job where it is at the service, and what it is called there if that is known already."""
+        if self.facts is None:
+            return target
+        scope = self.facts.scope(target.project, self.spec)
+        return replace(
+            target, scope=scope, reference=target.reference or self.facts.reference(scope, target.job_id)
+        )
 
     def condition(self, kind: ConditionType) -> Mapping[str, Any]:
         """A condition of the status, or an empty mapping."""
@@ -260,6 +293,13 @@ class Resource:
 
 def _mappings(rows: Any) -> Sequence[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else []
+
+
+def _moment(text: Any) -> datetime:
+    try:
+        return parse_timestamp(str(text))
+    except ValueError:
+        return LONG_AGO
 
 
 def timestamp(moment: datetime) -> str:

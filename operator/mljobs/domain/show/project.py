@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from mljobs.api.base import JsonObject
 from mljobs.api.outputs import State
@@ -80,11 +79,7 @@ def _job_part(
     if job is None or resource.ended:
         return kept
     status: JsonObject = {
-        "attempt": target.attempt,
-        "jobId": target.job_id,
-        "jobName": target.job_name,
-        "projectId": target.project,
-        **_urls(target),
+        **_names(resource, target, job),
         **_seen(resource, target, job),
     }
     bound = (
@@ -100,6 +95,16 @@ def _job_part(
     return status
 
 
+def _names(resource: Resource, target: Target, job: Job | None = None) -> JsonObject:
+    """Which job it is, and where people see it."""
+    names: JsonObject = {"attempt": target.attempt, "jobId": target.job_id, "projectId": target.project}
+    reference = (job.reference if job else None) or target.reference
+    if reference is None:
+        return names
+    links = resource.facts.links(reference) if job and resource.facts else {}
+    return {**names, "jobName": reference, **links}
+
+
 def _unaccepted_part(
     resource: Resource, target: Target | None, observation: Observation, decision: Settled, kept: JsonObject
 ) -> JsonObject:
@@ -107,7 +112,7 @@ def _unaccepted_part(
     recorded = resource.recorded
     if target is None or (recorded and recorded.attempt != target.attempt):
         return kept
-    names = {"attempt": target.attempt, "jobId": target.job_id, "jobName": target.job_name}
+    names = _names(resource, target)
     absent = isinstance(decision, Stall | Hold | Refuse)
     if absent or recorded != target:
         kept = {key: value for key, value in kept.items() if key not in names}
@@ -137,16 +142,6 @@ def _goal(resource: Resource) -> str:
     for key in ("trainingInput", "hyperparameters", "goal"):
         spec = spec.get(key) if isinstance(spec, Mapping) else None
     return str(spec)
-
-
-def _urls(target: Target) -> JsonObject:
-    """The console's pages, as `gcloud ai-platform jobs describe` gives them."""
-    project, job_id = quote(target.project, safe=":"), quote(target.job_id)
-    console = "https://console.cloud.google.com"
-    return {
-        "consoleUrl": f"{console}/mlengine/jobs/{job_id}?project={project}",
-        "logsUrl": f"{console}/logs?resource=ml_job%2Fjob_id%2F{job_id}&project={project}",
-    }
 
 
 def _earlier(resource: Resource, target: Target) -> list[JsonObject]:

@@ -4,19 +4,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from mljobs.api.resources import KINDS
-from mljobs.domain.port import JobDocument
-from mljobs.domain.spec.validate import JobSpec
+from mljobs.domain.port import JobDocument, Order
 
 _EMPTY_MEANS_UNSET = ("serviceAccount",)
 """Fields whose empty text the service would take to the letter (reported by users of its clients)."""
 
 
-def to_job(kind: str, spec: JobSpec, *, job_id: str, labels: Mapping[str, str]) -> JobDocument:
+def request(order: Order) -> tuple[str, JobDocument]:
+    """The call of `projects.jobs.create` that submits an order: the request's line, and its body."""
+    job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
+    return f"POST v1/{order.scope}/jobs", job
+
+
+def to_job(kind: str, spec: Mapping[str, Any], *, job_id: str, labels: Mapping[str, str]) -> JobDocument:
     """Make the body of `projects.jobs.create`.
 
     Args:
         kind: `TrainingJob` or `PredictionJob`.
-        spec: the validated spec.
+        spec: the validated spec in canonical JSON.
         job_id: the id that the job is to have.
         labels: the labels that mark whose job it is; they win over the spec's.
 
@@ -25,14 +30,11 @@ def to_job(kind: str, spec: JobSpec, *, job_id: str, labels: Mapping[str, str]) 
         explicit zeros stay.
     """
     field = KINDS[kind].input_field
-    document: dict[str, Any] = spec.document()
     job: dict[str, Any] = {"jobId": job_id}
-    merged = {**document.get("labels", {}), **labels}
+    merged = {**spec.get("labels", {}), **labels}
     if merged:
         job["labels"] = merged
     job[field] = {
-        name: value
-        for name, value in document[field].items()
-        if not (name in _EMPTY_MEANS_UNSET and value == "")
+        name: value for name, value in spec[field].items() if not (name in _EMPTY_MEANS_UNSET and value == "")
     }
     return job

@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.domain.job.naming import JOB_ID_LIMIT, job_id
+from mljobs.backends.mlv1.facts import JOB_ID_LIMIT, MlV1Facts
+from mljobs.domain.port import Owner
 
 LEGAL = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
 CHOSEN = st.from_regex(LEGAL, fullmatch=True)
 ATTEMPTS = st.integers(1, 1000)
 PLACES = st.from_regex(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?", fullmatch=True)
+
+
+def job_id(namespace: str, name: str, uid: str, attempt: int, chosen: str | None = None) -> str:
+    return MlV1Facts().job_id(Owner(namespace, name, uid), attempt, chosen)
 
 
 def chosen_id(chosen: str, attempt: int) -> str:

@@ -1,0 +1,134 @@
+"""`ml` v1 as the port wants it: attempts and references over the calls of `client`."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from mljobs.backends.mlv1.client import MlV1Client
+from mljobs.backends.mlv1.facts import PAGE_SIZE, MlV1Facts, parts
+from mljobs.backends.mlv1.policy import merged
+from mljobs.backends.mlv1.translate import to_job
+from mljobs.domain import errors
+from mljobs.domain.port import Binding, Job, JobPage, Order, Reference, Scope, Sought
+
+CANCEL_PERMISSION = "ml.jobs.cancel"
+"""Not part of `roles/ml.developer` (documentation of access control)."""
+
+BINDING_TRIES = 3
+"""So often a policy that somebody else changes meanwhile is read anew at once."""
+
+
+class MlV1:
+    """`domain.port.Backend`, `Relabels` and `BindsIam` of `ml` v1.
+
+    Args:
+        client: sends the calls; it is closed with this.
+    """
+
+    def __init__(self, client: MlV1Client) -> None:
+        self.facts = MlV1Facts()
+        self.client = client
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.client.close()
+
+    def longest(self) -> float:
+        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
+        return self.client.longest()
+
+    async def submit(self, order: Order) -> Job:
+        """Make a job; `projects.jobs.create`. The id makes it safe to repeat.
+
+        Raises:
+            AlreadyExists: the id is in use, perhaps by an earlier try of ours.
+        """
+        job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
+        return await self.client.create(_project(order.scope), job)
+
+    async def find(self, sought: Sought) -> Sequence[Job]:
+        """Read the project's jobs, the newest first, down to those that are older than what is sought."""
+        found: list[Job] = []
+        token = ""
+        while True:
+            page = await self.client.list_page(_project(sought.scope), page_size=PAGE_SIZE, page_token=token)
+            found += [job for job in page.jobs if sought.fits(job)]
+            token = page.next_page_token
+            if not token or _older(page.jobs[-1:], sought.since):
+                return sorted(found, key=lambda job: str(job.document.get("createTime", "")))
+
+    async def get(self, reference: Reference, *, patient: bool = False) -> Job:
+        """Read one job; `projects.jobs.get`.
+
+        Raises:
+            NotFound: there is no such job.
+        """
+        return await self.client.get(*parts(reference), patient=patient)
+
+    async def active(self, scope: Scope, *, page_token: str = "") -> JobPage:
+        """Read one page of the project's jobs, newest first, ended ones too; `projects.jobs.list`."""
+        return await self.client.list_page(_project(scope), page_size=PAGE_SIZE, page_token=page_token)
+
+    async def cancel(self, reference: Reference) -> None:
+        """Ask for a job's end; `projects.jobs.cancel`.
+
+        Raises:
+            Rejected: the job has already ended.
+            Denied: with the name of the permission, where the service tells that it is missing.
+        """
+        try:
+            await self.client.cancel(*parts(reference))
+        except errors.Denied as error:
+            raise await self._named(reference, error) from error
+
+    async def relabel(self, reference: Reference, labels: dict[str, str], etag: str) -> Job:
+        """Replace all labels of a job; `projects.jobs.patch`.
+
+        Raises:
+            StaleEtag: the job has changed since it had this etag.
+        """
+        return await self.client.patch_labels(*parts(reference), labels, etag)
+
+    async def bind_iam(
+        self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
+    ) -> None:
+        """Read, modify, write the job's IAM policy; what others change meanwhile is read anew.
+
+        Raises:
+            StaleEtag: it was changed by others each time.
+        """
+        for tries_left in reversed(range(BINDING_TRIES)):
+            policy = await self.client.get_iam_policy(*parts(reference))
+            changed = merged(policy, wanted, applied)
+            if changed is None:
+                return
+            try:
+                await self.client.set_iam_policy(*parts(reference), changed)
+            except errors.StaleEtag:
+                if not tries_left:
+                    raise
+            else:
+                return
+
+    async def _named(self, reference: Reference, error: errors.Denied) -> errors.Denied:
+        try:
+            granted = await self.client.test_iam_permissions(*parts(reference), [CANCEL_PERMISSION])
+        except errors.JobServiceError:
+            return error
+        if CANCEL_PERMISSION in granted:
+            return error
+        message = f"{error.message} The permission {CANCEL_PERMISSION} is missing on {reference}."
+        return errors.Denied(message, status=error.status, cause=errors.Denial.PERMISSION)
+
+
+def _project(scope: Scope) -> str:
+    return scope.removeprefix("projects/")
+
+
+def _older(jobs: Sequence[Job], since: datetime) -> bool:
+    return any(datetime.fromisoformat(str(job.document["createTime"])) < since for job in jobs)

@@ -1,0 +1,93 @@
+"""What is known of `ml` v1 without asking: how jobs are named, what reading them costs, their pages."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+from mljobs.domain import errors
+from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
+
+JOB_ID_LIMIT = 128
+"""`^[A-Za-z][A-Za-z0-9_]{0,127}$` (AI Platform documentation of jobs.create)."""
+
+PAGE_SIZE = 100
+"""Jobs in a page of `list`: the most that the API gives (discovery document)."""
+
+PAGES_FROM = 25
+"""So many watched jobs of one project make pages of `list` cheaper than a `get` for each."""
+
+CONSOLE = "https://console.cloud.google.com"
+
+_NOT_ID = re.compile(r"[^A-Za-z0-9_]")
+_JOB_NAME = re.compile(r"projects/([^/]+)/jobs/([^/]+)")
+
+
+class MlV1Facts:
+    """`domain.port.Facts`: the client names the jobs; their labels and IAM policies can be changed."""
+
+    capabilities = Capabilities(client_names_jobs=True, labels=True, iam=True)
+    polling = Polling(PAGE_SIZE, PAGES_FROM)
+
+    def scope(self, project: str, _spec: Mapping[str, Any], /) -> Scope:
+        """The project: its jobs of all regions are listed together."""
+        return Scope(f"projects/{project}")
+
+    def scope_of(self, reference: Reference) -> Scope:
+        """The project of a job."""
+        return Scope(reference.partition("/jobs/")[0])
+
+    def job_id(self, owner: Owner, attempt: int, chosen: str | None) -> str:
+        """Name the job of one attempt: the first to the letter as chosen, the later ones beginning so.
+
+        What would be too long is cut, and told apart from its like by a digest.
+
+        Returns:
+            1 to 128 characters of `[A-Za-z][A-Za-z0-9_]*`.
+        """
+        if chosen:
+            return chosen if attempt == 1 else _numbered(chosen, attempt)
+        readable = _NOT_ID.sub("_", f"{owner.namespace}_{owner.name}")
+        if not readable[0].isalpha():
+            readable = f"j_{readable}"
+        return _bounded(readable, f"_{_digest(owner.uid, 16)}_{attempt}")
+
+    def reference(self, scope: Scope, job_id: str) -> Reference | None:
+        """`projects/P/jobs/ID`."""
+        return Reference(f"{scope}/jobs/{job_id}")
+
+    def links(self, reference: Reference) -> Mapping[str, str]:
+        """The console's pages, as `gcloud ai-platform jobs describe` gives them."""
+        project, job_id = (quote(part, safe=":") for part in parts(reference))
+        return {
+            "consoleUrl": f"{CONSOLE}/mlengine/jobs/{job_id}?project={project}",
+            "logsUrl": f"{CONSOLE}/logs?resource=ml_job%2Fjob_id%2F{job_id}&project={project}",
+        }
+
+
+def parts(reference: Reference) -> tuple[str, str]:
+    """The project and the id of a job.
+
+    Raises:
+        Rejected: it is no reference of this service; nothing is sent.
+    """
+    match = _JOB_NAME.fullmatch(reference)
+    if match is None:
+        raise errors.Rejected(f"{reference!r} is no job's name, projects/PROJECT/jobs/ID", status=0)
+    return match[1], match[2]
+
+
+def _numbered(chosen: str, attempt: int) -> str:
+    suffix = f"_{attempt}"
+    if len(chosen) + len(suffix) <= JOB_ID_LIMIT:
+        return chosen + suffix
+    return _bounded(chosen, f"_{_digest(chosen, 16)}{suffix}")
+
+
+def _bounded(readable: str, suffix: str) -> str:
+    return readable[: JOB_ID_LIMIT - len(suffix)] + suffix
+
+
+def _digest(text: str, length: int) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
