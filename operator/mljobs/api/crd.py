@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from mljobs.api.base import JsonObject
+from mljobs.api.equality import same
 from mljobs.api.resources import CATEGORY, GROUP, KINDS, VERSION, Kind
 
 CelReason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
@@ -111,7 +112,7 @@ def schema(kind: Kind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> 
     # kstatus takes a resource without a status for finished; -1 makes it read "in progress".
     fields["status"]["default"] = {"observedGeneration": -1}
     root["required"] = ["spec"]
-    for path, entries in [("", _immutable(kind)), *(rules or {}).items()]:
+    for path, entries in [("", _immutable(kind, fields["spec"])), *(rules or {}).items()]:
         place = _at(root, path)
         place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
     return root
@@ -229,20 +230,21 @@ def _column(
     return {**column, "priority": 1} if wide else column
 
 
-def _immutable(kind: Kind) -> list[CelRule]:
-    return [
-        _fixed_once_submitted(kind, kind.input_field),
-        _fixed_once_submitted(kind, "projectId"),
-        _fixed_once_submitted(kind, "jobId"),
-    ]
+def _immutable(kind: Kind, spec: JsonObject) -> list[CelRule]:
+    """A rule for each field, so that the error names what was changed."""
+    fields = spec["properties"]
+    own = {name: fields[name] for name in ("projectId", "jobId")}
+    job_input = fields[kind.input_field]["properties"]
+    inner = {f"{kind.input_field}.{name}": schema for name, schema in job_input.items()}
+    return [_fixed_once_submitted(kind, field, schema) for field, schema in {**own, **inner}.items()]
 
 
-def _fixed_once_submitted(kind: Kind, field: str) -> CelRule:
+def _fixed_once_submitted(kind: Kind, field: str, schema: JsonObject) -> CelRule:
     new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
     submitted = "has(oldSelf.status) && has(oldSelf.status.jobId)"
-    same = f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
+    kept = f"has({new}) == has({old}) && (!has({new}) || {same(new, old, schema)})"
     return CelRule(
-        rule=f"!({submitted}) || ({same})",
+        rule=f"!({submitted}) || ({kept})",
         message=f"{field} cannot be changed once the job is submitted; make a new {kind.name} instead",
         field_path=f".spec.{field}",
         reason="FieldValueForbidden",

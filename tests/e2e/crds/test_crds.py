@@ -194,10 +194,10 @@ def test_users_do_not_write_the_status_and_the_operator_not_the_spec(kubectl: Ku
 # --- fixed once submitted
 
 CHANGES: list[tuple[str, Json]] = [
-    ("{input}", {"{input}": {"region": "europe-west1"}}),
-    ("{input}", {"{input}": {"runtimeVersion": "2.10"}}),
-    ("{input}", {"{input}": {"{optional}": None}}),
-    ("{input}", {"{input}": {"{absent}": "1"}}),
+    ("{input}.region", {"{input}": {"region": "europe-west1"}}),
+    ("{input}.runtimeVersion", {"{input}": {"runtimeVersion": "2.10"}}),
+    ("{input}.{optional}", {"{input}": {"{optional}": None}}),
+    ("{input}.{absent}", {"{input}": {"{absent}": "1"}}),
     ("projectId", {"projectId": "another"}),
     ("projectId", {"projectId": None}),
     ("jobId", {"jobId": "another"}),

@@ -90,6 +90,7 @@ def test_kubectls_way_to_cut_a_text(text: str, found: list[Json]) -> None:
         ("kind: a\nspec: !!binary x", "line 2: 'x' is no binary"),
         ('kind: a\nspec: "\\ud800"', "line 2"),
         ('{"kind": "a", "spec": 1e999}', "1e999 is too large a number"),
+        (f'{{"kind": "a", "spec": 1{"0" * 400}}}', "10000000000000000000… is too large a number"),
         ("kind: List\nitems: [5]", "item 0 of this one is 5"),
     ],
 )

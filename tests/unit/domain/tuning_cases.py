@@ -15,8 +15,22 @@ def _of_bound(field: str, other: str) -> Iterator[Case]:
         f"{name}-whole",
         INTEGER,
         [{"minValue": low, "maxValue": high}, {field: 1e300 if field == "maxValue" else -1e300}],
-        [{field: 4.0}, {"minValue": -(2**53), "maxValue": 2**53}],
+        [{field: 4.0}, {"minValue": -(2**63), "maxValue": 2**53}, {"minValue": -(2**53), "maxValue": 2**62}],
     )
+    yield from parameter(
+        f"{name}-whole",
+        INTEGER,
+        [{"maxValue": 2**63} if field == "maxValue" else {field: -(2**63) - 2**11}],
+        [],
+    )
+    sign = 1 if field == "maxValue" else -1
+    for base in (INTEGER, DOUBLE):
+        yield from parameter(
+            f"{name}-exact",
+            base,
+            [{field: sign * (2**53 + 1)}],
+            [{field: sign * (2**53 + 2)}, {field: sign * 2.0**53}],
+        )
     scaled = {**DOUBLE, "scaleType": "UNIT_LOG_SCALE"}
     lows = [{"minValue": 0}, {"minValue": -1}] if field == "minValue" else []
     both = (
@@ -110,6 +124,12 @@ TUNING_CASES = [
     ),
     *parameter(
         "discrete-values-distinct", DISCRETE, [{"discreteValues": [1, 1.0]}], [{"discreteValues": [1, 1.5]}]
+    ),
+    *parameter(
+        "discrete-values-exact",
+        DISCRETE,
+        [{"discreteValues": [1, 2**53 + 1]}],
+        [{"discreteValues": [-(2**53) - 2, 0.1, 2**53, 2**60]}],
     ),
     *parameter(
         "discrete-values-count",

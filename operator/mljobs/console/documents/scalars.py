@@ -70,12 +70,22 @@ def json_number(number: float) -> int | float:
 
     kubectl writes the shortest decimal text that means the number, and whoever reads that takes it for an
     int64 where it can.
+
+    Raises:
+        ValueError: it is too large for a double.
     """
     if isinstance(number, int):
-        return number if number in INT64 else float(number)
+        return number if number in INT64 else _double(number)
     shortest = Decimal(repr(number))
     whole = int(shortest)
     return whole if shortest == whole and whole in INT64 else number
+
+
+def _double(number: int) -> float:
+    try:
+        return float(number)
+    except OverflowError:
+        raise ValueError(f"{str(number)[:20]}… is too large a number") from None
 
 
 def key_text(key: Scalar) -> str:

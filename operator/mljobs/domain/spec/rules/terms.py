@@ -159,15 +159,28 @@ def above_zero(path: str = "") -> Term:
 
 
 def whole(path: str = "") -> Term:
-    """Check that a number has no fraction, and is exact as a double."""
+    """Check that a number has no fraction, and is an int64."""
 
     def test(value: Any) -> bool:
         found = number(value)
-        return found is None or (abs(found) <= EXACT and float(found).is_integer())
+        return found is None or (-(2.0**63) <= float(found) < 2.0**63 and float(found).is_integer())
 
-    return _check(
-        path, test, lambda me: f"{me} >= -{EXACT}.0 && {me} <= {EXACT}.0 && double(int({me})) == {me}"
-    )
+    def cel(me: str) -> str:
+        # From 2^53 on all doubles are whole; int() refuses the least int64.
+        large = f"{me} <= -{EXACT}.0 || {me} >= {EXACT}.0"
+        return f"{me} >= -{2**63}.0 && {me} < {2**63}.0 && ({large} || double(int({me})) == {me})"
+
+    return _check(path, test, cel)
+
+
+def exact(path: str = "") -> Term:
+    """Check that a number is a double; of the whole ones above 2^53 many are none. CEL sees doubles only."""
+
+    def test(value: Any) -> bool:
+        found = number(value)
+        return found is None or float(found) == found
+
+    return Term(lambda node: test(get(node, path)), None, frozenset({path}))
 
 
 def ordered(low: str, high: str) -> Term:
@@ -198,10 +211,12 @@ def integer(value: Any) -> int | None:
 
 
 def number(value: Any) -> float | None:
-    """Read a finite JSON number; None for anything else."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    return None
+    """Read a finite JSON number that a double can be close to; None for anything else."""
+    try:
+        finite = not isinstance(value, bool) and isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:
+        return None
+    return value if finite else None
 
 
 def _condition(path: str, test: Callable[[Any], bool], cel: Callable[[str], str] = lambda _: "") -> Term:

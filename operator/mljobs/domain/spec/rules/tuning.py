@@ -12,6 +12,7 @@ from mljobs.domain.spec.rules.terms import (
     above_zero,
     any_of,
     at_least,
+    exact,
     fits,
     get,
     given,
@@ -31,6 +32,8 @@ INTEGER = is_one_of("type", "INTEGER")
 CATEGORICAL = is_one_of("type", "CATEGORICAL")
 DISCRETE = is_one_of("type", "DISCRETE")
 LOGARITHMIC = is_one_of("scaleType", "UNIT_LOG_SCALE", "UNIT_REVERSE_LOG_SCALE")
+EXACT_TEXT = "the service keeps a double, which cannot be exactly this number; a multiple of 1024 can"
+
 SCALED = given("scaleType") & ~is_one_of("scaleType", "NONE")
 
 
@@ -89,7 +92,16 @@ def _bound(field: str) -> tuple[Rule, ...]:
             f"{name}-whole",
             PARAMETER,
             INTEGER.implies(whole(field)),
-            "the bounds of an INTEGER parameter are whole numbers",
+            "the bounds of an INTEGER parameter are whole numbers of 64 bits",
+            Source.DISCOVERY,
+            field=field,
+            kinds=KINDS,
+        ),
+        Rule(
+            f"{name}-exact",
+            PARAMETER,
+            exact(field),
+            EXACT_TEXT,
             Source.DISCOVERY,
             field=field,
             kinds=KINDS,
@@ -124,6 +136,10 @@ def _bound(field: str) -> tuple[Rule, ...]:
             kinds=KINDS,
         ),
     )
+
+
+def _inexact(values: Any) -> Iterable[tuple[str, Any]]:
+    return [(f"[{index}]", item) for index, item in enumerate(_items(values)) if not exact().test(item)]
 
 
 def _not_negative(field: str, name: str) -> Rule:
@@ -295,6 +311,15 @@ RULES = (
         Source.DISCOVERY,
         blame=_repeated,
         reason=Reason.DUPLICATE,
+        kinds=KINDS,
+    ),
+    Rule(
+        "discrete-values-exact",
+        f"{PARAMETER}.discreteValues",
+        Term(lambda values: not _inexact(values)),
+        EXACT_TEXT,
+        Source.DISCOVERY,
+        blame=_inexact,
         kinds=KINDS,
     ),
     Rule(
