@@ -20,7 +20,7 @@ from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.decide import Policy
 from tests.model.cluster import Cluster, ModelKube, WatchEvent
-from tests.model.service import ModelBackend, Service
+from tests.model.service import ModelBackend, Service, UnnamedBackend
 from tests.model.wire import Wire
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,15 +41,24 @@ class Process:
         service: the job service.
         wire: carries the calls.
         wall: the wall clock, which somebody may set.
+        backend: the port to the job service.
 
     Attributes:
         store: what it has in memory.
         inbox: what its watch has received and not handled yet.
     """
 
-    def __init__(self, cluster: Cluster, service: Service, wire: Wire, wall: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        service: Service,
+        wire: Wire,
+        wall: Callable[[], datetime],
+        backend: type[ModelBackend | UnnamedBackend] = ModelBackend,
+    ) -> None:
         clock = steady(wall, wire.loop.time)
         self._cluster = cluster
+        self._backend = backend
         self._wire = wire
         self._clock = clock
         self.store = Store(clock())
@@ -62,7 +71,7 @@ class Process:
         self.relist()
 
     def _start(self, service: Service, clock: Callable[[], datetime], wall: Callable[[], datetime]) -> None:
-        kube, port = ModelKube(self._cluster, self._wire), ModelBackend(service, self._wire)
+        kube, port = ModelKube(self._cluster, self._wire), self._backend(service, self._wire)
         add = self._queue.add
         poller = Poller(
             port,

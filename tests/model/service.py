@@ -13,15 +13,18 @@ from mljobs.domain.job import naming
 from mljobs.domain.port import (
     TERMINAL_STATES,
     Binding,
+    Facts,
     Job,
     JobDocument,
     JobPage,
     Order,
+    Polling,
     Reference,
     Scope,
     Sought,
 )
 from tests.model.wire import Wire
+from tests.tiny.facts import TinyFacts
 
 Place = tuple[str, str]
 """Project and job id."""
@@ -186,6 +189,16 @@ class Service:
             raise errors.AlreadyExists("the id is in use")
         return self.shown(self.make(place, document))
 
+    def take_new(self, project: str, document: JobDocument) -> Job:
+        """Make a job under a name of the service's own."""
+        return self.shown(self.make((project, f"run-{len(self.jobs)}"), document))
+
+    def listed(self) -> list[Job]:
+        """All jobs but the newest, oldest first."""
+        return [
+            self.shown(job) for place, job in self.jobs.items() if not (job.vanished or self.unheard(place))
+        ]
+
     def take_patch(self, place: Place, labels: Mapping[str, str], etag: str) -> Job:
         job = self.find(place)
         if etag and etag != job.document["etag"]:
@@ -233,33 +246,19 @@ class Service:
         return job is None or self._wire.loop.now - job.born < REPLICATION
 
 
-class ModelBackend:
-    """The port to the model: `ml` v1 with its facts, and calls that the wire carries.
+class _Calls:
+    """The calls that every service has, as the wire carries them.
 
     Args:
         service: the model.
         wire: carries the calls.
     """
 
+    facts: Facts
+
     def __init__(self, service: Service, wire: Wire) -> None:
-        self.facts = MlV1Facts()
         self._service = service
         self._wire = wire
-
-    async def submit(self, order: Order) -> Job:
-        job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
-        place = parts(Reference(f"{order.scope}/jobs/{order.job_id}"))
-        made: Job = await self._wire.send(
-            "service",
-            "create",
-            place,
-            lambda: self._service.take_create(place, job),
-            owner=order.labels[naming.UID_LABEL],
-        )
-        return made
-
-    async def find(self, sought: Sought) -> Sequence[Job]:
-        raise AssertionError(f"every reference is known before the call, and yet {sought} is looked for")
 
     async def get(self, reference: Reference, *, patient: bool = False) -> Job:  # noqa: ARG002
         place = parts(reference)
@@ -301,6 +300,27 @@ class ModelBackend:
         place = parts(reference)
         await self._wire.send("service", "cancel", place, lambda: self._service.take_cancel(place))
 
+
+class ModelBackend(_Calls):
+    """The port to the model as `ml` v1: ids are the client's, labels and IAM policies can be changed."""
+
+    facts = MlV1Facts()
+
+    async def submit(self, order: Order) -> Job:
+        job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
+        place = parts(Reference(f"{order.scope}/jobs/{order.job_id}"))
+        made: Job = await self._wire.send(
+            "service",
+            "create",
+            place,
+            lambda: self._service.take_create(place, job),
+            owner=order.labels[naming.UID_LABEL],
+        )
+        return made
+
+    async def find(self, sought: Sought) -> Sequence[Job]:
+        raise AssertionError(f"every reference is known before the call, and yet {sought} is looked for")
+
     async def relabel(self, reference: Reference, labels: Mapping[str, str], etag: str) -> Job:
         place = parts(reference)
         job: Job = await self._wire.send(
@@ -324,3 +344,44 @@ class ModelBackend:
             await self._wire.send(
                 "service", "set_policy", place, lambda: self._service.take_set_policy(place, changed)
             )
+
+
+class UnnamedFacts(TinyFacts):
+    """The facts of the tiny service, with references as the model has them."""
+
+    polling = Polling(page_size=1, pages_from=2)
+
+    def scope(self, project: str, _spec: Mapping[str, Any], /) -> Scope:
+        return Scope(f"projects/{project}")
+
+    def scope_of(self, reference: Reference, /) -> Scope:
+        return Scope(reference.partition("/jobs/")[0])
+
+
+class UnnamedBackend(_Calls):
+    """The port to the model as a service that names jobs itself, whose lists lag behind, and nothing more."""
+
+    facts = UnnamedFacts()
+
+    async def submit(self, order: Order) -> Job:
+        project = order.scope.removeprefix("projects/")
+        uid, attempt = (order.labels[key] for key in (naming.UID_LABEL, naming.ATTEMPT_LABEL))
+        document = {"jobId": order.job_id, "labels": dict(order.labels), **order.spec}
+        made: Job = await self._wire.send(
+            "service",
+            "create",
+            (project, f"new of {uid}, {attempt}"),
+            lambda: self._service.take_new(project, document),
+            owner=uid,
+        )
+        return made
+
+    async def find(self, sought: Sought) -> Sequence[Job]:
+        found: Sequence[Job] = await self._wire.send(
+            "service",
+            "find",
+            (sought.scope, dict(sought.marks)),
+            lambda: [job for job in self._service.listed() if sought.fits(job)],
+            reads=True,
+        )
+        return found

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resource
-from tests.model.service import CloudJob
+from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
 from tests.model.wire import CallKind, Outcome
 from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
 
@@ -48,11 +48,12 @@ class Model(RuleBasedStateMachine):
     """
 
     stories = steps = 0
+    backend: type[ModelBackend | UnnamedBackend] = ModelBackend
 
     def __init__(self) -> None:
         super().__init__()
         Model.stories += 1
-        self.world = World()
+        self.world = World(self.backend)
         self.service = self.world.service
         self.cluster = self.world.cluster
 
@@ -82,7 +83,8 @@ class Model(RuleBasedStateMachine):
         adopting = adopt and job_id is not None
         self.world.tell(f"user: apply {key.name} jobId={job_id} suspend={suspend} iam={iam} adopt={adopting}")
         annotations = {ADOPT: "true"} if adopting else {}
-        spec = spec_of(key, jobId=job_id, suspend=suspend, iamBindings=iam or None)
+        wanted = iam if self.world.can.iam else None
+        spec = spec_of(key, jobId=job_id, suspend=suspend, iamBindings=wanted or None)
         self.cluster.create(key.kind, key.name, spec, annotations=annotations)
         if settle:
             self.world.work()
@@ -102,7 +104,7 @@ class Model(RuleBasedStateMachine):
     def set_policy(self, pick: int, policy: str) -> None:
         self._edit(pick, deletionPolicy=policy)
 
-    @precondition(lambda self: self.cluster.objects)
+    @precondition(lambda self: self.cluster.objects and self.world.can.iam)
     @rule(pick=picks, iam=bindings)
     def bind(self, pick: int, iam: Any) -> None:
         self._edit(pick, iamBindings=iam)
@@ -337,6 +339,7 @@ class Model(RuleBasedStateMachine):
             self.world.tell(f"the service that answers is the {'wrong' if wrong else 'right'} one")
             self.service.misdirect(wrong)
 
+    @precondition(lambda self: self.world.can.labels)
     @rule(
         pick=picks,
         key=st.sampled_from(["team", "cost"]),
@@ -352,6 +355,7 @@ class Model(RuleBasedStateMachine):
             self.service.change(job, labels={**kept, key: value})
             job.others = {**(job.others if ours else {}), key: value}
 
+    @precondition(lambda self: self.world.can.iam)
     @rule(pick=picks)
     def bound_by_others(self, pick: int) -> None:
         if job := self._job(pick):
@@ -376,6 +380,12 @@ class Model(RuleBasedStateMachine):
             self.world.close()
 
 
+class UnnamedModel(Model):
+    """One story with a service that names jobs itself."""
+
+    backend = UnnamedBackend
+
+
 TestModel = Model.TestCase
 TestModel.settings = settings(
     max_examples=EXAMPLES,
@@ -385,3 +395,5 @@ TestModel.settings = settings(
     suppress_health_check=list(HealthCheck),
     print_blob=False,
 )
+TestUnnamedModel = UnnamedModel.TestCase
+TestUnnamedModel.settings = TestModel.settings

@@ -6,18 +6,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.backends.mlv1.facts import MlV1Facts
+from mljobs.backends.mlv1.facts import MlV1Facts, parts
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
+from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import service_errs
-from mljobs.domain.port import TERMINAL_STATES
+from mljobs.domain.port import TERMINAL_STATES, Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
 from tests.model.cluster import NAMESPACE, Cluster
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, Process
-from tests.model.service import CloudJob, Place, Service
+from tests.model.service import CloudJob, ModelBackend, Place, Service, UnnamedBackend
 from tests.model.wire import TIMEOUT, Call, CallKind, Outcome, Side, Wire
 
 LINGER = POLICY.grace.total_seconds() - 3
@@ -83,7 +84,9 @@ class World:
         rejected: the generation whose call the service has refused as wrong, by uid.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, backend: type[ModelBackend | UnnamedBackend] = ModelBackend) -> None:
+        self.backend = backend
+        self.can = backend.facts.capabilities
         self.loop = VirtualLoop()
         self.wire = Wire(self.loop, linger=LINGER)
         self.cluster = Cluster()
@@ -123,7 +126,7 @@ class World:
     # --- the operator ------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.process = Process(self.cluster, self.service, self.wire, self.wall_clock)
+        self.process = Process(self.cluster, self.service, self.wire, self.wall_clock, self.backend)
 
     def kill(self) -> None:
         assert self.process is not None
@@ -161,7 +164,9 @@ class World:
             return
         for body in self.cluster.objects.values():
             resource = Resource.parse(body)
-            if resource.target and (resource.target.project, resource.target.job_id) == call.subject:
+            mine = naming.label_value(resource.uid) == call.owner
+            target = resource.target
+            if mine or (target and (target.project, target.job_id) == call.subject):
                 self.rejected[resource.uid] = resource.generation
 
     def waive(self, key: Key, *, for_good: bool) -> None:
@@ -186,7 +191,8 @@ class World:
         Raises:
             AssertionError: it does not.
         """
-        self._one_job_an_attempt()
+        if self.can.client_names_jobs:
+            self._one_job_an_attempt()
         self._no_thefts()
         self._no_leaks()
         if self.errors.lines:
@@ -218,8 +224,9 @@ class World:
         for place, job in self.service.jobs.items():
             if not job.maker or job.vanished or job.maker in self.waived:
                 continue
-            found = re.search(r"_(\d+)$", job.job_id)
-            attempt = (job.maker, int(found[1]) if found else 1)
+            if not self.can.client_names_jobs and not job.active:
+                continue  # of several made, all but one are ended
+            attempt = (job.maker, int(job.document["labels"].get(naming.ATTEMPT_LABEL, "1")))
             if attempt in seen:
                 self.violations.append(f"I1: {place} and {seen[attempt]} are both of {attempt}")
             seen[attempt] = place
@@ -261,7 +268,7 @@ class World:
         store = self.process.store
         for key in store:
             known, body = store.observation(key), store.body(key)
-            if not known.target or not body or (known.target.project, known.target.job_id) != call.subject:
+            if not body or call.subject not in self._places(known):
                 continue
             resource = Resource.parse(body)
             owned = known.job is not None and naming.is_owned(known.job.labels, resource.uid)
@@ -269,6 +276,12 @@ class World:
                 return
         if call.method != "patch" or not self._adopting(call.subject):
             self.violations.append(f"I4: {call.method} of {call.subject}, which is nobody's")
+
+    def _places(self, known: Observation) -> list[Place]:
+        """The places of the jobs that an observation speaks of."""
+        jobs = [*([known.job] if known.job else []), *known.extra]
+        named = [(known.target.project, known.target.job_id)] if known.target else []
+        return [*named, *(parts(job.reference) for job in jobs)]
 
     def _no_thefts(self) -> None:
         """I4: a job with an owner goes to nobody but a resource that has named the owner."""
@@ -330,6 +343,7 @@ class World:
         self.process.receive()
         self.told.append(FAULTS_END)
         self.work(PATIENCE)
+        self._one_job_an_attempt()
         self.check()
         for body in list(self.cluster.objects.values()):
             problems = self._unconverged(Resource.parse(body))
@@ -361,7 +375,7 @@ class World:
             return problems + self._unsubmitted(resource, active)
         target = resource.recorded
         assert target is not None
-        job = self.service.jobs.get((target.project, target.job_id))
+        job = self.service.jobs.get(parts(Reference(str(resource.status["jobName"]))))
         if job is None:
             return [*problems, "its job does not exist"]
         return problems + self._submitted(resource, job)
@@ -390,6 +404,8 @@ class World:
             return [] if resource.stalled_by(Reason.INVALID_SPEC) else [f"it is invalid: {stalled}"]
         if resource.stalled_by(Reason.REJECTED) and self.rejected.get(resource.uid) == resource.generation:
             return []
+        if resource.stalled_by(Reason.NOT_ALLOWED):
+            return [] if resource.adopt and not self.can.labels else ["it may be adopted, and it says not"]
         place = self._chosen(resource)
         job = self.service.jobs.get(place)
         if resource.stalled_by(Reason.JOB_ID_TAKEN):
@@ -424,7 +440,7 @@ class World:
         if succeeded != over and not resource.suspend:
             problems.append(f"Succeeded={succeeded} of a job that is {job.state}")
         owned = naming.is_owned(job.document.get("labels", {}), resource.uid)
-        if job.active and owned:
+        if job.active and owned and self.can.labels:
             problems += self._tended(resource, job)
         if job.active and resource.stalled_by(Reason.TAKEN) is owned:
             problems.append("it does not say whose its job is")

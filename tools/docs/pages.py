@@ -74,6 +74,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.NOT_SUSPENDED: ("Suspended=False",),
     Reason.WAITING: ("Reconciling=False",),
     Reason.LEFT_BEHIND: (),
+    Reason.EXTRA_JOB: (),
     Reason.SPEC_WARNING: (),
 }
 """The conditions with each reason; none for reasons of Events alone."""

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NOT_SUSPENDED = "NotSuspended"
     WAITING = "Waiting"
     LEFT_BEHIND = "LeftBehind"
+    EXTRA_JOB = "ExtraJob"
     SPEC_WARNING = "SpecWarning"
 
 
@@ -92,6 +93,10 @@ MEANING: dict[Reason, str] = {
     Reason.SUSPENDED: "spec.suspend is true: no job runs. Set it to false to start one.",
     Reason.SUSPENDING: "spec.suspend is true: the job is being cancelled.",
     Reason.NOT_SUSPENDED: "spec.suspend is not true.",
+    Reason.EXTRA_JOB: (
+        "A create call that got no answer had made a job all the same, besides the one that the resource "
+        "has. The operator cancels it."
+    ),
     Reason.LEFT_BEHIND: (
         "The resource was let go while its job may still run; cancel it by hand if it is not wanted."
     ),

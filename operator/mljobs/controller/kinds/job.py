@@ -26,17 +26,21 @@ from mljobs.domain.decide.decisions import (
     Announce,
     BindIam,
     Cancel,
+    CancelExtra,
     Decision,
     Keep,
     Look,
     Record,
     Release,
+    Search,
     Submit,
     Suspend,
     UpdateLabels,
     Wait,
+    Watch,
 )
 from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Resource
+from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
 from mljobs.domain.show.project import project
@@ -133,7 +137,10 @@ class JobHandler:
                 await self._record(key, resource, intent)
                 await self._warn(resource, decision)
                 return False
-            case Submit() | Adopt() | Look() | UpdateLabels() | BindIam() | Cancel():
+            case CancelExtra(_, extra):
+                await self._end_extra(key, resource, decision, extra)
+                return False
+            case Submit() | Adopt() | Look() | Search() | UpdateLabels() | BindIam() | Cancel():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
                 return False
@@ -151,7 +158,7 @@ class JobHandler:
     async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> bool:
         """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""
         match decision:
-            case Look() | Cancel():
+            case Look() | Search() | Cancel() | CancelExtra():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
                 return False
@@ -160,9 +167,19 @@ class JobHandler:
         return True
 
     def _pause(self, decision: Decision) -> float | None:
-        if not isinstance(decision, Wait):
+        if not isinstance(decision, Wait | Watch) or decision.until is None:
             return None
         return max((decision.until - self._clock()).total_seconds(), 0.05)
+
+    async def _end_extra(self, key: Key, resource: Resource, decision: CancelExtra, extra: Job) -> None:
+        known = await self._effects.carry_out(decision, resource, self._store.observation(key))
+        self._store.observe(key, resource.uid, known)
+        if extra not in known.extra:
+            message = (
+                f"{extra.reference} was made by a create call that got no answer, besides "
+                f"{decision.target.job_name}, and is cancelled."
+            )
+            await self._writer.post(resource, Event(Reason.EXTRA_JOB, message))
 
     async def _record(self, key: Key, resource: Resource, intent: Intent) -> None:
         """Write down what is about to be submitted, and hold the resource; the create call comes after."""

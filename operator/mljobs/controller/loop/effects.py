@@ -5,12 +5,22 @@ from collections.abc import Callable
 from datetime import datetime
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
+from mljobs.domain.decide.decisions import (
+    Adopt,
+    BindIam,
+    Cancel,
+    CancelExtra,
+    Effect,
+    Look,
+    Search,
+    Submit,
+    UpdateLabels,
+)
 from mljobs.domain.job import naming
 from mljobs.domain.job.labels import differing
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
-from mljobs.domain.port import Backend, BindsIam, Facts, Order, Reference, Relabels, Sought
+from mljobs.domain.port import Backend, BindsIam, Facts, Job, Order, Reference, Relabels, Sought
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
@@ -47,6 +57,11 @@ class Effects:
                 logger.info("adopting %s", intent.target.job_name)
                 known = known.about(intent.target)
                 return await self._relabel(UpdateLabels(intent.target, labels, etag), resource, known)
+            case Search(target):
+                return await self._search(target, resource, known.about(target))
+            case CancelExtra(target, extra):
+                logger.warning("cancelling %s, which is one job too many", extra.reference)
+                return await self._cancel_extra(extra, resource, known.about(target))
             case BindIam(target):
                 return await self._bind(effect, resource, known.about(target))
             case UpdateLabels(target):
@@ -77,6 +92,23 @@ class Effects:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
             return self._failed(known, Method.GET, error, resource)
+
+    async def _search(self, target: Target, resource: Resource, known: Observation) -> Observation:
+        marks = naming.marks(resource.uid, target.attempt)
+        try:
+            found = await self._backend.find(Sought(target.scope, marks, resource.created))
+        except errors.JobServiceError as error:
+            return self._failed(known, Method.GET, error, resource)
+        return known.searched(found, self._clock())
+
+    async def _cancel_extra(self, extra: Job, resource: Resource, known: Observation) -> Observation:
+        try:
+            await self._backend.cancel(extra.reference)
+        except (errors.NotFound, errors.Rejected) as error:  # it has ended by itself
+            logger.info("%s needs no cancelling: %s", extra.reference, printable_lines(error.message))
+        except errors.JobServiceError as error:
+            return self._failed(known, Method.CANCEL, error, resource)
+        return known.ended_extra(extra)
 
     async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:
         try:

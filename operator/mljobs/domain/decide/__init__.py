@@ -11,6 +11,7 @@ from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.plan import Adoption, Policy, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
+from mljobs.domain.decide.surplus import not_before_the_search
 from mljobs.domain.decide.trouble import is_ours
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
@@ -31,10 +32,12 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
     target = resource.target or (plan_target(resource, policy, 1) if planned else None)
     observation = observation.about(target)
     if resource.deleting:
-        return delete(resource, target, observation, policy, now)
+        decision = delete(resource, target, observation, policy, now)
+        return not_before_the_search(resource, target, observation, policy, decision) if target else decision
     if target and (resource.submitted or is_ours(resource, observation.job)):
         if resource.target is None or not (resource.held or resource.ended):
             # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
             return Record(intent_for(resource, target, now))
-        return run(resource, target, observation, policy, now)
+        decision = run(resource, target, observation, policy, now)
+        return not_before_the_search(resource, target, observation, policy, decision)
     return start(resource, observation, policy, now)

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from mljobs.domain.decide.decisions import Adopt, Decision, Look, Record, Stall
 from mljobs.domain.decide.labels import labels_refused
-from mljobs.domain.decide.plan import Adoption, Policy, intent_for
+from mljobs.domain.decide.plan import Adoption, Policy, facts_of, intent_for
 from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job import naming
 from mljobs.domain.job.labels import wanted_labels
@@ -28,6 +28,12 @@ def adopt(
         return Stall(
             Reason.NOT_ALLOWED,
             f"The administrator allows no adoption of jobs (the setting adoption is {policy.adoption}). "
+            f"Take the annotation {ADOPT} off to submit a new job.",
+        )
+    if not facts_of(resource).capabilities.labels:
+        return Stall(
+            Reason.NOT_ALLOWED,
+            f"The service that runs the job changes no labels, so that no job of it can be taken over. "
             f"Take the annotation {ADOPT} off to submit a new job.",
         )
     if resource.intent and resource.intent.target != target:

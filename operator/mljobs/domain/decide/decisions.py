@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from mljobs.domain.job.resource import Intent, Target
-from mljobs.domain.port import Order
+from mljobs.domain.port import Job, Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
 
@@ -81,6 +81,26 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Look for jobs that the attempt has besides the accepted one."""
+
+    target: Target
+
+
+@dataclass(frozen=True)
+class CancelExtra:
+    """Ask the service to end a job of ours that an attempt has too many.
+
+    Attributes:
+        target: the job that stays.
+        extra: the one that goes.
+    """
+
+    target: Target
+    extra: Job
+
+
+@dataclass(frozen=True)
 class Release:
     """Take the finalizer off.
 
@@ -93,9 +113,15 @@ class Release:
 
 @dataclass(frozen=True)
 class Watch:
-    """The service owns the job: poll it."""
+    """The service owns the job: poll it.
+
+    Attributes:
+        target: the job.
+        until: when to decide again, whatever the polls bring; None: only then.
+    """
 
     target: Target
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -163,7 +189,7 @@ class Keep:
     """Nothing to do and nothing to say."""
 
 
-Effect = Submit | Adopt | Look | UpdateLabels | BindIam | Cancel
+Effect = Submit | Adopt | Look | Search | UpdateLabels | BindIam | Cancel | CancelExtra
 """What needs a call to the service; decide is asked again with its outcome."""
 
 Settled = Watch | Suspend | Announce | Hold | Finish | Refuse | Stall | Wait

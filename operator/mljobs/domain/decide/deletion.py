@@ -7,6 +7,7 @@ from mljobs.domain.decide.doubt import impossible, in_doubt, settle_doubt
 from mljobs.domain.decide.missing import give_up
 from mljobs.domain.decide.ownership import look_first
 from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.surplus import end_surplus
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded, wait_for
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
@@ -23,6 +24,9 @@ def delete(
         return Release(left_behind="" if resource.ended else target.job_name)
     if resource.orphan or resource.ended or refusal_recorded(resource) or impossible(observation):
         return Release()
+    surplus = end_surplus(resource, target, observation, policy, now)
+    if surplus:
+        return surplus
     doubtful = in_doubt(resource, observation, policy)
     known = None if doubtful else observation.job
     if observation.cancelled and not doubtful:

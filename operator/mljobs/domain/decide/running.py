@@ -10,6 +10,7 @@ from mljobs.domain.decide.missing import await_it
 from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import Policy, facts_of, plan_target
 from mljobs.domain.decide.submission import submit
+from mljobs.domain.decide.surplus import end_surplus
 from mljobs.domain.decide.trouble import is_ours, wait_for
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
@@ -39,6 +40,9 @@ def run(
     resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
 ) -> Decision:
     """Choose the next step for a job that the service has accepted."""
+    surplus = end_surplus(resource, target, observation, policy, now)
+    if surplus:
+        return surplus
     suspended = resource.suspending
     if resource.ended:
         if not (suspended and resource.state == "CANCELLED"):

@@ -21,7 +21,7 @@ from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Order
 from mljobs.domain.reasons import Reason
-from mljobs.domain.spec.problems import Problem
+from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.validate import JobSpec, validate
 
 
@@ -44,8 +44,9 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
     again = names and same and validated.spec is not None and not resource.suspend
     if not again and in_doubt(resource, observation, policy):
         return settle_doubt(resource, intent.target if intent else planned, observation, policy, now)
-    if validated.spec is None:
-        return Refuse(validated.problems)
+    problems = [*validated.problems, *_beyond(resource)]
+    if validated.spec is None or problems:
+        return Refuse(problems)
     if resource.suspend:
         return Hold()
     waiting = observation.waiting(now, Method.CREATE)
@@ -54,6 +55,14 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
     if adopts(resource, planned):
         return adopt(resource, planned, observation, policy, now)
     return submit(resource, planned, validated.spec, validated.warnings, now)
+
+
+def _beyond(resource: Resource) -> list[Problem]:
+    """What the spec asks for and the service cannot do."""
+    if not resource.iam_bindings or facts_of(resource).capabilities.iam:
+        return []
+    rule = "the service that runs the job has no IAM policies of jobs; take the bindings out"
+    return [Problem("spec.iamBindings", resource.iam_bindings, rule, source=Source.OPERATOR, id="no-iam")]
 
 
 def _refused(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision | None:

@@ -121,6 +121,7 @@ class Observation:
         doubtful_at: when a call that makes or marks the job last ended without a usable answer.
         relabelling: how often its labels have been put right; None: never.
         extra: more jobs of the same attempt, which a service that names jobs itself was made to make.
+        searched_at: when all jobs of the attempt were last looked for.
         troubles: the last failed call of each kind, until a call of that kind succeeds.
         told: the failure that is told of; kept while the calls that fail change from one to another.
     """
@@ -140,6 +141,7 @@ class Observation:
     doubtful_at: datetime | None = None
     relabelling: Relabelling | None = None
     extra: tuple[Job, ...] = ()
+    searched_at: datetime | None = None
     troubles: Mapping[Method, Trouble] = field(default_factory=dict)
     told: Told | None = None
 
@@ -196,7 +198,18 @@ class Observation:
         """
         if not jobs:
             return self.missed(now, deleting=deleting)
-        return replace(self.saw(jobs[0], now), extra=tuple(job for job in jobs[1:] if not job.ending))
+        return self.saw(jobs[0], now).searched(jobs, now)
+
+    def searched(self, jobs: Sequence[Job], now: datetime) -> "Observation":
+        """All jobs that carry the marks of the attempt have been looked for; the known one stays the job."""
+        known = self.job.reference if self.job else None
+        extra = tuple(job for job in jobs if job.reference != known and not job.ending)
+        return replace(self, extra=extra, searched_at=now, troubles=self._without(Method.GET))
+
+    def ended_extra(self, extra: Job) -> "Observation":
+        """A job that was too many is being ended, or has ended."""
+        left = tuple(job for job in self.extra if job.reference != extra.reference)
+        return replace(self, extra=left, troubles=self._without(Method.CANCEL))
 
     def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
         """The service has said that there is no such job.

@@ -232,9 +232,9 @@ class Resource:
     def target(self) -> Target | None:
         """The newest attempt's job, from whichever record is newer; None when nothing was ever intended."""
         intent, recorded = self.intent, self.recorded
-        if intent and (recorded is None or intent.target.attempt >= recorded.attempt):
-            return intent.target
-        return recorded
+        if intent is None or intent.target == recorded:
+            return recorded  # which knows its reference
+        return intent.target if recorded is None or intent.target.attempt >= recorded.attempt else recorded
 
     @property
     def submitted(self) -> bool:

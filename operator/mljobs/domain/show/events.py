@@ -19,6 +19,7 @@ WARNINGS = frozenset(
         Reason.THROTTLED,
         Reason.SERVICE_UNAVAILABLE,
         Reason.LEFT_BEHIND,
+        Reason.EXTRA_JOB,
         Reason.SPEC_WARNING,
         Reason.NOTHING_TO_ADOPT,
         Reason.NOT_ALLOWED,
