@@ -22,6 +22,7 @@ class Backend:
         step: names a request by verb, path and body.
         truth: reads the service's truth about one project, and moves its jobs.
         settings: more environment variables of the operator.
+        may_say: reasons of events that come of a crash alone, in every story.
         without: names of stories that cannot happen to it, adoption by a chosen id say.
     """
 
@@ -30,6 +31,7 @@ class Backend:
     truth: "Callable[[Emulator, str], Truth]"
     settings: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
+    may_say: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,8 @@ async def _tell(world: World, scenario: Scenario, point: Point, trap: Trap, refe
         outcome.reached = trap.sprung.is_set()
         if not outcome.reached:
             return outcome
-        outcome.problems += (await end_of(world)).differences(reference.end, scenario.may_say)
+        may_say = scenario.may_say | world.lab.backend.may_say
+        outcome.problems += (await end_of(world)).differences(reference.end, may_say)
     except AssertionError as error:
         outcome.reached = trap.sprung.is_set()
         outcome.problems.append(str(error).partition("\n")[0])

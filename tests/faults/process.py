@@ -5,6 +5,7 @@ What runs in them is the command `mljobs run`'s own composition with its own set
 
 import asyncio
 import ctypes
+import importlib
 import json
 import multiprocessing
 import os
@@ -33,6 +34,9 @@ _PRELOADED = [
 CLOCK_FILE = "CLOCK_FILE"
 """Names the file with the seconds by which the clock of a process is wrong; it may change at any time."""
 
+SERVICE_MODULE = "SERVICE_MODULE"
+"""Names a module whose `install` gives the process another job service."""
+
 LIMITS = "LIMITS"
 """Names constants of the operator's modules (as JSON) that a process shall have another value of."""
 
@@ -54,6 +58,8 @@ def _operate(settings: Mapping[str, str], log: str) -> None:
         module, _, name = place.rpartition(".")
         assert name in vars(sys.modules[module]), f"there is no {place}"
         setattr(sys.modules[module], name, value)
+    if module := settings.get(SERVICE_MODULE):
+        importlib.import_module(module).install()
     from mljobs.config import load
     from mljobs.main import operate
 

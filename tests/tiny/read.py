@@ -16,6 +16,7 @@ def job_of(project: str, run: Mapping[str, Any]) -> Job:
         "state": run["state"],
         "labels": run["marks"],
         "createTime": born,
+        **({"jobPosition": "1"} if run["state"] == "QUEUED" else {}),
         **({"errorMessage": run["error"]} if "error" in run else {}),
     }
     return Job.parse(document, reference_of(project, run["number"]))

@@ -68,17 +68,20 @@ class TinyService:
         now: the time in seconds.
         lag: seconds after which a new run stands in lists.
         runs: by number.
+        applied: project, method and title of each change that a client has made, in order.
     """
 
     now: Callable[[], float]
     lag: float = LAG
     runs: dict[int, Run] = field(default_factory=dict)
+    applied: list[tuple[str, str, str]] = field(default_factory=list)
 
     def create(self, project: str, body: Json) -> Json:
         """Make a run, whatever there is already."""
         number = len(self.runs) + 1
         run = Run(number, project, body["title"], dict(body["marks"]), body["work"], self.now())
         self.runs[number] = run
+        self.applied.append((project, "create", run.title))
         return run.shown()
 
     def get(self, project: str, number: int) -> Json:
@@ -112,6 +115,8 @@ class TinyService:
         run = self.find(project, number)
         if run.state in ENDED:
             raise Over
+        if run.state != "CANCELLING":
+            self.applied.append((project, "cancel", run.title))
         run.state = "CANCELLING"
 
     def find(self, project: str, number: int) -> Run:
