@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from mljobs.api.resources import KINDS, TRAINING_JOB
-from tests.faults.gate import Call, Gate, answering, hang
+from tests.faults.gate import Call, Gate, Rule, answering, hang
 from tests.faults.kubernetes import a_world
 from tests.faults.lab import Lab, until
 from tests.faults.process import LIMITS
@@ -87,6 +87,19 @@ async def test_the_version_is_too_old(world: World) -> None:
     operator.gate.edit = lambda line: [line]
     operator.gate.mend()
     await world.until_gone()
+
+
+@pytest.mark.faults
+async def test_a_list_has_become_too_old(world: World) -> None:
+    """410 as an answer, as between two pages of a list: it is begun anew."""
+    old = Rule(is_list, answering(410, "Expired"), times=4)
+    world.rules.append(old)
+    operator = await world.start()
+    await operator.until_watching()
+    assert old.hits == 4
+    await world.create()
+    await queued(world)
+    assert operator.process.running
 
 
 @pytest.mark.faults

@@ -17,6 +17,7 @@ from mljobs.controller.kube import definitions
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.definitions import Definitions
 from mljobs.controller.process.health import Pulse
+from tests.unit.controller.conftest import Turned
 
 PLURALS = [kind.plural for kind in KINDS.values()]
 KINDS_BY_PLURAL = {kind.plural: kind.name for kind in KINDS.values()}
@@ -122,6 +123,17 @@ async def test_one_that_is_away_makes_nobody_unhealthy_or_unready(seen: Seen) ->
     assert second.silence() < first.silence()
 
 
+async def test_the_watch_of_one_namespace_is_no_sign_of_life_of_another_s(seen: Seen) -> None:
+    (path, pulse), _ = seen.pulses.items()
+    other = path.replace(API_VERSION, f"{API_VERSION}/namespaces/team-b")
+    seen.pulses[other] = Pulse(clock := Turned())
+    clock.seconds += 100
+    async with TestHold().session(seen, 200, path=f"/apis/{path}") as ask:
+        assert await ask() == 200
+    assert seen.pulses[other].silence() == 100
+    assert not pulse.excused
+
+
 class TestHold:
     """What kopf asks for while a kind is away."""
 
@@ -169,6 +181,16 @@ class TestHold:
         async with self.session(seen, 404) as ask:
             with pytest.raises(aiohttp.ClientConnectionError, match="is still not defined"):
                 await ask()
+
+    async def test_a_list_that_has_become_too_old_is_begun_anew(self, seen: Seen) -> None:
+        """kopf takes it for one whose connection broke; as an answer it would end kopf."""
+        async with self.session(seen, 410) as ask:
+            with pytest.raises(aiohttp.ClientPayloadError, match="begun anew"):
+                await ask()
+
+    async def test_a_watch_is_kopf_s_to_deal_with(self, seen: Seen) -> None:
+        async with self.session(seen, 410, path=f"{self.PATH}?watch=true") as ask:
+            assert await ask() == 410
 
     @pytest.mark.parametrize(
         ("path", "held"),

@@ -58,6 +58,8 @@ class Definitions:
 
         Raises:
             aiohttp.ClientConnectionError: it is still not; whoever sends it tries again.
+            aiohttp.ClientPayloadError: the list has become too old (410) between two of its pages. That would
+                be kopf's end; one that is cut is begun anew.
         """
         answer = await send(request)
         plural = self._plural_of(request.url.path)
@@ -71,6 +73,9 @@ class Definitions:
                 raise aiohttp.ClientConnectionError(f"{plural}.{GROUP} is still not defined")
             await asyncio.sleep(PAUSE)
             answer = await send(request)
+        if answer.status == 410 and "watch" not in request.url.query:
+            answer.release()
+            raise aiohttp.ClientPayloadError(f"the list of {plural} has become too old; it is begun anew")
         if answer.ok:
             self._see(plural, there=True)
         return answer
@@ -83,8 +88,9 @@ class Definitions:
     def _see(self, plural: str, *, there: bool) -> None:
         for path, pulse in self._pulses.items():
             if self._plural_of(f"/apis/{path}") == plural:
+                if pulse.excused or not there:
+                    pulse.beat()  # else it has to show life by itself
                 pulse.excused = not there
-                pulse.beat()
         if there and plural in self._away:
             logger.info("%s.%s is defined now, and is watched", plural, GROUP)
         if not there and plural not in self._away:
