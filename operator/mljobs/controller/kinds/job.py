@@ -163,6 +163,7 @@ class JobHandler:
                 self._store.observe(key, resource.uid, known)
                 return False
             case Keep() | Release():
+                self._poller.follow(key, None)
                 self._store.drop(key, resource.uid)
         return True
 
