@@ -152,7 +152,7 @@ def test_the_census_forgets_what_is_no_more() -> None:
 
 def accepted(**status: Any) -> dict[str, Any]:
     rows = [{"type": "Submitted", "status": "True", "reason": "Accepted"}]
-    found = {"attempt": 1, "jobName": "projects/p/jobs/a_1", "createTime": "x", "conditions": rows}
+    found = {"attempt": 1, "projectId": "p", "jobId": "a_1", "createTime": "x", "conditions": rows}
     return job(**{"state": "QUEUED", **found, **status})
 
 
@@ -174,7 +174,7 @@ def test_a_job_is_counted_once_at_each_milestone() -> None:
 def test_a_second_attempt_is_a_job_of_its_own_that_was_accepted_before() -> None:
     metrics = Metrics()
     first = accepted(state="FAILED")["status"]
-    second = accepted(attempt=2, jobName="projects/p/jobs/a_2", createTime="y")
+    second = accepted(attempt=2, jobId="a_2", createTime="y")
     metrics.wrote(second, first, NOW)
     assert value(metrics, "mljobs_acceptance_wait_seconds_count", kind="TrainingJob") is None
     metrics.wrote({**second, "status": {**second["status"], "state": "FAILED"}}, second["status"], NOW)

@@ -53,7 +53,7 @@ def _ended(status: Status) -> bool:
 
 
 def _same_job(before: Status, after: Status) -> bool:
-    return before.get("jobName") == after.get("jobName")
+    return all(before.get(name) == after.get(name) for name in ("projectId", "jobId", "attempt"))
 
 
 def _seconds(status: Status) -> float | None:

@@ -182,7 +182,10 @@ class TestPlugin:
         with pytest.raises(NoCredentials, match="sh was ended, since nobody waits for it"):
             credentials(user, clock).current(stop)
         state = Path(f"/proc/{pids.read_text().strip()}/stat")
-        assert not state.exists() or state.read_text().split()[2] == "Z"
+        until = time.monotonic() + 10
+        while state.exists() and state.read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < until, state.read_text()
+            time.sleep(0.01)
 
     def test_one_that_needs_a_terminal_is_not_begun_without(self, clock: Clock) -> None:
         user = User(plugin=Plugin("sh", ("-c", "exit 0"), interactive="Always"))
