@@ -179,7 +179,7 @@ def _misspelt(value: Any, chance: random.Random) -> Any:
         made[key] = _misspelt(found, chance)
     elif isinstance(made, dict) and chance.random() < 0.3:
         del made[key]
-        made[re.sub("([A-Z])", lambda match: f"_{match[1].lower()}", key)] = found
+        made[re.sub("([A-Z])", lambda match: f"_{match[1].lower()}", str(key))] = found
     else:
         number = float(found) if isinstance(found, int) else found
         made[key] = chance.choice([None, str(found), str(found).lower(), number, [found]])

@@ -62,8 +62,8 @@ def plan(
             "--filename",
             "-f",
             metavar="FILE",
-            help="Manifests, read as kubectl does; or a Job of the API or gcloud's config.yaml, read as gcloud "
-            "does. YAML or JSON, - for standard input.",
+            help="Manifests, read as kubectl does; or a Job of the API or gcloud's config.yaml, read as "
+            "gcloud does. YAML or JSON, - for standard input.",
         ),
     ],
     project: Annotated[
