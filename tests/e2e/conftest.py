@@ -17,6 +17,7 @@ from mljobs_dev.controlplane import binaries
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from mljobs_dev.controlplane.progress import BinariesError, Reporter
 from tests.e2e.support import Kubectl, Namespace, connect, eventually
+from tests.e2e.support_gcloud import Gcloud
 from tests.e2e.support_plugin import Plugin
 from tests.e2e.support_rights import ACCOUNTS, Account
 from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
@@ -175,3 +176,9 @@ def plugin(
 ) -> Plugin:
     """`kubectl mljobs` in the test's namespace, with the administrator's rights."""
     return Plugin(binaries_dir / "kubectl", control_plane.kubeconfig, namespace.name, emulator.url)
+
+
+@pytest.fixture(scope="module")
+def gcloud(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
+    """gcloud against the module's emulator, with the operator's default project."""
+    return Gcloud(emulator.url, tmp_path_factory.mktemp("gcloud"))

@@ -1,11 +1,8 @@
 """Each pair of the migration guide makes the same job: its command run by gcloud, its manifest translated."""
 
 import itertools
-import os
 import re
 import shlex
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ import pytest
 from mljobs.api.resources import KINDS
 from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.spec.validate import validate
+from tests.e2e.support_gcloud import Gcloud
 from tests.e2e.support_stack import Emulator
 from tests.unit.docs.markdown import DOCS, Block, blocks
 
@@ -43,37 +41,15 @@ def test_the_guide_has_its_pairs() -> None:
     assert {block.manifests[0]["kind"] for _, block, _ in PAIRS.values()} == set(KINDS)
 
 
-def submit(command: str, emulator: Emulator, folder: Path) -> None:
-    """Run gcloud as the guide has it."""
-    if not shutil.which("gcloud"):
-        reason = "gcloud is not installed: package google-cloud-cli"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    environment = {
-        **os.environ,
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{emulator.url}/",
-        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        "CLOUDSDK_CORE_PROJECT": PROJECT,
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
-        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-        "CLOUDSDK_CONFIG": str(folder / "gcloud"),
-    }
-    words = shlex.split(command.replace("\\\n", " "))
-    done = subprocess.run(
-        words, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.parametrize("heading", PAIRS)
 def test_command_and_manifest_make_the_same_job(heading: str, emulator: Emulator, tmp_path: Path) -> None:
     command, block, config = PAIRS[heading]
     (manifest,) = block.manifests
     job_id = manifest["spec"]["jobId"]
     (tmp_path / "config.yaml").write_text(config, "utf-8")
-    submit(command, emulator, tmp_path)
+    gcloud = Gcloud(emulator.url, tmp_path / "gcloud", PROJECT)
+    done = gcloud.run(shlex.split(command.replace("\\\n", " ")), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     validated = validate(manifest["kind"], manifest["spec"], default_project=PROJECT)
     assert validated.spec is not None, validated.problems
     assert not validated.warnings

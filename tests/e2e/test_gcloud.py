@@ -1,58 +1,13 @@
 """The gcloud command line as a client of the emulator: its own exit codes and messages come out right."""
 
-import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.e2e.support_gcloud import Gcloud
 from tests.e2e.support_stack import PROJECT, Emulator
 
 SUBMIT = "submit training {} --region us-central1 --master-image-uri gcr.io/p/t:1"
-
-
-class Gcloud:
-    """`gcloud ai-platform jobs …` against one emulator, without credentials and with a home of its own."""
-
-    def __init__(self, url: str, home: Path) -> None:
-        self._environment = {
-            **os.environ,
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{url}/",
-            "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-            "CLOUDSDK_CORE_PROJECT": PROJECT,
-            "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
-            "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-            "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-            "CLOUDSDK_CONFIG": str(home),
-        }
-
-    def __call__(self, command: str) -> "subprocess.CompletedProcess[str]":
-        words = ["gcloud", "ai-platform", "jobs", *command.split()]
-        return subprocess.run(
-            words, env=self._environment, capture_output=True, text=True, timeout=60, check=False
-        )
-
-    def ok(self, command: str) -> str:
-        done = self(command)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def read(self, command: str) -> Any:
-        return json.loads(self.ok(f"{command} --format json"))
-
-
-@pytest.fixture(scope="module")
-def gcloud(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
-    if not shutil.which("gcloud"):
-        reason = "gcloud is not installed: package google-cloud-cli"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return Gcloud(emulator.url, tmp_path_factory.mktemp("gcloud"))
 
 
 def test_a_training_job_from_submission_to_cancellation(gcloud: Gcloud, emulator: Emulator) -> None:

@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -19,11 +18,13 @@ import urllib3
 
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace
+from tests.e2e.support_gcloud import Gcloud
 from tests.e2e.support_plugin import Plugin
-from tests.e2e.support_stack import PROJECT, Emulator
+from tests.e2e.support_stack import Emulator
 from tests.unit.cli.package_folders import MODULES, SETUP, lay
 
 BUCKET = "team-bucket"
+SUBMIT = ("ai-platform", "jobs", "submit", "training")
 RUNTIME = (
     "--region=us-central1",
     "--runtime-version=2.11",
@@ -168,37 +169,10 @@ def test_a_refusal_makes_no_resource(
     assert namespace.all() == []
 
 
-@pytest.fixture
-def gcloud(emulator: Emulator, tmp_path: Path) -> dict[str, str]:
-    """The environment in which gcloud knows the emulator alone."""
-    if not shutil.which("gcloud"):
-        reason = "gcloud is not installed: package google-cloud-cli"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return {
-        **os.environ,
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{emulator.url}/",
-        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{emulator.url}/storage/v1/",
-        "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",
-        "CLOUDSDK_CORE_PROJECT": PROJECT,
-        "CLOUDSDK_CORE_DISABLE_PROMPTS": "true",
-        "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "true",
-        "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
-        "CLOUDSDK_CONFIG": str(tmp_path / "gcloud"),
-    }
-
-
-def run_gcloud(environment: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        ["gcloud", *words], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-
-
 @pytest.mark.parametrize("setup", ["", SETUP], ids=["without", "with"])
 def test_gcloud_uploads_the_same_modules(
     setup: str,
-    gcloud: dict[str, str],
+    gcloud: Gcloud,
     plugin: Plugin,
     namespace: Namespace,
     emulator: Emulator,
@@ -206,7 +180,7 @@ def test_gcloud_uploads_the_same_modules(
 ) -> None:
     package, job = lay(tmp_path / "files", setup=setup), f"{namespace.name}_gcloud"
     bucket = (f"--package-path={package}", f"--staging-bucket=gs://{BUCKET}")
-    submitted = run_gcloud(gcloud, "ai-platform", "jobs", "submit", "training", job, *RUNTIME, *bucket)
+    submitted = gcloud.run(["gcloud", *SUBMIT, job, *RUNTIME, *bucket])
     assert submitted.returncode == 0, submitted.stderr
     (theirs,) = emulator.job(job)["trainingInput"]["packageUris"]
     (ours,), _ = submit(plugin, f"{namespace.name}_ours", *bucket)
@@ -219,25 +193,25 @@ def test_gcloud_uploads_the_same_modules(
 
 
 def test_gcloud_uploads_what_is_large_in_chunks(
-    gcloud: dict[str, str], namespace: Namespace, emulator: Emulator, tmp_path: Path
+    gcloud: Gcloud, namespace: Namespace, emulator: Emulator, tmp_path: Path
 ) -> None:
     wheel = tmp_path / f"{namespace.name}-1-py3-none-any.whl"
     wheel.write_bytes(os.urandom(6_000_000))  # above 5 MiB it chooses a resumable upload
     job = f"{namespace.name}_large"
     words = (f"--packages={wheel}", f"--job-dir=gs://{BUCKET}/{job}")
-    done = run_gcloud(gcloud, "ai-platform", "jobs", "submit", "training", job, *RUNTIME, *words)
+    done = gcloud.run(["gcloud", *SUBMIT, job, *RUNTIME, *words])
     assert done.returncode == 0, done.stderr
     (uri,) = emulator.job(job)["trainingInput"]["packageUris"]
     assert read(emulator, uri) == wheel.read_bytes()
-    listed = run_gcloud(gcloud, "storage", "ls", f"gs://{BUCKET}/{job}/**")
+    listed = gcloud.run(["gcloud", "storage", "ls", f"gs://{BUCKET}/{job}/**"])
     assert listed.stdout.split() == [uri]
 
 
 def test_gcloud_is_told_of_a_bucket_that_there_is_not(
-    gcloud: dict[str, str], namespace: Namespace, emulator: Emulator, tmp_path: Path
+    gcloud: Gcloud, namespace: Namespace, emulator: Emulator, tmp_path: Path
 ) -> None:
     emulator.drop_bucket("gone-bucket")
     words = (f"--package-path={lay(tmp_path)}", "--staging-bucket=gs://gone-bucket")
-    done = run_gcloud(gcloud, "ai-platform", "jobs", "submit", "training", "x", *RUNTIME, *words)
+    done = gcloud.run(["gcloud", *SUBMIT, "x", *RUNTIME, *words])
     assert done.returncode == 1
     assert "[gone-bucket] bucket does not exist" in done.stderr

@@ -10,8 +10,8 @@ from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain.spec.validate import validate
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Kubectl
+from tests.e2e.support_gcloud import Gcloud
 from tests.e2e.support_stack import PROJECT, Emulator
-from tests.e2e.test_gcloud import Gcloud, gcloud  # noqa: F401
 from tests.unit.cli.snippet_cases import SNIPPETS, Refused, Snippet
 from tests.unit.cli.test_snippets import CONFIG, IMAGE, MANIFEST, without_empty
 
@@ -48,7 +48,7 @@ def expected(fields: Json) -> Json:
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=str)
 def test_gcloud(
     snippet: Snippet,
-    gcloud: Gcloud,  # noqa: F811
+    gcloud: Gcloud,
     emulator: Emulator,
     tmp_path: Path,
 ) -> None:
