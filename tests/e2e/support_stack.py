@@ -180,6 +180,12 @@ class Emulator(_Server):
         """Submit a job as somebody else."""
         return self._json("POST", f"/v1/projects/{project}/jobs", job)
 
+    def takes(self, job: Json, *, project: str = PROJECT) -> bool:
+        """Submit a job as somebody else, and say whether its request is right."""
+        response = self._request("POST", f"/v1/projects/{project}/jobs", job)
+        assert response.status in (200, 400), response.data.decode()
+        return response.status == 200
+
     def cancel(self, job_id: str, *, project: str = PROJECT) -> None:
         """Cancel a job as somebody else does, with gcloud say."""
         self._post(f"/v1/projects/{project}/jobs/{job_id}:cancel", {})

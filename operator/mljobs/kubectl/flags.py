@@ -26,14 +26,16 @@ class Flag:
         read: makes the field's value of the text; a ValueError says what is wrong with it.
         metavar: stands for the value in `--help`.
         switch: whether it has no value, and a `--no-` form.
+        many: whether each of several counts; `read` gets the list of their texts.
     """
 
     name: str
     help: str
     path: str = ""
-    read: Callable[[str], Any] = str
+    read: Callable[[Any], Any] = str
     metavar: str = "TEXT"
     switch: bool = False
+    many: bool = False
 
     @property
     def parameter(self) -> inspect.Parameter:
@@ -45,7 +47,7 @@ class Flag:
             metavar=None if self.switch else self.metavar,
             show_default=False,
         )
-        kind: Any = bool if self.switch else str
+        kind: Any = bool if self.switch else list[str] if self.many else str
         return inspect.Parameter(
             self.name[2:].replace("-", "_"),
             inspect.Parameter.KEYWORD_ONLY,
@@ -64,7 +66,9 @@ def taking(flags: Sequence[Flag]) -> Callable[[Callable[..., None]], Callable[..
 
         def command(**values: Any) -> None:
             given = {name: values.pop(parameter.name) for name, parameter in parameters.items()}
-            function(given={name: value for name, value in given.items() if value is not None}, **values)
+            function(
+                given={name: value for name, value in given.items() if value not in (None, [])}, **values
+            )
 
         together = [*own, *parameters.values()]
         command.__name__, command.__doc__ = function.__name__, function.__doc__
@@ -78,12 +82,15 @@ def taking(flags: Sequence[Flag]) -> Callable[[Callable[..., None]], Callable[..
 def overlay(spec: Spec, flags: Sequence[Flag], given: Given) -> Spec:
     """Put the given flags over a spec, field by field, as gcloud does with its config file.
 
+    A flag whose value reads as None leaves the field as it is.
+
     Raises:
         Failure: a value cannot be read.
     """
     for flag in flags:
         if flag.path and flag.name in given:
-            spec = put(spec, flag.path, _read(flag, given[flag.name]))
+            value = _read(flag, given[flag.name])
+            spec = spec if value is None else put(spec, flag.path, value)
     return spec
 
 
@@ -91,7 +98,8 @@ def _read(flag: Flag, value: Any) -> Any:
     try:
         return value if flag.switch else flag.read(value)
     except ValueError as error:
-        raise Failure(f"{flag.name} {value}: {error}", code=TROUBLE) from None
+        shown = " ".join(value) if flag.many else value
+        raise Failure(f"{flag.name} {shown}: {error}", code=TROUBLE) from None
 
 
 def put(spec: Spec, path: str, value: Any) -> Spec:

@@ -114,13 +114,20 @@ class Staging:
         return packages
 
 
+def _named(text: str) -> list[str]:
+    try:
+        return items(text)
+    except ValueError as error:
+        raise Failure(f"--packages {text}: {error}", code=TROUBLE) from None
+
+
 def staging_of(given: Given) -> Staging | None:
     """What the flags want uploaded; None where nothing is.
 
     Raises:
         Failure: a path or the bucket cannot be.
     """
-    named = items(given.get("--packages", ""))
+    named = _named(given.get("--packages", ""))
     local = [name for name in named if not name.startswith("gs://")]
     path = given.get("--package-path")
     staging = _staging_bucket(given["--staging-bucket"]) if "--staging-bucket" in given else None

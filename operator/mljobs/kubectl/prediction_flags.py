@@ -1,18 +1,22 @@
 """The flags of `gcloud ai-platform jobs submit prediction`, and one more."""
 
-from mljobs.console.values import items, pairs
+import re
+
+from mljobs.console.values import items, labels, project
 from mljobs.kubectl.failure import TROUBLE, Failure
 from mljobs.kubectl.flags import Flag, Given, Spec, overlay, put
 
 PREDICTION: tuple[Flag, ...] = (
-    Flag("--project", "Google Cloud project. Left out, the administrator's default.", "projectId"),
+    Flag("--project", "Google Cloud project. Left out, the administrator's default.", "projectId", project),
     Flag(
         "--region",
-        "Region to run in; CLOUDSDK_COMPUTE_REGION where neither flag nor file says.",
+        "Region to run in. Left out, CLOUDSDK_COMPUTE_REGION says, and then the file.",
         "predictionInput.region",
         metavar="REGION",
     ),
-    Flag("--labels", "Labels of the job, in place of the file's.", "labels", pairs, "KEY=VALUE,…"),
+    Flag(
+        "--labels", "Labels of the job, in place of the file's.", "labels", labels, "KEY=VALUE,…", many=True
+    ),
     Flag(
         "--data-format",
         "Format of the input: text (lines of JSON), tf-record or tf-record-gzip.",
@@ -30,7 +34,10 @@ PREDICTION: tuple[Flag, ...] = (
         "--output-path", "Cloud Storage folder of the output.", "predictionInput.outputPath", metavar="gs://…"
     ),
     Flag("--model", "Model to use: its id, or its full name projects/PROJECT/models/MODEL."),
-    Flag("--version", "Version of --model; its default version where left out."),
+    Flag(
+        "--version",
+        "Version of --model, its id or its full name; the default version where left out.",
+    ),
     Flag(
         "--model-dir",
         "Cloud Storage path of a model that is not deployed.",
@@ -76,19 +83,30 @@ def prediction_spec(spec: Spec, given: Given) -> Spec:
     spec = overlay(spec, PREDICTION, given)
     if not model:
         return spec
-    name = _model_name(model, str(spec.get("projectId") or ""))
+    version = _without_host(version or "")
+    if "/" in version:  # a full name says which model, too
+        return put(spec, "predictionInput.versionName", version)
+    name = _model_name(_without_host(model), str(spec.get("projectId") or ""))
     if version:
         return put(spec, "predictionInput.versionName", f"{name}/versions/{version}")
     return put(spec, "predictionInput.modelName", name)
 
 
-def _model_name(model: str, project: str) -> str:
+_HOST = re.compile(r"https://(ml\.googleapis\.com|www\.googleapis\.com/ml)/v1/")
+"""What full names begin with where they are copied from a URL of the API."""
+
+
+def _without_host(name: str) -> str:
+    return _HOST.sub("", name, count=1) if _HOST.match(name) else name
+
+
+def _model_name(model: str, project_id: str) -> str:
     if "/" in model:
         return model
-    if not project:
+    if not project_id:
         raise Failure(
             f"--model {model}: the project of the model is not known",
             hint=f"give --project too, or the full name projects/PROJECT/models/{model}",
             code=TROUBLE,
         )
-    return f"projects/{project}/models/{model}"
+    return f"projects/{project_id}/models/{model}"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mljobs.domain.spec.problems import Problem
 
 REGION_VARIABLE = "CLOUDSDK_COMPUTE_REGION"
-"""gcloud's variable for the region, used where neither a flag nor the file names one."""
+"""gcloud's variable for the region: it goes before the file, and after the flag."""
 
 _ANY_PROJECT = "administrators-default"
 """Stands for the administrator's default project, which only the operator knows."""
@@ -139,12 +139,13 @@ def _with_flags(reading: "Reading", request: Request) -> "Reading":
     for key, value in (request.extra or {}).items():
         spec = put(spec, key, value)
     region = os.environ.get(REGION_VARIABLE)
-    if region and "region" not in (spec.get(field) or {}):
+    if region and "--region" not in request.given:
         spec = put(spec, f"{field}.region", region)
     others = {kind.input_field for name, kind in KINDS.items() if name != request.kind}
     foreign = {key: value for key, value in spec.items() if key in others}
     mine, problems = canonical(request.kind, {key: value for key, value in spec.items() if key not in others})
-    return replace(reading, spec=_ordered({**mine, **foreign}), problems=(*reading.problems, *problems))
+    earlier = [problem for problem in reading.problems if problem not in problems]
+    return replace(reading, spec=_ordered({**mine, **foreign}), problems=(*earlier, *problems))
 
 
 def _ordered(spec: Spec) -> Spec:

@@ -74,6 +74,9 @@ StreamOption = Annotated[
 AsyncOption = Annotated[
     bool, typer.Option("--async", help="Do not wait for the job; this is so anyway.", hidden=True)
 ]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Ask nothing; this is so anyway.", hidden=True)
+]
 ShownOption = Annotated[
     Output, typer.Option("--output", "-o", help="Print the resource in place of a message.")
 ]
@@ -88,6 +91,7 @@ def training(
     config: ConfigOption = None,
     stream_logs: StreamOption = False,
     run_async: AsyncOption = False,
+    _quiet: QuietOption = False,
     deletion_policy: PolicyOption = None,
     suspend: SuspendOption = False,
     dry_run: DryRunOption = DryRun.NONE,
@@ -132,6 +136,7 @@ def prediction(
     given: Given,
     job: JobArgument,
     config: ConfigOption = None,
+    _quiet: QuietOption = False,
     deletion_policy: PolicyOption = None,
     suspend: SuspendOption = False,
     dry_run: DryRunOption = DryRun.NONE,

@@ -2,7 +2,18 @@
 
 from collections.abc import Iterator
 
-from mljobs.console.values import accelerator, duration, items, pairs
+from mljobs.console.values import (
+    accelerator,
+    account,
+    boolean,
+    count,
+    duration,
+    folder,
+    items,
+    labels,
+    project,
+    unless_empty,
+)
 from mljobs.kubectl.failure import TROUBLE, Failure
 from mljobs.kubectl.flags import Flag, Given, Spec, overlay, put
 
@@ -14,7 +25,8 @@ def _role(name: str, field: str, who: str) -> Iterator[Flag]:
         f"--{name}-image-uri",
         f"Container image of the {who}.",
         f"trainingInput.{field}Config.imageUri",
-        metavar="IMAGE",
+        unless_empty,
+        "IMAGE",
     )
     yield Flag(
         f"--{name}-accelerator",
@@ -28,24 +40,28 @@ def _role(name: str, field: str, who: str) -> Iterator[Flag]:
             f"--{name}-count",
             f"How many {who}.",
             f"trainingInput.{field}Count",
-            metavar="COUNT",
+            count,
+            "COUNT",
         )
 
 
 TRAINING: tuple[Flag, ...] = (
-    Flag("--project", "Google Cloud project. Left out, the administrator's default.", "projectId"),
+    Flag("--project", "Google Cloud project. Left out, the administrator's default.", "projectId", project),
     Flag(
         "--region",
-        "Region to run in; CLOUDSDK_COMPUTE_REGION where neither flag nor file says.",
+        "Region to run in. Left out, CLOUDSDK_COMPUTE_REGION says, and then the file.",
         "trainingInput.region",
         metavar="REGION",
     ),
-    Flag("--labels", "Labels of the job, in place of the file's.", "labels", pairs, "KEY=VALUE,…"),
+    Flag(
+        "--labels", "Labels of the job, in place of the file's.", "labels", labels, "KEY=VALUE,…", many=True
+    ),
     Flag(
         "--job-dir",
         "Cloud Storage path for what the training writes; passed to the program.",
         "trainingInput.jobDir",
-        metavar="gs://…",
+        folder,
+        "gs://…",
     ),
     Flag(
         "--packages",
@@ -81,18 +97,21 @@ TRAINING: tuple[Flag, ...] = (
         "--tpu-tf-version",
         "Runtime version whose TensorFlow a TPU worker's custom image has.",
         "trainingInput.workerConfig.tpuTfVersion",
+        unless_empty,
     ),
     Flag(
         "--use-chief-in-tf-config",
         "Whether TF_CONFIG calls the first replica chief.",
         "trainingInput.useChiefInTfConfig",
-        metavar="true|false",
+        boolean,
+        "true|false",
     ),
     Flag(
         "--service-account",
         "Service account that the training runs as.",
         "trainingInput.serviceAccount",
-        metavar="EMAIL",
+        account,
+        "EMAIL",
     ),
     Flag(
         "--network",
@@ -132,6 +151,13 @@ TRAINING: tuple[Flag, ...] = (
 )
 """All flags of `submit training` that say something about the job."""
 
+_COUNTED = {
+    "--worker-machine-type": ("--worker-count", "workerCount"),
+    "--parameter-server-machine-type": ("--parameter-server-count", "parameterServerCount"),
+    "--evaluator-machine-type": ("--evaluator-count", "evaluatorCount"),
+}
+"""Flags without effect where nothing says how many, with the flag and the field that do."""
+
 _KMS_PARTS = ("--kms-keyring", "--kms-location", "--kms-project")
 
 
@@ -142,6 +168,9 @@ def training_spec(spec: Spec, given: Given) -> Spec:
         Failure: a value cannot be read, or the flags do not go together.
     """
     spec = overlay(spec, TRAINING, given)
+    for kind, (how_many, field) in _COUNTED.items():
+        if given.get(kind) and not (spec.get("trainingInput") or {}).get(field):
+            raise Failure(f"{kind} {given[kind]}: needs {how_many}", code=TROUBLE)
     key = _kms_key(given)
     return put(spec, "trainingInput.encryptionConfig.kmsKeyName", key) if key else spec
 

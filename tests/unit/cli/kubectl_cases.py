@@ -1,7 +1,10 @@
 """Command lines of gcloud, and the spec that each stands for; gcloud itself is asked the same elsewhere."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+import yaml
 
 Json = dict[str, Any]
 
@@ -60,35 +63,44 @@ class Line:
         name: of the case.
         kind: `training` or `prediction`.
         words: the flags.
-        spec: the labels and the input.
+        spec: of the manifest, without project and job id; None where the line is refused.
         config: what stands in the file `{config}` of the words.
-        ours: whether gcloud has no such flags.
+        env: of the environment.
+        differs: the entry of the guide's list of differences that says how gcloud takes it; empty: alike.
+        track: gcloud's command group, `beta` say; empty for the stable one.
+        job: the job that the line names; empty for any.
     """
 
     name: str
     kind: str
     words: str
-    spec: Json
-    config: Json | None = None
-    ours: bool = False
+    spec: Json | None
+    config: Json | str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    differs: str = ""
+    track: str = ""
+    job: str = ""
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def text(self) -> str:
+        """What stands in the file, as it stands there."""
+        return self.config if isinstance(self.config, str) else yaml.safe_dump(self.config or {})
 
 
 def _training(
     name: str, words: str, base: Json = WITH_IMAGE, *, labels: Json | None = None, **more: Any
 ) -> Line:
-    own = {key: more.pop(key) for key in ("config", "ours") if key in more}
+    own = {key: more.pop(key) for key in ("config", "differs", "track") if key in more}
     spec = {"trainingInput": {**base, **more}, **({"labels": labels} if labels else {})}
     return Line(name, "training", words, spec, **own)
 
 
-def _prediction(
-    name: str, words: str, *, labels: Json | None = None, ours: bool = False, **more: Any
-) -> Line:
+def _prediction(name: str, words: str, *, labels: Json | None = None, differs: str = "", **more: Any) -> Line:
     spec = {"predictionInput": {**PREDICTED, **more}, **({"labels": labels} if labels else {})}
-    return Line(name, "prediction", words, spec, ours=ours)
+    return Line(name, "prediction", words, spec, differs=differs)
 
 
 LINES = (
@@ -190,9 +202,6 @@ LINES = (
     ),
     _prediction("a model", f"{PREDICT} --project p --model m", modelName="projects/p/models/m"),
     _prediction(
-        "a model by its name", f"{PREDICT} --model projects/q/models/m", modelName="projects/q/models/m"
-    ),
-    _prediction(
         "a version",
         f"{PREDICT} --project p --model m --version v3 --batch-size 8 --max-worker-count 3 "
         "--labels team=a --runtime-version 1.15",
@@ -226,15 +235,15 @@ LINES = (
         workerCount="1",
         workerType="cloud_tpu",
         workerConfig={"acceleratorConfig": {"type": "TPU_V2", "count": "8"}, "tpuTfVersion": "2.11"},
-        ours=True,
+        track="beta",
     ),
     _training(
         "times and priority",
         f"{IMAGE} --max-running-time 1h30m --max-wait-time 2700 --priority 5",
         scheduling={"maxRunningTime": "5400s", "maxWaitTime": "2700s", "priority": 5},
-        ours=True,
+        differs="more flags",
     ),
-    _training("no shells", f"{IMAGE} --no-enable-web-access", enableWebAccess=False, ours=True),
+    _training("no shells", f"{IMAGE} --no-enable-web-access", enableWebAccess=False),
     _training(
         "evaluators",
         f"{IMAGE} --scale-tier custom --master-machine-type n1-standard-4 --evaluator-count 1 "
@@ -243,14 +252,14 @@ LINES = (
         masterType="n1-standard-4",
         evaluatorCount="1",
         evaluatorType="n1-standard-4",
-        ours=True,
+        differs="more flags",
     ),
     _prediction(
         "output format",
         f"{PREDICT} --model-dir gs://bucket/model --output-data-format csv",
         uri="gs://bucket/model",
         outputDataFormat="CSV",
-        ours=True,
+        differs="more flags",
     ),
 )
-"""What gcloud knows it understands alike; `ours` are flags of its beta commands, or none of its own."""
+"""One line at least for each flag; what lies at their edges is in `gcloud_lines`."""

@@ -1,5 +1,6 @@
 """`kubectl mljobs submit`: the manifest that a command line makes, and what is said to a wrong one."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import yaml
 
 from mljobs.api.resources import API_VERSION
 from mljobs.domain.spec.lenient import spec_schema
+from mljobs.kubectl.failure import REFUSED, TROUBLE
 from mljobs.kubectl.flags import Flag
 from mljobs.kubectl.prediction_flags import PREDICTION
 from mljobs.kubectl.training_flags import TRAINING
+from tests.unit.cli.gcloud_lines import COMMAND_LINES
 from tests.unit.cli.kubectl_cases import CONFIG, IMAGE, LINES, PREDICT, WITH_IMAGE, Json, Line
 from tests.unit.cli.kubectl_command import run
+from tests.unit.docs.markdown import DOCS
 
 
 def saved(folder: Path, document: Json) -> str:
@@ -21,21 +25,43 @@ def saved(folder: Path, document: Json) -> str:
     return str(file)
 
 
-@pytest.mark.parametrize("line", LINES, ids=str)
+@pytest.mark.parametrize("line", COMMAND_LINES, ids=str)
 def test_command_line(line: Line, tmp_path: Path) -> None:
-    words = line.words.format(config=saved(tmp_path, line.config or {}))
-    done = run(f"submit {line.kind} census --dry-run {words}")
+    file = tmp_path / "config.yaml"
+    file.write_text(line.text, "utf-8")
+    job = line.job or "census"
+    done = run(f"submit {line.kind} {job} --dry-run {line.words.format(config=file)}", env=line.env)
+    if line.spec is None:
+        assert done.code in (REFUSED, TROUBLE)
+        assert done.out == ""
+        assert done.err
+        assert not any("unforeseen" in text for text in done.err)
+        return
     assert done.code == 0, done.err
     made = done.manifest
     assert made["kind"] == {"training": "TrainingJob", "prediction": "PredictionJob"}[line.kind]
     assert made["apiVersion"] == API_VERSION
-    assert made["metadata"] == {"name": "census"}
+    assert made["metadata"] == {"name": job}
     spec = made["spec"]
-    assert spec.pop("jobId") == "census"
+    assert spec.pop("jobId", None) == (None if line.job else "census")
     assert spec.pop("projectId", None) == (
         line.words.split("--project ")[1].split()[0] if "--project " in line.words else None
     )
     assert spec == line.spec
+
+
+def test_every_line_is_another_one() -> None:
+    lines = COMMAND_LINES
+    assert len({str(line) for line in lines}) == len(lines)
+    assert len(
+        {(line.kind, line.words, line.text, str(line.env), line.track, line.job) for line in lines}
+    ) == len(lines)
+
+
+def test_the_guide_lists_each_difference_and_no_other() -> None:
+    listed = re.findall(r"(?m)^\| \*\*(.+?)\*\* \|", (DOCS / "gcloud-migration.md").read_text("utf-8"))
+    assert len(listed) == len(set(listed))
+    assert set(listed) == {line.differs for line in COMMAND_LINES if line.differs}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +173,7 @@ def test_what_kubernetes_adds() -> None:
     assert done.manifest["spec"]["deletionPolicy"] == "Orphan"
 
 
-def test_the_region_of_the_environment_is_the_last_resort(tmp_path: Path) -> None:
+def test_the_region_of_the_environment_goes_before_the_file(tmp_path: Path) -> None:
     env = {"CLOUDSDK_COMPUTE_REGION": "europe-west1"}
     image = "--master-image-uri gcr.io/team/trainer:1"
     bare = run(f"submit training census --dry-run {image}", env=env)
@@ -155,7 +181,7 @@ def test_the_region_of_the_environment_is_the_last_resort(tmp_path: Path) -> Non
     flag = run(f"submit training census --dry-run {IMAGE}", env=env)
     assert flag.manifest["spec"]["trainingInput"]["region"] == "us-central1"
     file = run(f"submit training census --dry-run --config {saved(tmp_path, CONFIG)}", env=env)
-    assert file.manifest["spec"]["trainingInput"]["region"] == "us-east1"
+    assert file.manifest["spec"]["trainingInput"]["region"] == "europe-west1"
 
 
 def test_a_model_on_the_command_line_replaces_the_files(tmp_path: Path) -> None:
@@ -188,6 +214,14 @@ def test_all_problems_are_told_at_once_each_with_its_flag() -> None:
     assert all(line.startswith("error: ") for line in done.err)
 
 
+def test_an_unknown_key_of_the_file_is_told_once() -> None:
+    done = run(f"submit training census {IMAGE} --config -", stdin="trainingInput: {scaleTeer: BASIC}\n")
+    assert done.code == 1
+    (line,) = done.err
+    assert line.startswith("error: spec.trainingInput.scaleTeer: ")
+    assert "did you mean scaleTier?" in line
+
+
 def test_warnings_refuse_nothing() -> None:
     done = run(f"submit prediction census --dry-run {PREDICT} --model-dir gs://bucket/model")
     assert done.code == 0
@@ -205,6 +239,23 @@ def test_warnings_refuse_nothing() -> None:
         ),
         (f"training census {IMAGE} --labels team", "--labels team: 'team' must be KEY=VALUE"),
         (f"training census {IMAGE} --labels a=b,a=c", "the key 'a' stands there twice"),
+        (
+            f"training census {IMAGE} --labels a=b --labels a=c",
+            "--labels a=b a=c: the key 'a' is given twice",
+        ),
+        (f"training census {IMAGE} --labels a=b,,c=d", "there is nothing between two ','"),
+        (f"training census {IMAGE} --packages gs://b/a,,gs://b/c", "--packages gs://b/a,,gs://b/c: there is"),
+        (f"training census {IMAGE} --worker-count 0", "--worker-count 0: must be at least 1"),
+        (
+            f"training census {IMAGE} --worker-machine-type n1-standard-4",
+            "--worker-machine-type n1-standard-4: needs --worker-count",
+        ),
+        (f"training census {IMAGE} --job-dir ''", "must be gs://BUCKET/FOLDER"),
+        (
+            f"training census {IMAGE} --service-account robot",
+            "--service-account robot: must be an e-mail address",
+        ),
+        (f"training census {IMAGE} --project ''", "must be a project's id"),
         (
             f"training census {IMAGE} --max-running-time soon",
             "--max-running-time soon: must be a length of time",
