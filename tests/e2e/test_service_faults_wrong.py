@@ -110,7 +110,7 @@ def test_no_connection_from_one_call_to_the_next(
         for kind, (status, reason) in shown_on_refusal(call).items():
             job.until_condition(kind, status, reason)
         name = {Call.LOOK: "get", Call.TEST_PERMISSIONS: "cancel"}.get(call, "setIamPolicy")
-        assert f"{name} failed" in operator.tail()
+        eventually(operator.tail, lambda log: f"{name} failed" in log, what=f"{name} has failed")
     finally:
         proxy.up()
     if call is Call.LOOK:

@@ -152,6 +152,16 @@ async def test_a_cancel_that_is_refused_on_a_running_job_is_trouble(rig: Rig) ->
     assert isinstance(rig.error(Method.CANCEL), errors.Rejected)
 
 
+async def test_a_cancel_of_no_job_waits_before_the_next_although_a_look_finds_it(rig: Rig) -> None:
+    await rig.do(SUBMIT)
+    await rig.cloud.fault(method="ml.projects.jobs.cancel", action="error", status=404, times=1)
+    known = await rig.do(Cancel(TARGET))
+    assert (known.job, known.absences) == (None, 1)
+    known = await rig.do(Look(TARGET))
+    assert known.job is not None
+    assert known.waiting(NOW, Method.CANCEL)
+
+
 async def test_a_cancel_that_is_denied_names_the_permission(rig: Rig) -> None:
     await rig.do(SUBMIT)
     await rig.cloud.control("POST", "permissions", {"jobId": "census", "denied": ["ml.jobs.cancel"]})

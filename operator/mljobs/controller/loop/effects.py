@@ -145,8 +145,10 @@ class Effects:
     async def _cancel(self, target: Target, resource: Resource, known: Observation) -> Observation:
         try:
             await self._backend.cancel(_reference(target, known))
-        except errors.NotFound:
-            return known.missed(self._clock(), deleting=resource.deleting)
+        except errors.NotFound as error:
+            # a look may find it all the same, and then the call is not made again at once
+            failed = self._failed(known, Method.CANCEL, error, resource)
+            return failed.missed(self._clock(), deleting=resource.deleting)
         except errors.Rejected as error:
             # the usual cause is that the job has ended meanwhile, which only a look can tell
             seen = await self._look(target, resource, known)
