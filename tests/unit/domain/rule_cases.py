@@ -3,6 +3,7 @@
 from tests.unit.domain.job_cases import JOB_CASES, PREDICTION_CASES, PROGRAM_CASES
 from tests.unit.domain.machine_cases import MACHINE_CASES, ROLE_CASES
 from tests.unit.domain.rule_case import Case
+from tests.unit.domain.size_cases import SIZE_CASES
 from tests.unit.domain.tuning_cases import TUNING_CASES
 
 CASES: list[Case] = [
@@ -12,5 +13,6 @@ CASES: list[Case] = [
     *ROLE_CASES,
     *TUNING_CASES,
     *PREDICTION_CASES,
+    *SIZE_CASES,
 ]
 """All cases."""
