@@ -279,7 +279,7 @@ class _Calls:
         def page(shift: int = 0) -> JobPage:
             project = scope.removeprefix("projects/")
             jobs = [job for (where, _), job in self._service.jobs.items() if where == project]
-            jobs = [job for job in reversed(jobs) if not job.vanished]
+            jobs = [job for job in reversed(jobs) if not (job.vanished or self._service.wrong)]
             start = max(0, int(page_token or 0) + shift)
             rest = jobs[start:]
             token = str(start + size) if len(rest) > size else ""

@@ -15,7 +15,7 @@ from mljobs.domain.decide.decisions import (
     Watch,
 )
 from mljobs.domain.job.observation import Method, Relabelling
-from tests.unit.domain.decide_case import ADOPTION, SECOND, STRANGER, Cases, trouble
+from tests.unit.domain.decide_case import SECOND, STRANGER, Cases, trouble
 from tests.unit.domain.world import (
     NOW,
     TARGET,
@@ -107,13 +107,8 @@ RUNNING_CASES: Cases = {
         observed(job=job(labels={"team": "a", "stage": "test", "cost-center": "7"})),
         UpdateLabels(TARGET, {"cost-center": "7", "team": "a", **MINE}, job().etag),
     ),
-    "a label was taken out of the spec before it was recorded that the job has it": (
+    "what nobody has recorded as the spec's stays": (
         resource(intended=intent(), status=status(), spec={"labels": {"team": "a"}}, generation=2),
-        observed(job=job(labels={"team": "a", "stage": "test"})),
-        UpdateLabels(TARGET, {"team": "a", **MINE}, job().etag),
-    ),
-    "an adopted job's labels are others', whatever has changed since": (
-        resource(intended=ADOPTION, status=status(), spec={"labels": {"team": "a"}}, generation=2),
         observed(job=job(labels={"team": "a", "stage": "test"})),
         Watch(TARGET),
     ),

@@ -12,13 +12,13 @@ def wanted_labels(resource: Resource, target: Target, job: Job) -> Mapping[str, 
 
     A label that was the spec's and is not any longer goes.
     """
-    obsolete = _owned(resource, target, job) - resource.labels.keys()
+    obsolete = _owned(resource, target) - resource.labels.keys()
     return {**{key: job.labels[key] for key in job.labels.keys() - obsolete}, **resource.labels}
 
 
 def recordable(resource: Resource, target: Target, job: Job) -> list[str]:
     """The keys of the job's labels that have to be remembered as the spec's, sorted."""
-    ours = _owned(resource, target, job) | resource.labels.keys()
+    ours = _owned(resource, target) | resource.labels.keys()
     return sorted((ours & job.labels.keys()) - OWNERSHIP_LABELS)
 
 
@@ -27,14 +27,7 @@ def differing(before: Mapping[str, str], after: Mapping[str, str]) -> Collection
     return {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
 
 
-def _owned(resource: Resource, target: Target, job: Job) -> frozenset[str]:
-    """The keys of labels that are, or were, the spec's."""
-    recorded = resource.label_keys
-    if recorded is not None and resource.recorded == target:
-        return frozenset(recorded)
-    intent = resource.intent
-    made = intent is not None and not intent.adopting and intent.target == target
-    if not made or (intent and intent.generation == resource.generation):
-        return frozenset(resource.labels)
-    # the spec has changed since the job was made with all of its labels, and nobody has recorded which
-    return frozenset(job.labels) - OWNERSHIP_LABELS
+def _owned(resource: Resource, target: Target) -> frozenset[str]:
+    """The keys of labels that are, or were, the spec's, as far as that is recorded."""
+    recorded = resource.label_keys if resource.recorded == target else None
+    return frozenset(recorded or ())
