@@ -24,6 +24,7 @@ EXPECTED = {
     "failed": "Current",
     "cancelled": "Current",
     "lost": "Failed",
+    "taken by another resource": "Failed",
     "missing for a while": "Current",
     "found again": "Current",
     "found again, and at its end": "Current",

@@ -4,7 +4,7 @@ import pytest
 
 from mljobs.api.resources import KINDS, Kind
 from tests.e2e.support import Job, Json, Kubectl, Namespace, conditions, eventually, of_kind, training
-from tests.e2e.support_stack import Emulator, Operator
+from tests.e2e.support_stack import LONG, Emulator, Operator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 
@@ -94,12 +94,27 @@ def test_an_ended_job_is_not_touched(namespace: Namespace, emulator: Emulator, s
     job = namespace.create(training("census"))
     emulator.force(job.job_id, state)
     job.until_state(state)
-    for suspend in (True, False):
+    for suspend, reason in ((True, "Finished"), (False, "NotSuspended")):
         job.patch_spec(suspend=suspend)
-        job.until_observed()
+        assert conditions(job.until_observed())["Suspended"] == ("False", reason)
     assert job.status()["state"] == state
     assert len(emulator.applied("create", namespace.name)) == 1
     assert emulator.applied("cancel", namespace.name) == []
+
+
+def test_resumed_before_the_job_is_cancelled(namespace: Namespace, emulator: Emulator) -> None:
+    job = namespace.create(training("census"))
+    first = job.job_id
+    emulator.script(f"^{first}$", timeline={"QUEUED": LONG, "CANCELLING": LONG})
+    job.patch_spec(suspend=True)
+    job.until_state("CANCELLING")
+    assert conditions(job.status())["Reconciling"] == ("True", "Suspending")
+    job.patch_spec(suspend=False)
+    shown = conditions(job.until_observed())
+    assert (shown["Reconciling"], shown["Suspended"]) == (("True", "Resuming"), ("True", "Resuming"))
+    emulator.force(first, "CANCELLED")
+    until_attempt(job, 2)
+    assert conditions(job.status())["Reconciling"] == ("False", "Watching")
 
 
 def test_killed_while_it_suspends(namespace: Namespace, emulator: Emulator, operator: Operator) -> None:

@@ -17,6 +17,9 @@ from mljobs.domain.show.events import Event
 from tests.model.wire import Wire
 
 NAMESPACE = "team"
+OTHERS = "example.com/hold"
+"""The finalizer of another controller."""
+
 WatchEvent = tuple[str, JsonObject]
 
 
@@ -84,10 +87,19 @@ class Cluster:
         """Take an object's status away, as clients with the permission can."""
         self._replace(key, {**self.objects[key], "status": {"observedGeneration": -1}})
 
-    def strip(self, key: Key, *, annotations: bool) -> None:
-        """Take the finalizers away by force, and the annotations if they are to go, too."""
-        change: JsonObject = {"finalizers": [], **({"annotations": None} if annotations else {})}
+    def strip(self, key: Key, *, annotations: bool, others: bool = True) -> None:
+        """Take finalizers away by force, those of others too or not, and annotations if they are to go."""
+        kept = [] if others else [name for name in self._finalizers(key) if name != FINALIZER]
+        change: JsonObject = {"finalizers": kept, **({"annotations": None} if annotations else {})}
         self._replace(key, merge(self.objects[key], {"metadata": change}))
+
+    def hold(self, key: Key, on: bool) -> None:
+        """Put another controller's finalizer on, or take it off."""
+        kept = [name for name in self._finalizers(key) if name != OTHERS]
+        self._replace(key, merge(self.objects[key], {"metadata": {"finalizers": [*kept, *[OTHERS] * on]}}))
+
+    def _finalizers(self, key: Key) -> list[str]:
+        return list(self.objects[key]["metadata"].get("finalizers") or ())
 
     def delete(self, key: Key) -> None:
         """Ask for an object's deletion."""

@@ -119,6 +119,48 @@ def test_a_create_of_an_earlier_process_is_waited_for_whatever_was_written_since
     assert [job.state for job in world.service.jobs.values() if job.maker] == ["CANCELLING"]
 
 
+@pytest.mark.parametrize("annotations", [False, True])
+def test_a_job_ends_although_our_finalizer_is_off_and_another_one_holds_its_resource(
+    world: World, annotations: bool
+) -> None:
+    apply(world)
+    world.work()
+    world.cluster.hold(A, True)
+    world.kill()
+    world.cluster.delete(A)
+    world.cluster.strip(A, annotations=annotations, others=False)
+    world.start()
+    world.work(10)
+    (job,) = [job for job in world.service.jobs.values() if job.maker]
+    assert job.state == "CANCELLING"
+    world.service.progress(job, "")
+    world.work(20)
+    assert resource(world).state == "CANCELLED"
+    assert resource(world).status["observedGeneration"] == resource(world).generation
+    assert world.service.cancelled == [("proj", job.job_id)]
+
+
+def test_what_others_hold_goes_on_to_say_how_its_job_is(world: World) -> None:
+    apply(world)
+    world.work()
+    world.cluster.hold(A, True)
+    world.cluster.delete(A)
+    world.cluster.edit(A, spec={"labels": {"team": "b"}})
+    world.work()
+    assert not resource(world).held
+    (job,) = [job for job in world.service.jobs.values() if job.maker]
+    world.service.progress(job, "")
+    world.work(20)
+    assert resource(world).state == "CANCELLED"
+    shown = {row["type"]: (row["status"], row["reason"]) for row in resource(world).status["conditions"]}
+    assert shown["Succeeded"] == ("False", Reason.JOB_CANCELLED)
+    assert {row["observedGeneration"] for row in resource(world).status["conditions"]} == {
+        resource(world).generation
+    }
+    world.cluster.hold(A, False)
+    assert A not in world.cluster.objects
+
+
 def test_the_finalizer_comes_back_after_it_was_replaced_away(world: World) -> None:
     apply(world)
     world.work()

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resource
+from tests.model.cluster import OTHERS
 from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
 from tests.model.wire import CallKind, Outcome
 from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
@@ -166,13 +167,32 @@ class Model(RuleBasedStateMachine):
         self.cluster.wipe_status(key)
 
     @precondition(lambda self: self.cluster.objects)
-    @rule(pick=picks, annotations=st.booleans())
-    def strip(self, pick: int, annotations: bool) -> None:
+    @rule(pick=picks, annotations=st.booleans(), others=st.booleans())
+    def strip(self, pick: int, annotations: bool, others: bool) -> None:
         """Take the finalizers off by force; with the annotations, it is what `kubectl replace` does."""
         key = self._there(pick)
-        self.world.tell(f"user: strip the finalizers of {key.name}{' and its annotations' * annotations}")
-        self.world.waive(key, for_good=not Resource.parse(self.cluster.objects[key]).submitted)
-        self.cluster.strip(key, annotations=annotations)
+        resource = Resource.parse(self.cluster.objects[key])
+        self.world.tell(
+            f"user: strip {'the' if others else 'our'} finalizers of {key.name}"
+            f"{' and its annotations' * annotations}"
+        )
+        stays = resource.deleting and OTHERS in resource.finalizers and not others
+        if not (stays and resource.submitted):
+            self.world.waive(key, for_good=not resource.submitted)
+        self.cluster.strip(key, annotations=annotations, others=others)
+
+    @precondition(lambda self: self.cluster.objects)
+    @rule(pick=picks, on=st.booleans())
+    def hold(self, pick: int, on: bool) -> None:
+        """Another controller puts its finalizer on, or takes it off."""
+        key = self._there(pick)
+        resource = Resource.parse(self.cluster.objects[key])
+        if on is (OTHERS in resource.finalizers) or (on and resource.deleting):
+            return
+        self.world.tell(f"others: {'hold' if on else 'let go of'} {key.name}")
+        if resource.deleting and not resource.held:
+            self.world.waive(key, for_good=True)  # before the operator may have noticed
+        self.cluster.hold(key, on)
 
     @precondition(lambda self: self.cluster.objects and self._free())
     @rule(pick=picks, to=picks)

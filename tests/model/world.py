@@ -362,8 +362,10 @@ class World:
         if resource.uid in self.waived:
             return []
         if resource.deleting:
-            held = resource.held and not self._disbelieved(resource)
-            return ["it is still being deleted"] if held else []
+            disbelieved = self._disbelieved(resource)
+            if not resource.held:
+                return self._left(resource, disbelieved)
+            return [] if disbelieved else ["it is still being deleted"]
         status = resource.status
         problems = []
         if status.get("observedGeneration") != resource.generation:
@@ -379,6 +381,17 @@ class World:
         if job is None:
             return [*problems, "its job does not exist"]
         return problems + self._submitted(resource, job)
+
+    def _left(self, resource: Resource, disbelieved: bool) -> list[str]:
+        """Why a resource that is being deleted, and held by others alone, is not as it should be."""
+        problems = [f"it is let go, and {place} runs on" for place in self._held(resource) if not disbelieved]
+        if resource.status.get("observedGeneration") != resource.generation:
+            problems.append("its generation is not observed")
+        target = resource.recorded
+        job = self.service.jobs.get((target.project, target.job_id)) if target else None
+        if resource.submitted and job and not job.vanished and job.state != resource.state:
+            problems.append(f"its job is {job.state}, and it says {resource.state}")
+        return problems
 
     def _disbelieved(self, resource: Resource) -> bool:
         """Whether so many jobs of the project are missing that the service is not believed about this one."""

@@ -32,8 +32,10 @@ class Reason(StrEnum):
     WATCHING = "Watching"
     FINISHED = "Finished"
     DELETING = "Deleting"
+    RELEASED = "Released"
     SUSPENDED = "Suspended"
     SUSPENDING = "Suspending"
+    RESUMING = "Resuming"
     NOT_SUSPENDED = "NotSuspended"
     WAITING = "Waiting"
     LEFT_BEHIND = "LeftBehind"
@@ -90,8 +92,16 @@ MEANING: dict[Reason, str] = {
     Reason.WATCHING: "The service owns the job; the operator only watches it.",
     Reason.FINISHED: "The job has ended; there is nothing left to do.",
     Reason.DELETING: "The resource is being deleted; it goes away when its job is known to end.",
+    Reason.RELEASED: (
+        "The resource is being deleted, and nothing is left to do for the operator; another finalizer holds "
+        "the resource."
+    ),
     Reason.SUSPENDED: "spec.suspend is true: no job runs. Set it to false to start one.",
-    Reason.SUSPENDING: "spec.suspend is true: the job is being cancelled.",
+    Reason.SUSPENDING: "spec.suspend is true: what runs is being cancelled.",
+    Reason.RESUMING: (
+        "spec.suspend was true, and is so no longer: once the job that it has ended is cancelled, a new one "
+        "is submitted."
+    ),
     Reason.NOT_SUSPENDED: "spec.suspend is not true.",
     Reason.EXTRA_JOB: (
         "A create call that got no answer had made a job all the same, besides the one that the resource "

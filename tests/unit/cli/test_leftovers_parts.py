@@ -21,7 +21,7 @@ from mljobs.admin.leftovers.run import CannotBegin, request
 from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy
-from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait, Watch
+from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
@@ -80,7 +80,8 @@ CASES = [
     ("cancelled", submitted(), seen(job()).accepted_cancel(), Release(), Release()),
     ("lost", submitted(LOST), KNOWN.missed(NOW, deleting=True), Release(), Release()),
     ("lost, and there again", submitted(LOST), seen(job()), Cancel(TARGET), Release(TARGET.job_name)),
-    ("not held", submitted(held=False), seen(job()), Keep(), Keep()),
+    ("not held", submitted(held=False), seen(job()), Cancel(TARGET), Watch(TARGET)),
+    ("not held, ends", submitted(held=False), seen(job("CANCELLING")), Watch(TARGET), Watch(TARGET)),
 ]
 
 

@@ -1,7 +1,16 @@
 """What to do next when the resource is deleted."""
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Cancel, Keep, Look, Release, Wait, Watch
+from mljobs.domain.decide.decisions import (
+    Cancel,
+    Finish,
+    Leave,
+    Look,
+    Release,
+    Stall,
+    Wait,
+    Watch,
+)
 from mljobs.domain.job.observation import Method
 from tests.unit.domain.decide_case import STRANGER, Cases, trouble
 from tests.unit.domain.world import (
@@ -24,7 +33,74 @@ LOST = resource(
 )
 
 DELETION_CASES: Cases = {
-    "delete: nothing of ours": (resource(deleting=True), None, Keep()),
+    "delete: nothing of ours": (resource(deleting=True), None, Leave()),
+    "delete: our finalizer is off, and the job runs": (
+        resource(intended=intent(), held=False, status=status(), deleting=True),
+        observed(job=job(), seen_at=NOW),
+        Cancel(TARGET),
+    ),
+    "delete: our finalizer is off, and nobody knows how the job is": (
+        resource(intended=intent(), held=False, status=status(), deleting=True),
+        None,
+        Look(TARGET),
+    ),
+    "delete: our finalizer is off, with the annotation": (
+        resource(held=False, status=status(), deleting=True),
+        observed(job=job(), seen_at=NOW),
+        Cancel(TARGET),
+    ),
+    "delete: our finalizer is off, and a create call may still take effect": (
+        resource(intended=intent(), held=False, deleting=True),
+        observed(since=NOW, absences=1, absent_at=NOW),
+        Wait,
+    ),
+    "delete: our finalizer is off, and the cancel is denied": (
+        resource(intended=intent(), held=False, status=status(), deleting=True),
+        observed(job=job(), troubles=trouble(Method.CANCEL, errors.Denied("no"))),
+        Wait,
+    ),
+    "delete: our finalizer is off, and the job ends": (
+        resource(intended=intent(), held=False, status=status(), deleting=True),
+        observed(job=job("CANCELLING")),
+        Watch(TARGET),
+    ),
+    "delete: our finalizer is off, and the job has ended": (
+        resource(intended=intent(), held=False, status=status(), deleting=True),
+        observed(job=job("CANCELLED")),
+        Finish(),
+    ),
+    "delete: our finalizer is off, and the job is somebody else's by now": (
+        resource(intended=intent(), held=False, status=status(), deleting=True),
+        observed(job=job(uid=STRANGER), seen_at=NOW),
+        Watch(TARGET),
+    ),
+    "delete: our finalizer is off, and the job is to be left alone": (
+        resource(
+            intended=intent(), held=False, status=status(), deleting=True, spec={"deletionPolicy": "Orphan"}
+        ),
+        observed(job=job(), seen_at=NOW),
+        Watch(TARGET),
+    ),
+    "delete: our finalizer is off, and the user has given up on the job": (
+        resource(intended=intent(), held=False, status=status(), deleting=True, force=True),
+        observed(job=job(), seen_at=NOW),
+        Watch(TARGET),
+    ),
+    "delete: our finalizer is off, and the job is lost": (
+        resource(intended=intent(), held=False, status=LOST.status, deleting=True),
+        missing(for_=0, answers=1, sought=True),
+        Stall,
+    ),
+    "delete: our finalizer is off, and the job was refused": (
+        resource(intended=intent(), held=False, status=stalled("Rejected"), deleting=True),
+        None,
+        Leave(),
+    ),
+    "delete: the job has ended while its cancel was denied": (
+        resource(intended=intent(), status=status(), deleting=True),
+        observed(job=job("SUCCEEDED"), troubles=trouble(Method.CANCEL, errors.Denied("no"))),
+        Release(),
+    ),
     "delete: ended": (resource(intended=intent(), status=status("FAILED"), deleting=True), None, Release()),
     "delete: orphan": (
         resource(intended=intent(), status=status(), deleting=True, spec={"deletionPolicy": "Orphan"}),

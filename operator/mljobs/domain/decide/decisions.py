@@ -145,6 +145,11 @@ class Announce:
 
 
 @dataclass(frozen=True)
+class Leave:
+    """Being deleted and held by others; it has no job, and nothing of it is ours any more."""
+
+
+@dataclass(frozen=True)
 class Hold:
     """Suspended, and no job runs."""
 
@@ -192,7 +197,7 @@ class Keep:
 Effect = Submit | Adopt | Look | Search | UpdateLabels | BindIam | Cancel | CancelExtra
 """What needs a call to the service; decide is asked again with its outcome."""
 
-Settled = Watch | Suspend | Announce | Hold | Finish | Refuse | Stall | Wait
+Settled = Watch | Suspend | Announce | Leave | Hold | Finish | Refuse | Stall | Wait
 """What is shown in the status."""
 
 Decision = Effect | Settled | Record | Release | Keep

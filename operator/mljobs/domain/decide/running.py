@@ -105,6 +105,6 @@ def polled(resource: Resource, observation: Observation) -> Polled | None:
     reference = job.reference if job else target.reference
     if reference is None:
         return None  # it is looked for by whose it is
-    return Polled(
-        replace(target, reference=reference), seldom=resource.lost and job is None and not resource.deleting
-    )
+    awaited = resource.deleting and resource.held
+    seldom = resource.lost and job is None and not awaited
+    return Polled(replace(target, reference=reference), seldom=seldom)

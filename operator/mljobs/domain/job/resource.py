@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from mljobs.domain.job import naming
@@ -168,7 +169,7 @@ class Resource:
         """Whether our finalizer is on it: a cloud job may exist."""
         return FINALIZER in self.finalizers
 
-    @property
+    @cached_property
     def intent(self) -> Intent | None:
         """The submission that was last written down."""
         intent = Intent.decode(self.annotations.get(SUBMISSION), self.uid)
@@ -219,7 +220,7 @@ class Resource:
         """The job's last recorded state, a word of the API; empty before there is one."""
         return str(self.status.get("state") or "")
 
-    @property
+    @cached_property
     def recorded(self) -> Target | None:
         """The job that the status speaks of."""
         project, job_id, name = (str(self.status.get(key) or "") for key in ("projectId", "jobId", "jobName"))
@@ -228,7 +229,7 @@ class Resource:
         attempt = int(self.status.get("attempt") or 1)
         return self.placed(Target(project, job_id, attempt, reference=Reference(name) if name else None))
 
-    @property
+    @cached_property
     def target(self) -> Target | None:
         """The newest attempt's job, from whichever record is newer; None when nothing was ever intended."""
         intent, recorded = self.intent, self.recorded
@@ -236,7 +237,7 @@ class Resource:
             return recorded  # which knows its reference
         return intent.target if recorded is None or intent.target.attempt >= recorded.attempt else recorded
 
-    @property
+    @cached_property
     def submitted(self) -> bool:
         """Whether the status says that the service has accepted the newest attempt's job."""
         recorded = self.recorded
@@ -259,8 +260,7 @@ class Resource:
     @property
     def suspending(self) -> bool:
         """Whether the status says that a suspension ends the newest attempt, not an earlier one."""
-        announced = self.condition(ConditionType.SUSPENDED).get("status") == "True"
-        return announced and self.recorded is not None and self.recorded == self.target
+        return self.submitted and self.condition(ConditionType.SUSPENDED).get("status") == "True"
 
     @property
     def labels(self) -> dict[str, str]:

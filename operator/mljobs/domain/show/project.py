@@ -16,6 +16,7 @@ from mljobs.domain.decide.decisions import (
     Announce,
     Finish,
     Hold,
+    Leave,
     Refuse,
     Settled,
     Stall,
@@ -172,15 +173,15 @@ def _shown(
     resource: Resource, observation: Observation, decision: Settled, status: JsonObject
 ) -> dict[ConditionType, _Shown]:
     accepted = _accepted(resource, observation)
+    stalled = _stalled(observation, decision)
     shown = {
         ConditionType.SUBMITTED: _submitted(resource, observation)
         if accepted
         else _unsubmitted(decision, observation),
         ConditionType.SUCCEEDED: _succeeded(resource, observation, decision, status),
-        ConditionType.RECONCILING: _reconciling(resource, decision, accepted),
-        ConditionType.SUSPENDED: _suspended(resource, decision),
+        ConditionType.RECONCILING: _reconciling(resource, decision, accepted, stuck=stalled is not None),
+        ConditionType.SUSPENDED: _suspended(resource, decision, accepted),
     }
-    stalled = _stalled(observation, decision)
     if stalled:
         shown[ConditionType.STALLED] = stalled
     return shown
@@ -208,6 +209,8 @@ def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
         case Wait(reason, message):
             unknown = reason is Reason.OUTCOME_UNKNOWN or _may_exist(observation)
             return _Shown("Unknown" if unknown else "False", reason, message)
+        case Leave():
+            return _Shown("Unknown" if _may_exist(observation) else "False", Reason.RELEASED)
         case _:  # Hold: everything else is decided about an accepted job
             return _Shown("False", Reason.SUSPENDED)
 
@@ -229,9 +232,11 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
             return _Shown(
                 "True" if state == "SUCCEEDED" else "False", _OUTCOMES[state], status.get("errorMessage", "")
             )
-    if isinstance(decision, Wait | Refuse | Stall | Hold) and not accepted:
+    if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
         return _Shown("Unknown", unsubmitted.reason, unsubmitted.message)
+    if isinstance(decision, Hold):
+        return _Shown("Unknown", _pause_of(resource))
     said_before = resource.condition(ConditionType.SUCCEEDED).get("reason")
     found_again = resource.submitted and said_before in (Reason.LOST, Reason.FOUND_AGAIN)
     return _Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
@@ -248,24 +253,41 @@ _OUTCOMES = {
 }
 
 
-def _reconciling(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
+def _pause_of(resource: Resource) -> Reason:
+    """Where an attempt stands whose job a suspension has ended."""
+    return Reason.SUSPENDED if resource.suspend else Reason.RESUMING
+
+
+def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck: bool) -> _Shown:
     match decision:
-        case Suspend():
-            return _Shown("True", Reason.SUSPENDING)
         case Wait(reason, message) if reason in STALLING:
             return _Shown("False", Reason.WAITING, message)
         case Wait(reason, message):
             return _Shown("True", reason, message)
         case Hold():
-            return _Shown("False", Reason.SUSPENDED)
+            return _Shown("False" if resource.suspend else "True", _pause_of(resource))
         case Finish():
             return _Shown("False", Reason.FINISHED)
-        case Watch() if resource.deleting:
-            return _Shown("True", Reason.DELETING, _making_sure(resource))
-        case Watch() | Announce() | Refuse() if accepted:
-            return _Shown("False", Reason.WATCHING)
-        case _:
+        case _ if resource.deleting and not resource.held:
+            return _Shown("False", Reason.RELEASED)
+        case Stall():
             return _Shown("False", Reason.WAITING)
+        case Refuse() if resource.ended or not accepted:
+            return _Shown("False", Reason.WAITING)
+        case _:
+            return _watching(resource, stuck=stuck)
+
+
+def _watching(resource: Resource, *, stuck: bool) -> _Shown:
+    """What there is to do about a job that the service has accepted, besides watching it."""
+    suspends = resource.suspend or resource.suspending
+    if not (resource.deleting or suspends):
+        return _Shown("False", Reason.WATCHING)
+    if stuck:
+        return _Shown("False", Reason.WAITING)
+    if resource.deleting:
+        return _Shown("True", Reason.DELETING, _making_sure(resource))
+    return _Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
 
 
 def _making_sure(resource: Resource) -> str:
@@ -279,14 +301,32 @@ def _making_sure(resource: Resource) -> str:
     )
 
 
-def _suspended(resource: Resource, decision: Settled) -> _Shown:
+def _suspended(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
+    """Whether a suspension holds the resource back, or ends its attempt.
+
+    True is also how it is remembered whose end a CANCELLED is, so that it stays until the next attempt.
+    """
+    if resource.deleting or (isinstance(decision, Finish) and accepted):
+        return _suspended_at_the_end(resource, decision)
     if isinstance(decision, Hold):
-        return _Shown("True", Reason.SUSPENDED)
-    if isinstance(decision, Suspend) or (
-        resource.suspending and isinstance(decision, Watch | Announce | Wait)
-    ):
-        return _Shown("True", Reason.SUSPENDING)
-    return _Shown("False", Reason.NOT_SUSPENDED)
+        return _Shown("True", _pause_of(resource))
+    if isinstance(decision, Stall) and accepted and (resource.suspend or resource.suspending):
+        return _Shown("True" if resource.suspending else "False", decision.reason, decision.message)
+    if isinstance(decision, Suspend) or resource.suspending:
+        return _Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
+    if not resource.suspend:
+        return _Shown("False", Reason.NOT_SUSPENDED)
+    if accepted or isinstance(decision, Wait):  # a job may run, and nothing about its end is written down yet
+        return _Shown("False", Reason.SUSPENDING)
+    return _Shown("True", Reason.SUSPENDED)
+
+
+def _suspended_at_the_end(resource: Resource, decision: Settled) -> _Shown:
+    if not resource.suspend:
+        return _Shown("False", Reason.NOT_SUSPENDED)
+    if isinstance(decision, Finish):
+        return _Shown("False", Reason.FINISHED)
+    return _Shown("True", Reason.DELETING if resource.held else Reason.RELEASED)
 
 
 def _stalled(observation: Observation, decision: Settled) -> _Shown | None:

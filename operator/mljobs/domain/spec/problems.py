@@ -126,6 +126,8 @@ def printable(text: str) -> str:
 
 def printable_lines(text: str) -> str:
     """The same for a text that may have several lines, such as a message of the service."""
+    if text.isprintable():  # nearly every one is, and statuses are made all the time
+        return text
     return "".join(char if char in "\n\t" else printable(char) for char in text)
 
 
