@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from mljobs.admin import crds
-from mljobs.api.resources import GROUP, KINDS, TRAINING_JOB, VERSION, Kind
+from mljobs.api.resources import GROUP, KINDS, TRAINING_JOB, VERSION, JobKind
 from tests.e2e.support import Json, training
 from tests.strategies import manifests
 
@@ -141,7 +141,7 @@ def extremes(leaf: Json) -> Iterator[Any]:
         yield ["a"] * (leaf["maxItems"] + 1)
 
 
-def with_value(kind: Kind, path: tuple[str, ...], value: Any) -> Json:
+def with_value(kind: JobKind, path: tuple[str, ...], value: Any) -> Json:
     """A manifest with a value deep inside, and its parents made as it takes."""
     for name in reversed(path):
         value = [value] if name == "*" else {name: value}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from kubernetes import client, config, watch
 
-from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, VERSION, Kind
+from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, VERSION, JobKind
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -135,7 +135,7 @@ class Namespace:
     def job(self, kind: str, name: str) -> "Job":
         return Job(self, KINDS[kind], name)
 
-    def get(self, kind: Kind, name: str) -> Json | None:
+    def get(self, kind: JobKind, name: str) -> Json | None:
         """Read a resource; None where there is none."""
         try:
             found: Json = self._custom.get_namespaced_custom_object(
@@ -157,14 +157,14 @@ class Namespace:
             ]
         ]
 
-    def patch(self, kind: Kind, name: str, change: Json) -> Json:
+    def patch(self, kind: JobKind, name: str, change: Json) -> Json:
         """Merge a change into a resource."""
         patched: Json = self._custom.patch_namespaced_custom_object(
             GROUP, VERSION, self.name, kind.plural, name, change, _content_type="application/merge-patch+json"
         )
         return patched
 
-    def history(self, kind: Kind) -> Iterator[tuple[str, Json]]:
+    def history(self, kind: JobKind) -> Iterator[tuple[str, Json]]:
         """What a watch has told of all resources of a kind since the namespace was made, and goes on to tell.
 
         The API server replays what has happened already. Yields the type of the event and the object.
@@ -180,7 +180,7 @@ class Namespace:
         ):
             yield event["type"], event["object"]
 
-    def delete(self, kind: Kind, name: str) -> None:
+    def delete(self, kind: JobKind, name: str) -> None:
         """Ask for a resource's deletion."""
         self._custom.delete_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural, name)
 
@@ -217,7 +217,7 @@ class Job:
     """One TrainingJob or PredictionJob."""
 
     namespace: Namespace
-    kind: Kind
+    kind: JobKind
     name: str
 
     def object(self) -> Json | None:
@@ -356,7 +356,7 @@ def prediction(name: str, spec: Json | None = None, **prediction_input: Any) -> 
     )
 
 
-def _manifest(kind: Kind, name: str, spec: Json | None, job_input: Json) -> Json:
+def _manifest(kind: JobKind, name: str, spec: Json | None, job_input: Json) -> Json:
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": kind.name,
@@ -365,6 +365,6 @@ def _manifest(kind: Kind, name: str, spec: Json | None, job_input: Json) -> Json
     }
 
 
-def of_kind(kind: Kind, name: str, spec: Json | None = None) -> Json:
+def of_kind(kind: JobKind, name: str, spec: Json | None = None) -> Json:
     """The manifest of a valid resource of a kind."""
     return training(name, spec) if kind is TRAINING_JOB else prediction(name, spec)

@@ -8,7 +8,7 @@ import pytest
 from kubernetes import client
 
 from mljobs.admin import crds as crds_command
-from mljobs.api.resources import GROUP, PREDICTION_JOB, TRAINING_JOB, VERSION, Kind
+from mljobs.api.resources import GROUP, PREDICTION_JOB, TRAINING_JOB, VERSION, JobKind
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import connect, eventually, prediction, training
 from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
@@ -44,11 +44,11 @@ def operator(plane: ControlPlane, emulator: Emulator, tmp_path: Path) -> Iterato
     server.stop()
 
 
-def define(plane: ControlPlane, *kinds: Kind) -> None:
+def define(plane: ControlPlane, *kinds: JobKind) -> None:
     plane.apply([DEFINITIONS[kind.crd_name] for kind in kinds])
 
 
-def works(api: client.ApiClient, operator: Operator, kind: Kind, name: str) -> str:
+def works(api: client.ApiClient, operator: Operator, kind: JobKind, name: str) -> str:
     """See that a new resource of a kind is submitted, and give the id of its job."""
     place = {"group": GROUP, "version": VERSION, "namespace": "team-a", "plural": kind.plural}
     custom: Any = client.CustomObjectsApi(api)
@@ -66,7 +66,7 @@ def logged(operator: Operator, text: str) -> int:
     return operator.log.read_text().count(text)
 
 
-def is_told(operator: Operator, kind: Kind) -> None:
+def is_told(operator: Operator, kind: JobKind) -> None:
     """See that a message, and a metric, say what is missing."""
     eventually(
         lambda: f'mljobs_kind_defined{{kind="{kind.name}"}} 0.0' in operator.metrics(),
@@ -76,7 +76,7 @@ def is_told(operator: Operator, kind: Kind) -> None:
     assert logged(operator, f"{kind.crd_name} is not defined in the cluster") == 1
 
 
-def undo(api: client.ApiClient, kind: Kind) -> None:
+def undo(api: client.ApiClient, kind: JobKind) -> None:
     """Delete a definition, with all that is of it."""
     extensions: Any = client.ApiextensionsV1Api(api)
     extensions.delete_custom_resource_definition(kind.crd_name)
@@ -89,7 +89,7 @@ def undo(api: client.ApiClient, kind: Kind) -> None:
 
 @pytest.mark.parametrize("gone", [PREDICTION_JOB, TRAINING_JOB], ids=lambda kind: kind.plural)
 def test_a_definition_goes_and_comes_back(
-    plane: ControlPlane, api: client.ApiClient, operator: Operator, emulator: Emulator, gone: Kind
+    plane: ControlPlane, api: client.ApiClient, operator: Operator, emulator: Emulator, gone: JobKind
 ) -> None:
     (other,) = {TRAINING_JOB, PREDICTION_JOB} - {gone}
     define(plane, gone, other)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from tests.e2e.support import Job, Kubectl, Namespace, condition, eventually, of_kind, prediction, training
 from tests.e2e.support_stack import PROJECT, Emulator
 
@@ -20,7 +20,7 @@ def gone_without_a_call(emulator: Emulator, job: Job, job_id: str) -> None:
 @pytest.mark.parametrize("state", ["QUEUED", "PREPARING", "RUNNING"])
 @both
 def test_a_job_that_has_not_ended_is_cancelled_once(
-    namespace: Namespace, emulator: Emulator, kind: Kind, state: str
+    namespace: Namespace, emulator: Emulator, kind: JobKind, state: str
 ) -> None:
     job = namespace.create(of_kind(kind, "census"))
     job_id = job.job_id
@@ -41,7 +41,9 @@ def test_a_job_that_has_not_ended_is_cancelled_once(
 
 @pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED", "CANCELLED"])
 @both
-def test_an_ended_job_is_left_alone(namespace: Namespace, emulator: Emulator, kind: Kind, state: str) -> None:
+def test_an_ended_job_is_left_alone(
+    namespace: Namespace, emulator: Emulator, kind: JobKind, state: str
+) -> None:
     job = namespace.create(of_kind(kind, "census"))
     job_id = job.job_id
     emulator.force(job_id, state)
@@ -51,7 +53,7 @@ def test_an_ended_job_is_left_alone(namespace: Namespace, emulator: Emulator, ki
 
 @both
 def test_a_job_that_was_never_submitted_needs_no_call(
-    namespace: Namespace, emulator: Emulator, kind: Kind
+    namespace: Namespace, emulator: Emulator, kind: JobKind
 ) -> None:
     job = namespace.create(of_kind(kind, "census", {"suspend": True}))
     job.until_condition("Suspended", "True", "Suspended")
@@ -62,7 +64,7 @@ def test_a_job_that_was_never_submitted_needs_no_call(
 
 
 @both
-def test_orphan_leaves_the_job_running(namespace: Namespace, emulator: Emulator, kind: Kind) -> None:
+def test_orphan_leaves_the_job_running(namespace: Namespace, emulator: Emulator, kind: JobKind) -> None:
     job = namespace.create(of_kind(kind, "census", {"deletionPolicy": "Orphan"}))
     job_id = job.job_id
     emulator.force(job_id, "RUNNING")

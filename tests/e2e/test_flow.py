@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from tests.e2e.support import Json, Kubectl, Namespace, conditions, of_kind, training
 from tests.e2e.support_stack import PROJECT, Emulator
 
@@ -28,7 +28,7 @@ def ended(status: str, reason: str) -> dict[str, tuple[str, str]]:
 
 @both
 def test_success_in_every_state_in_order(
-    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: Kind
+    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: JobKind
 ) -> None:
     kubectl.apply(of_kind(kind, "census", {"labels": {"team": "a"}}))
     job = namespace.job(kind.name, "census")
@@ -65,7 +65,7 @@ def test_success_in_every_state_in_order(
 
 @both
 def test_kubectl_waits_for_the_outcome(
-    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: Kind
+    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: JobKind
 ) -> None:
     emulator.script(f"^{namespace.name}_", timeline={"QUEUED": 30, "PREPARING": 30, "RUNNING": 60})
     kubectl.apply(of_kind(kind, "census"))
@@ -76,7 +76,7 @@ def test_kubectl_waits_for_the_outcome(
 
 @both
 def test_kubectl_wait_tells_a_failure_too(
-    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: Kind
+    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: JobKind
 ) -> None:
     emulator.script(
         f"^{namespace.name}_",
@@ -94,7 +94,7 @@ def test_kubectl_wait_tells_a_failure_too(
 
 @both
 def test_failure_brings_the_message_of_the_service(
-    namespace: Namespace, emulator: Emulator, kind: Kind
+    namespace: Namespace, emulator: Emulator, kind: JobKind
 ) -> None:
     job = namespace.create(of_kind(kind, "census"))
     job.until_state("QUEUED")
@@ -114,7 +114,7 @@ def test_failure_brings_the_message_of_the_service(
 
 
 @both
-def test_cancelled_by_somebody_else(namespace: Namespace, emulator: Emulator, kind: Kind) -> None:
+def test_cancelled_by_somebody_else(namespace: Namespace, emulator: Emulator, kind: JobKind) -> None:
     job = namespace.create(of_kind(kind, "census"))
     job.until_state("QUEUED")
     emulator.force(job.job_id, "RUNNING")
@@ -239,7 +239,7 @@ COLUMNS: list[tuple[tuple[str, ...], list[str]]] = [
 
 @both
 def test_kubectl_get_shows_state_and_job(
-    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: Kind
+    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: JobKind
 ) -> None:
     job = namespace.create(of_kind(kind, "census", {"projectId": PROJECT}))
     status = job.until_state("QUEUED")

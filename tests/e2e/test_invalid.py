@@ -11,7 +11,7 @@ import pytest
 
 from mljobs.admin import crds as crds_command
 from mljobs.api import crd
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Job, Json, Kubectl, Namespace, conditions, eventually, of_kind, training
 from tests.e2e.support_stack import PROJECT, Emulator, Operator
@@ -50,7 +50,7 @@ def test_what_the_api_server_can_tell_never_gets_in(
 
 @both
 def test_the_field_is_named_and_nothing_is_called_until_it_is_mended(
-    namespace: Namespace, emulator: Emulator, kind: Kind
+    namespace: Namespace, emulator: Emulator, kind: JobKind
 ) -> None:
     job = namespace.create(of_kind(kind, "census"))
     stalled = job.until_condition("Stalled", "True", "InvalidSpec")
@@ -93,7 +93,7 @@ def test_every_problem_is_told_at_once(namespace: Namespace, emulator: Emulator)
 
 @both
 def test_an_invalid_resource_goes_without_a_call(
-    namespace: Namespace, emulator: Emulator, kind: Kind
+    namespace: Namespace, emulator: Emulator, kind: JobKind
 ) -> None:
     job = namespace.create(of_kind(kind, "census"))
     job.until_condition("Stalled", "True", "InvalidSpec")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from tests.e2e.support import Job, Json, Kubectl, Namespace, eventually, of_kind, training
 from tests.e2e.support_stack import Emulator
 
@@ -39,7 +39,7 @@ def patches(emulator: Emulator, job: Job) -> list[int]:
 
 @both
 def test_a_change_of_labels_is_patched_into_the_job(
-    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: Kind
+    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: JobKind
 ) -> None:
     job = namespace.create(of_kind(kind, "census", {"labels": {"team": "a", "cost": "low"}}))
     job_id = job.job_id

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from tests.e2e.support import Job, Json, Kubectl, Namespace, conditions, eventually, of_kind, training
 from tests.e2e.support_stack import LONG, Emulator, Operator
 
@@ -21,7 +21,7 @@ def until_attempt(job: Job, attempt: int) -> Json:
 
 
 @both
-def test_held_back_until_it_is_lifted(namespace: Namespace, emulator: Emulator, kind: Kind) -> None:
+def test_held_back_until_it_is_lifted(namespace: Namespace, emulator: Emulator, kind: JobKind) -> None:
     job = namespace.create(of_kind(kind, "census", {"suspend": True}))
     job.until_condition("Suspended", "True", "Suspended")
     assert conditions(job.status()) == HELD_BACK
@@ -46,7 +46,7 @@ def test_a_spec_that_is_held_back_can_still_be_changed(namespace: Namespace, emu
 
 @both
 def test_a_running_job_is_cancelled_and_a_new_attempt_starts(
-    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: Kind
+    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, kind: JobKind
 ) -> None:
     job = namespace.create(of_kind(kind, "census"))
     first = job.job_id

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from mljobs.api.resources import Kind
+from mljobs.api.resources import JobKind
 from tests.faults.checks import End, broken, end_of
 from tests.faults.gate import Call, Moment, Trap, answered
 from tests.faults.lab import Lab, until
@@ -83,7 +83,7 @@ def points_of(calls: list[Call]) -> list[Point]:
     return points
 
 
-async def open_world(lab: Lab, scenario: Scenario, kind: Kind) -> World:
+async def open_world(lab: Lab, scenario: Scenario, kind: JobKind) -> World:
     namespace = await lab.namespace()
     world = World(lab, kind, namespace, lab.truth(namespace), scenario.default_project)
     if scenario.elected:
@@ -91,7 +91,7 @@ async def open_world(lab: Lab, scenario: Scenario, kind: Kind) -> World:
     return world
 
 
-async def reference_run(lab: Lab, scenario: Scenario, kind: Kind) -> Reference:
+async def reference_run(lab: Lab, scenario: Scenario, kind: JobKind) -> Reference:
     """Tell a story without a crash."""
     world = await open_world(lab, scenario, kind)
     operator = await world.start()
@@ -117,7 +117,7 @@ Act = Callable[[World], Awaitable[None]]
 async def crash_run(
     lab: Lab,
     scenario: Scenario,
-    kind: Kind,
+    kind: JobKind,
     point: Point,
     reference: Reference,
     *,
@@ -197,7 +197,7 @@ async def _tell(world: World, scenario: Scenario, point: Point, trap: Trap, refe
 
 
 async def crash_and_act(
-    lab: Lab, scenario: Scenario, kind: Kind, point: Point, act: Act, finish: Act
+    lab: Lab, scenario: Scenario, kind: JobKind, point: Point, act: Act, finish: Act
 ) -> Outcome:
     """Kill the operator at a point of a story, let the user act while there is none, and see how it ends."""
     outcome = Outcome(point)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from tests.faults.crash import Outcome, Point, Reference, crash_run, gathered, is_renewal, reference_run
 from tests.faults.gate import Moment
 from tests.faults.groups import ALL, grouped, together
@@ -26,7 +26,7 @@ SLOWEST = 30.0
 DRAINED = 25.0
 """Seconds in which a process that is asked to end does so; the default setting allows 20 for its work."""
 
-Case = tuple[Scenario, Kind]
+Case = tuple[Scenario, JobKind]
 
 CASES: list[Case] = [
     (scenario, kind)

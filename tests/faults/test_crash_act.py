@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from tests.faults.backend import ENDED, ENDING
 from tests.faults.crash import Act, Point, Reference, crash_and_act, gathered, reference_run
 from tests.faults.groups import grouped, together
@@ -144,7 +144,7 @@ async def test_the_user_changes_his_mind_meanwhile(
     )
 
 
-def kind_of(change: Change) -> Kind:
+def kind_of(change: Change) -> JobKind:
     """Kinds take turns."""
     return list(KINDS.values())[CHANGES.index(change) % len(KINDS)]
 

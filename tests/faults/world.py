@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mljobs.api.resources import Kind
+from mljobs.api.resources import JobKind
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE
 from tests.e2e.support import condition, conditions, of_kind
 from tests.faults.backend import CloudJob, Truth
@@ -51,7 +51,7 @@ class World:
     """
 
     lab: Lab
-    kind: Kind
+    kind: JobKind
     namespace: str
     truth: Truth
     default_project: bool = True

@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kinds.job import JobHandler
-from mljobs.controller.kube.watch import take
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Reconciler
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.status import StatusWriter
-from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.decide import Policy

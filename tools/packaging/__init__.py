@@ -5,7 +5,7 @@
 
 from collections.abc import Callable
 
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from tools.packaging import chart, dashboard, kustomize
 
 _CHART = "helm/mljobs-operator"
@@ -21,7 +21,7 @@ def files(header: str) -> dict[str, Callable[[], str]]:
     def commented(make: Callable[[], str]) -> Callable[[], str]:
         return lambda: f"# {header}\n{make()}"
 
-    def crd(kind: Kind) -> Callable[[], str]:
+    def crd(kind: JobKind) -> Callable[[], str]:
         return lambda: chart.crd_template(kind, header)
 
     return {

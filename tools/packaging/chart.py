@@ -11,7 +11,7 @@ from pydantic.alias_generators import to_camel
 from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import API_VERSION, KINDS, Kind
+from mljobs.api.resources import API_VERSION, KINDS, JobKind
 from mljobs.console.documents import writing
 from mljobs.controller.kube import rights
 from tools.packaging import values
@@ -73,7 +73,7 @@ def readme(header: str) -> str:
     return f"<!-- {header} -->\n\n" + prose.replace("{{ values }}", "\n".join(table))
 
 
-def crd_template(kind: Kind, header: str) -> str:
+def crd_template(kind: JobKind, header: str) -> str:
     """A CRD as a template, which an upgrade of the release upgrades too."""
     text = crds.render([crds.definition(kind)]).replace("{{", '{{ "{{" }}')
     head = f"  name: {kind.crd_name}\n"
@@ -141,7 +141,7 @@ def _listed(content: list[JsonObject]) -> str:
     return writing.dump([content], width=_WIDTH)
 
 
-def _listing(kind: Kind) -> JsonObject:
+def _listing(kind: JobKind) -> JsonObject:
     return {
         "kind": kind.name,
         "version": API_VERSION.partition("/")[2],
@@ -151,7 +151,7 @@ def _listing(kind: Kind) -> JsonObject:
     }
 
 
-def _example(kind: Kind) -> JsonObject:
+def _example(kind: JobKind) -> JsonObject:
     """A small valid resource."""
     given: dict[str, JsonObject] = {
         "TrainingJob": {

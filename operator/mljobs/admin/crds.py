@@ -3,7 +3,7 @@
 from typing import Any
 
 from mljobs.api import crd
-from mljobs.api.resources import Kind
+from mljobs.api.resources import JobKind
 from mljobs.console.documents import writing
 from mljobs.domain.spec import rules
 
@@ -20,7 +20,7 @@ def definitions() -> list[JsonObject]:
     return crd.crds(rules.cel_rules())
 
 
-def definition(kind: Kind) -> JsonObject:
+def definition(kind: JobKind) -> JsonObject:
     """The CRD of one kind, with all its rules."""
     (document,) = (one for one in definitions() if one["metadata"]["name"] == kind.crd_name)
     return document

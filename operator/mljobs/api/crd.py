@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from mljobs.api.base import JsonObject
 from mljobs.api.equality import same
-from mljobs.api.resources import CATEGORY, GROUP, KINDS, VERSION, Kind
+from mljobs.api.resources import CATEGORY, GROUP, KINDS, VERSION, JobKind
 
 CelReason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
 
@@ -69,7 +69,7 @@ def crds(rules: CelRules | None = None) -> list[JsonObject]:
     return [crd(kind, rules.get(kind.name)) for kind in KINDS.values()]
 
 
-def crd(kind: Kind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
+def crd(kind: JobKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
     """Build the CRD of one kind; see `crds`."""
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -101,7 +101,7 @@ def crd(kind: Kind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> Jso
     }
 
 
-def schema(kind: Kind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
+def schema(kind: JobKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
     """Build the structural schema of one kind; see `crds`."""
     root = structural(kind.resource)
     fields = root["properties"]
@@ -207,7 +207,7 @@ def _at(root: JsonObject, path: str) -> JsonObject:
     return places[path]
 
 
-def _columns(kind: Kind) -> list[JsonObject]:
+def _columns(kind: JobKind) -> list[JsonObject]:
     return [
         _column("State", ".status.state", "The job's state in the service's words"),
         _column("Job", ".status.jobId", "The id of the job"),
@@ -230,7 +230,7 @@ def _column(
     return {**column, "priority": 1} if wide else column
 
 
-def _immutable(kind: Kind, spec: JsonObject) -> list[CelRule]:
+def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
     """A rule for each field, so that the error names what was changed."""
     fields = spec["properties"]
     own = {name: fields[name] for name in ("projectId", "jobId")}
@@ -239,7 +239,7 @@ def _immutable(kind: Kind, spec: JsonObject) -> list[CelRule]:
     return [_fixed_once_submitted(kind, field, schema) for field, schema in {**own, **inner}.items()]
 
 
-def _fixed_once_submitted(kind: Kind, field: str, schema: JsonObject) -> CelRule:
+def _fixed_once_submitted(kind: JobKind, field: str, schema: JsonObject) -> CelRule:
     new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
     submitted = "has(oldSelf.status) && has(oldSelf.status.jobId)"
     kept = f"has({new}) == has({old}) && (!has({new}) || {same(new, old, schema)})"

@@ -337,14 +337,32 @@ class PredictionJob(Model):
 
 
 @dataclass(frozen=True)
-class Kind:
-    """The words and models of one kind.
+class ResourceKind:
+    """The words of one kind of resource.
 
     Attributes:
         name: the kind, `TrainingJob`.
         plural: its name in URLs, `trainingjobs`.
         singular: its name for kubectl, `trainingjob`.
         short_name: its short name for kubectl, `tj`.
+    """
+
+    name: str
+    plural: str
+    singular: str
+    short_name: str
+
+    @property
+    def crd_name(self) -> str:
+        """The name of the kind's CustomResourceDefinition."""
+        return f"{self.plural}.{GROUP}"
+
+
+@dataclass(frozen=True)
+class JobKind(ResourceKind):
+    """A kind whose resources stand for cloud jobs.
+
+    Attributes:
         input_field: the spec's field with the service's input, `trainingInput`.
         output_field: the status's field with the service's output, `trainingOutput`.
         resource: the model of the whole resource.
@@ -354,10 +372,6 @@ class Kind:
         output: the model of the output as the service sends it.
     """
 
-    name: str
-    plural: str
-    singular: str
-    short_name: str
     input_field: str
     output_field: str
     resource: type[TrainingJob] | type[PredictionJob]
@@ -366,13 +380,8 @@ class Kind:
     input: type[TrainingInput] | type[PredictionInput]
     output: type[TrainingOutput] | type[PredictionOutput]
 
-    @property
-    def crd_name(self) -> str:
-        """The name of the kind's CustomResourceDefinition."""
-        return f"{self.plural}.{GROUP}"
 
-
-TRAINING_JOB = Kind(
+TRAINING_JOB = JobKind(
     name="TrainingJob",
     plural="trainingjobs",
     singular="trainingjob",
@@ -386,7 +395,7 @@ TRAINING_JOB = Kind(
     output=TrainingOutput,
 )
 
-PREDICTION_JOB = Kind(
+PREDICTION_JOB = JobKind(
     name="PredictionJob",
     plural="predictionjobs",
     singular="predictionjob",
@@ -400,5 +409,5 @@ PREDICTION_JOB = Kind(
     output=PredictionOutput,
 )
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (TRAINING_JOB, PREDICTION_JOB)}
+KINDS: dict[str, JobKind] = {kind.name: kind for kind in (TRAINING_JOB, PREDICTION_JOB)}
 """Both kinds by name."""

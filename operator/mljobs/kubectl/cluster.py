@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mljobs.kubectl.failure import TROUBLE, Failure
 
 if TYPE_CHECKING:
-    from mljobs.api.resources import Kind
+    from mljobs.api.resources import JobKind
 
 Json = dict[str, Any]
 
@@ -41,7 +41,7 @@ class Cluster:
         self._custom: Any = client.CustomObjectsApi(api)
         self._core: Any = client.CoreV1Api(api)
 
-    def get(self, kind: "Kind", name: str) -> Json | None:
+    def get(self, kind: "JobKind", name: str) -> Json | None:
         """Read a resource; None where there is none.
 
         Raises:
@@ -58,7 +58,7 @@ class Cluster:
                 raise
 
     def items(
-        self, kinds: Iterable["Kind"], *, everywhere: bool = False, labels: str = "", fields: str = ""
+        self, kinds: Iterable["JobKind"], *, everywhere: bool = False, labels: str = "", fields: str = ""
     ) -> list[Json]:
         """Read all resources of some kinds, in the order of kinds and names.
 
@@ -74,7 +74,7 @@ class Cluster:
             for item in self._pages(kind, everywhere, {"label_selector": labels, "field_selector": fields})
         ]
 
-    def create(self, kind: "Kind", manifest: Mapping[str, Any], *, dry_run: bool = False) -> Json:
+    def create(self, kind: "JobKind", manifest: Mapping[str, Any], *, dry_run: bool = False) -> Json:
         """Make a resource.
 
         Args:
@@ -86,14 +86,14 @@ class Cluster:
         with worded(f"create {kind.plural}", self.namespace):
             return self._namespaced("create", kind, manifest, field_manager=FIELD_MANAGER, **extra)
 
-    def patch(self, kind: "Kind", name: str, change: Mapping[str, Any]) -> Json:
+    def patch(self, kind: "JobKind", name: str, change: Mapping[str, Any]) -> Json:
         """Merge a change into a resource."""
         with worded(f"patch {kind.plural}", self.namespace):
             return self._namespaced(
                 "patch", kind, name, change, field_manager=FIELD_MANAGER, _content_type=_MERGE
             )
 
-    def apply(self, kind: "Kind", body: Mapping[str, Any], spec: Mapping[str, Any], manager: str) -> Json:
+    def apply(self, kind: "JobKind", body: Mapping[str, Any], spec: Mapping[str, Any], manager: str) -> Json:
         """Own just these fields of a resource's spec under a manager's name, by server-side apply.
 
         What that manager has owned before and is not among them any more is taken out of the resource, unless
@@ -143,7 +143,7 @@ class Cluster:
             for event in found
         ]
 
-    def changes(self, kind: "Kind", name: str, since: str, wait: float) -> Iterator[Json | None]:
+    def changes(self, kind: "JobKind", name: str, since: str, wait: float) -> Iterator[Json | None]:
         """What becomes of a resource from a version on, for some seconds at the most.
 
         Yields:
@@ -174,7 +174,7 @@ class Cluster:
         except urllib3.exceptions.HTTPError:
             return  # the connection broke: whoever reads again learns whether the server is there
 
-    def _namespaced(self, verb: str, kind: "Kind", *args: Any, **kwargs: Any) -> Json:
+    def _namespaced(self, verb: str, kind: "JobKind", *args: Any, **kwargs: Any) -> Json:
         from mljobs.api.resources import GROUP, VERSION
 
         call = getattr(self._custom, f"{verb}_namespaced_custom_object")
@@ -183,7 +183,7 @@ class Cluster:
         )
         return answer
 
-    def _pages(self, kind: "Kind", everywhere: bool, selectors: Mapping[str, str]) -> Iterator[Json]:
+    def _pages(self, kind: "JobKind", everywhere: bool, selectors: Mapping[str, str]) -> Iterator[Json]:
         from mljobs.api.resources import GROUP, VERSION
 
         query: Json = {name: text for name, text in selectors.items() if text} | {"limit": PAGE}

@@ -7,7 +7,7 @@ from mljobs.domain.spec.metadata import is_resource_name
 from mljobs.kubectl.failure import TROUBLE, Failure
 
 if TYPE_CHECKING:
-    from mljobs.api.resources import Kind
+    from mljobs.api.resources import JobKind
     from mljobs.kubectl.cluster import Cluster
 
 Json = dict[str, Any]
@@ -22,7 +22,7 @@ class Found:
         body: the object.
     """
 
-    kind: "Kind"
+    kind: "JobKind"
     body: Json
 
     @property
@@ -59,7 +59,7 @@ class Found:
         return recorded.project, recorded.job_id
 
 
-def kind_named(word: str) -> "Kind":
+def kind_named(word: str) -> "JobKind":
     """The kind that kubectl knows by a word: `TrainingJob`, `trainingjobs`, `tj`, `trainingjobs.mljobs.dev`.
 
     Raises:

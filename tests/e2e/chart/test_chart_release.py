@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from mljobs import __version__
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.chart.support_chart import (
     CHART,
@@ -108,7 +108,7 @@ def old_chart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return chart
 
 
-def has_suspend(release: Release, kind: Kind) -> bool:
+def has_suspend(release: Release, kind: JobKind) -> bool:
     (version,) = release.get(f"{CRD_PATH}/{kind.crd_name}")["spec"]["versions"]
     return "suspend" in version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]
 

@@ -14,7 +14,7 @@ from mljobs.admin.check.definitions import check_definitions
 from mljobs.admin.check.finding import Finding, Status
 from mljobs.admin.check.load import check_quotas, read_load
 from mljobs.admin.check.permissions import check_permissions
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
 from mljobs_dev.controlplane.controlplane import ControlPlane
@@ -223,12 +223,12 @@ def test_namespaces_are_checked_one_by_one(plane: ControlPlane, cluster: Cluster
         replace(plane, "clusterroles", "", whole)
 
 
-def definitions(cluster: Cluster, kind: Kind) -> Finding:
+def definitions(cluster: Cluster, kind: JobKind) -> Finding:
     (found,) = [row for row in check_definitions(cluster) if row.check == f"CRD {kind.crd_name}"]
     return found
 
 
-def altered(kind: Kind, change: str) -> Json:
+def altered(kind: JobKind, change: str) -> Json:
     """The CRD of another version."""
     document = copy.deepcopy(crds_command.definition(kind))
     version = document["spec"]["versions"][0]
@@ -267,7 +267,7 @@ CHANGES = [
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 @pytest.mark.parametrize(("change", "status", "text"), CHANGES, ids=[change for change, _, _ in CHANGES])
 def test_a_definition_of_another_version_is_named(
-    plane: ControlPlane, cluster: Cluster, kind: Kind, change: str, status: Status, text: str
+    plane: ControlPlane, cluster: Cluster, kind: JobKind, change: str, status: Status, text: str
 ) -> None:
     path = f"{CRDS}/{kind.crd_name}"
     put(plane, path, altered(kind, change))
@@ -294,7 +294,7 @@ def put(plane: ControlPlane, path: str, document: Json) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_a_missing_definition_is_named(plane: ControlPlane, cluster: Cluster, kind: Kind) -> None:
+def test_a_missing_definition_is_named(plane: ControlPlane, cluster: Cluster, kind: JobKind) -> None:
     plane.client.request("DELETE", f"{CRDS}/{kind.crd_name}")
     try:
         found = eventually(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.api.resources import GROUP, KINDS, VERSION, Kind
+from mljobs.api.resources import GROUP, KINDS, VERSION, JobKind
 from mljobs_dev.controlplane.client import ApiError
 from mljobs_dev.controlplane.controlplane import ControlPlane
 
@@ -107,14 +107,14 @@ class Kubectl:
         assert done.returncode != 0, f"accepted: {document}"
         return done.stderr
 
-    def get(self, kind: Kind, name: str) -> Json:
+    def get(self, kind: JobKind, name: str) -> Json:
         found: Json = json.loads(self.out("get", kind.plural, name, "-o", "json"))
         return found
 
-    def patch(self, kind: Kind, name: str, change: Json, *args: str) -> subprocess.CompletedProcess[str]:
+    def patch(self, kind: JobKind, name: str, change: Json, *args: str) -> subprocess.CompletedProcess[str]:
         return self.run("patch", kind.plural, name, "--type=merge", f"-p={json.dumps(change)}", *args)
 
-    def submitted(self, kind: Kind, name: str) -> None:
+    def submitted(self, kind: JobKind, name: str) -> None:
         """Write what the operator writes once the service has accepted a job."""
         status = {"status": {"observedGeneration": 1, "state": "QUEUED", "jobId": f"{name}_1"}}
         done = self.patch(kind, name, status, "--subresource=status")
@@ -146,7 +146,7 @@ def published(control_plane: ControlPlane) -> dict[str, Json]:
     }
 
 
-def resource(kind: Kind, name: str, spec: Json | None = None, **job_input: Any) -> Json:
+def resource(kind: JobKind, name: str, spec: Json | None = None, **job_input: Any) -> Json:
     """A valid resource, with these fields of the input and the spec changed; None removes a field."""
     merged = {**INPUTS[kind.name], **job_input}
     return {

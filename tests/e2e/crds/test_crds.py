@@ -7,7 +7,7 @@ import pytest
 
 from mljobs.admin import crds
 from mljobs.api import crd
-from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, Kind
+from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, JobKind
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.crds.support_crds import OWN_STATUS, Json, Kubectl, both, published, resource
 
@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 @both
-def test_established_and_nothing_to_complain_of(kubectl: Kubectl, kind: Kind) -> None:
+def test_established_and_nothing_to_complain_of(kubectl: Kubectl, kind: JobKind) -> None:
     found = json.loads(kubectl.out("get", "crd", kind.crd_name, "-o", "json"))
     conditions = {condition["type"]: condition["status"] for condition in found["status"]["conditions"]}
     assert conditions == {"NamesAccepted": "True", "Established": "True"}
@@ -41,7 +41,7 @@ def test_what_the_command_prints_applies_without_a_warning_and_again_without_a_c
 
 
 @both
-def test_the_server_keeps_the_schema_as_it_was_made(kubectl: Kubectl, kind: Kind) -> None:
+def test_the_server_keeps_the_schema_as_it_was_made(kubectl: Kubectl, kind: JobKind) -> None:
     found = json.loads(kubectl.out("get", "crd", kind.crd_name, "-o", "json"))
     (version,) = found["spec"]["versions"]
     assert version["schema"] == crds.definition(kind)["spec"]["versions"][0]["schema"]
@@ -74,7 +74,7 @@ def test_explain(kubectl: Kubectl, path: str, phrases: list[str]) -> None:
 
 @both
 @pytest.mark.usefixtures("kubectl")
-def test_every_field_is_explained(control_plane: ControlPlane, kind: Kind) -> None:
+def test_every_field_is_explained(control_plane: ControlPlane, kind: JobKind) -> None:
     schema = published(control_plane)[kind.name]
     texts = {path: node.get("description") for path, node in crd.walk(schema)}
     for path, node in crd.walk(crd.schema(kind)):
@@ -103,7 +103,7 @@ def test_int64_is_kept_as_number_and_as_text(kubectl: Kubectl) -> None:
     assert [found[f"{role}Count"] for role in ("worker", "parameterServer", "evaluator")] == [3, "2", 0]
 
 
-REFUSED: list[tuple[Kind, str, Json, str]] = [
+REFUSED: list[tuple[JobKind, str, Json, str]] = [
     (TRAINING_JOB, "text that is no number", {"workerCount": "three"}, "spec.trainingInput.workerCount"),
     (TRAINING_JOB, "a fraction", {"workerCount": 1.5}, "spec.trainingInput.workerCount"),
     (TRAINING_JOB, "above int64", {"workerCount": 2**63}, "spec.trainingInput.workerCount"),
@@ -131,12 +131,12 @@ REFUSED: list[tuple[Kind, str, Json, str]] = [
 
 
 @pytest.mark.parametrize(("kind", "why", "job_input", "words"), REFUSED, ids=[row[1] for row in REFUSED])
-def test_refused(kubectl: Kubectl, kind: Kind, why: str, job_input: Json, words: str) -> None:
+def test_refused(kubectl: Kubectl, kind: JobKind, why: str, job_input: Json, words: str) -> None:
     assert words in kubectl.refuse(resource(kind, "refused", **job_input))
 
 
 @both
-def test_the_input_is_required(kubectl: Kubectl, kind: Kind) -> None:
+def test_the_input_is_required(kubectl: Kubectl, kind: JobKind) -> None:
     document = {**resource(kind, "empty"), "spec": {}}
     assert f"spec.{kind.input_field}: Required value" in kubectl.refuse(document)
     del document["spec"]
@@ -173,7 +173,7 @@ def test_a_large_spec_is_within_the_budget_of_the_rules(kubectl: Kubectl) -> Non
 
 
 @both
-def test_a_fresh_resource_reads_as_in_progress(kubectl: Kubectl, kind: Kind) -> None:
+def test_a_fresh_resource_reads_as_in_progress(kubectl: Kubectl, kind: JobKind) -> None:
     kubectl.apply(resource(kind, "fresh"))
     found = kubectl.get(kind, "fresh")
     assert found["status"] == {"observedGeneration": -1}
@@ -212,7 +212,7 @@ OPTIONAL = {
 
 @both
 @pytest.mark.parametrize(("field", "change"), CHANGES, ids=lambda value: json.dumps(value)[:40])
-def test_fixed_once_submitted(kubectl: Kubectl, kind: Kind, field: str, change: Json) -> None:
+def test_fixed_once_submitted(kubectl: Kubectl, kind: JobKind, field: str, change: Json) -> None:
     fields = {"{input}": kind.input_field, **OPTIONAL[kind.name]}
     text = json.dumps([field, change])
     for word, own in fields.items():
@@ -233,7 +233,7 @@ def test_fixed_once_submitted(kubectl: Kubectl, kind: Kind, field: str, change: 
 
 @both
 @pytest.mark.parametrize("field", ["projectId", "jobId"])
-def test_a_field_cannot_be_added_once_submitted(kubectl: Kubectl, kind: Kind, field: str) -> None:
+def test_a_field_cannot_be_added_once_submitted(kubectl: Kubectl, kind: JobKind, field: str) -> None:
     name = f"added-{field.lower()}"
     kubectl.apply(resource(kind, name))
     assert kubectl.patch(kind, name, {"spec": {field: "x1"}}, "--dry-run=server").returncode == 0
@@ -243,7 +243,7 @@ def test_a_field_cannot_be_added_once_submitted(kubectl: Kubectl, kind: Kind, fi
 
 
 @both
-def test_the_rest_can_be_changed_at_any_time(kubectl: Kubectl, kind: Kind) -> None:
+def test_the_rest_can_be_changed_at_any_time(kubectl: Kubectl, kind: JobKind) -> None:
     name = "mutable"
     kubectl.apply(resource(kind, name))
     kubectl.submitted(kind, name)
@@ -269,7 +269,7 @@ def shown(kubectl: Kubectl) -> Kubectl:
 
 
 @both
-def test_columns(shown: Kubectl, kind: Kind) -> None:
+def test_columns(shown: Kubectl, kind: JobKind) -> None:
     narrow, wide = (shown.out("get", kind.short_name, "shown", *more) for more in ((), ("-o", "wide")))
     assert narrow.splitlines()[0].split() == ["NAME", "STATE", "JOB", "AGE"]
     assert narrow.splitlines()[1].split()[:3] == ["shown", "FAILED", "shown_1"]
@@ -285,7 +285,7 @@ def test_columns(shown: Kubectl, kind: Kind) -> None:
 
 
 @both
-def test_field_selector(shown: Kubectl, kind: Kind) -> None:
+def test_field_selector(shown: Kubectl, kind: JobKind) -> None:
     found = shown.out("get", kind.plural, "--field-selector=status.state=FAILED", "-o", "name")
     assert f"{kind.singular}.{GROUP}/shown" in found.split()
     assert f"{kind.singular}.{GROUP}/waiting" not in found.split()

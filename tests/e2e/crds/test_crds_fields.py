@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mljobs.api import crd
-from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB, Kind
+from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB, JobKind
 from tests.e2e.crds.support_crds import BINDINGS, OWN_STATUS, Json, Kubectl, both, resource
 from tests.unit.api import discovery
 
@@ -40,7 +40,7 @@ SPEC: Json = {
     "suspend": True,
 }
 
-FULL: list[tuple[Kind, str, Json, Json]] = [
+FULL: list[tuple[JobKind, str, Json, Json]] = [
     (
         TRAINING_JOB,
         "full-image",
@@ -127,7 +127,7 @@ FULL: list[tuple[Kind, str, Json, Json]] = [
 
 @pytest.mark.parametrize(("kind", "name", "spec", "job_input"), FULL, ids=[row[1] for row in FULL])
 def test_a_full_spec_comes_back_equal(
-    kubectl: Kubectl, kind: Kind, name: str, spec: Json, job_input: Json
+    kubectl: Kubectl, kind: JobKind, name: str, spec: Json, job_input: Json
 ) -> None:
     document = resource(kind, name, spec, **job_input)
     kubectl.apply(document)
@@ -138,7 +138,7 @@ def test_a_full_spec_comes_back_equal(
 
 
 @both
-def test_the_full_specs_have_every_field(kind: Kind) -> None:
+def test_the_full_specs_have_every_field(kind: JobKind) -> None:
     sent: set[str] = set()
     for row_kind, name, spec, job_input in FULL:
         if row_kind == kind:
@@ -163,7 +163,7 @@ def paths(value: Any, path: str) -> set[str]:
 
 
 @both
-def test_a_full_status_comes_back_equal(kubectl: Kubectl, kind: Kind) -> None:
+def test_a_full_status_comes_back_equal(kubectl: Kubectl, kind: JobKind) -> None:
     schemas = discovery.load()
     status: Json = dict(OWN_STATUS)
     for field, node in schemas[discovery.JOB]["properties"].items():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mljobs.api import crd
 from mljobs.api.base import DURATION_PATTERN
-from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB, Kind
+from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB, JobKind
 from tests.e2e.crds.support_crds import Json, Kubectl, resource
 from tests.strategies import kinds_and_specs
 
@@ -26,7 +26,7 @@ MACHINES: Json = {
 GPUS: Json = {"acceleratorConfig": {"count": 2, "type": "NVIDIA_TESLA_T4"}}
 
 
-def variable(kind: Kind) -> list[str]:
+def variable(kind: JobKind) -> list[str]:
     """The fields of an input that have more than one spelling for a value."""
     return [
         path
@@ -50,7 +50,7 @@ def merged(base: Any, patch: Any) -> Any:
     return {**base, **{key: merged(base.get(key), value) for key, value in patch.items()}}
 
 
-def with_field(kind: Kind, name: str, path: str, value: Any) -> Json:
+def with_field(kind: JobKind, name: str, path: str, value: Any) -> Json:
     """A resource with a value at a path of its input, and with what that needs."""
     roles = {f"{role}Config": GPUS for role in ("master", "worker", "parameterServer", "evaluator")}
     base = {TRAINING_JOB: merged(MACHINES, roles), PREDICTION_JOB: {}}[kind]
@@ -59,7 +59,7 @@ def with_field(kind: Kind, name: str, path: str, value: Any) -> Json:
 
 @pytest.mark.parametrize(("kind", "path"), FIELDS, ids=[f"{kind.name}.{path}" for kind, path in FIELDS])
 def test_another_spelling_is_no_change_and_another_value_is_one(
-    kind: Kind, path: str, kubectl: Kubectl
+    kind: JobKind, path: str, kubectl: Kubectl
 ) -> None:
     first, same, others = TIMES if path.endswith("Time") else NUMBERS
     name = f"spelt-{zlib.crc32(path.encode()):x}"
@@ -105,7 +105,7 @@ INT64_FIELDS = [(kind, path) for kind, path in FIELDS if not path.endswith("Time
 
 @pytest.mark.parametrize(("kind", "path"), INT64_FIELDS, ids=[path for _, path in INT64_FIELDS])
 @pytest.mark.parametrize("number", [2**53 + 1, 2**63 - 1])
-def test_an_int64_is_kept_to_the_digit(kind: Kind, path: str, number: int, kubectl: Kubectl) -> None:
+def test_an_int64_is_kept_to_the_digit(kind: JobKind, path: str, number: int, kubectl: Kubectl) -> None:
     for value in (number, str(number)):
         text = kubectl.out(
             "create",
@@ -122,6 +122,6 @@ def test_an_int64_is_kept_to_the_digit(kind: Kind, path: str, number: int, kubec
 
 @pytest.mark.parametrize(("kind", "path"), INT64_FIELDS, ids=[path for _, path in INT64_FIELDS])
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**20])
-def test_what_is_beyond_int64_is_refused(kind: Kind, path: str, number: int, kubectl: Kubectl) -> None:
+def test_what_is_beyond_int64_is_refused(kind: JobKind, path: str, number: int, kubectl: Kubectl) -> None:
     for value in (number, str(number)):
         assert f"spec.{kind.input_field}.{path}: " in kubectl.refuse(with_field(kind, "int64", path, value))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from mljobs.api import base, inputs, outputs
-from mljobs.api.resources import Kind
+from mljobs.api.resources import JobKind
 
 Schema = dict[str, Any]
 Schemas = Mapping[str, Schema]
@@ -99,7 +99,7 @@ OWN_FIELDS = {
 """What the resource has and the service's Job has not."""
 
 
-def is_of_other_kind(field: str, kind: Kind) -> bool:
+def is_of_other_kind(field: str, kind: JobKind) -> bool:
     """Whether a field of Job belongs to the other kind of resource."""
     pairs = {"trainingInput", "predictionInput", "trainingOutput", "predictionOutput"}
     return field in pairs - {kind.input_field, kind.output_field}
@@ -108,7 +108,7 @@ def is_of_other_kind(field: str, kind: Kind) -> bool:
 # --- the comparison; each function returns one line for each difference
 
 
-def compare_crd(schemas: Schemas, kind: Kind, root: Schema) -> list[str]:
+def compare_crd(schemas: Schemas, kind: JobKind, root: Schema) -> list[str]:
     """Compare the schema of a CRD with Job and all that it reaches, in both directions."""
     problems: list[str] = []
     expected: set[str] = set()

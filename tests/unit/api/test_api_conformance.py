@@ -12,7 +12,7 @@ from mljobs.api import crd
 from mljobs.api.base import Model
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import PredictionOutput, TrainingOutput
-from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB, Kind
+from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB, JobKind
 from tests.unit.api import discovery
 
 SCHEMAS = discovery.load()
@@ -49,7 +49,7 @@ def test_models_conform() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_crds_conform(kind: Kind) -> None:
+def test_crds_conform(kind: JobKind) -> None:
     assert discovery.compare_crd(SCHEMAS, kind, crd.schema(kind)) == []
 
 
@@ -68,7 +68,7 @@ DROPPED = [
 
 
 @pytest.mark.parametrize(("schema", "field", "kind", "path"), DROPPED, ids=lambda value: str(value)[:40])
-def test_a_field_that_only_we_have_is_reported(schema: str, field: str, kind: Kind, path: str) -> None:
+def test_a_field_that_only_we_have_is_reported(schema: str, field: str, kind: JobKind, path: str) -> None:
     schemas = copy.deepcopy(SCHEMAS)
     del properties(schemas, schema)[field]
     problems = discovery.compare_crd(schemas, kind, crd.schema(kind))
@@ -78,7 +78,7 @@ def test_a_field_that_only_we_have_is_reported(schema: str, field: str, kind: Ki
 
 
 @pytest.mark.parametrize(("schema", "field", "kind", "path"), DROPPED, ids=lambda value: str(value)[:40])
-def test_a_field_that_we_lack_is_reported(schema: str, field: str, kind: Kind, path: str) -> None:
+def test_a_field_that_we_lack_is_reported(schema: str, field: str, kind: JobKind, path: str) -> None:
     root = crd.schema(kind)
     parent = dict(crd.walk(root))[path.rpartition(".")[0]]
     del parent["properties"][field]

@@ -16,7 +16,7 @@ from mljobs.api.resources import (
     VERSION,
     Condition,
     DeletionPolicy,
-    Kind,
+    JobKind,
     PredictionJob,
     TrainingJob,
     TrainingJobOutput,
@@ -168,7 +168,7 @@ def test_every_field_is_described(model: type[BaseModel]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_the_table_of_kinds_names_what_exists(kind: Kind) -> None:
+def test_the_table_of_kinds_names_what_exists(kind: JobKind) -> None:
     assert kind.input_field in {field.alias for field in kind.spec.model_fields.values()}
     assert kind.output_field in {field.alias for field in kind.status.model_fields.values()}
     assert kind.resource.__name__ == kind.name

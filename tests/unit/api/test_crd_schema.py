@@ -6,7 +6,7 @@ import pytest
 
 from mljobs.api import crd
 from mljobs.api.crd import CelRule
-from mljobs.api.resources import KINDS, TRAINING_JOB, Kind
+from mljobs.api.resources import KINDS, TRAINING_JOB, JobKind
 
 PLACES = [(kind.name, path, node) for kind in KINDS.values() for path, node in crd.walk(crd.schema(kind))]
 
@@ -97,7 +97,7 @@ def test_short_names() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_immutable_fields(kind: Kind) -> None:
+def test_immutable_fields(kind: JobKind) -> None:
     rules = crd.schema(kind)["x-kubernetes-validations"]
     fields = [f"{kind.input_field}.{field.alias}" for field in kind.input.model_fields.values()]
     assert [rule["fieldPath"] for rule in rules] == [

@@ -26,7 +26,7 @@ from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, war
 from mljobs.admin.check.load import Load, check_quotas
 from mljobs.admin.check.network import trouble
 from mljobs.admin.check.server import FULL, check_clock, check_version
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from mljobs.backends.google.transport import NotConnected, OnceHttp
 from mljobs.backends.mlv1.facts import PAGE_SIZE, PAGES_FROM
 from mljobs.config import Settings
@@ -162,7 +162,7 @@ def test_no_difference_goes_unseen(place: tuple[str, tuple[Any, ...]], removed: 
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_a_published_schema_has_the_same_normal_form(kind: Kind) -> None:
+def test_a_published_schema_has_the_same_normal_form(kind: JobKind) -> None:
     """What the API server adds when it publishes a schema, as seen with version 1.37."""
     (version,) = crds.definition(kind)["spec"]["versions"]
     published = json.loads(json.dumps(version["schema"]["openAPIV3Schema"]))

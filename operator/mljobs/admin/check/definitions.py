@@ -11,7 +11,7 @@ from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.admin.check.cluster import Cluster, ClusterError
 from mljobs.admin.check.finding import Finding, failed, ok, skipped, warning
-from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION, Kind
+from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION, JobKind
 
 Json = Mapping[str, Any]
 
@@ -51,11 +51,11 @@ def _served(cluster: Cluster) -> frozenset[str]:
     return frozenset(str(resource.get("name")) for resource in document.get("resources") or ())
 
 
-def _schema_name(kind: Kind) -> str:
+def _schema_name(kind: JobKind) -> str:
     return ".".join([*reversed(GROUP.split(".")), VERSION, kind.name])
 
 
-def _check(kind: Kind, served: frozenset[str], published: Json | None) -> Finding:
+def _check(kind: JobKind, served: frozenset[str], published: Json | None) -> Finding:
     check = f"CRD {kind.crd_name}"
     if kind.plural not in served:
         return failed(check, f"it is not installed, or does not serve {VERSION}", _REMEDY)
@@ -81,7 +81,7 @@ def _some(texts: list[str]) -> str:
     return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _expected(kind: Kind) -> Json:
+def _expected(kind: JobKind) -> Json:
     (version,) = crds.definition(kind)["spec"]["versions"]
     fields = [{"fieldPath": field["jsonPath"].removeprefix(".")} for field in version["selectableFields"]]
     return normal({**version["schema"]["openAPIV3Schema"], "x-kubernetes-selectable-fields": fields})

@@ -9,7 +9,6 @@ import asyncio
 import logging
 import os
 import socket
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, Gone, KubeError
+from mljobs.controller.process.clock import seconds
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +27,6 @@ EXIT_LEASE_LOST = 75
 
 NOTE = "mljobs.dev/watched"
 """The annotation of the Lease in which its holder leaves a note for the next; see `Recall`."""
-
-
-def seconds() -> float:
-    """A clock that neither jumps nor stands still while the machine sleeps, where the system has one."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Fence:

@@ -15,10 +15,9 @@ from typing import Any
 import kopf
 
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import GROUP, KINDS, VERSION, Kind
+from mljobs.api.resources import GROUP, KINDS, VERSION, JobKind
 from mljobs.controller.kube import login
 from mljobs.controller.kube.login import Login
-from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.stop import Stop
 
 WATCH_SECONDS = 300
@@ -50,28 +49,6 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.error_backoffs = Backoffs()
     chosen.queueing.worker_limit = None
     return chosen
-
-
-def take(
-    event: str | None, body: JsonObject, store: Store, changed: Callable[[Key], None], now: datetime
-) -> None:
-    """Take in one event of the watch.
-
-    Args:
-        event: `DELETED`, or anything else for an object that is there.
-        body: the object.
-        store: keeps it.
-        changed: called with each key that there is something new of.
-        now: the time.
-    """
-    key = Key.of(body)
-    if event == "DELETED":
-        left = store.gone(key, body["metadata"]["uid"], now, body)
-    else:
-        left = store.displaced(body, now)
-        store.put(body)
-    for one in (key, *([left] if left else [])):
-        changed(one)
 
 
 def watched_paths(namespaces: Sequence[str]) -> dict[str, str]:
@@ -115,7 +92,7 @@ class Watch:
         self._ready = ready
         self._roots: set[asyncio.Task[Any]] = set()
 
-    async def run(self, kind: Kind, stop: Stop) -> None:
+    async def run(self, kind: JobKind, stop: Stop) -> None:
         """Let kopf watch a kind, which is defined, until there is the wish to stop."""
         roots = await kopf.spawn_tasks(
             registry=self._registry(kind, stop),
@@ -130,7 +107,7 @@ class Watch:
         stop.listen()  # kopf has taken the signals
         await kopf.run_tasks(roots, ignored=_Everything())
 
-    def _registry(self, kind: Kind, stop: Stop) -> kopf.OperatorRegistry:
+    def _registry(self, kind: JobKind, stop: Stop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         logins = self._logins()
 

@@ -15,8 +15,8 @@ from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import KubeError, NotServed, Unreachable
-from mljobs.controller.kube.lease import seconds
 from mljobs.controller.loop.store import Key, Store, number
+from mljobs.controller.process.clock import seconds
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from mljobs.api.base import JsonObject
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Gone, KubeError
 from mljobs.controller.kube.events import Correlator, Posting
-from mljobs.controller.kube.lease import seconds
+from mljobs.controller.process.clock import seconds
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.events import Event, transitions

@@ -1,7 +1,7 @@
 """What the operator has in memory: the newest object of each resource, and what was seen of its job."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -234,6 +234,28 @@ class Store:
         """The uid of the resource under a key; empty where there is none."""
         entry = self._entries.get(key)
         return entry.uid if entry else ""
+
+
+def take(
+    event: str | None, body: JsonObject, store: Store, changed: Callable[[Key], None], now: datetime
+) -> None:
+    """Take in one event of the watch.
+
+    Args:
+        event: `DELETED`, or anything else for an object that is there.
+        body: the object.
+        store: keeps it.
+        changed: called with each key that there is something new of.
+        now: the time.
+    """
+    key = Key.of(body)
+    if event == "DELETED":
+        left = store.gone(key, body["metadata"]["uid"], now, body)
+    else:
+        left = store.displaced(body, now)
+        store.put(body)
+    for one in (key, *([left] if left else [])):
+        changed(one)
 
 
 def number(version: Any) -> int:

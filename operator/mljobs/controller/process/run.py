@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from mljobs.controller.kinds.job import JobHandler
 from mljobs.controller.kube.client import Kube, connect
 from mljobs.controller.kube.definitions import Definitions
@@ -16,7 +16,7 @@ from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.kube.login import Login
 from mljobs.controller.kube.session import Connection
-from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, take, watched_paths
+from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_paths
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
@@ -24,7 +24,7 @@ from mljobs.controller.loop.recall import Recall
 from mljobs.controller.loop.reconciler import Reconciler
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.status import StatusWriter
-from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.health import Health, Part, Pulse
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
@@ -279,7 +279,7 @@ async def _repair(resync: Resync, recall: Recall, lease: Lease) -> None:
     await resync.run()
 
 
-async def _watch(watch: Watch, kind: Kind, definitions: Definitions, kube: Kube, stop: Stop) -> None:
+async def _watch(watch: Watch, kind: JobKind, definitions: Definitions, kube: Kube, stop: Stop) -> None:
     """Watch a kind from when it is defined until there is the wish to stop."""
     await stop.outrun(definitions.wait_for(kube, kind.plural))
     if not stop.asked.is_set():

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from mljobs.api.base import EXACT
 from mljobs.api.crd import structural
-from mljobs.api.resources import API_VERSION, GROUP, KINDS, Kind
+from mljobs.api.resources import API_VERSION, GROUP, KINDS, JobKind
 from mljobs.domain.spec import metadata
 from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
 from mljobs.domain.spec.spelling import folded, unknown_field
@@ -133,7 +133,7 @@ def _manifest(document: Mapping[str, Any], kind: str | None, exact: bool) -> Rea
     return Reading(chosen.name, name, namespace, uid, spec, (*problems, *more, *unknown))
 
 
-def _unknown_in_status(kind: Kind, status: Any) -> Iterable[Problem]:
+def _unknown_in_status(kind: JobKind, status: Any) -> Iterable[Problem]:
     """What the API server refuses in a status, whose values it leaves out otherwise."""
     speller = _Speller(exact=True)
     if isinstance(status, Mapping):
@@ -152,17 +152,17 @@ def _text(node: Any, key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _kind_of(document: Mapping[str, Any]) -> Kind:
+def _kind_of(document: Mapping[str, Any]) -> JobKind:
     """The kind whose names a description without a kind uses most; the first one where that is open."""
     keys = {folded(key) for key in document}
 
-    def share(kind: Kind) -> tuple[bool, int]:
+    def share(kind: JobKind) -> tuple[bool, int]:
         return folded(kind.input_field) in keys, len(keys & _names(kind.input))
 
     return max(KINDS.values(), key=share)
 
 
-def _job(kind: Kind, document: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[Problem]]:
+def _job(kind: JobKind, document: Mapping[str, Any]) -> tuple[dict[str, Any], Sequence[Problem]]:
     """Read a spec, a `Job` or an input alone."""
     speller = _Speller(exact=False)
     if _is_bare(kind, document):
@@ -182,7 +182,7 @@ def _job(kind: Kind, document: Mapping[str, Any]) -> tuple[dict[str, Any], Seque
     return {**spec, **{key: value for key, value in foreign.items() if value is not None}}, speller.problems
 
 
-def _is_bare(kind: Kind, document: Mapping[str, Any]) -> bool:
+def _is_bare(kind: JobKind, document: Mapping[str, Any]) -> bool:
     """Whether these are an input's own fields, without anything around them."""
     keys = {folded(key) for key in document}
     wrapped = {folded(other.input_field) for other in KINDS.values()}
