@@ -84,6 +84,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.LEFT_BEHIND: (),
     Reason.EXTRA_JOB: (),
     Reason.SPEC_WARNING: (),
+    Reason.NOT_STORED: (),
 }
 """The conditions with each reason; none for reasons of Events alone."""
 

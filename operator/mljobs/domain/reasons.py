@@ -41,6 +41,7 @@ class Reason(StrEnum):
     LEFT_BEHIND = "LeftBehind"
     EXTRA_JOB = "ExtraJob"
     SPEC_WARNING = "SpecWarning"
+    NOT_STORED = "NotStored"
 
 
 MEANING: dict[Reason, str] = {
@@ -109,6 +110,10 @@ MEANING: dict[Reason, str] = {
     ),
     Reason.LEFT_BEHIND: (
         "The resource was let go while its job may still run; cancel it by hand if it is not wanted."
+    ),
+    Reason.NOT_STORED: (
+        "The API server does not store what the operator writes about this resource; the message says why. "
+        "What it shows may be old or incomplete."
     ),
     Reason.SPEC_WARNING: "The spec is legal, but something in it is deprecated or has no effect.",
     Reason.WAITING: "The resource cannot go on before somebody changes something; see Stalled.",

@@ -1,6 +1,7 @@
 """What a proxy before the API server may answer in its place: never a fact about an object."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio import client
 
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Unreachable
+from mljobs.controller.kube.errors import TooLarge, Unreachable
 from mljobs.controller.kube.events import Posting
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
@@ -33,6 +34,13 @@ async def kube(request: pytest.FixtureRequest) -> AsyncIterator[Kube]:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(body=wrong.body, content_type=wrong.content_type)
 
+    async with served(answer) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def served(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[Kube]:
+    """A connection to a server that answers everything so."""
     app = web.Application()
     app.add_routes([web.route("*", "/{path:.*}", answer)])
     async with TestServer(app) as server:
@@ -59,3 +67,29 @@ CALLS: dict[str, Callable[[Kube], Awaitable[Any]]] = {
 async def test_no_call_takes_it_for_an_answer(kube: Kube, call: str) -> None:
     with pytest.raises(Unreachable, match=r"TrainingJob|team-a/census|ns/lease"):
         await CALLS[call](kube)
+
+
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (413, "Request entity too large: limit is 3145728"),
+        (500, "etcdserver: request is too large"),
+        (500, "rpc error: code = ResourceExhausted desc = trying to send message larger than max (3 vs. 2)"),
+    ],
+)
+async def test_what_cannot_be_stored_is_no_outage(status: int, message: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status", "message": message, "code": status}, status=status)
+
+    async with served(answer) as kube:
+        with pytest.raises(TooLarge, match="TrainingJob"):
+            await kube.patch_status(RESOURCE, {"state": "RUNNING"})
+
+
+async def test_any_other_500_is_an_outage() -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.json_response({"kind": "Status", "message": "etcdserver: leader changed"}, status=500)
+
+    async with served(answer) as kube:
+        with pytest.raises(Unreachable, match="leader changed"):
+            await kube.patch_status(RESOURCE, {"state": "RUNNING"})

@@ -38,7 +38,7 @@ def test_the_reasons_are_met_where_the_page_says_and_nowhere_else() -> None:
     documented = {(reason.value, place) for reason, places in docs_pages.SHOWN.items() for place in places}
     assert documented == produced
     alone = {reason for reason, places in docs_pages.SHOWN.items() if not places}
-    assert alone == {Reason.LEFT_BEHIND, Reason.EXTRA_JOB, Reason.SPEC_WARNING}
+    assert alone == {Reason.LEFT_BEHIND, Reason.EXTRA_JOB, Reason.SPEC_WARNING, Reason.NOT_STORED}
 
 
 def test_every_condition_and_every_reason_has_its_row() -> None:

@@ -46,7 +46,7 @@ SIZE_CASES = [
             {
                 "params": [
                     {**DISCRETE, "parameterName": f"p{n}", "discreteValues": list(range(1000 if n else 1))}
-                    for n in range(6)
+                    for n in range(5)
                 ]
             }
         ],
@@ -54,7 +54,7 @@ SIZE_CASES = [
             {
                 "params": [
                     {**DISCRETE, "parameterName": f"p{n}", "discreteValues": list(range(1000))}
-                    for n in range(5)
+                    for n in range(4)
                 ]
             }
         ],

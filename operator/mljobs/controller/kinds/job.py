@@ -11,7 +11,7 @@ from typing import Any
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Forbidden, Gone
+from mljobs.controller.kube.errors import Conflict, Forbidden, Gone, Refused
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
@@ -112,6 +112,9 @@ class JobHandler:
                 try:
                     if await self._step(key, resource, decision):
                         return self._pause(decision)
+                except Refused as error:
+                    await self._writer.refused(resource, error)
+                    raise
                 except (Gone, Conflict):
                     await self._read_again(key, resource)
         return FIRST_RETRY

@@ -21,6 +21,7 @@ from mljobs.controller.kube.errors import (
     KubeError,
     NotServed,
     Refused,
+    TooLarge,
     Unreachable,
 )
 from mljobs.controller.kube.events import Posting
@@ -320,6 +321,8 @@ def _place(kind: str, namespace: str, name: str) -> dict[str, str]:
 def _translated(error: client.ApiException, what: str) -> KubeError:
     text = f"{what}: {error.status} {error.reason}: {str(error.body or '')[:2048]}"
     match error.status:
+        case _ if _is_too_large(error):
+            return TooLarge(text)
         case 403:
             return Forbidden(text)
         case 404:
@@ -332,6 +335,15 @@ def _translated(error: client.ApiException, what: str) -> KubeError:
             return Refused(text)
         case _:
             return Unreachable(text)
+
+
+_TOO_LARGE = ("etcdserver: request is too large", "trying to send message larger than max")
+"""What etcd and the API server's connection to it say, in the message of a 500."""
+
+
+def _is_too_large(error: client.ApiException) -> bool:
+    said = str(error.body or "")
+    return error.status == 413 or (error.status == 500 and any(text in said for text in _TOO_LARGE))
 
 
 def _names_an_object(error: client.ApiException) -> bool:

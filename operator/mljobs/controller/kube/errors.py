@@ -21,6 +21,10 @@ class Refused(KubeError):
     """The API server does not want this write (400, 403, 422, a webhook, a quota)."""
 
 
+class TooLarge(Refused):
+    """The object would be larger than what can be stored (413, or etcd's own limit behind a 500)."""
+
+
 class Forbidden(Refused):
     """The right to do this was never granted, or is gone (403)."""
 

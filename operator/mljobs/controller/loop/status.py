@@ -1,18 +1,21 @@
 """The only writer of statuses: one merge-patch of what has changed, then an Event a changed condition."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Gone, KubeError
-from mljobs.controller.kube.events import Correlator, Posting
+from mljobs.controller.kube.errors import Forbidden, Gone, KubeError, Refused, TooLarge
+from mljobs.controller.kube.events import OBJECTS, Correlator, Posting
 from mljobs.controller.process.clock import seconds
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.reasons import MEANING, Reason
 from mljobs.domain.show.events import Event, transitions
+from mljobs.domain.show.fit import barest
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +34,12 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> JsonObject:
         elif key not in old or value != before:
             patch[key] = value
     return patch
+
+
+_NO_ROOM = (
+    "The object has no room left: shorten its annotations, or make a resource with a smaller spec instead. "
+    "What it shows leaves out outputs, earlier attempts and long messages."
+)
 
 
 class StatusWriter:
@@ -55,22 +64,56 @@ class StatusWriter:
     ) -> None:
         self.clock = clock
         self._correlator = Correlator(passed)
+        self._told: OrderedDict[str, str] = OrderedDict()
         self._kube = kube
         self._metrics = metrics
 
     async def write(self, resource: Resource, status: JsonObject) -> JsonObject | None:
         """Make a resource's status so, unless it is so already.
 
+        One that is refused is written in its smallest form, which says what has happened at least, and an
+        Event tells why.
+
         Returns:
             The object after the write; None where there was nothing to write.
 
         Raises:
-            KubeError: it was not written.
+            KubeError: it was not written, or not as it should be and may be later.
         """
         patch = merge_patch(resource.status, status)
         if not patch:
             return None
-        body = await self._kube.patch_status(resource, patch)
+        try:
+            body = await self._kube.patch_status(resource, patch)
+        except Forbidden:
+            raise
+        except Refused as error:
+            await self.refused(resource, error)
+            less = await self._write_barely(resource, barest(status))
+            if not isinstance(error, TooLarge):
+                raise
+            return less
+        self._told.pop(resource.uid, None)
+        return await self._written(resource, status, body)
+
+    async def refused(self, resource: Resource, error: Refused) -> None:
+        """Tell by an Event, once for each wording, that what was written about a resource is not stored."""
+        said = str(error)
+        if self._told.get(resource.uid) == said:
+            return
+        self._told[resource.uid] = said
+        if len(self._told) > OBJECTS:
+            self._told.popitem(last=False)
+        hint = f" {_NO_ROOM}" if isinstance(error, TooLarge) else ""
+        await self.post(resource, Event(Reason.NOT_STORED, f"{MEANING[Reason.NOT_STORED]}{hint} {said}"))
+
+    async def _write_barely(self, resource: Resource, status: JsonObject) -> JsonObject | None:
+        patch = merge_patch(resource.status, status)
+        if not patch:
+            return None
+        return await self._written(resource, status, await self._kube.patch_status(resource, patch))
+
+    async def _written(self, resource: Resource, status: JsonObject, body: JsonObject) -> JsonObject:
         self._metrics.status_writes.labels(resource.kind).inc()
         for event in transitions(resource.status, status):
             await self.post(resource, event)

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from mljobs.api.resources import RECORDED_BINDINGS
-from mljobs.domain.decide.decisions import Announce, BindIam, Decision, Stall, Watch
+from mljobs.domain.decide.decisions import Announce, BindIam, Decision, Refuse, Stall, Watch
 from mljobs.domain.decide.ownership import look_first
+from mljobs.domain.decide.room import problems_below
 from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.observation import Method, Observation
@@ -22,6 +23,9 @@ def bind(resource: Resource, target: Target, observation: Observation, now: date
     made_sure = observation.bound is not None or not recorded
     if made_sure and list(recorded) == list(wanted):
         return Watch(target)
+    problems = problems_below(resource, "spec.iamBindings")
+    if problems:
+        return Refuse(problems)
     rejection = rejection_of(resource, observation, Method.IAM)
     if rejection:
         return Stall(

@@ -5,14 +5,13 @@ from datetime import datetime
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Refuse, Stall, UpdateLabels, Wait
+from mljobs.domain.decide.room import problems_below
 from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job.labels import differing, wanted_labels
 from mljobs.domain.job.observation import CONTEST_LONGEST, Method, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
-from mljobs.domain.spec.problems import Problem
-from mljobs.domain.spec.validate import validate
 
 _NAMED = 5
 """Keys that a message names."""
@@ -25,7 +24,7 @@ def relabel(
     wanted = wanted_labels(resource, target, job)
     if wanted == job.labels:
         return None
-    problems = _label_problems(resource)
+    problems = problems_below(resource, "spec.labels")
     if problems:
         return Refuse(problems)
     rejection = rejection_of(resource, observation, Method.PATCH)
@@ -60,8 +59,3 @@ def _contested(target: Target, job: Job, wanted: Mapping[str, str], before: Rela
 def labels_refused(rejection: errors.Rejected) -> Stall:
     """Say that the service does not take the labels."""
     return Stall(Reason.REJECTED, f"The service refused the labels: {rejection.message} Correct spec.labels.")
-
-
-def _label_problems(resource: Resource) -> tuple[Problem, ...]:
-    problems = validate(resource.kind, resource.spec, default_project="-").problems
-    return tuple(problem for problem in problems if problem.path.startswith("spec.labels"))

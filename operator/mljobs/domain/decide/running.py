@@ -9,13 +9,13 @@ from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import await_it
 from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import Policy, facts_of, plan_target
+from mljobs.domain.decide.room import check
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.decide.surplus import end_surplus
 from mljobs.domain.decide.trouble import is_ours, wait_for
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job, Reference
-from mljobs.domain.spec.validate import validate
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run(
 
 def _resume(resource: Resource, ended: Target, policy: Policy, now: datetime) -> Decision:
     """Begin the attempt after one that a suspension has ended."""
-    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    validated = check(resource, policy)
     if validated.spec is None:
         return Refuse(validated.problems)
     planned = plan_target(resource, policy, ended.attempt + 1)

@@ -8,6 +8,7 @@ from mljobs.domain.decide.adoption import adopt
 from mljobs.domain.decide.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
 from mljobs.domain.decide.doubt import in_doubt, settle_doubt
 from mljobs.domain.decide.plan import Policy, adopts, facts_of, intent_for, plan_target
+from mljobs.domain.decide.room import check
 from mljobs.domain.decide.trouble import (
     is_ours,
     refusal_recorded,
@@ -22,7 +23,7 @@ from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem, Source
-from mljobs.domain.spec.validate import JobSpec, validate
+from mljobs.domain.spec.validate import JobSpec
 
 
 def start(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
@@ -37,7 +38,7 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
         return Look(intent.target)
     if waiting and still_applies(waiting, resource):
         return wait_for(waiting)
-    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    validated = check(resource, policy)
     planned = plan_target(resource, policy, intent.target.attempt if intent else 1)
     same = intent is None or intent.target == planned
     names = facts_of(resource).capabilities.client_names_jobs

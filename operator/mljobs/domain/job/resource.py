@@ -113,6 +113,7 @@ class Resource:
         deleting: whether it has a deletionTimestamp.
         finalizers: all of them, others' included.
         annotations: all of them.
+        metadata: all of it, as it stands in the object.
         spec: as it stands in the object, unchecked.
         status: as it stands in the object.
         created: when it was made; no job of it is older.
@@ -128,6 +129,7 @@ class Resource:
     deleting: bool = False
     finalizers: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     spec: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     created: datetime = LONG_AGO
@@ -153,6 +155,7 @@ class Resource:
             deleting=bool(meta.get("deletionTimestamp")),
             finalizers=tuple(meta.get("finalizers") or ()),
             annotations=meta.get("annotations") or {},
+            metadata=meta,
             spec=spec if isinstance(spec, Mapping) else {},
             status=body.get("status") or {},
             created=_moment(meta.get("creationTimestamp")),

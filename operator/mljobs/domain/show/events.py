@@ -21,6 +21,7 @@ WARNINGS = frozenset(
         Reason.LEFT_BEHIND,
         Reason.EXTRA_JOB,
         Reason.SPEC_WARNING,
+        Reason.NOT_STORED,
         Reason.NOTHING_TO_ADOPT,
         Reason.NOT_ALLOWED,
         Reason.TAKEN,

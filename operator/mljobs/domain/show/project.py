@@ -32,6 +32,7 @@ from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
 from mljobs.domain.port import TERMINAL_STATES, Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
+from mljobs.domain.show.fit import fitted
 from mljobs.domain.show.outputs import bounded_text, job_output, readable
 from mljobs.domain.spec.problems import printable_lines, summary
 
@@ -60,7 +61,7 @@ def project(resource: Resource, observation: Observation, decision: Settled, now
     shown = _shown(resource, observation, decision, status)
     status["observedGeneration"] = resource.generation
     status["conditions"] = _conditions(resource, shown, now)
-    return status
+    return fitted(status)
 
 
 # --- the job ------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ CATEGORIES = 64 * KIB
 BINDINGS = 8 * KIB
 """Characters, in all."""
 
-DISCRETE_VALUES = 5000
+DISCRETE_VALUES = 4000
 """Numbers, in all."""
 
 _ROLES = ("master", "worker", "parameterServer", "evaluator")

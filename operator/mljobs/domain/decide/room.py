@@ -1,0 +1,37 @@
+"""Whether a job can be made of a resource: its spec keeps the rules, and there is room for a status."""
+
+from dataclasses import replace
+
+from mljobs.domain.decide.plan import Policy
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.spec.problems import Problem, Source
+from mljobs.domain.spec.sizes import OBJECT_BYTES, stored_bytes
+from mljobs.domain.spec.validate import Validated, validate
+
+
+def check(resource: Resource, policy: Policy) -> Validated:
+    """Check a resource before a job is made for it, so that none runs whose status nobody can store."""
+    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})
+    if validated.spec is None or size <= OBJECT_BYTES:
+        return validated
+    problem = Problem(
+        "metadata",
+        resource.metadata,
+        f"the object takes {size} bytes as it is stored, and at most {OBJECT_BYTES} leave room for its "
+        f"status: shorten its annotations or its spec",
+        source=Source.OPERATOR,
+        id="object-stored-size",
+    )
+    return replace(validated, spec=None, problems=(problem,))
+
+
+def problems_below(resource: Resource, path: str) -> tuple[Problem, ...]:
+    """The problems of a part of the spec that may change while the job runs.
+
+    Args:
+        resource: whose spec it is.
+        path: of the part, such as `spec.labels`.
+    """
+    problems = validate(resource.kind, resource.spec, default_project="-").problems
+    return tuple(problem for problem in problems if problem.path.startswith(path))
