@@ -1,5 +1,6 @@
 """A status stays small as it is stored, whatever is in it, and never loses what has to be remembered."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,7 +82,7 @@ def test_the_largest_status_fits_and_stays_what_it_is(text: str) -> None:
     assert KINDS["TrainingJob"].status.model_validate(first).document() == first
     assert set(MEMORY) <= set(first)
     assert first["iamBindings"] == BINDINGS
-    again = Resource(**{**vars(subject), "status": {**first, "state": "RUNNING"}})
+    again = replace(subject, status={**first, "state": "RUNNING"})
     assert shown(again, text) == first
 
 
@@ -128,7 +129,7 @@ def test_the_barest_form_is_small_and_says_how_things_are() -> None:
 def test_nothing_is_submitted_whose_object_has_no_room_for_a_status(beside: int, submits: bool) -> None:
     empty = resource()
     fill = OBJECT_BYTES - stored_bytes({"metadata": {"annotations": {"a": ""}}, "spec": empty.spec}) - beside
-    subject = Resource(**{**vars(empty), "metadata": {"annotations": {"a": "x" * fill}}})
+    subject = replace(empty, metadata={"annotations": {"a": "x" * fill}})
     step = decide(subject, observed(target=None), Policy(), NOW)
     assert isinstance(step, Submit if submits else Refuse), step
     if isinstance(step, Refuse):

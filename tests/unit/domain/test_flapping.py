@@ -1,6 +1,7 @@
 """Causes that take turns: the worst is told for a minute, so that a resource does not change each time."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import cycle, islice
 from typing import Any
@@ -54,7 +55,7 @@ class Teller:
         if shown != self.subject.status:
             self.events += [event.reason.value for event in transitions(self.subject.status, shown)]
             self.statuses.append(shown)
-            self.subject = Resource(**{**vars(self.subject), "status": shown})
+            self.subject = replace(self.subject, status=shown)
 
     def told(self, kind: str = "Reconciling") -> tuple[str, str]:
         """Reason and message of a condition."""
@@ -118,9 +119,7 @@ def test_a_call_that_has_succeeded_is_told_of_no_longer() -> None:
     teller = submitting()
     teller.fail(Method.CREATE, AWAY)
     teller.known = teller.known.saw(job("QUEUED", labels={"team": "x"}), teller.now, by=Method.CREATE)
-    teller.subject = Resource(
-        **{**vars(teller.subject), "spec": {**teller.subject.spec, "labels": {"a": "b"}}}
-    )
+    teller.subject = replace(teller.subject, spec={**teller.subject.spec, "labels": {"a": "b"}})
     teller.fail(Method.PATCH, BUSY, after=1)
     assert teller.told()[0] == "Throttled"
 
@@ -128,7 +127,7 @@ def test_a_call_that_has_succeeded_is_told_of_no_longer() -> None:
 def test_a_changed_spec_is_told_of_at_once() -> None:
     teller = submitting()
     teller.fail(Method.CREATE, DENIED)
-    teller.subject = Resource(**{**vars(teller.subject), "generation": 2})
+    teller.subject = replace(teller.subject, generation=2)
     teller.fail(Method.CREATE, BUSY, after=1)
     assert teller.told()[0] == "Throttled"
 

@@ -1,5 +1,6 @@
 """Labels that somebody keeps changing, and what is remembered of those that were the spec's."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -8,7 +9,6 @@ import pytest
 from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Settled, UpdateLabels, Wait
 from mljobs.domain.job.observation import CONTEST_LONGEST, CONTEST_OVER, Observation
-from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.project import project
 from tests.unit.domain.world import NOW, intent, job, observed, resource, status
@@ -72,5 +72,5 @@ def test_what_is_recorded_of_them(
     assert isinstance(step, Settled)
     shown = project(subject, known, step, NOW)
     assert shown["labelKeys"] == expected
-    again = Resource(**{**vars(subject), "status": shown})
+    again = replace(subject, status=shown)
     assert project(again, known, step, NOW) == shown

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mljobs.api.crd import structural
-from mljobs.api.resources import KINDS, Kind
+from mljobs.api.resources import KINDS, JobKind
 from mljobs.domain.spec.rules import sizes
 from mljobs.domain.spec.sizes import (
     BINDINGS_BYTES,
@@ -58,7 +58,7 @@ def largest(node: Mapping[str, Any]) -> int:
             return NUMBER
 
 
-def in_all(kind: Kind) -> int:
+def in_all(kind: JobKind) -> int:
     """What the members of those lists take."""
     if kind.name == "PredictionJob":
         return sizes.INPUT_PATHS + 1024 * PUNCTUATION
@@ -67,7 +67,7 @@ def in_all(kind: Kind) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
-def test_every_spec_that_the_crd_takes_leaves_room_for_a_status(kind: Kind) -> None:
+def test_every_spec_that_the_crd_takes_leaves_room_for_a_status(kind: JobKind) -> None:
     assert largest(structural(kind.spec)) + in_all(kind) <= SPEC_BYTES
 
 
