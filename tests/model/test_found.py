@@ -5,6 +5,7 @@ import pytest
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import ADOPT, SUBMISSION, Resource
 from mljobs.domain.reasons import ConditionType, Reason
+from tests.conditions import condition_of, stalled_by
 from tests.model.world import FOREIGN, KEYS, World, spec_of
 
 A, B, C = KEYS
@@ -52,7 +53,7 @@ def test_taking_the_wish_to_adopt_back_submits_a_new_job(world: World) -> None:
     apply(world, jobId="chosen")
     world.cluster.edit(A, annotations={ADOPT: "true"})
     world.work()
-    assert resource(world).stalled_by(Reason.NOTHING_TO_ADOPT)
+    assert stalled_by(resource(world), Reason.NOTHING_TO_ADOPT)
     world.cluster.edit(A, annotations={ADOPT: None})
     world.work()
     assert resource(world).submitted
@@ -61,7 +62,7 @@ def test_taking_the_wish_to_adopt_back_submits_a_new_job(world: World) -> None:
 def test_nobodys_job_can_be_adopted_after_it_was_in_the_way(world: World) -> None:
     apply(world, jobId="foreign")
     world.work()
-    assert resource(world).stalled_by(Reason.JOB_ID_TAKEN)
+    assert stalled_by(resource(world), Reason.JOB_ID_TAKEN)
     world.cluster.edit(A, annotations={ADOPT: "true"})
     world.work()
     assert resource(world).submitted
@@ -76,7 +77,7 @@ def test_an_id_that_is_taken_by_a_job_that_cannot_be_read_is_not_asked_for_witho
     before = world.wire.counts["create"]
     world.work(120)
     assert 3 <= world.wire.counts["create"] - before <= 12
-    shown = resource(world, C).condition(ConditionType.SUBMITTED)
+    shown = condition_of(resource(world, C), ConditionType.SUBMITTED)
     assert (shown["status"], shown["reason"]) == ("Unknown", Reason.OUTCOME_UNKNOWN)
 
 
@@ -181,7 +182,7 @@ def test_a_spec_can_be_changed_again_once_its_job_is_known_not_to_exist(world: W
     assert resource(world).status["jobId"]
     world.cluster.edit(A, spec={"suspend": True})
     world.work(120)
-    assert resource(world).condition(ConditionType.SUSPENDED)["status"] == "True"
+    assert condition_of(resource(world), ConditionType.SUSPENDED)["status"] == "True"
     assert world.cluster.edit(A, spec={"projectId": "other"})
 
 
@@ -190,7 +191,7 @@ def test_a_create_without_an_answer_stays_unknown_whatever_the_next_one_meets(wo
     world.plan("service", "effects", "throttled")
     apply(world)
     world.work(2)
-    shown = resource(world).condition(ConditionType.SUBMITTED)
+    shown = condition_of(resource(world), ConditionType.SUBMITTED)
     assert (shown["status"], shown["reason"]) == ("Unknown", Reason.OUTCOME_UNKNOWN)
 
 
@@ -198,7 +199,7 @@ def test_a_refused_spec_is_submitted_once_it_is_mended(world: World) -> None:
     world.plan("service", "effects", "rejected")
     apply(world)
     world.work()
-    assert resource(world).stalled_by(Reason.REJECTED)
+    assert stalled_by(resource(world), Reason.REJECTED)
     world.cluster.edit(A, spec={"trainingInput": {"region": "us-east1"}})
     world.work()
     assert resource(world).submitted
@@ -212,7 +213,7 @@ def test_a_job_that_never_came_does_not_fix_the_spec_once_another_was_chosen(wor
     world.wait(60)  # the operator hears of it when the call for the first id has got no answer
     world.wire.late.clear()
     world.work(200)
-    assert resource(world).stalled_by(Reason.JOB_ID_TAKEN)
+    assert stalled_by(resource(world), Reason.JOB_ID_TAKEN)
     assert world.cluster.edit(A, spec={"jobId": "mine"})
     world.work()
     assert resource(world).submitted
@@ -235,7 +236,7 @@ def adoption_changed(world: World, wish: str | None, method: str) -> None:
 def test_a_job_made_after_there_was_nothing_to_adopt_ends_with_its_resource(world: World) -> None:
     world.cluster.create(A.kind, A.name, spec_of(A, jobId="chosen"), annotations={ADOPT: "true"})
     world.work()
-    assert resource(world).stalled_by(Reason.NOTHING_TO_ADOPT)
+    assert stalled_by(resource(world), Reason.NOTHING_TO_ADOPT)
     adoption_changed(world, None, "create")
     world.work(120)
     assert A not in world.cluster.objects
@@ -245,7 +246,7 @@ def test_a_job_made_after_there_was_nothing_to_adopt_ends_with_its_resource(worl
 def test_a_job_adopted_after_it_was_in_the_way_ends_with_its_resource(world: World) -> None:
     apply(world, jobId="foreign")
     world.work()
-    assert resource(world).stalled_by(Reason.JOB_ID_TAKEN)
+    assert stalled_by(resource(world), Reason.JOB_ID_TAKEN)
     adoption_changed(world, "true", "patch")
     world.work(120)
     assert A not in world.cluster.objects
@@ -276,15 +277,15 @@ def test_whose_job_was_taken_over_says_so_and_takes_part_no_more(world: World) -
     named = {ADOPT: resource(world).uid}
     world.cluster.create(C.kind, C.name, spec_of(C, jobId=place[1], labels={"team": "c"}), annotations=named)
     world.work(30)
-    assert resource(world).stalled_by(Reason.TAKEN)
+    assert stalled_by(resource(world), Reason.TAKEN)
     world.cluster.edit(A, spec={"labels": {"team": "z"}, "suspend": True})
     world.work(30)
     job = world.service.jobs[place]
     assert (job.state, job.document["labels"]["team"]) == ("QUEUED", "c")
     world.service.change(job, labels=resource(world).labels)  # given back
     world.work(30)
-    assert not resource(world).stalled_by(Reason.TAKEN)
-    assert resource(world, C).stalled_by(Reason.TAKEN)
+    assert not stalled_by(resource(world), Reason.TAKEN)
+    assert stalled_by(resource(world, C), Reason.TAKEN)
     assert job.state == "CANCELLING"
 
 

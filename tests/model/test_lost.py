@@ -5,6 +5,7 @@ import pytest
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource
 from mljobs.domain.reasons import ConditionType, Reason
+from tests.conditions import condition_of
 from tests.model.process import LOST_INTERVAL, POLICY
 from tests.model.service import CloudJob
 from tests.model.world import KEYS, World, spec_of
@@ -31,7 +32,7 @@ def resource(world: World, key: Key = A) -> Resource:
 
 
 def succeeded(world: World, key: Key = A) -> tuple[str, str]:
-    shown = resource(world, key).condition(ConditionType.SUCCEEDED)
+    shown = condition_of(resource(world, key), ConditionType.SUCCEEDED)
     return shown["status"], shown["reason"]
 
 
@@ -54,7 +55,7 @@ def test_a_lost_job_is_taken_back_when_it_is_there_again(world: World) -> None:
     assert succeeded(world) == ("False", Reason.LOST)
     world.service.reappear(job)
     world.work(LOST_INTERVAL + 10)
-    assert not resource(world).condition(ConditionType.STALLED)
+    assert not condition_of(resource(world), ConditionType.STALLED)
     assert succeeded(world) == ("Unknown", Reason.FOUND_AGAIN)
     world.service.progress(job, "SUCCEEDED")
     world.work(20)
@@ -93,7 +94,7 @@ def test_a_resource_whose_job_is_missing_goes_when_that_has_lasted(world: World)
     world.service.vanish(job)
     world.cluster.delete(A)
     world.work(POLICY.lost_after.total_seconds() - 15)
-    shown = resource(world).condition(ConditionType.RECONCILING)
+    shown = condition_of(resource(world), ConditionType.RECONCILING)
     assert (shown["status"], shown["reason"]) == ("True", Reason.DELETING)
     assert FORCE_RELEASE in shown["message"]
     writes = world.cluster.writes

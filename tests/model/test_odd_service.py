@@ -7,6 +7,7 @@ import pytest
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job, JobDocument
 from mljobs.domain.reasons import ConditionType, Reason
+from tests.conditions import condition_of, stalled_by
 from tests.model.service import Place, Service
 from tests.model.world import KEYS, World, spec_of
 
@@ -35,11 +36,11 @@ def test_labels_that_the_service_does_not_keep_are_not_patched_without_end(
     world.cluster.edit(A, spec={"labels": {"team": "b"}})
     world.work(60)
     assert world.wire.counts["patch"] == 1
-    assert resource(world).stalled_by(Reason.REJECTED)
-    assert "team=fixed" in resource(world).condition(ConditionType.STALLED)["message"]
+    assert stalled_by(resource(world), Reason.REJECTED)
+    assert "team=fixed" in condition_of(resource(world), ConditionType.STALLED)["message"]
     world.cluster.edit(A, spec={"labels": {"team": "fixed"}})
     world.work()
-    assert not resource(world).stalled_by(Reason.REJECTED)
+    assert not stalled_by(resource(world), Reason.REJECTED)
 
 
 def test_a_job_whose_labels_the_create_call_does_not_answer_is_ours_all_the_same(

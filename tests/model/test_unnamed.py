@@ -6,6 +6,7 @@ import pytest
 
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import ConditionType, Reason
+from tests.conditions import condition_of
 from tests.model import service
 from tests.model.process import POLICY
 from tests.model.service import CloudJob, UnnamedBackend
@@ -42,10 +43,10 @@ def test_a_lost_answer_is_looked_for_and_nothing_is_made_again(world: World) -> 
     world.plan("service", "effects", "lost")
     apply(world)
     world.work(1)
-    assert resource(world).condition(ConditionType.SUBMITTED)["status"] == "Unknown"
+    assert condition_of(resource(world), ConditionType.SUBMITTED)["status"] == "Unknown"
     world.work(GRACE)
     assert len(jobs(world)) == 1
-    assert resource(world).condition(ConditionType.SUBMITTED)["status"] == "True"
+    assert condition_of(resource(world), ConditionType.SUBMITTED)["status"] == "True"
     assert resource(world).status["jobName"] == "projects/proj/jobs/run-1"
 
 
@@ -91,7 +92,7 @@ def test_a_job_that_shows_too_late_is_cancelled_and_told(
 def test_a_job_of_such_a_service_is_not_adopted(world: World) -> None:
     world.cluster.create(A.kind, A.name, spec_of(A, jobId="x"), annotations={"mljobs.dev/adopt": "true"})
     world.work()
-    stalled = resource(world).condition(ConditionType.STALLED)
+    stalled = condition_of(resource(world), ConditionType.STALLED)
     assert (stalled["status"], stalled["reason"]) == ("True", Reason.NOT_ALLOWED)
     assert "changes no labels" in stalled["message"]
     assert world.wire.counts["create"] == 0
@@ -100,7 +101,7 @@ def test_a_job_of_such_a_service_is_not_adopted(world: World) -> None:
 def test_bindings_that_the_service_does_not_have_are_refused(world: World) -> None:
     apply(world, iamBindings=[BINDING])
     world.work()
-    stalled = resource(world).condition(ConditionType.STALLED)
+    stalled = condition_of(resource(world), ConditionType.STALLED)
     assert (stalled["status"], stalled["reason"]) == ("True", Reason.INVALID_SPEC)
     assert "spec.iamBindings" in stalled["message"]
     assert world.wire.counts["create"] == 0

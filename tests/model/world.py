@@ -15,6 +15,7 @@ from mljobs.domain.policies.lost import service_errs
 from mljobs.domain.port import TERMINAL_STATES, Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
+from tests.conditions import condition_of, stalled_by
 from tests.model.cluster import NAMESPACE, Cluster
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, Process
@@ -409,26 +410,27 @@ class World:
     def _unsubmitted(self, resource: Resource, active: list[Place]) -> list[str]:
         if active:
             return [f"it is not submitted, and has {active}"]
-        stalled = resource.condition(ConditionType.STALLED)
-        if resource.status.get("jobId") and resource.condition(ConditionType.RECONCILING)["status"] != "True":
+        stalled = condition_of(resource, ConditionType.STALLED)
+        reconciling = condition_of(resource, ConditionType.RECONCILING)
+        if resource.status.get("jobId") and reconciling["status"] != "True":
             return ["it names a job that does not exist, so that its spec cannot be mended"]
         validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
         if validated.spec is None:
-            return [] if resource.stalled_by(Reason.INVALID_SPEC) else [f"it is invalid: {stalled}"]
-        if resource.stalled_by(Reason.REJECTED) and self.rejected.get(resource.uid) == resource.generation:
+            return [] if stalled_by(resource, Reason.INVALID_SPEC) else [f"it is invalid: {stalled}"]
+        if stalled_by(resource, Reason.REJECTED) and self.rejected.get(resource.uid) == resource.generation:
             return []
-        if resource.stalled_by(Reason.NOT_ALLOWED):
+        if stalled_by(resource, Reason.NOT_ALLOWED):
             return [] if resource.adopt and not self.can.labels else ["it may be adopted, and it says not"]
         place = self._chosen(resource)
         job = self.service.jobs.get(place)
-        if resource.stalled_by(Reason.JOB_ID_TAKEN):
+        if stalled_by(resource, Reason.JOB_ID_TAKEN):
             owner = naming.owner_uid(job.document.get("labels", {})) if job else resource.uid
             free = owner == resource.uid or (bool(resource.adopt) and (owner or "true") == resource.adopt)
             return [f"{place} is not taken"] if free else []
         if resource.suspend:
-            held = resource.condition(ConditionType.SUSPENDED).get("status")
+            held = condition_of(resource, ConditionType.SUSPENDED).get("status")
             return [] if held == "True" and not stalled else ["it is not shown as suspended"]
-        if resource.stalled_by(Reason.NOTHING_TO_ADOPT):
+        if stalled_by(resource, Reason.NOTHING_TO_ADOPT):
             return [] if resource.adopt else ["it is not to adopt any longer, and still says so"]
         if job is not None and job.vanished:
             return []
@@ -446,16 +448,16 @@ class World:
         problems = []
         if resource.state != job.state:
             problems.append(f"its job is {job.state}, and it says {resource.state}")
-        if resource.stalled_by(Reason.LOST):
+        if stalled_by(resource, Reason.LOST):
             problems.append("it says Lost")
-        succeeded = resource.condition(ConditionType.SUCCEEDED)["status"]
+        succeeded = condition_of(resource, ConditionType.SUCCEEDED)["status"]
         over = {"SUCCEEDED": "True", "FAILED": "False", "CANCELLED": "False"}.get(job.state, "Unknown")
         if succeeded != over and not resource.suspend:
             problems.append(f"Succeeded={succeeded} of a job that is {job.state}")
         owned = naming.is_owned(job.document.get("labels", {}), resource.uid)
         if job.active and owned and self.can.labels:
             problems += self._tended(resource, job)
-        if job.active and resource.stalled_by(Reason.TAKEN) is owned:
+        if job.active and stalled_by(resource, Reason.TAKEN) is owned:
             problems.append("it does not say whose its job is")
         if resource.suspending and not resource.suspend and job.state == "CANCELLED":
             problems.append("its suspension has ended, and no new attempt runs")

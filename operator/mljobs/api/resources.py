@@ -182,6 +182,32 @@ class TrainingJobOutput(TrainingOutput):
     """How many trials were left out of `trials`."""
 
 
+class Refusal(Observed):
+    """A generation that the service has refused for good."""
+
+    generation: Annotated[Counter, Field(ge=0)]
+    """The generation of the spec that was refused."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=64)]
+    """Why, in the word of the condition Stalled."""
+
+
+class Record(Observed):
+    """What the operator has to remember of the current attempt. It is no report: read the conditions."""
+
+    accepted: Literal["Created", "Recovered", "TakenOver"] | None = None
+    """How the attempt came by its job; absent while the service has not accepted it."""
+
+    suspended_attempt: Annotated[Counter | None, Field(ge=1)] = None
+    """The attempt that a suspension ends, or has ended."""
+
+    presence: Literal["Lost", "FoundAgain"] | None = None
+    """Whether the service has denied the job for so long that it counts as lost, and whether it is back."""
+
+    refused: Refusal | None = None
+    """What the service has refused, and would refuse again."""
+
+
 class JobStatus(Observed):
     """What the operator reports for both kinds."""
 
@@ -242,6 +268,9 @@ class JobStatus(Observed):
     label_keys: LabelKeys | None = None
     """The keys of the job's labels that are, or were, those of `spec.labels`. The job's other labels are
     somebody else's and stay as they are."""
+
+    record: Record | None = None
+    """What the operator has to remember of the current attempt; for nobody else."""
 
     console_url: Uri | None = None
     """The job's page in the Google Cloud console."""

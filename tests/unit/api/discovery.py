@@ -85,6 +85,7 @@ OWN_FIELDS = {
     "spec.suspend",
     "status.observedGeneration",
     "status.jobName",
+    "status.record",
     "status.projectId",
     "status.iamBindings",
     "status.labelKeys",

@@ -94,6 +94,7 @@ def shown(job: Job) -> dict[str, Any]:
             "jobId": job.job_id,
             "jobName": f"projects/p/jobs/{job.job_id}",
             "projectId": "p",
+            "record": {"accepted": "Created"},
             "conditions": [
                 {
                     "type": "Submitted",

@@ -31,7 +31,6 @@ from tests.unit.domain.world import (
     START,
     TARGET,
     UID,
-    condition,
     intent,
     job,
     later,
@@ -49,10 +48,11 @@ ACCEPTED = {
     "jobName": TARGET.job_name,
     "projectId": TARGET.project,
     "attempt": 1,
+    "record": {"accepted": "Created"},
     "conditions": [{"type": "Submitted", "status": "True", "reason": "Accepted"}],
 }
 ENDED = {**ACCEPTED, "state": "SUCCEEDED"}
-LOST = {**ACCEPTED, "conditions": [*ACCEPTED["conditions"], condition("Stalled", "True", "Lost")]}  # type: ignore[misc]
+LOST = {**ACCEPTED, "record": {"accepted": "Created", "presence": "Lost"}}
 
 
 def submitted(status: Mapping[str, Any] = ACCEPTED, **more: Any) -> Resource:
@@ -87,7 +87,7 @@ CASES = [
 
 REFUSED = {
     "observedGeneration": 1,
-    "conditions": [{"type": "Stalled", "status": "True", "reason": "Rejected"}],
+    "record": {"refused": {"generation": 1, "reason": "Rejected"}},
 }
 ADOPTING = intent(adopting=True)
 

@@ -15,8 +15,10 @@ from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Settled
 from mljobs.domain.job.observation import STEADY, Method, Observation
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.reasons import ConditionType
 from mljobs.domain.show.events import transitions
 from mljobs.domain.show.project import project
+from tests.conditions import condition_of
 from tests.unit.domain.world import NOW, intent, job, later, observed, resource, status
 
 AWAY = errors.Unavailable("The service is currently unavailable.", status=503)
@@ -59,7 +61,7 @@ class Teller:
 
     def told(self, kind: str = "Reconciling") -> tuple[str, str]:
         """Reason and message of a condition."""
-        found = self.subject.condition(kind)  # type: ignore[arg-type]
+        found = condition_of(self.subject, ConditionType(kind))
         return str(found.get("reason")), str(found.get("message"))
 
 

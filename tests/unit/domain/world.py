@@ -1,6 +1,6 @@
 """Short ways to make resources, jobs and observations for tests of the core."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -119,6 +119,25 @@ def condition(kind: str, status: str, reason: str, message: str = "", generation
     }
 
 
+def record(conditions: Sequence[Mapping[str, Any]], attempt: int, generation: int) -> dict[str, Any]:
+    """What the operator remembers where a resource shows these conditions."""
+    said = {row["type"]: row for row in conditions}
+    word = {kind: (row["status"], row["reason"]) for kind, row in said.items()}
+    status, reason = word.get("Stalled", ("", ""))
+    if word.get("Submitted", ("", ""))[0] != "True":
+        refusals = ("Rejected", "JobIdTaken", "NothingToAdopt")
+        refused = status == "True" and reason in refusals
+        return {"refused": {"generation": generation, "reason": reason}} if refused else {}
+    made: dict[str, Any] = {"accepted": "Recovered" if word["Submitted"][1] == "Adopted" else "Created"}
+    if word.get("Suspended", ("", ""))[0] == "True":
+        made["suspendedAttempt"] = attempt
+    if (status, reason) == ("True", "Lost"):
+        made["presence"] = "Lost"
+    if word.get("Succeeded", ("", ""))[1] == "FoundAgain":
+        made["presence"] = "FoundAgain"
+    return made
+
+
 def status(
     state: str = "RUNNING",
     *conditions: Mapping[str, Any],
@@ -128,21 +147,21 @@ def status(
     **fields: Any,
 ) -> dict[str, Any]:
     """The status of a resource whose job the service has accepted."""
+    shown = [condition("Submitted", submitted, "Accepted"), *conditions]
     return {
         "observedGeneration": generation,
+        "record": record(shown, target.attempt, generation),
         "state": state,
         "attempt": target.attempt,
         "jobId": target.job_id,
         "jobName": f"projects/{target.project}/jobs/{target.job_id}",
         "projectId": target.project,
-        "conditions": [condition("Submitted", submitted, "Accepted"), *conditions],
+        "conditions": shown,
         **fields,
     }
 
 
 def stalled(reason: str, *, generation: int = 1) -> dict[str, Any]:
     """The status of a resource that was refused before it had a job."""
-    return {
-        "observedGeneration": generation,
-        "conditions": [condition("Submitted", "False", reason), condition("Stalled", "True", reason)],
-    }
+    shown = [condition("Submitted", "False", reason), condition("Stalled", "True", reason)]
+    return {"observedGeneration": generation, "record": record(shown, 1, generation), "conditions": shown}

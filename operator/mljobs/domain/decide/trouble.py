@@ -19,17 +19,9 @@ def rejection_of(resource: Resource, observation: Observation, method: Method) -
 
 def refusal_recorded(resource: Resource) -> bool:
     """Whether the status says, of the newest intent, that the service has certainly not made its job."""
-    intent = resource.intent
-    return (
-        intent is not None
-        and resource.status.get("observedGeneration", -1) >= intent.generation
-        and not resource.submitted
-        and resource.stalled_by(
-            # the other of the two was met by an earlier intent
-            Reason.REJECTED,
-            Reason.NOTHING_TO_ADOPT if intent.adopting else Reason.JOB_ID_TAKEN,
-        )
-    )
+    adopting = resource.intent is not None and resource.intent.adopting
+    # the other of the two was met by an earlier intent
+    return resource.refused(Reason.REJECTED, Reason.NOTHING_TO_ADOPT if adopting else Reason.JOB_ID_TAKEN)
 
 
 def is_ours(resource: Resource, job: Job | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mljobs.domain.job import naming
 from mljobs.domain.port import TERMINAL_STATES, Facts, Owner, Reference, Scope
-from mljobs.domain.reasons import ConditionType, Reason
+from mljobs.domain.reasons import Reason
 
 FINALIZER = "mljobs.dev/cancel-job"
 """Held from just before the first create call until the job is known to end without us."""
@@ -232,6 +232,12 @@ class Resource:
         attempt = int(self.status.get("attempt") or 1)
         return self.placed(Target(project, job_id, attempt, reference=Reference(name) if name else None))
 
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What the operator has written down to remember; the conditions are for people."""
+        record = self.status.get("record")
+        return record if isinstance(record, Mapping) else {}
+
     @cached_property
     def target(self) -> Target | None:
         """The newest attempt's job, from whichever record is newer; None when nothing was ever intended."""
@@ -244,11 +250,7 @@ class Resource:
     def submitted(self) -> bool:
         """Whether the status says that the service has accepted the newest attempt's job."""
         recorded = self.recorded
-        return (
-            recorded is not None
-            and recorded == self.target
-            and self.condition(ConditionType.SUBMITTED).get("status") == "True"
-        )
+        return recorded is not None and recorded == self.target and bool(self.record.get("accepted"))
 
     @property
     def ended(self) -> bool:
@@ -258,12 +260,21 @@ class Resource:
     @property
     def lost(self) -> bool:
         """Whether the newest attempt's job is recorded as one that the service does not know any longer."""
-        return self.submitted and not self.ended and self.stalled_by(Reason.LOST)
+        return self.submitted and not self.ended and self.record.get("presence") == "Lost"
 
     @property
     def suspending(self) -> bool:
         """Whether the status says that a suspension ends the newest attempt, not an earlier one."""
-        return self.submitted and self.condition(ConditionType.SUSPENDED).get("status") == "True"
+        return self.submitted and self.record.get("suspendedAttempt") == self.status.get("attempt")
+
+    def refused(self, *reasons: Reason) -> bool:
+        """Whether it is recorded, of the newest intent, that the service has refused it for one of these."""
+        intent, refused = self.intent, self.record.get("refused")
+        if intent is None or self.submitted or not isinstance(refused, Mapping):
+            return False
+        generation = refused.get("generation")
+        known = isinstance(generation, int) and generation >= intent.generation
+        return known and refused.get("reason") in reasons
 
     @property
     def labels(self) -> dict[str, str]:
@@ -280,18 +291,6 @@ class Resource:
         return replace(
             target, scope=scope, reference=target.reference or self.facts.reference(scope, target.job_id)
         )
-
-    def condition(self, kind: ConditionType) -> Mapping[str, Any]:
-        """A condition of the status, or an empty mapping."""
-        for condition in self.status.get("conditions") or ():
-            if condition.get("type") == kind:
-                return dict(condition)
-        return {}
-
-    def stalled_by(self, *reasons: Reason) -> bool:
-        """Whether the status says Stalled for one of these reasons."""
-        stalled = self.condition(ConditionType.STALLED)
-        return stalled.get("status") == "True" and stalled.get("reason") in reasons
 
 
 def _mappings(rows: Any) -> Sequence[Mapping[str, Any]]:

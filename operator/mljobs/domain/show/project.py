@@ -25,7 +25,6 @@ from mljobs.domain.decide.decisions import (
     Watch,
 )
 from mljobs.domain.decide.trouble import what_next
-from mljobs.domain.job import naming
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Method, Observation
@@ -33,6 +32,7 @@ from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestam
 from mljobs.domain.port import TERMINAL_STATES, Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.fit import fitted
+from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, is_accepted, record
 from mljobs.domain.show.outputs import bounded_text, job_output, readable
 from mljobs.domain.spec.problems import printable_lines, summary
 
@@ -58,6 +58,9 @@ def project(resource: Resource, observation: Observation, decision: Settled, now
     target = resource.target
     observation = observation.about(target)
     status = _job_part(resource, target, observation, decision)
+    remembered = record(resource, observation, decision)
+    if remembered:
+        status["record"] = remembered
     shown = _shown(resource, observation, decision, status)
     status["observedGeneration"] = resource.generation
     status["conditions"] = _conditions(resource, shown, now)
@@ -73,10 +76,10 @@ def _job_part(
     kept = {
         key: value
         for key, value in resource.status.items()
-        if key not in ("conditions", "observedGeneration")
+        if key not in ("conditions", "observedGeneration", "record")
     }
     job = observation.job
-    if target is None or not _accepted(resource, observation):
+    if target is None or not is_accepted(resource, observation):
         return _unaccepted_part(resource, target, observation, decision, kept)
     if job is None or resource.ended:
         return kept
@@ -119,11 +122,6 @@ def _unaccepted_part(
     if absent or recorded != target:
         kept = {key: value for key, value in kept.items() if key not in names}
     return {**kept, **names} if observation.doubtful_at and not absent else kept
-
-
-def _accepted(resource: Resource, observation: Observation) -> bool:
-    job = observation.job
-    return resource.submitted or (job is not None and naming.is_owned(job.labels, resource.uid))
 
 
 def _seen(resource: Resource, target: Target, job: Job) -> JsonObject:
@@ -173,10 +171,10 @@ class _Shown:
 def _shown(
     resource: Resource, observation: Observation, decision: Settled, status: JsonObject
 ) -> dict[ConditionType, _Shown]:
-    accepted = _accepted(resource, observation)
+    accepted = is_accepted(resource, observation)
     stalled = _stalled(observation, decision)
     shown = {
-        ConditionType.SUBMITTED: _submitted(resource, observation)
+        ConditionType.SUBMITTED: _submitted(resource, status["record"]["accepted"])
         if accepted
         else _unsubmitted(decision, observation),
         ConditionType.SUCCEEDED: _succeeded(resource, observation, decision, status),
@@ -188,17 +186,11 @@ def _shown(
     return shown
 
 
-def _submitted(resource: Resource, observation: Observation) -> _Shown:
-    target = resource.target
-    name = target.job_name if target else ""
-    before = resource.condition(ConditionType.SUBMITTED)
-    if resource.submitted and before.get("reason") in (Reason.ACCEPTED, Reason.ADOPTED):
-        return _Shown("True", Reason(before["reason"]), _said(resource, ConditionType.SUBMITTED))
-    if observation.created:
+def _submitted(resource: Resource, accepted: str) -> _Shown:
+    name = resource.target.job_name if resource.target else ""
+    if accepted == CREATED:
         return _Shown("True", Reason.ACCEPTED, f"{name}: {MEANING[Reason.ACCEPTED]}")
-    intent = resource.intent
-    said = TAKEN_OVER if intent and intent.adopting else RECOVERED
-    return _Shown("True", Reason.ADOPTED, f"{name}: {said}")
+    return _Shown("True", Reason.ADOPTED, f"{name}: {TAKEN_OVER if accepted == TAKEN else RECOVERED}")
 
 
 def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
@@ -224,7 +216,7 @@ def _may_exist(observation: Observation) -> bool:
 
 
 def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> _Shown:
-    accepted = _accepted(resource, observation)
+    accepted = is_accepted(resource, observation)
     if isinstance(decision, Stall) and decision.reason is Reason.LOST:
         return _Shown("False", Reason.LOST, decision.message)
     if accepted and isinstance(decision, Finish):
@@ -238,13 +230,8 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
         return _Shown("Unknown", unsubmitted.reason, unsubmitted.message)
     if isinstance(decision, Hold):
         return _Shown("Unknown", _pause_of(resource))
-    said_before = resource.condition(ConditionType.SUCCEEDED).get("reason")
-    found_again = resource.submitted and said_before in (Reason.LOST, Reason.FOUND_AGAIN)
+    found_again = status["record"].get("presence") == FOUND_AGAIN
     return _Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
-
-
-def _said(resource: Resource, kind: ConditionType) -> str:
-    return str(resource.condition(kind).get("message", ""))
 
 
 _OUTCOMES = {
@@ -305,7 +292,7 @@ def _making_sure(resource: Resource) -> str:
 def _suspended(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
     """Whether a suspension holds the resource back, or ends its attempt.
 
-    True is also how it is remembered whose end a CANCELLED is, so that it stays until the next attempt.
+    Whose end a CANCELLED is stays until the next attempt.
     """
     if resource.deleting or (isinstance(decision, Finish) and accepted):
         return _suspended_at_the_end(resource, decision)
@@ -361,8 +348,8 @@ def _denied_reading(observation: Observation) -> _Shown | None:
 def _conditions(resource: Resource, shown: Mapping[ConditionType, _Shown], now: datetime) -> list[JsonObject]:
     conditions = []
     for kind, condition in shown.items():
-        before = resource.condition(kind)
-        same = before.get("status") == condition.status
+        before = _before(resource, kind)
+        same = before.get("status") == condition.status and "lastTransitionTime" in before
         conditions.append(
             {
                 "type": kind.value,
@@ -374,3 +361,12 @@ def _conditions(resource: Resource, shown: Mapping[ConditionType, _Shown], now: 
             }
         )
     return conditions
+
+
+def _before(resource: Resource, kind: ConditionType) -> Mapping[str, Any]:
+    """What a condition was, for nothing but the time since when it has been so."""
+    rows = resource.status.get("conditions")
+    for row in rows if isinstance(rows, list | tuple) else ():
+        if isinstance(row, Mapping) and row.get("type") == kind:
+            return row
+    return {}

@@ -1,0 +1,63 @@
+"""What has to be remembered across restarts: `status.record`, apart from the conditions.
+
+No user may write a status. Nothing reads the conditions back: they are made anew from this and from what is
+known, so that whoever changes their words changes no decision.
+"""
+
+from mljobs.api.base import JsonObject
+from mljobs.domain.decide.decisions import Settled, Stall, Suspend
+from mljobs.domain.decide.trouble import is_ours
+from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.reasons import Reason
+
+CREATED, RECOVERED, TAKEN = "Created", "Recovered", "TakenOver"
+"""How an attempt came by its job."""
+
+LOST, FOUND_AGAIN = "Lost", "FoundAgain"
+
+REFUSALS = frozenset({Reason.REJECTED, Reason.JOB_ID_TAKEN, Reason.NOTHING_TO_ADOPT})
+"""What the service would refuse again."""
+
+
+def record(resource: Resource, observation: Observation, decision: Settled) -> JsonObject:
+    """Make the record of the newest attempt; empty where nothing has to be remembered.
+
+    Args:
+        resource: with the record that it has now.
+        observation: of the newest attempt's job.
+        decision: what was decided from these two.
+    """
+    if not is_accepted(resource, observation):
+        return _refusal(resource, decision)
+    made: JsonObject = {"accepted": _how(resource, observation)}
+    if resource.target and (isinstance(decision, Suspend) or resource.suspending):
+        made["suspendedAttempt"] = resource.target.attempt
+    presence = _presence(resource, decision)
+    return {**made, "presence": presence} if presence else made
+
+
+def is_accepted(resource: Resource, observation: Observation) -> bool:
+    """Whether the service has accepted the newest attempt's job: it is recorded, or it has just been seen."""
+    return resource.submitted or is_ours(resource, observation.job)
+
+
+def _refusal(resource: Resource, decision: Settled) -> JsonObject:
+    if isinstance(decision, Stall) and decision.reason in REFUSALS:
+        return {"refused": {"generation": resource.generation, "reason": decision.reason.value}}
+    return {}
+
+
+def _how(resource: Resource, observation: Observation) -> str:
+    if resource.submitted:
+        return str(resource.record["accepted"])
+    if observation.created:
+        return CREATED
+    return TAKEN if resource.intent and resource.intent.adopting else RECOVERED
+
+
+def _presence(resource: Resource, decision: Settled) -> str:
+    if isinstance(decision, Stall) and decision.reason is Reason.LOST:
+        return LOST
+    was = resource.record.get("presence") if resource.submitted else None
+    return FOUND_AGAIN if was in (LOST, FOUND_AGAIN) else ""
