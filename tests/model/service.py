@@ -366,7 +366,7 @@ class UnnamedBackend(_Calls):
     async def submit(self, order: Order) -> Job:
         project = order.scope.removeprefix("projects/")
         uid, attempt = (order.labels[key] for key in (naming.UID_LABEL, naming.ATTEMPT_LABEL))
-        document = {"jobId": order.job_id, "labels": dict(order.labels), **order.spec}
+        document = {**order.spec, "jobId": order.job_id, "labels": dict(order.labels)}
         made: Job = await self._wire.send(
             "service",
             "create",

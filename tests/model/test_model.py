@@ -4,6 +4,7 @@ A longer run: `MLJOBS_MODEL_EXAMPLES=20000 pytest tests/model`; `--hypothesis-se
 summary says how many stories were told, and with how many steps.
 """
 
+import json
 import os
 from typing import Any, get_args
 
@@ -142,6 +143,24 @@ class Model(RuleBasedStateMachine):
                 self.world.waive(key, for_good=True)
         self.world.tell(f"user: annotate {key.name} {annotation}{'-' if there else '=true'}")
         self.cluster.edit(key, annotations={annotation: None if there else "true"})
+
+    @precondition(lambda self: self._running())
+    @rule(pick=picks, forged=st.sampled_from(["job", "attempt", "number", "brackets", "length"]))
+    def forge(self, pick: int, forged: str) -> None:
+        """Write another intent than the operator's, once the job is accepted."""
+        key = self._running()[pick % len(self._running())]
+        body = self.cluster.objects[key]
+        row = {"uid": body["metadata"]["uid"], "project": "proj", "jobId": "foreign", "attempt": 1}
+        row |= {"generation": 1, "time": "2026-01-01T00:00:00+00:00"}
+        if forged == "attempt":
+            row["attempt"] = 7
+        text = {
+            "number": json.dumps(row).replace('"attempt": 1', '"attempt": 1e999'),
+            "brackets": "[" * 200_000,
+            "length": "x" * 300_000,
+        }.get(forged, json.dumps(row))
+        self.world.tell(f"user: forge the intent of {key.name}: {forged}")
+        self.cluster.edit(key, annotations={SUBMISSION: text})
 
     @precondition(lambda self: self._unsubmitted() and self._running())
     @rule(pick=picks, of=picks, named=st.booleans())

@@ -4,8 +4,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from mljobs.domain.job.resource import Intent, Target
+from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide.decisions import Cancel
+from mljobs.domain.job.resource import SUBMISSION, Intent, Target
+from tests.unit.domain import world
+from tests.unit.domain.world import JOB_ID, NOW, TARGET, job, observed, resource, status, target
 
 INTENT = Intent(Target("p", "j_1", 2), 3, datetime(2026, 5, 4, 3, 2, 1, 123456, UTC))
 TEXT = INTENT.encode("u")
@@ -36,3 +42,48 @@ def test_what_nobody_of_ours_has_written_counts_for_nothing(text: str | None) ->
 
 def test_an_annotation_that_was_copied_from_another_resource_counts_for_nothing() -> None:
     assert Intent.decode(TEXT, "v") is None
+
+
+FORGED = [
+    "1e999",
+    "[" * 200_000,
+    "x" * 300_000,
+    TEXT.replace('"attempt": 2', '"attempt": 1e999'),
+    TEXT.replace('"attempt": 2', '"attempt": true'),
+    TEXT.replace('"attempt": 2', f'"attempt": {10**30}'),
+    TEXT.replace('"attempt": 2', '"attempt": -1'),
+    TEXT.replace('"jobId": "j_1"', '"jobId": ["j_1"]'),
+    TEXT.replace('"jobId": "j_1"', '"jobId": ""'),
+]
+
+
+@pytest.mark.parametrize("text", FORGED, ids=lambda text: text[:40])
+def test_a_forged_annotation_is_none(text: str) -> None:
+    assert Intent.decode(text, "u") is None
+
+
+@given(st.text() | st.from_regex(r"\[{0,2000}\{?") | st.binary().map(lambda raw: raw.decode("latin-1")))
+def test_any_text_can_stand_in_the_annotation(text: str) -> None:
+    for recorded in (None, status()):
+        subject = resource(held=True, status=recorded)
+        odd = replace(subject, annotations={SUBMISSION: text})
+        assert decide(replace(odd, deleting=True), observed(job=job()), Policy(), NOW) == Cancel(TARGET)
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        target("proj", "another", 1),
+        target("other", JOB_ID, 1),
+        target("proj", JOB_ID, 2),
+        target("proj", "x", 7),
+    ],
+    ids=["job", "project", "attempt", "attempt and job"],
+)
+def test_an_intent_that_the_record_contradicts_changes_nothing(forged: Target) -> None:
+    true = resource(intended=world.intent(), status=status())
+    odd = resource(intended=world.intent(forged), held=True, status=status())
+    for known in (observed(job=job()), observed(), observed(job=job("FAILED"))):
+        for deleting in (False, True):
+            one, other = replace(true, deleting=deleting), replace(odd, deleting=deleting)
+            assert decide(other, known, Policy(), NOW) == decide(one, known, Policy(), NOW)

@@ -27,6 +27,12 @@ ADOPT = "mljobs.dev/adopt"
 """The annotation by which a user hands an existing cloud job to a resource, with `spec.jobId`: `"true"` for
 one that is nobody's, or the uid of the resource that it belongs to."""
 
+INTENT_LIMIT = 4096
+"""Characters of an intent, at the most: project and job id have a few hundred at their longest."""
+
+MOST = 10**9
+"""More attempts or generations than there will ever be."""
+
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """Before every resource."""
 
@@ -87,15 +93,20 @@ class Intent:
 
     @classmethod
     def decode(cls, text: str | None, uid: str) -> "Intent | None":
-        """Read an annotation's value; None where there is none, or one that was not written for this uid."""
+        """Read an annotation's value; None where there is none, or one that was not written for this uid.
+
+        Anybody who may edit the resource may have written it: what the operator does not write is none.
+        """
+        if not text or len(text) > INTENT_LIMIT:
+            return None
         try:
-            row = json.loads(text or "")
+            row = json.loads(text)
             if row["uid"] != uid:
                 return None
-            target = Target(str(row["project"]), str(row["jobId"]), int(row["attempt"]))
+            target = Target(_text(row["project"]), _text(row["jobId"]), _count(row["attempt"], 1))
             time, adopting = parse_timestamp(row["time"]), row.get("adopting") is True
-            return cls(target, int(row["generation"]), time, adopting)
-        except (ValueError, KeyError, TypeError):
+            return cls(target, _count(row["generation"], 0), time, adopting)
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
 
 
@@ -176,7 +187,17 @@ class Resource:
     def intent(self) -> Intent | None:
         """The submission that was last written down."""
         intent = Intent.decode(self.annotations.get(SUBMISSION), self.uid)
-        return replace(intent, target=self.placed(intent.target)) if intent else None
+        if intent is None or not self._agrees(intent):
+            return None
+        return replace(intent, target=self.placed(intent.target))
+
+    def _agrees(self, intent: Intent) -> bool:
+        """Whether an intent can be true beside what is recorded, which no user can write."""
+        recorded = self.recorded
+        if recorded is None or not self.record.get("accepted"):
+            return True
+        follows = intent.target.attempt == recorded.attempt + 1 and self.state in TERMINAL_STATES
+        return follows or intent.target == recorded
 
     @property
     def force_release(self) -> bool:
@@ -295,6 +316,18 @@ class Resource:
 
 def _mappings(rows: Any) -> Sequence[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list | tuple) else []
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no text")
+    return value
+
+
+def _count(value: Any, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
+        raise ValueError(f"{value!r} is no number from {least}")
+    return value
 
 
 def _moment(text: Any) -> datetime:
