@@ -70,7 +70,7 @@ def test_case(case: Case) -> None:
         assert warned is (rule.severity is Severity.WARNING and not case.holds)
     else:
         assert outcome.code == 1
-        assert any(line.startswith("spec.") and line.endswith(rule.text) for line in outcome.out)
+        assert any(line.startswith(("spec.", "spec: ")) and line.endswith(rule.text) for line in outcome.out)
         assert len(outcome.out) >= 1 + len(case.also)
 
 

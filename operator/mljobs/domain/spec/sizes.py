@@ -33,9 +33,13 @@ def stored_bytes(value: Any) -> int:
     """How much a JSON value takes as the API server stores it.
 
     Go escapes more than JSON has to: `<`, `>`, `&` and two separators of lines take six bytes each. What is
-    no JSON counts as its text.
+    no JSON counts as its text, and what contains itself, which can't be stored at all, as nothing: its type is
+    wrong, and that is told.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+    except (ValueError, RecursionError):
+        return 0
     size = len(text.encode("utf-8", "surrogatepass"))
     size += 5 * sum(text.count(char) for char in "<>&")
     return size + 3 * sum(text.count(char) for char in "\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
