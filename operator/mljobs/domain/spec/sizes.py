@@ -33,8 +33,8 @@ def stored_bytes(value: Any) -> int:
     """How much a JSON value takes as the API server stores it.
 
     Go escapes more than JSON has to: `<`, `>`, `&` and two separators of lines take six bytes each. What is
-    no JSON counts as its text, and what contains itself, which can't be stored at all, as nothing: its type is
-    wrong, and that is told.
+    no JSON counts as its text. What contains itself can't be stored at all and counts as nothing: its type
+    is wrong, and that is told.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
