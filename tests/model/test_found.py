@@ -321,6 +321,17 @@ def test_writes_that_are_refused_are_tried_again_ever_more_slowly(world: World) 
     world.wire.planned.clear()
 
 
+def test_a_submission_that_cannot_be_recorded_is_told(world: World) -> None:
+    """By an Event: nothing else of the resource may be written, and only the log would know."""
+    world.plan("kube", "effects", "rejected")
+    apply(world)
+    world.work(5)
+    said = [event for _, event, _ in world.cluster.events]
+    assert [event.reason for event in said] == [Reason.NOT_STORED, Reason.ACCEPTED]
+    assert "a webhook says no" in said[0].message
+    assert resource(world).submitted
+
+
 def test_bindings_taken_out_without_an_answer_come_back_when_they_are_wanted_again(world: World) -> None:
     binding = {"role": "roles/viewer", "members": ["user:a@example.com"]}
     apply(world, iamBindings=[binding])
