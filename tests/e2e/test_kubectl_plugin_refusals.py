@@ -10,6 +10,7 @@ from kubernetes import client
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, eventually
 from tests.e2e.support_plugin import Plugin
+from tests.e2e.support_stack import Emulator
 
 IMAGE = ("--region=us-central1", "--master-image-uri=gcr.io/team/trainer:1")
 
@@ -71,6 +72,19 @@ def test_a_quota(plugin: Plugin, namespace: Namespace) -> None:
     assert "exceeded quota: none" in line
     assert "can-i" not in line
     assert f"see `kubectl describe resourcequota -n {namespace.name}`" in line
+
+
+def test_a_project_that_was_deleted(plugin: Plugin, namespace: Namespace, emulator: Emulator) -> None:
+    emulator.fault("error", project="^gone-project$", status=403, message="Project #123456 has been deleted.")
+    job_id = f"{namespace.name}_gone"
+    plugin.ok("submit", "training", job_id, *IMAGE, "--project=gone-project")
+    lines = plugin.refused(1, "wait", job_id, "--for=submitted", "--timeout=30s")
+    said = "Project #123456 has been deleted. No permission helps here: the project does not exist"
+    assert said in lines[-1]
+    assert "Grant" not in lines[-1]
+    (line,) = plugin.refused(2, "import", "--project=gone-project")
+    assert line.startswith("error: Project #123456 has been deleted; no permission helps here: the project")
+    emulator.mend()
 
 
 @pytest.fixture

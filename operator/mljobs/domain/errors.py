@@ -118,6 +118,11 @@ class Denied(JobServiceError):
         """What somebody has to do, in one sentence or two."""
         return REMEDIES[self.cause]
 
+    @property
+    def hint(self) -> str:
+        """The same as the end of another sentence."""
+        return self.remedy[:1].lower() + self.remedy[1:].removesuffix(".")
+
 
 @dataclass(frozen=True)
 class Violation:

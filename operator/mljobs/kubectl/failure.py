@@ -31,7 +31,7 @@ class Failure(typer.TyperException):
     """
 
     def __init__(self, message: str, *more: str, hint: str = "", code: int = REFUSED) -> None:
-        super().__init__(f"{message}; {hint}" if hint else message)
+        super().__init__(f"{message.removesuffix('.')}; {hint}" if hint else message)
         self.more = more
         self.exit_code = code
 

@@ -39,7 +39,7 @@ def failure_of(error: Exception) -> Failure:
         case errors.Denied(cause=errors.Denial.CREDENTIALS | errors.Denial.NO_CREDENTIALS):
             return Failure(message, hint=_CREDENTIALS, code=TROUBLE)
         case errors.Denied():
-            return Failure(message, hint=error.remedy, code=TROUBLE)
+            return Failure(message, hint=error.hint, code=TROUBLE)
         case errors.StaleEtag():
             return Failure(message, hint="it has changed meanwhile: read it again, then try again")
         case errors.Throttled() | errors.Unavailable():

@@ -143,7 +143,7 @@ def _judge(check: str, where: str, project: str, error: errors.JobServiceError) 
 def _remedy(error: errors.Denied) -> str:
     if error.cause in (errors.Denial.PERMISSION, errors.Denial.UNKNOWN):
         return _ROLE
-    return error.remedy[:1].lower() + error.remedy[1:].removesuffix(".")
+    return error.hint
 
 
 def _unreached(check: str, where: str, error: errors.JobServiceError) -> Finding:
