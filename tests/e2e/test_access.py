@@ -279,6 +279,24 @@ def test_each_program_goes_kubectl_s_way(
         assert bool(sum(map(len, asked))) is bool(proxies), f"{program}: {asked}"
 
 
+@pytest.mark.parametrize(
+    ("flags", "allowed"),
+    [
+        ([], True),
+        (["--as", "nobody"], False),
+        (["--as", "nobody", "--as-group=system:masters", "--as-uid=7", "--as-user-extra=why=test"], True),
+    ],
+)
+def test_the_plugin_acts_as_kubectl_does_by_the_same_flags(
+    place: Place, binaries_dir: Path, flags: list[str], allowed: bool
+) -> None:
+    environ = {**os.environ, "KUBECONFIG": str(place.kubeconfig(Way()))}
+    for command in ([str(binaries_dir / "kubectl"), *flags, "get", "tj"], [*PLUGIN, *flags, "list"]):
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
+        assert (done.returncode == 0) is allowed, f"{command}: {done.stdout}{done.stderr}"
+        assert allowed or 'User "nobody" cannot list' in done.stderr
+
+
 def _token(plane: ControlPlane, secret: str) -> str:
     """A token of the operator's account that is valid as long as a Secret is there."""
     namespace = "mljobs-system"

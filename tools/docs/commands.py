@@ -39,7 +39,9 @@ def plugin_page() -> str:
         "All options of all commands; `--help` after each says the same. What the commands are for, with "
         "examples, is told in [kubectl mljobs](../kubectl-plugin.md).",
     ]
-    return _joined(parts, "kubectl mljobs", get_command(plugin.app))
+    root: Any = get_command(plugin.app)
+    parts += ["## Before the command", "As in `kubectl mljobs --as USER list`:", *_options(root)]
+    return _joined(parts, "kubectl mljobs", root)
 
 
 def _joined(parts: list[str], program: str, group: Any) -> str:

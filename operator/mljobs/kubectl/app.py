@@ -7,6 +7,7 @@ import typer
 
 from mljobs.admin.plan import plan
 from mljobs.console.version import VersionOption
+from mljobs.kubectl.acting import AsGroupOption, AsOption, AsUidOption, AsUserExtraOption, act_as
 from mljobs.kubectl.cancel import cancel, resume
 from mljobs.kubectl.completion import complete
 from mljobs.kubectl.describe import describe
@@ -33,8 +34,16 @@ app = typer.Typer(
 
 
 @app.callback()
-def options(ctx: typer.Context, _: VersionOption = False) -> None:
+def options(
+    ctx: typer.Context,
+    as_user: AsOption = "",
+    as_uid: AsUidOption = "",
+    as_group: AsGroupOption = None,
+    as_user_extra: AsUserExtraOption = None,
+    _: VersionOption = False,
+) -> None:
     """Take the options that stand before the command."""
+    act_as(as_user, as_uid, as_group or [], as_user_extra or [])
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 

@@ -218,13 +218,14 @@ def open_cluster(
     from mljobs.controller.kube.blocking import Client
     from mljobs.controller.kube.errors import KubeError
     from mljobs.controller.kube.kubeconfig import find_access
+    from mljobs.kubectl.acting import acting
 
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of its retries on stderr
     try:
         access = find_access(kubeconfig, context)
     except KubeError as error:
         raise Failure(f"no cluster: {error}", hint=_NO_CLUSTER, code=TROUBLE) from None
-    return Cluster(Client(access, FIELD_MANAGER), namespace or access.namespace)
+    return Cluster(Client(acting(access), FIELD_MANAGER), namespace or access.namespace)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from mljobs.api.resources import GROUP, KINDS
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
 from mljobs.controller.process.metrics import Metrics
+from mljobs.controller.process.serve import EVERYWHERE
 from tools.packaging import chart, dashboard, files, values
 
 ROOT = Path(__file__).parents[3]
@@ -223,3 +224,9 @@ def test_each_metric_of_the_operator_is_shown() -> None:
 
 def test_all_alerts_are_among_the_queries() -> None:
     assert ALERTS.count("- alert:") == sum(1 for title in EXPRESSIONS if title.startswith("Mljobs")) == 9
+
+
+def test_the_chart_serves_at_all_addresses_of_both_families() -> None:
+    """The kubelet of an IPv6-only cluster asks at the Pod's address, which is none of IPv4."""
+    helpers = (CHART / "templates" / "_helpers.tpl").read_text("utf-8")
+    assert re.findall(r'"host" "([^"]*)"', helpers) == [EVERYWHERE]
