@@ -73,7 +73,7 @@ def _loaded(packages: Path) -> set[Path]:
     backends.open_job_logs(endpoint="http://127.0.0.1:1", anonymous=True)
     backends.open_object_storage(endpoint="http://127.0.0.1:1", anonymous=True)
     _ = (app, run, client.ApiClient, client.CoreV1Api, client.CustomObjectsApi)
-    _ = (aio.config, aio.client.ApiClient, aio.client.CoreV1Api, aio.client.CustomObjectsApi)
+    _ = (aio.client.ApiClient, aio.client.CoreV1Api, aio.client.CustomObjectsApi)
     files = {Path(getattr(module, "__file__", None) or "") for module in sys.modules.values()}
     kept = (path for path in files if path.is_file())  # setuptools' hook was loaded, and is removed
     return {path for path in kept if path.is_relative_to(packages) and path.suffix == ".py"}
