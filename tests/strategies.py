@@ -71,6 +71,7 @@ _COMMON = _some(
     labels=_LABELS,
     deletionPolicy=st.sampled_from(["Cancel", "Orphan"]),
     suspend=st.booleans(),
+    managedBy=st.sampled_from(["mljobs.dev/operator", "kueue.x-k8s.io/multikueue"]),
     iamBindings=st.lists(_BINDING, max_size=2),
 )
 

@@ -270,6 +270,8 @@ def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str
 
 
 def _notes(reading: "Reading", options: _Options) -> list[str]:
+    from mljobs.domain.job.resource import managed_elsewhere
+
     project = reading.spec.get("projectId") or options.project
     notes = [
         f"POST v1/projects/{project}/jobs"
@@ -278,4 +280,6 @@ def _notes(reading: "Reading", options: _Options) -> list[str]:
     ]
     if reading.spec.get("suspend") is True:
         notes.append("spec.suspend is true: nothing is submitted until it is false")
+    if managed_elsewhere(reading.spec):
+        notes.append(f"spec.managedBy is {reading.spec['managedBy']}: this operator submits nothing")
     return notes

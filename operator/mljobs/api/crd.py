@@ -219,6 +219,7 @@ def _columns(kind: JobKind) -> list[JsonObject]:
             "The reason of the Succeeded condition",
             wide=True,
         ),
+        _column("Manager", ".spec.managedBy", "The controller, where it is not the operator", wide=True),
         _column("Age", ".metadata.creationTimestamp", "The time since the resource was created", form="date"),
     ]
 
@@ -236,7 +237,21 @@ def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
     own = {name: fields[name] for name in ("projectId", "jobId")}
     job_input = fields[kind.input_field]["properties"]
     inner = {f"{kind.input_field}.{name}": schema for name, schema in job_input.items()}
-    return [_fixed_once_submitted(kind, field, schema) for field, schema in {**own, **inner}.items()]
+    once_submitted = [
+        _fixed_once_submitted(kind, field, schema) for field, schema in {**own, **inner}.items()
+    ]
+    return [*once_submitted, _fixed(kind, "managedBy")]
+
+
+def _fixed(kind: JobKind, field: str) -> CelRule:
+    """Who changed it would have two controllers at work: another one may have begun, or be about to."""
+    new, old = (f"(has({me}.spec.{field}) ? {me}.spec.{field} : '')" for me in ("self", "oldSelf"))
+    return CelRule(
+        rule=f"{new} == {old}",
+        message=f"{field} cannot be changed; make a new {kind.name} instead",
+        field_path=f".spec.{field}",
+        reason="FieldValueForbidden",
+    )
 
 
 def _fixed_once_submitted(kind: JobKind, field: str, schema: JsonObject) -> CelRule:

@@ -104,6 +104,11 @@ class JobSpec(Model):
     """Holds the job back while it is true. On a job that was submitted, true cancels it, and false again
     submits a new attempt."""
 
+    managed_by: Annotated[str, Field(max_length=63)] | None = None
+    """The controller that looks after this resource, as in a `batch/v1` Job. Left out, or
+    `mljobs.dev/operator`, it is this operator; with any other name it leaves the resource alone entirely. It
+    cannot be changed."""
+
 
 class TrainingJobSpec(JobSpec):
     """A training job as it is wanted."""

@@ -116,6 +116,7 @@ def _head(found: "Found", now: datetime) -> Iterator[tuple[str, str]]:
     yield "Region", job_input.get("region", "")
     yield "Labels", ", ".join(f"{key}={value}" for key, value in (status.get("labels") or {}).items())
     yield "Suspended", "yes, by spec.suspend" if spec.get("suspend") else ""
+    yield "Managed by", spec.get("managedBy", "")
     yield "Deletion", spec.get("deletionPolicy", "")
     yield "Place in queue", str(status.get("jobPosition", "")) if status.get("state") == "QUEUED" else ""
     for label, key in (("Created", "createTime"), ("Started", "startTime"), ("Ended", "endTime")):

@@ -243,6 +243,20 @@ def test_a_field_cannot_be_added_once_submitted(kubectl: Kubectl, kind: JobKind,
 
 
 @both
+def test_the_manager_is_fixed_from_the_start(kubectl: Kubectl, kind: JobKind) -> None:
+    manager = "example.com/another"
+    kubectl.apply(resource(kind, "managed", {"managedBy": manager}), resource(kind, "unmanaged"))
+    changes = [("managed", None), ("managed", "mljobs.dev/operator"), ("unmanaged", manager)]
+    for name, value in changes:
+        after = kubectl.patch(kind, name, {"spec": {"managedBy": value}})
+        words = f"managedBy cannot be changed; make a new {kind.name} instead"
+        assert f"spec.managedBy: Forbidden: {words}" in after.stderr, (name, value)
+    for name, value in (("managed", manager), ("unmanaged", "")):
+        assert kubectl.patch(kind, name, {"spec": {"managedBy": value, "suspend": True}}).returncode == 0
+    assert manager in kubectl.out("get", kind.short_name, "managed", "-o", "wide")
+
+
+@both
 def test_the_rest_can_be_changed_at_any_time(kubectl: Kubectl, kind: JobKind) -> None:
     name = "mutable"
     kubectl.apply(resource(kind, name))
@@ -273,7 +287,9 @@ def test_columns(shown: Kubectl, kind: JobKind) -> None:
     narrow, wide = (shown.out("get", kind.short_name, "shown", *more) for more in ((), ("-o", "wide")))
     assert narrow.splitlines()[0].split() == ["NAME", "STATE", "JOB", "AGE"]
     assert narrow.splitlines()[1].split()[:3] == ["shown", "FAILED", "shown_1"]
-    assert wide.splitlines()[0].split() == ["NAME", "STATE", "JOB", "PROJECT", "REGION", "REASON", "AGE"]
+    assert wide.splitlines()[0].split() == [
+        *("NAME", "STATE", "JOB", "PROJECT", "REGION", "REASON", "MANAGER", "AGE")
+    ]
     assert wide.splitlines()[1].split()[:-1] == [
         "shown",
         "FAILED",

@@ -38,6 +38,7 @@ SPEC: Json = {
     "iamBindings": BINDINGS,
     "deletionPolicy": "Orphan",
     "suspend": True,
+    "managedBy": "example.com/another",
 }
 
 FULL: list[tuple[JobKind, str, Json, Json]] = [

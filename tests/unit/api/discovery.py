@@ -83,6 +83,7 @@ OWN_FIELDS = {
     "spec.deletionPolicy",
     "spec.iamBindings",
     "spec.suspend",
+    "spec.managedBy",
     "status.observedGeneration",
     "status.jobName",
     "status.record",

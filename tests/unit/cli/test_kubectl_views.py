@@ -274,10 +274,10 @@ def test_describe_names_the_metric_that_the_service_tunes(
 
 
 def test_describe_a_prediction_job_that_has_nothing_yet(capsys: pytest.CaptureFixture[str]) -> None:
-    body = resource(
-        kind="PredictionJob", spec={"predictionInput": {"region": "us-central1"}, "suspend": True}
-    )
+    spec = {"predictionInput": {"region": "us-central1"}, "suspend": True, "managedBy": "example.com/x"}
+    body = resource(kind="PredictionJob", spec=spec)
     text = described(body, capsys)
+    assert "Managed by:       example.com/x\n" in text
     assert "Region:           us-central1\n" in text
     assert "Suspended:        yes, by spec.suspend\n" in text
     assert "\nConditions: none\n" in text

@@ -150,6 +150,14 @@ def test_the_census_forgets_what_is_no_more() -> None:
     assert value(metrics, "mljobs_stalled_resources", kind="TrainingJob", reason="InvalidSpec") is None
 
 
+def test_the_census_leaves_out_what_other_controllers_look_after() -> None:
+    metrics = Metrics()
+    theirs = {**job("RUNNING"), "spec": {"managedBy": "example.com/another"}}
+    ours = {**job("RUNNING"), "spec": {"managedBy": "mljobs.dev/operator"}}
+    metrics.census([theirs, theirs, ours])
+    assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="RUNNING") == 1
+
+
 def accepted(**status: Any) -> dict[str, Any]:
     rows = [{"type": "Submitted", "status": "True", "reason": "Accepted"}]
     found = {"attempt": 1, "projectId": "p", "jobId": "a_1", "createTime": "x", "conditions": rows}

@@ -150,6 +150,7 @@ def test_every_annotation_that_is_named_exists() -> None:
         resource.SUBMISSION,
         resource.FORCE_RELEASE,
         resource.ADOPT,
+        resource.MANAGER,
         *re.findall(r'annotations\["([^"]+)"\]', lua),
         API_VERSION,
     }

@@ -4,6 +4,7 @@ from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
     Cancel,
     Finish,
+    Keep,
     Leave,
     Look,
     Release,
@@ -34,6 +35,16 @@ LOST = resource(
 
 DELETION_CASES: Cases = {
     "delete: nothing of ours": (resource(deleting=True), None, Leave()),
+    "delete: another controller's, with our finalizer, which came with a copy": (
+        resource(held=True, deleting=True, spec={"managedBy": "example.com/x"}),
+        None,
+        Release(),
+    ),
+    "delete: another controller's": (
+        resource(status=status(), held=False, deleting=True, spec={"managedBy": "example.com/x"}),
+        observed(job=job()),
+        Keep(),
+    ),
     "delete: our finalizer is off, and the job runs": (
         resource(intended=intent(), held=False, status=status(), deleting=True),
         observed(job=job(), seen_at=NOW),

@@ -19,6 +19,13 @@ from tests.unit.domain.world import NOW, TARGET, intent, job, later, observed, r
 
 SUBMISSION_CASES: Cases = {
     "new": (resource(), None, Submit),
+    "another controller's": (resource(spec={"managedBy": "example.com/x"}), None, Keep()),
+    "another controller's, whatever else is wrong": (
+        resource(spec={"managedBy": "example.com/x", "trainingInput": {}}, intended=intent()),
+        observed(job=job()),
+        Keep(),
+    ),
+    "ours by name": (resource(spec={"managedBy": "mljobs.dev/operator"}), None, Submit),
     "invalid": (resource(spec={"trainingInput": {}}), None, Refuse),
     "suspended from the start": (resource(spec={"suspend": True}), None, Hold),
     "invalid and suspended": (resource(spec={"suspend": True, "trainingInput": {}}), None, Refuse),

@@ -40,6 +40,24 @@ JOB_CASES = [
         ],
         [{"jobId": "a"}, {"jobId": "A_" + "9" * 126}, {"jobId": ""}],
     ),
+    *job(
+        "managed-by",
+        [
+            {"managedBy": "kueue"},
+            {"managedBy": "/multikueue"},
+            {"managedBy": "example.com/"},
+            {"managedBy": "Example.com/x"},
+            {"managedBy": "example..com/x"},
+            {"managedBy": "example.com/a b"},
+            {"managedBy": "example.com/a\n"},
+        ],
+        [
+            {"managedBy": "mljobs.dev/operator"},
+            {"managedBy": "kueue.x-k8s.io/multikueue"},
+            {"managedBy": "a/B/c%20~!$&'()*+,;=:-._"},
+            {"managedBy": ""},
+        ],
+    ),
     *job("training-input-required", [{"trainingInput": None}], [{}], kinds=(TRAINING,)),
     *job("prediction-input-required", [{"predictionInput": None}], [{}], kinds=(PREDICTION,)),
     *job(

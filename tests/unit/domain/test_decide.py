@@ -210,6 +210,11 @@ def test_who_has_lost_the_job_is_told(owner: str, told: str) -> None:
         (LOST, missing(), Polled(TARGET, seldom=True)),
         (LOST, observed(job=job()), Polled(TARGET)),
         (replace(LOST, deleting=True), missing(), Polled(TARGET)),
+        (
+            resource(intended=intent(), status=status(), spec={"managedBy": "example.com/x"}),
+            observed(job=job()),
+            None,
+        ),
     ],
 )
 def test_what_is_polled(subject: Resource, known: Observation, expected: Polled | None) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decide.decisions import Hold, Look, Refuse, Release, Settled, Submit
+from mljobs.domain.decide.decisions import Hold, Keep, Look, Refuse, Release, Settled, Submit
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.project import project
@@ -35,7 +35,7 @@ def test_each_is_submitted_held_or_refused_in_words_that_say_no_secret() -> None
         resource = parsed(manifest)
         decision = decide(resource, Observation(since=START), POLICY, NOW)
         ends[type(decision)] = ends.get(type(decision), 0) + 1
-        assert isinstance(decision, Submit | Hold | Refuse)
+        assert isinstance(decision, Keep if resource.managed_elsewhere else Submit | Hold | Refuse)
         if isinstance(decision, Settled):
             status = project(resource, Observation(since=START), decision, NOW)
             for text in texts(status):
@@ -51,7 +51,8 @@ def test_each_can_be_deleted() -> None:
     for manifest in MANIFESTS:
         resource = parsed(manifest, deletionTimestamp="2026-01-01T00:00:00Z", finalizers=[FINALIZER])
         decision = decide(resource, Observation(since=START), POLICY, NOW)
-        assert isinstance(decision, Release if resource.orphan else Look)
+        at_once = resource.orphan or resource.managed_elsewhere
+        assert isinstance(decision, Release if at_once else Look)
 
 
 def test_a_name_that_no_job_can_have_does_not_hold_a_resource_back() -> None:

@@ -18,6 +18,7 @@ from prometheus_client import (
 
 from mljobs import __version__
 from mljobs.api.base import JsonObject
+from mljobs.domain.job.resource import managed_elsewhere
 from mljobs.domain.reasons import ConditionType
 from mljobs.domain.show.milestones import milestones
 
@@ -207,10 +208,12 @@ class Metrics:
             count()
 
     def census(self, bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Count the resources there are, given as their objects."""
+        """Count the resources there are, given as their objects, without those of other controllers."""
         states: Tally[tuple[str, str]] = Tally()
         reasons: Tally[tuple[str, str]] = Tally()
         for body in bodies:
+            if managed_elsewhere(body.get("spec") or {}):
+                continue
             kind, status = body["kind"], body.get("status") or {}
             states[kind, status.get("state") or NO_STATE] += 1
             for row in status.get("conditions") or ():

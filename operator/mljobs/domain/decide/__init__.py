@@ -6,7 +6,7 @@ two steps is the same as asking anew.
 
 from datetime import datetime
 
-from mljobs.domain.decide.decisions import Decision, Record
+from mljobs.domain.decide.decisions import Decision, Keep, Record, Release
 from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.plan import Adoption, Policy, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
@@ -28,6 +28,9 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
         policy: the administrator's settings.
         now: the time, with a zone.
     """
+    if resource.managed_elsewhere:
+        # a finalizer of ours that came with a copied manifest holds nothing, and nobody else may take it off
+        return Release() if resource.deleting and resource.held else Keep()
     planned = resource.held or resource.adopt
     target = resource.target or (plan_target(resource, policy, 1) if planned else None)
     observation = observation.about(target)

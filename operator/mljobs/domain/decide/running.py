@@ -98,7 +98,7 @@ def polled(resource: Resource, observation: Observation) -> Polled | None:
     """
     target = resource.target
     job = observation.about(target).job
-    if target is None or resource.ended or (job and job.ended):
+    if target is None or resource.managed_elsewhere or resource.ended or (job and job.ended):
         return None
     if not (resource.submitted or is_ours(resource, job)):
         return None

@@ -23,6 +23,9 @@ SUBMISSION = "mljobs.dev/submission"
 FORCE_RELEASE = "mljobs.dev/force-release"
 """The annotation by which a user gives up on the cloud job, whatever its state: `"true"`."""
 
+MANAGER = "mljobs.dev/operator"
+"""This operator's name in `spec.managedBy`, as `kubernetes.io/job-controller` is that of a Job's own."""
+
 ADOPT = "mljobs.dev/adopt"
 """The annotation by which a user hands an existing cloud job to a resource, with `spec.jobId`: `"true"` for
 one that is nobody's, or the uid of the resource that it belongs to."""
@@ -235,6 +238,11 @@ class Resource:
         return self.spec.get("deletionPolicy") == "Orphan"
 
     @property
+    def managed_elsewhere(self) -> bool:
+        """Whether another controller looks after it."""
+        return managed_elsewhere(self.spec)
+
+    @property
     def suspend(self) -> bool:
         """Whether the user wants no job to run."""
         return self.spec.get("suspend") is True
@@ -312,6 +320,12 @@ class Resource:
         return replace(
             target, scope=scope, reference=target.reference or self.facts.reference(scope, target.job_id)
         )
+
+
+def managed_elsewhere(spec: Mapping[str, Any]) -> bool:
+    """Whether a spec names another controller than this operator."""
+    manager = spec.get("managedBy")
+    return isinstance(manager, str) and manager not in ("", MANAGER)
 
 
 def _mappings(rows: Any) -> Sequence[Mapping[str, Any]]:

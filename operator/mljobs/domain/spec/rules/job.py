@@ -57,6 +57,10 @@ def _own_keys(labels: Any) -> Iterable[tuple[str, Any]]:
     return [(f"[{key}]", value) for key, value in labels.items() if key in naming.OWNERSHIP_LABELS]
 
 
+_WORD = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+MANAGER = rf"{_WORD}([.]{_WORD})*/[A-Za-z0-9/._~%!$&\x27()*+,;=:-]+"
+"""What a `batch/v1` Job's own managedBy has to be: `IsDomainPrefixedPath` of Kubernetes' validation."""
+
 RULES = (
     Rule(
         "project-required",
@@ -75,6 +79,13 @@ RULES = (
         Source.DOCUMENTATION,
     ),
     Rule("job-id", "jobId", fits(JOB_ID), JOB_ID_TEXT, Source.DOCUMENTATION),
+    Rule(
+        "managed-by",
+        "managedBy",
+        fits(MANAGER),
+        "a controller is named by a domain, a slash and a path, such as example.com/my-controller",
+        Source.OPERATOR,
+    ),
     Rule(
         "training-input-required",
         "",
