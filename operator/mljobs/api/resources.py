@@ -187,6 +187,10 @@ class TrainingJobOutput(TrainingOutput):
     """How many trials were left out of `trials`."""
 
 
+RETRY_LIMIT = 64
+"""Characters of the annotation that are told from each other: a time has some twenty."""
+
+
 class Refusal(Observed):
     """A generation that the service has refused for good."""
 
@@ -195,6 +199,9 @@ class Refusal(Observed):
 
     reason: Annotated[str, Field(min_length=1, max_length=64)]
     """Why, in the word of the condition Stalled."""
+
+    retry: Annotated[str, Field(max_length=RETRY_LIMIT)] | None = None
+    """The value of the annotation `mljobs.dev/retry-requested-at` that was there then."""
 
 
 class Record(Observed):

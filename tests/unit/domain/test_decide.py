@@ -6,10 +6,21 @@ import pytest
 
 from mljobs.domain import errors
 from mljobs.domain.decide import Adoption, Policy, Polled, decide, polled
-from mljobs.domain.decide.decisions import Adopt, Decision, Look, Refuse, Release, Stall, Submit, Wait, Watch
+from mljobs.domain.decide.decisions import (
+    Adopt,
+    Decision,
+    Keep,
+    Look,
+    Refuse,
+    Release,
+    Stall,
+    Submit,
+    Wait,
+    Watch,
+)
 from mljobs.domain.job.naming import ownership_labels
-from mljobs.domain.job.observation import Method, Observation
-from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.resource import RETRY, Resource
 from mljobs.domain.port import Job, Owner
 from mljobs.domain.reasons import Reason
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, trouble
@@ -30,6 +41,7 @@ from tests.unit.domain.world import (
     missing,
     observed,
     resource,
+    stalled,
     status,
 )
 
@@ -225,3 +237,30 @@ def test_the_time_after_which_a_job_is_lost_is_the_administrators() -> None:
     subject, known = resource(intended=intent(), status=status()), missing(for_=10)
     assert isinstance(decided(subject, known), Watch)
     assert isinstance(decided(subject, known, Policy(lost_after=timedelta(seconds=10))), Stall)
+
+
+ASKED = {RETRY: "2026-11-29T10:00:00Z"}
+
+
+def rejected_with(retry: str) -> Observation:
+    refusal = Trouble(Method.CREATE, errors.Rejected("No."), 1, later(-5), retry=retry)
+    return observed(alone=True, troubles={Method.CREATE: refusal})
+
+
+def test_a_refused_job_is_tried_anew_once_for_each_request() -> None:
+    subject = resource(intended=intent(), status=stalled("Rejected"))
+    asking = replace(subject, annotations={**subject.annotations, **ASKED})
+    assert isinstance(decided(asking, observed(alone=True)), Submit)
+    assert isinstance(decided(asking, rejected_with("")), Submit)
+    assert isinstance(decided(asking, rejected_with(ASKED[RETRY])), Stall)
+
+
+def test_a_request_that_was_answered_is_not_answered_again_after_a_restart() -> None:
+    refused = {"generation": 1, "reason": "Rejected", "retry": ASKED[RETRY]}
+    answered = {**stalled("Rejected"), "record": {"refused": refused}}
+    subject = resource(intended=intent(), status=answered)
+    asked = replace(subject, annotations={**subject.annotations, **ASKED})
+    assert decided(asked, Observation(since=START)) == Keep()
+    later_on = replace(asked, annotations={**asked.annotations, RETRY: "2026-11-30T10:00:00Z"})
+    assert decided(later_on, Observation(since=START)) != Keep()
+    assert decided(subject, Observation(since=START)) == Keep()

@@ -166,7 +166,12 @@ class Effects:
             message = printable_lines(f"{error.message}{remedy}")
             logger.warning("%s failed: %s: %s", method, type(error).__name__, message)
         return known.failed(
-            method, error, generation=resource.generation, now=self._clock(), jitter=self._jitter()
+            method,
+            error,
+            generation=resource.generation,
+            now=self._clock(),
+            jitter=self._jitter(),
+            retry=resource.retry,
         )
 
 

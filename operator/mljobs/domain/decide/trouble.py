@@ -10,9 +10,12 @@ from mljobs.domain.reasons import MEANING, Reason
 
 
 def rejection_of(resource: Resource, observation: Observation, method: Method) -> errors.Rejected | None:
-    """The service's refusal of a call of this kind; it holds for as long as the spec does."""
+    """The service's refusal of a call of this kind.
+
+    It holds for as long as the spec does, and nobody asks to have it tried anew.
+    """
     trouble = observation.troubles.get(method)
-    if trouble is None or trouble.generation != resource.generation:
+    if trouble is None or trouble.generation != resource.generation or trouble.retry != resource.retry:
         return None
     return trouble.error if isinstance(trouble.error, errors.Rejected) else None
 

@@ -54,6 +54,7 @@ class Trouble:
         retry_at: when the call may be tried again.
         count: how often in a row it has failed, from 1.
         told: what is told of it; None: the error itself.
+        retry: what the user had last asked to have tried anew by; another value lifts a refusal.
     """
 
     method: Method
@@ -62,6 +63,7 @@ class Trouble:
     retry_at: datetime
     count: int = 1
     told: Told | None = None
+    retry: str = ""
 
     @property
     def shown(self) -> "Told | Trouble":
@@ -259,6 +261,7 @@ class Observation:
         generation: int,
         now: datetime,
         jitter: float,
+        retry: str = "",
     ) -> "Observation":
         """A call has failed.
 
@@ -268,11 +271,13 @@ class Observation:
             generation: of the resource whose call it was.
             now: the time.
             jitter: 0 to 1, spreads the retries of many resources.
+            retry: what the user had last asked to have tried anew by.
         """
         before = self.troubles.get(method)
         count = before.count + 1 if before else 1
         told = _told(self.told, Told(method, error, generation, now, now))
-        trouble = Trouble(method, error, generation, now + retry_delay(error, count, jitter), count, told)
+        at = now + retry_delay(error, count, jitter)
+        trouble = Trouble(method, error, generation, at, count, told, retry)
         unknown = isinstance(error, errors.Unavailable)
         doubtful = unknown and method in (Method.CREATE, Method.PATCH)
         there = isinstance(error, errors.AlreadyExists)

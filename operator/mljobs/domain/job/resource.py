@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from mljobs.api.resources import RETRY_LIMIT
 from mljobs.domain.job import naming
 from mljobs.domain.port import TERMINAL_STATES, Facts, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
@@ -19,6 +20,10 @@ FINALIZER = "mljobs.dev/cancel-job"
 
 SUBMISSION = "mljobs.dev/submission"
 """The annotation that holds an `Intent`, written together with the finalizer."""
+
+RETRY = "mljobs.dev/retry-requested-at"
+"""The annotation by which a user has a refused call made anew without a change of the spec: a time, or any
+value that was not there before."""
 
 FORCE_RELEASE = "mljobs.dev/force-release"
 """The annotation by which a user gives up on the cloud job, whatever its state: `"true"`."""
@@ -208,6 +213,11 @@ class Resource:
         return self.annotations.get(FORCE_RELEASE) == "true"
 
     @property
+    def retry(self) -> str:
+        """What the user has last asked to have tried anew by; empty: nothing."""
+        return str(self.annotations.get(RETRY, ""))[:RETRY_LIMIT]
+
+    @property
     def adopt(self) -> str:
         """Which job the user wants taken over instead of a new one; empty: none.
 
@@ -303,7 +313,8 @@ class Resource:
             return False
         generation = refused.get("generation")
         known = isinstance(generation, int) and generation >= intent.generation
-        return known and refused.get("reason") in reasons
+        tried = self.retry in ("", refused.get("retry"))
+        return known and tried and refused.get("reason") in reasons
 
     @property
     def labels(self) -> dict[str, str]:

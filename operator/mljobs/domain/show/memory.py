@@ -44,7 +44,8 @@ def is_accepted(resource: Resource, observation: Observation) -> bool:
 
 def _refusal(resource: Resource, decision: Settled) -> JsonObject:
     if isinstance(decision, Stall) and decision.reason in REFUSALS:
-        return {"refused": {"generation": resource.generation, "reason": decision.reason.value}}
+        retry = {"retry": resource.retry} if resource.retry else {}
+        return {"refused": {"generation": resource.generation, "reason": decision.reason.value, **retry}}
     return {}
 
 
