@@ -238,6 +238,10 @@ def altered(kind: JobKind, change: str) -> Json:
             del spec["properties"][kind.input_field]["properties"]["region"]
             del spec["properties"][kind.input_field]["x-kubernetes-validations"]
             spec.pop("x-kubernetes-validations", None)
+            root = version["schema"]["openAPIV3Schema"]
+            about = f"{kind.input_field}.region"
+            kept = [one for one in root["x-kubernetes-validations"] if about not in one["rule"]]
+            root["x-kubernetes-validations"] = kept
         case "a field is unknown":
             spec["properties"]["colour"] = {"type": "string"}
         case "a limit differs":

@@ -28,6 +28,13 @@ OWN_STATUS: Json = {
     "jobName": "projects/p/jobs/j",
     "projectId": "my-project",
     "iamBindings": BINDINGS,
+    "labelKeys": ["team"],
+    "record": {
+        "accepted": "Created",
+        "suspendedAttempt": 1,
+        "presence": "FoundAgain",
+        "refused": {"generation": 1, "reason": "Rejected", "retry": "1"},
+    },
     "attempt": 1,
     "attempts": [
         {

@@ -148,7 +148,7 @@ def test_a_large_spec_is_within_the_budget_of_the_rules(kubectl: Kubectl) -> Non
         {
             "parameterName": f"p{number}",
             "type": "DISCRETE",
-            "discreteValues": [float(value) for value in range(1000)],
+            "discreteValues": [float(value) for value in range(40)],
         }
         for number in range(100)
     ]
@@ -156,7 +156,7 @@ def test_a_large_spec_is_within_the_budget_of_the_rules(kubectl: Kubectl) -> Non
         resource(
             TRAINING_JOB,
             "large",
-            {"labels": {f"{'l' * 60}{number}": "v" * 63 for number in range(61)}},
+            {"labels": {f"{'l' * 60}{number}": "v" * 63 for number in range(60)}},
             args=[f"--flag-{number}={'x' * 100}" for number in range(1024)],
             packageUris=[f"gs://bucket/{'p' * 1000}-{number}" for number in range(100)],
             hyperparameters={"params": params},
@@ -164,7 +164,7 @@ def test_a_large_spec_is_within_the_budget_of_the_rules(kubectl: Kubectl) -> Non
     )
     found = kubectl.get(TRAINING_JOB, "large")["spec"]
     assert len(found["trainingInput"]["hyperparameters"]["params"]) == 100
-    many = [f"gs://bucket/{'i' * 500}-{number}" for number in range(1024)]
+    many = [f"gs://bucket/{'i' * 200}-{number}" for number in range(1024)]
     kubectl.apply(resource(PREDICTION_JOB, "large", inputPaths=many))
     assert kubectl.get(PREDICTION_JOB, "large")["spec"]["predictionInput"]["inputPaths"] == many
 
