@@ -378,7 +378,7 @@ class World:
             return problems + self._unsubmitted(resource, active)
         target = resource.recorded
         assert target is not None
-        job = self.service.jobs.get(parts(Reference(str(resource.status["jobName"]))))
+        job = self.service.jobs.get(_place(resource))
         if job is None:
             return [*problems, "its job does not exist"]
         return problems + self._submitted(resource, job)
@@ -400,8 +400,8 @@ class World:
         for body in self.cluster.objects.values():
             one = Resource.parse(body)
             if one.submitted and one.recorded and not (one.ended or one.lost):
-                active.add((one.recorded.project, one.recorded.job_id))
-        if target is None or (target.project, target.job_id) not in active:
+                active.add(_place(one))
+        if target is None or _place(resource) not in active:
             return False
         active = {place for place in active if place[0] == target.project}
         missing = {place for place in active if self.service.jobs[place].vanished}
@@ -485,3 +485,8 @@ class World:
 
 OTHERS_MEMBER = "user:other@example.com"
 """Put into policies by others: it always stays."""
+
+
+def _place(resource: Resource) -> Place:
+    """Where the job is that a status names, whoever has named it."""
+    return parts(Reference(str(resource.status["jobName"])))

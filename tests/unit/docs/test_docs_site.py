@@ -149,6 +149,7 @@ def test_every_annotation_that_is_named_exists() -> None:
         resource.FINALIZER,
         resource.SUBMISSION,
         resource.FORCE_RELEASE,
+        resource.RETRY,
         resource.ADOPT,
         resource.MANAGER,
         *re.findall(r'annotations\["([^"]+)"\]', lua),
