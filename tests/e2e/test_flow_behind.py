@@ -94,5 +94,7 @@ def test_a_job_that_the_service_lost_is_not_submitted_again(namespace: Namespace
     before = emulator.last
     job.delete()
     job.until_gone()
-    assert emulator.effects(after=before, jobId=job_id) == []
+    assert {row["method"].rpartition(".")[2] for row in emulator.effects(after=before, jobId=job_id)} <= {
+        "get"
+    }
     assert emulator.applied("create", namespace.name) == [job_id]
