@@ -41,6 +41,11 @@ def create(admin: client.ApiClient, namespace: Namespace, manifest: Json) -> int
     return 201
 
 
+def is_ours(item: Json) -> bool:
+    """Whether no other controller is named."""
+    return item["spec"].get("managedBy") in (None, "", "mljobs.dev/operator")
+
+
 def end_of(item: Json) -> str:
     """How a resource ended; empty while it has not."""
     shown = conditions(item.get("status") or {})
@@ -67,7 +72,7 @@ def test_hostile_manifests(
     small_id = small.job_id
 
     def unfinished() -> list[Json]:
-        return [item for item in namespace.all() if not end_of(item)]
+        return [item for item in namespace.all() if is_ours(item) and not end_of(item)]
 
     eventually(
         unfinished,
@@ -77,7 +82,14 @@ def test_hostile_manifests(
         report=namespace.report,
     )
     emulator.mend()
-    items = namespace.all()
+    everything = namespace.all()
+    assert answers[201] == len(everything) - 1
+    items = [item for item in everything if is_ours(item)]
+    assert len(items) < len(everything)
+    for item in everything:
+        if not is_ours(item):
+            assert item["status"] == {"observedGeneration": -1}
+            assert "finalizers" not in item["metadata"]
     ends = Counter(end_of(item) for item in items)
     assert set(ends) <= {"submitted", "suspended", "InvalidSpec", "Rejected"}
     assert ends["submitted"] > COUNT // 5
@@ -86,7 +98,6 @@ def test_hostile_manifests(
     for item in items:
         if end_of(item) == "Rejected":
             assert known.search(item["status"]["conditions"][0]["message"]), item["status"]
-    assert answers[201] == len(items) - 1
 
     made = [row["jobId"] for row in emulator.effects(method="create") if row["applied"]]
     assert len(made) == len(set(made)) == ends["submitted"]
