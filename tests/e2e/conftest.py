@@ -117,15 +117,21 @@ def operator_options() -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
+def operator_endpoint(emulator: Emulator) -> str:
+    """Of the job service; a module overrides this fixture to put something between."""
+    return emulator.url
+
+
+@pytest.fixture(scope="module")
 def operator(
     operator_kubeconfig: Path,
-    emulator: Emulator,
+    operator_endpoint: str,
     operator_options: dict[str, object],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Operator]:
     """The operator, watching the whole cluster."""
     log = tmp_path_factory.mktemp("operator") / "log"
-    server = Operator(operator_kubeconfig, emulator.url, log, **operator_options)  # type: ignore[arg-type]
+    server = Operator(operator_kubeconfig, operator_endpoint, log, **operator_options)  # type: ignore[arg-type]
     server.start()
     yield server
     server.stop()

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,16 +25,14 @@ def proxy(emulator: Emulator) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def operator(
-    operator_kubeconfig: Path, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
-    """The operator, behind the proxy; it looks at lost jobs every other second."""
-    log = tmp_path_factory.mktemp("operator") / "log"
-    settings = {"MLJOBS_LOST_AFTER": str(LOST_AFTER), "MLJOBS_LOST_INTERVAL": "2"}
-    server = Operator(operator_kubeconfig, proxy.url, log, settings=settings)
-    server.start()
-    yield server
-    server.stop()
+def operator_endpoint(proxy: Proxy) -> str:
+    return proxy.url
+
+
+@pytest.fixture(scope="module")
+def operator_options() -> dict[str, object]:
+    """It looks at lost jobs every other second."""
+    return {"settings": {"MLJOBS_LOST_AFTER": str(LOST_AFTER), "MLJOBS_LOST_INTERVAL": "2"}}
 
 
 @pytest.fixture(autouse=True)

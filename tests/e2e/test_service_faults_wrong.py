@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -26,16 +25,13 @@ def proxy(emulator: Emulator) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def operator(
-    operator_kubeconfig: Path, proxy: Proxy, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Operator]:
-    """The operator, behind the proxy."""
-    log = tmp_path_factory.mktemp("operator") / "log"
-    settings = {"MLJOBS_REQUEST_TIMEOUT": "2"}
-    server = Operator(operator_kubeconfig, proxy.url, log, settings=settings)
-    server.start()
-    yield server
-    server.stop()
+def operator_endpoint(proxy: Proxy) -> str:
+    return proxy.url
+
+
+@pytest.fixture(scope="module")
+def operator_options() -> dict[str, object]:
+    return {"settings": {"MLJOBS_REQUEST_TIMEOUT": "2"}}
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,18 @@
 """A TCP server on loopback: answers each HTTP request by the next step of a script, breakage included."""
 
 import json
+import os
 import socket
 import ssl
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -179,3 +183,23 @@ def error(status: int, word: str, message: str, *details: object, v1_reason: str
     if details:
         body["details"] = list(details)
     return {"error": body}
+
+
+def on_compute_engine(
+    home: Path, metadata: RawServer, program: str, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python program in a process whose only credentials are those of a metadata server."""
+    host = f"127.0.0.1:{metadata.port}"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "GCE_METADATA_HOST": host,
+            "GCE_METADATA_IP": host,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +19,16 @@ from mljobs.backends.google.answers import Method
 from mljobs.backends.google.calls import _no_token
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Denied, JobServiceError, Unavailable
-from tests.unit.backends.raw_server import RawServer, Received, Step, answer, drop, error, hang
+from tests.unit.backends.raw_server import (
+    RawServer,
+    Received,
+    Step,
+    answer,
+    drop,
+    error,
+    hang,
+    on_compute_engine,
+)
 
 JOB = {"jobId": "j", "state": "QUEUED"}
 EXPIRED = error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
@@ -246,20 +252,7 @@ def test_the_metadata_server_gives_tokens(tmp_path: Path) -> None:
         return answer(200, body, headers=flavor)(sock, request)
 
     with RawServer(rest=accepts("t1")) as server, RawServer(rest=metadata) as metadata_server:
-        host = f"127.0.0.1:{metadata_server.port}"
-        done = subprocess.run(
-            [sys.executable, "-c", ON_COMPUTE_ENGINE, server.url],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "GCE_METADATA_HOST": host,
-                "GCE_METADATA_IP": host,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = on_compute_engine(tmp_path, metadata_server, ON_COMPUTE_ENGINE, server.url)
         assert done.returncode == 0, done.stderr
         assert done.stdout == "j\n"
         assert done.stderr == ""

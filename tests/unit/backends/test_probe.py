@@ -1,9 +1,6 @@
 """Who the operator is to Google, with real key files and token servers on loopback."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from mljobs.backends.google.probe import identify
 from mljobs.domain.errors import Denied, Unavailable
-from tests.unit.backends.raw_server import RawServer, Received, answer, drop, hang
+from tests.unit.backends.raw_server import RawServer, Received, answer, drop, hang, on_compute_engine
 
 TOKEN = {"access_token": "t1", "expires_in": 3600, "token_type": "Bearer"}
 KeyFile = Callable[[str], Path]
@@ -106,19 +103,6 @@ def test_the_metadata_server(tmp_path: Path) -> None:
         return answer(200, body, headers={"Metadata-Flavor": "Google"})(sock, request)  # type: ignore[arg-type]
 
     with RawServer(rest=metadata) as server:
-        host = f"127.0.0.1:{server.port}"
-        done = subprocess.run(
-            [sys.executable, "-c", ON_COMPUTE_ENGINE],
-            env={
-                "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "GCE_METADATA_HOST": host,
-                "GCE_METADATA_IP": host,
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = on_compute_engine(tmp_path, server, ON_COMPUTE_ENGINE)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "a@b.example|VM credentials|metadata server\n"
