@@ -19,7 +19,9 @@ def writes(control_plane: ControlPlane) -> Callable[[Job], list[str]]:
         rows: list[Json] = control_plane.writes(user=OPERATOR_USER)
         about = [row["objectRef"] for row in rows]
         place = (job.namespace.name, job.name)
-        return [one.get("subresource", "") for one in about if (one["namespace"], one.get("name")) == place]
+        return [
+            one.get("subresource", "") for one in about if (one.get("namespace"), one.get("name")) == place
+        ]
 
     return written
 

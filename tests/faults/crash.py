@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mljobs.api.resources import JobKind
 from tests.faults.checks import End, broken, end_of
-from tests.faults.gate import Call, Moment, Trap, answered
+from tests.faults.gate import SHOWN, Call, Moment, Trap, answered
 from tests.faults.lab import Lab, until
 from tests.faults.scenarios import Scenario
 from tests.faults.world import World
@@ -35,6 +35,11 @@ class Point:
 
     def __str__(self) -> str:
         return f"{self.moment} {self.name} #{self.nth}"
+
+    @property
+    def certain(self) -> bool:
+        """Whether every run of the story passes it: which answers a poll sees depends on when it asks."""
+        return SHOWN not in self.name
 
 
 @dataclass

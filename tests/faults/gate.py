@@ -412,12 +412,16 @@ class Gate:
         return not trap.gentle
 
 
+SHOWN = " → "
+"""Between a read and what it showed, in the name of a point."""
+
+
 def answered(call: Call) -> str:
     """The name of an answered call: a read is told apart by the state that it showed."""
     if call.write or call.side == "kubernetes":
         return call.step.name
     state = call.answer.get("state") if isinstance(call.answer, dict) and call.status == 200 else call.status
-    return f"{call.step.name} → {state}"
+    return f"{call.step.name}{SHOWN}{state}"
 
 
 def _parsed(raw: bytes) -> Any:

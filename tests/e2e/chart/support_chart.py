@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import yaml
 
 from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from tests.e2e.support import Json, Kubectl
+from tests.e2e.support import Json, Kubectl, eventually
 from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
 
 ROOT = Path(__file__).parents[3]
@@ -80,6 +81,22 @@ class ClusterKubectl(Kubectl):
     def __init__(self, program: Path, kubeconfig: Path) -> None:
         super().__init__(program, kubeconfig, "")
         self._command = [part for part in self._command if not part.startswith("--namespace")]
+
+
+def delete_crds(kubectl: Kubectl) -> None:
+    """Delete the CRDs, and wait until they are gone.
+
+    The API server asks again ever later after a look at their objects that failed: a change makes it look now.
+    """
+
+    def left() -> list[str]:
+        names = kubectl.out("get", "crd", *CRDS, "--ignore-not-found", "-o", "name").split()
+        for name in names:
+            kubectl.run("annotate", name, f"example.com/looked-at={time.monotonic()}", "--overwrite")
+        return names
+
+    kubectl.out("delete", "crd", *CRDS, "--ignore-not-found", "--wait=false")
+    eventually(left, lambda names: not names, what="the CRDs are gone", within=180, glance=1)
 
 
 class Objects:

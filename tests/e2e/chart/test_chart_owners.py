@@ -22,7 +22,16 @@ from mljobs.kubectl.cancel import MANAGER
 from mljobs.kubectl.cluster import Cluster
 from mljobs.kubectl.failure import Failure
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from tests.e2e.chart.support_chart import CHART, CRDS, NAMESPACE, ROOT, ClusterKubectl, Helm, Release
+from tests.e2e.chart.support_chart import (
+    CHART,
+    CRDS,
+    NAMESPACE,
+    ROOT,
+    ClusterKubectl,
+    Helm,
+    Release,
+    delete_crds,
+)
 from tests.e2e.support import Json, Kubectl, training
 from tests.unit.docs.markdown import DOCS, blocks
 
@@ -72,7 +81,7 @@ def release(cluster_helm: Helm, plane: ControlPlane, admin_kubectl: Kubectl) -> 
     """A release that is not there yet; at the end nothing of it is left."""
     yield Release(cluster_helm, plane)
     cluster_helm.run("uninstall", "r", f"--namespace={NAMESPACE}", "--ignore-not-found")
-    admin_kubectl.out("delete", "crd", *CRDS, "--ignore-not-found")
+    delete_crds(admin_kubectl)
 
 
 def owners_of_versions(plane: ControlPlane) -> list[set[str]]:

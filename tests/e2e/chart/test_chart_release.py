@@ -25,6 +25,7 @@ from tests.e2e.chart.support_chart import (
     Helm,
     Release,
     ReleasedOperator,
+    delete_crds,
     reach,
 )
 from tests.e2e.support import Json, Kubectl, Namespace, connect, eventually, of_kind, training
@@ -54,7 +55,7 @@ def release(cluster_helm: Helm, plane: ControlPlane, admin_kubectl: Kubectl) -> 
                 "--type=merge",
                 '-p={"metadata":{"finalizers":null}}',
             )
-    admin_kubectl.out("delete", "crd", *CRDS, "--ignore-not-found")
+    delete_crds(admin_kubectl)
     # the operator's own; the next one would wait until it has run out
     admin_kubectl.run("delete", "lease", FULLNAME, "-n", NAMESPACE, "--ignore-not-found")
 
