@@ -26,7 +26,9 @@ def until_policy(emulator: Emulator, job: Job, **roles: set[str]) -> None:
 def test_bindings_follow_the_spec_and_foreign_ones_stay(namespace: Namespace, emulator: Emulator) -> None:
     job = namespace.create(training("census", {"iamBindings": MINE}))
     until_policy(emulator, job, roles_viewer={"user:a@example.com"})
-    job.until_status(lambda status: status.get("iamBindings") == MINE, "the bindings that were made")
+    job.until_status(
+        lambda status: status.get("record", {}).get("iamBindings") == MINE, "the bindings that were made"
+    )
     path = f"/v1/projects/{PROJECT}/jobs/{job.job_id}"
     current = emulator._json("GET", f"{path}:getIamPolicy")
     both = [{"role": "roles/viewer", "members": [*MINE[0]["members"], *FOREIGN["members"]]}]
@@ -35,7 +37,7 @@ def test_bindings_follow_the_spec_and_foreign_ones_stay(namespace: Namespace, em
     until_policy(emulator, job, roles_viewer={"user:z@example.com"}, roles_editor={"user:b@example.com"})
     job.patch_spec(iamBindings=None)
     until_policy(emulator, job, roles_viewer={"user:z@example.com"})
-    job.until_status(lambda status: "iamBindings" not in status, "no bindings of ours")
+    job.until_status(lambda status: "iamBindings" not in status["record"], "no bindings of ours")
     job.expect_events("Accepted")
 
 

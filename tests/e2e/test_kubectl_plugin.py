@@ -231,7 +231,7 @@ def test_iam(plugin: Plugin, namespace: Namespace, emulator: Emulator) -> None:
     viewer = {"role": "roles/ml.viewer", "members": ["group:g@example.com"]}
     plugin.ok("iam", "set", job_id, "-", "--in-spec", stdin=yaml.safe_dump({"bindings": [viewer]}))
     namespace.job("TrainingJob", job_id.replace("_", "-")).until_status(
-        lambda status: status.get("iamBindings") == [viewer], "the binding"
+        lambda status: status.get("record", {}).get("iamBindings") == [viewer], "the binding"
     )
     assert yaml.safe_load(plugin.ok("iam", "get", job_id))["bindings"] == [owner, viewer]
     assert lines(plugin.ok("iam", "test", job_id, "ml.jobs.cancel")) == [

@@ -91,7 +91,7 @@ def test_a_cost_allocation_bot_and_the_operator_live_together(
     assert len(patches(emulator, job)) == count
     job.patch_spec(labels={"team": None, "stage": "test"})
     until_labels(job, emulator, stage="test", **{"cost-center": "7"})
-    assert job.status()["labelKeys"] == ["stage"]
+    assert job.status()["record"]["labelKeys"] == ["stage"]
     job.patch_spec(labels=None)
     until_labels(job, emulator, **{"cost-center": "7"})
 
@@ -111,7 +111,7 @@ def test_who_keeps_changing_our_labels_is_told_of_and_met_ever_more_rarely(
     until_polled(emulator, witness, 8)
     assert len(patches(emulator, job)) == count
     job.patch_spec(iamBindings=[BINDING])  # which need not wait for the labels
-    job.until_status(lambda status: status.get("iamBindings") == [BINDING], "the binding")
+    job.until_status(lambda status: status["record"].get("iamBindings") == [BINDING], "the binding")
     job.patch_spec(labels={"team": "b"})  # a user's change does not wait either
     until_labels(job, emulator, team="b")
     assert [row["reason"] for row in namespace.events(job.uid)].count("LabelsContested") == 1

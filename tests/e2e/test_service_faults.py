@@ -153,7 +153,7 @@ class Story:
         if self.case.row.call is Call.PATCH:
             good = good and status["labels"].get("team") == "b"
         if self.case.row.call in (Call.GET_POLICY, Call.SET_POLICY):
-            good = good and status.get("iamBindings") == BINDINGS
+            good = good and status.get("record", {}).get("iamBindings") == BINDINGS
         return good and len(self.calls()) > (self.case.times or 0) - self.case.done
 
     def calls(self) -> list[Json]:

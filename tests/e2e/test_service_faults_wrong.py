@@ -122,7 +122,8 @@ def test_no_connection_from_one_call_to_the_next(
 
 def bound(status: Json) -> bool:
     """Whether the bindings are recorded, and nothing is left to do about them."""
-    return status.get("iamBindings") == BINDINGS and condition(status, "Reconciling")["status"] == "False"
+    recorded = status.get("record", {}).get("iamBindings")
+    return bool(recorded == BINDINGS and condition(status, "Reconciling")["status"] == "False")
 
 
 def test_a_lost_job_is_not_submitted_again(namespace: Namespace, emulator: Emulator) -> None:

@@ -193,7 +193,7 @@ def _resource_end(body: Json) -> Json:
         "conditions": {kind: (said, _told(reason)) for kind, (said, reason) in conditions(status).items()},
         "error": status.get("errorMessage"),
         "labels": {k: v for k, v in (status.get("labels") or {}).items() if not k.startswith("mljobs-")},
-        "bindings": status.get("iamBindings"),
+        "bindings": status.get("record", {}).get("iamBindings"),
         "fields": sorted(status),
         "held": resource.held,
         "submitted": resource.submitted,

@@ -259,10 +259,12 @@ def reader(user: str) -> Json:
 @scenario()
 async def bindings(world: World) -> None:
     await world.create({"iamBindings": [reader("ann")]})
-    await world.until(lambda: world.status().get("iamBindings") == [reader("ann")], "bound")
+    await world.until(lambda: world.status().get("record", {}).get("iamBindings") == [reader("ann")], "bound")
     await running(world)
     await world.patch_spec(iamBindings=[reader("bob")])
-    await world.until(lambda: world.status().get("iamBindings") == [reader("bob")], "bound anew")
+    await world.until(
+        lambda: world.status().get("record", {}).get("iamBindings") == [reader("bob")], "bound anew"
+    )
     await to_end(world)
 
 

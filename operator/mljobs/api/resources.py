@@ -219,6 +219,13 @@ class Record(Observed):
     refused: Refusal | None = None
     """What the service has refused, and would refuse again."""
 
+    iam_bindings: RecordedIamBindings | None = None
+    """What the operator has put into the job's IAM policy, or is about to put there."""
+
+    label_keys: LabelKeys | None = None
+    """The keys of the job's labels that are, or were, those of `spec.labels`. The job's other labels are
+    somebody else's and stay as they are."""
+
 
 class JobStatus(Observed):
     """What the operator reports for both kinds."""
@@ -271,15 +278,8 @@ class JobStatus(Observed):
     project_id: Word | None = None
     """The Google Cloud project that the job is in."""
 
-    iam_bindings: RecordedIamBindings | None = None
-    """What the operator has put into the job's IAM policy, or is about to put there."""
-
     labels: Labels | None = None
     """The labels that the job has at the service, the operator's own included."""
-
-    label_keys: LabelKeys | None = None
-    """The keys of the job's labels that are, or were, those of `spec.labels`. The job's other labels are
-    somebody else's and stay as they are."""
 
     record: Record | None = None
     """What the operator has to remember of the current attempt; for nobody else."""

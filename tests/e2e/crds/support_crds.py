@@ -27,9 +27,9 @@ OWN_STATUS: Json = {
     "observedGeneration": 1,
     "jobName": "projects/p/jobs/j",
     "projectId": "my-project",
-    "iamBindings": BINDINGS,
-    "labelKeys": ["team"],
     "record": {
+        "iamBindings": BINDINGS,
+        "labelKeys": ["team"],
         "accepted": "Created",
         "suspendedAttempt": 1,
         "presence": "FoundAgain",

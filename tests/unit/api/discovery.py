@@ -88,8 +88,6 @@ OWN_FIELDS = {
     "status.jobName",
     "status.record",
     "status.projectId",
-    "status.iamBindings",
-    "status.labelKeys",
     "status.attempt",
     "status.attempts",
     "status.consoleUrl",

@@ -96,13 +96,19 @@ RUNNING_CASES: Cases = {
         Watch(TARGET),
     ),
     "labels differ: those of others stay": (
-        resource(intended=intent(), status=status(labelKeys=["team"]), spec={"labels": {"team": "b"}}),
+        resource(
+            intended=intent(),
+            status=status(remembered={"labelKeys": ["team"]}),
+            spec={"labels": {"team": "b"}},
+        ),
         observed(job=job(labels={"team": "a", "cost-center": "7"})),
         UpdateLabels(TARGET, {"cost-center": "7", "team": "b", **MINE}, job().etag),
     ),
     "a label was taken out of the spec": (
         resource(
-            intended=intent(), status=status(labelKeys=["stage", "team"]), spec={"labels": {"team": "a"}}
+            intended=intent(),
+            status=status(remembered={"labelKeys": ["stage", "team"]}),
+            spec={"labels": {"team": "a"}},
         ),
         observed(job=job(labels={"team": "a", "stage": "test", "cost-center": "7"})),
         UpdateLabels(TARGET, {"cost-center": "7", "team": "a", **MINE}, job().etag),
@@ -113,7 +119,7 @@ RUNNING_CASES: Cases = {
         Watch(TARGET),
     ),
     "what an earlier attempt's job had of the spec is not this one's": (
-        resource(intended=intent(SECOND), status=status("CANCELLED", labelKeys=["stage"])),
+        resource(intended=intent(SECOND), status=status("CANCELLED", remembered={"labelKeys": ["stage"]})),
         observed(target=SECOND, job=job(target=SECOND, labels={"stage": "others'"})),
         Watch(SECOND),
     ),
@@ -148,7 +154,11 @@ RUNNING_CASES: Cases = {
         Stall,
     ),
     "bindings are wanted on a job that lost our uid": (
-        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
+        resource(
+            intended=intent(),
+            status=status(remembered={"iamBindings": BINDINGS}),
+            spec={"iamBindings": BINDINGS},
+        ),
         observed(job=job(uid="")),
         Stall,
     ),
@@ -184,41 +194,61 @@ RUNNING_CASES: Cases = {
         Announce(TARGET, BINDINGS),
     ),
     "bindings are announced, perhaps by a process that died before it made them": (
-        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
+        resource(
+            intended=intent(),
+            status=status(remembered={"iamBindings": BINDINGS}),
+            spec={"iamBindings": BINDINGS},
+        ),
         observed(job=job()),
         BindIam(TARGET, BINDINGS, BINDINGS),
     ),
     "bindings: another may have taken the job over since it was seen": (
-        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
+        resource(
+            intended=intent(),
+            status=status(remembered={"iamBindings": BINDINGS}),
+            spec={"iamBindings": BINDINGS},
+        ),
         observed(job=job(), seen_at=later(-10)),
         Look(TARGET),
     ),
     "bindings are made": (
-        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
+        resource(
+            intended=intent(),
+            status=status(remembered={"iamBindings": BINDINGS}),
+            spec={"iamBindings": BINDINGS},
+        ),
         observed(job=job(), bound=BINDINGS),
         Watch(TARGET),
     ),
     "bindings are changed: the old ones stay recorded until they are out": (
-        resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": OTHERS}),
+        resource(
+            intended=intent(),
+            status=status(remembered={"iamBindings": BINDINGS}),
+            spec={"iamBindings": OTHERS},
+        ),
         observed(job=job(), bound=BINDINGS),
         Announce(TARGET, [*BINDINGS, *OTHERS]),
     ),
     "bindings are changed while the announced ones may be there": (
         resource(
-            intended=intent(), status=status(iamBindings=[*BINDINGS, *OTHERS]), spec={"iamBindings": OTHERS}
+            intended=intent(),
+            status=status(remembered={"iamBindings": [*BINDINGS, *OTHERS]}),
+            spec={"iamBindings": OTHERS},
         ),
         observed(job=job()),
         BindIam(TARGET, OTHERS, [*BINDINGS, *OTHERS]),
     ),
     "more bindings than can be recorded: first those go that nobody wants": (
         resource(
-            intended=intent(), status=status(iamBindings=MANY), spec={"iamBindings": [*MANY[:2], *OTHERS]}
+            intended=intent(),
+            status=status(remembered={"iamBindings": MANY}),
+            spec={"iamBindings": [*MANY[:2], *OTHERS]},
         ),
         observed(job=job()),
         BindIam(TARGET, MANY[:2], MANY),
     ),
     "bindings are no longer wanted": (
-        resource(intended=intent(), status=status(iamBindings=BINDINGS)),
+        resource(intended=intent(), status=status(remembered={"iamBindings": BINDINGS})),
         observed(job=job()),
         BindIam(TARGET, [], BINDINGS),
     ),

@@ -25,8 +25,7 @@ MEMORY = (
     "jobId",
     "jobName",
     "projectId",
-    "iamBindings",
-    "labelKeys",
+    "record",
 )
 BINDINGS = [{"role": "roles/viewer", "members": ["user:a@example.com"]}]
 
@@ -75,13 +74,13 @@ def shown(subject: Resource, text: str, state: str = "FAILED") -> JsonObject:
 @pytest.mark.parametrize("text", NASTY)
 def test_the_largest_status_fits_and_stays_what_it_is(text: str) -> None:
     spec = {"iamBindings": BINDINGS}
-    before = status(attempts=attempts(text), iamBindings=BINDINGS)
+    before = status(attempts=attempts(text), remembered={"iamBindings": BINDINGS})
     subject = resource(intended=intent(), status=before, spec=spec)
     first = shown(subject, text)
     assert stored_bytes(first) <= STATUS_BYTES
     assert KINDS["TrainingJob"].status.model_validate(first).document() == first
     assert set(MEMORY) <= set(first)
-    assert first["iamBindings"] == BINDINGS
+    assert first["record"]["iamBindings"] == BINDINGS
     again = replace(subject, status={**first, "state": "RUNNING"})
     assert shown(again, text) == first
 

@@ -65,12 +65,12 @@ def test_a_change_after_a_quiet_hour_is_the_first_again() -> None:
 def test_what_is_recorded_of_them(
     recorded: list[str] | None, spec: dict[str, str], there: dict[str, str], expected: list[str]
 ) -> None:
-    before = {**status(), **({} if recorded is None else {"labelKeys": recorded})}
+    before = status(remembered={} if recorded is None else {"labelKeys": recorded})
     subject = resource(intended=intent(), status=before, spec={"labels": spec})
     known = observed(job=job("CANCELLING", labels=there))
     step = decide(subject, known, Policy(), NOW)
     assert isinstance(step, Settled)
     shown = project(subject, known, step, NOW)
-    assert shown["labelKeys"] == expected
+    assert shown["record"]["labelKeys"] == expected
     again = replace(subject, status=shown)
     assert project(again, known, step, NOW) == shown

@@ -289,9 +289,9 @@ def test_the_bindings_that_were_made_are_recorded_until_they_are_taken_out() -> 
         resource(intended=intent(), status=status(), spec={"iamBindings": mine}),
         observed(job=job(), bound=mine),
     )
-    assert result["iamBindings"] == mine
+    assert result["record"]["iamBindings"] == mine
     subject = resource(intended=intent(), status=result)
-    assert "iamBindings" not in shown(subject, observed(job=job(), bound=[]))
+    assert "iamBindings" not in shown(subject, observed(job=job(), bound=[]))["record"]
 
 
 def test_a_terminal_state_never_regresses() -> None:

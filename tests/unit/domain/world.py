@@ -144,13 +144,14 @@ def status(
     target: Target = TARGET,
     generation: int = 1,
     submitted: str = "True",
+    remembered: Mapping[str, Any] | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    """The status of a resource whose job the service has accepted."""
+    """The status of a resource whose job the service has accepted; `remembered` joins its record."""
     shown = [condition("Submitted", submitted, "Accepted"), *conditions]
     return {
         "observedGeneration": generation,
-        "record": record(shown, target.attempt, generation),
+        "record": {**record(shown, target.attempt, generation), **(remembered or {})},
         "state": state,
         "attempt": target.attempt,
         "jobId": target.job_id,

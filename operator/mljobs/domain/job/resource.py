@@ -234,12 +234,12 @@ class Resource:
     @property
     def iam_applied(self) -> Sequence[Mapping[str, Any]]:
         """The bindings that are recorded as put into the job's IAM policy."""
-        return _mappings(self.status.get("iamBindings"))
+        return _mappings(self.record.get("iamBindings"))
 
     @property
     def label_keys(self) -> Sequence[str] | None:
         """The keys of the job's labels that are recorded as the spec's; None where nothing is recorded."""
-        keys = self.status.get("labelKeys")
+        keys = self.record.get("labelKeys")
         return keys if isinstance(keys, list | tuple) else None
 
     @property

@@ -5,8 +5,10 @@ known, so that whoever changes their words changes no decision.
 """
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide.decisions import Settled, Stall, Suspend
+from mljobs.domain.decide.decisions import Announce, Settled, Stall, Suspend
 from mljobs.domain.decide.trouble import is_ours
+from mljobs.domain.job.iam import recorded_bindings
+from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
@@ -30,7 +32,7 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
     """
     if not is_accepted(resource, observation):
         return _refusal(resource, decision)
-    made: JsonObject = {"accepted": _how(resource, observation)}
+    made: JsonObject = {"accepted": _how(resource, observation), **_applied(resource, observation, decision)}
     if resource.target and (isinstance(decision, Suspend) or resource.suspending):
         made["suspendedAttempt"] = resource.target.attempt
     presence = _presence(resource, decision)
@@ -47,6 +49,20 @@ def _refusal(resource: Resource, decision: Settled) -> JsonObject:
         retry = {"retry": resource.retry} if resource.retry else {}
         return {"refused": {"generation": resource.generation, "reason": decision.reason.value, **retry}}
     return {}
+
+
+def _applied(resource: Resource, observation: Observation, decision: Settled) -> JsonObject:
+    """The labels and bindings of ours that the job has, or may have."""
+    target, job = resource.target, observation.job
+    if target is None or job is None or resource.ended:
+        return {key: resource.record[key] for key in ("labelKeys", "iamBindings") if key in resource.record}
+    bound = (
+        decision.bindings
+        if isinstance(decision, Announce)
+        else recorded_bindings(resource, target, observation)
+    )
+    bindings = {"iamBindings": [dict(binding) for binding in bound]} if bound else {}
+    return {"labelKeys": recordable(resource, target, job), **bindings}
 
 
 def _how(resource: Resource, observation: Observation) -> str:

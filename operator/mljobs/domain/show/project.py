@@ -25,8 +25,6 @@ from mljobs.domain.decide.decisions import (
     Watch,
 )
 from mljobs.domain.decide.trouble import what_next
-from mljobs.domain.job.iam import recorded_bindings
-from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
 from mljobs.domain.port import TERMINAL_STATES, Job
@@ -83,17 +81,7 @@ def _job_part(
         return _unaccepted_part(resource, target, observation, decision, kept)
     if job is None or resource.ended:
         return kept
-    status: JsonObject = {
-        **_names(resource, target, job),
-        **_seen(resource, target, job),
-    }
-    bound = (
-        decision.bindings
-        if isinstance(decision, Announce)
-        else recorded_bindings(resource, target, observation)
-    )
-    if bound:
-        status["iamBindings"] = [dict(binding) for binding in bound]
+    status: JsonObject = {**_names(resource, target, job), **_seen(resource, job)}
     earlier = _earlier(resource, target)
     if earlier:
         status["attempts"] = earlier
@@ -124,10 +112,10 @@ def _unaccepted_part(
     return {**kept, **names} if observation.doubtful_at and not absent else kept
 
 
-def _seen(resource: Resource, target: Target, job: Job) -> JsonObject:
+def _seen(resource: Resource, job: Job) -> JsonObject:
     kind = KINDS[resource.kind]
     fields = {key: job.document[key] for key in _JOB_FIELDS if key in job.document}
-    seen = readable(JobStatus, {**fields, "labelKeys": recordable(resource, target, job)})
+    seen = readable(JobStatus, fields)
     seen["state"] = job.state if job.state in State.__members__ else State.STATE_UNSPECIFIED.value
     if "errorMessage" in seen:
         seen["errorMessage"] = bounded_text(seen["errorMessage"])
