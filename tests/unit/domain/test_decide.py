@@ -121,7 +121,7 @@ def test_waiting_names_the_call_and_the_way_out() -> None:
     assert got.reason is Reason.DENIED
     assert "needs ml.jobs.cancel" in got.message
     assert "Grant the permission" in got.message
-    assert got.until == later(5)
+    assert got.again == later(5)
 
 
 @pytest.mark.parametrize(

@@ -305,7 +305,7 @@ def test_a_word_that_nobody_knows_is_unspecified() -> None:
 
 def test_transition_times_change_only_with_the_status() -> None:
     first = shown(SUBMITTED, observed(job=job()))
-    decision = Wait(Reason.THROTTLED, "later", later(5))
+    decision = Wait(Reason.THROTTLED, "later", again=later(5))
     again = project(resource(intended=intent(), status=first), observed(job=job()), decision, later(60))
     times = {row["type"]: row["lastTransitionTime"] for row in again["conditions"]}
     assert times["Reconciling"] == "2026-01-02T03:05:05Z"

@@ -27,6 +27,9 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
         observation: of the job of `resource.target`; one about another attempt counts as knowing nothing.
         policy: the administrator's settings.
         now: the time, with a zone.
+
+    Returns:
+        One step, which says in `again` when to ask for the next one.
     """
     if resource.managed_elsewhere:
         # a finalizer of ours that came with a copied manifest holds nothing, and nobody else may take it off
