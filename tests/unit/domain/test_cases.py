@@ -12,7 +12,7 @@ import yaml
 
 from mljobs.api.resources import KINDS
 from mljobs.domain.decide import decide, polled
-from mljobs.domain.decide.decisions import Decision, Settled, Stall
+from mljobs.domain.decide.decisions import AT_ONCE, Decision, Settled, Stall
 from mljobs.domain.job import naming
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import transitions
@@ -65,6 +65,12 @@ def test_every_answer_has_a_case() -> None:
 def test_every_reason_is_shown_in_a_case() -> None:
     rows = [row for document in answers() for row in document.get("status", {}).get("conditions", ())]
     assert {row["reason"] for row in rows} == {reason.value for reason in Reason} - WITHOUT_CONDITION
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_is_asked_again_at_a_time_that_has_passed(name: str) -> None:
+    again = decided(case(name)).again
+    assert again is None or again == AT_ONCE or again > case(name).now
 
 
 @pytest.mark.parametrize("name", NAMES)

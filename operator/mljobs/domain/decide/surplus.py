@@ -29,11 +29,16 @@ def end_surplus(
 
 
 def not_before_the_search(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, decision: Decision
+    resource: Resource,
+    target: Target,
+    observation: Observation,
+    policy: Policy,
+    now: datetime,
+    decision: Decision,
 ) -> Decision:
-    """Come back when the search is due, and let go of nothing before it."""
+    """Come back when the search is due, and let go of nothing before it; later it has its own steps."""
     due = _due(resource, observation, policy)
-    if due is None or (isinstance(decision, Release) and resource.force_release):
+    if due is None or due <= now or (isinstance(decision, Release) and resource.force_release):
         return decision
     if isinstance(decision, Release):
         message = (
