@@ -89,6 +89,39 @@ def test_a_job_that_shows_too_late_is_cancelled_and_told(
     assert any(Reason.EXTRA_JOB in line for line in world.told)
 
 
+@pytest.mark.parametrize("forced", [False, True], ids=["orphaned", "given up"])
+def test_a_resource_that_leaves_its_job_behind_is_let_go_after_a_doubt(world: World, forced: bool) -> None:
+    """The search is made before that, but for a user who gives up on the job, whatever its state."""
+    world.plan("service", "effects", "lost")
+    apply(world, deletionPolicy="Orphan")
+    world.work(GRACE)
+    assert len(jobs(world)) == 1
+    if forced:
+        world.cluster.edit(A, annotations={"mljobs.dev/force-release": "true"})
+    world.cluster.delete(A)
+    world.work(1)
+    assert (A in world.cluster.objects) is not forced
+    world.work(2 * GRACE)
+    assert A not in world.cluster.objects
+    assert [job.active for job in jobs(world)] == [True]
+
+
+def test_a_job_that_shows_too_late_is_cancelled_although_the_first_has_ended(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "REPLICATION", 1.5 * GRACE)
+    world.plan("service", "effects", "lost")
+    apply(world)
+    world.work(GRACE + 10)
+    late, known = jobs(world)
+    world.service.change(known, state="SUCCEEDED")
+    world.work(20)
+    assert resource(world).state == "SUCCEEDED"
+    assert late.active
+    world.work(GRACE)
+    assert not late.active
+
+
 def test_a_job_of_such_a_service_is_not_adopted(world: World) -> None:
     world.cluster.create(A.kind, A.name, spec_of(A, jobId="x"), annotations={"mljobs.dev/adopt": "true"})
     world.work()

@@ -9,9 +9,10 @@ from mljobs.domain import errors
 from mljobs.domain.job.observation import Method, Observation, Relabelling, Trouble
 from mljobs.domain.job.resource import Intent, Resource
 from mljobs.domain.port import TERMINAL_STATES, Reference
-from tests.unit.domain.decide_case import SECOND, STRANGER
 from tests.unit.domain.world import (
     NOW,
+    SECOND,
+    STRANGER,
     condition,
     intent,
     job,

@@ -1,19 +1,17 @@
-"""Labels that somebody keeps changing, and what is remembered of those that were the spec's."""
+"""Labels that somebody keeps changing."""
 
-from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 
-import pytest
-
 from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decide.decisions import Settled, UpdateLabels, Wait
+from mljobs.domain.decide.decisions import UpdateLabels, Wait
 from mljobs.domain.job.observation import CONTEST_LONGEST, CONTEST_OVER, Observation
 from mljobs.domain.reasons import Reason
-from mljobs.domain.show.project import project
 from tests.unit.domain.world import NOW, intent, job, observed, resource, status
 
-SUBJECT = resource(intended=intent(), status=status(labelKeys=["team"]), spec={"labels": {"team": "a"}})
+SUBJECT = resource(
+    intended=intent(), status=status(remembered={"labelKeys": ["team"]}), spec={"labels": {"team": "a"}}
+)
 POLL = timedelta(seconds=10)
 
 
@@ -50,27 +48,3 @@ def test_a_change_after_a_quiet_hour_is_the_first_again() -> None:
     known = known.relabelled(job(), later, generation=1, keys=["team"])
     assert known.relabelling
     assert known.relabelling.pause == timedelta()
-
-
-@pytest.mark.parametrize(
-    ("recorded", "spec", "there", "expected"),
-    [
-        (None, {"team": "a"}, {"team": "a", "cost": "7"}, ["team"]),
-        (["team"], {}, {"cost": "7"}, []),
-        (["team"], {}, {"team": "a", "cost": "7"}, ["team"]),  # not taken off yet
-        (["b", "a"], {"c": "1"}, {"a": "1", "c": "1"}, ["a", "c"]),
-        (None, {}, {}, []),
-    ],
-)
-def test_what_is_recorded_of_them(
-    recorded: list[str] | None, spec: dict[str, str], there: dict[str, str], expected: list[str]
-) -> None:
-    before = status(remembered={} if recorded is None else {"labelKeys": recorded})
-    subject = resource(intended=intent(), status=before, spec={"labels": spec})
-    known = observed(job=job("CANCELLING", labels=there))
-    step = decide(subject, known, Policy(), NOW)
-    assert isinstance(step, Settled)
-    shown = project(subject, known, step, NOW)
-    assert shown["record"]["labelKeys"] == expected
-    again = replace(subject, status=shown)
-    assert project(again, known, step, NOW) == shown

@@ -25,6 +25,10 @@ def target(project: str, job_id: str, attempt: int) -> Target:
 
 
 TARGET = target("proj", JOB_ID, 1)
+SECOND = target("proj", JOB_ID[:-1] + "2", 2)
+STRANGER = "99999999-2222-3333-4444-555555555555"
+"""The uid of another resource."""
+
 SPEC: dict[str, Any] = {
     "projectId": "proj",
     "trainingInput": {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/proj/image:1"}},

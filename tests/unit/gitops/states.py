@@ -13,13 +13,14 @@ from mljobs.domain.decide import Policy, decide
 from mljobs.domain.decide.decisions import Settled
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.project import project
-from tests.unit.domain.situations import RECORDED, Situation, situations
-from tests.unit.domain.test_project import CONDITIONS
-from tests.unit.domain.world import (
-    JOB_ID,
-    NOW,
-    resource,
-)
+from tests.unit.domain.cases.following import status
+from tests.unit.domain.cases.reading import case, names
+from tests.unit.domain.situations import RECORDED, situations
+from tests.unit.domain.world import JOB_ID, NOW, resource
+
+FOLDER = "project/conditions/"
+CONDITIONS = [name.removeprefix(FOLDER) for name in names() if name.startswith(FOLDER)]
+"""The names of the cases that show conditions."""
 
 
 @dataclass(frozen=True)
@@ -62,26 +63,29 @@ def as_object(subject: Resource, shown: Mapping[str, Any], **metadata: Any) -> J
     }
 
 
-def _situations() -> Iterator[Situation]:
-    for name, (subject, known, _) in CONDITIONS.items():
-        yield Situation(name, subject, known)
+def _all() -> Iterator[tuple[str, Resource, JsonObject]]:
+    for name in CONDITIONS:
+        yield name, case(f"{FOLDER}{name}").resource, status(case(f"{FOLDER}{name}"))
     for was in RECORDED:
-        yield from situations(was)
+        for situation in situations(was):
+            decision = decide(situation.subject, situation.known, Policy(), NOW)
+            if isinstance(decision, Settled):
+                shown = project(situation.subject, situation.known, decision, NOW)
+                yield situation.name, situation.subject, shown
 
 
 def _every() -> Iterator[Shown]:
     seen = set()
-    for situation in _situations():
-        subject, known = situation.subject, situation.known
-        decision = decide(subject, known, Policy(), NOW)
-        if not isinstance(decision, Settled):
-            continue
-        shown = project(subject, known, decision, NOW)
+    for name, subject, shown in _all():
         mark = (subject.deleting, shown.get("state"), str(sorted(_words(shown).items())))
         if mark not in seen:
             seen.add(mark)
-            gone = {"deletionTimestamp": "2026-01-02T03:04:05Z"} if subject.deleting else {}
-            yield Shown(situation.name, as_object(subject, shown, **gone))
+            yield _shown(name, subject, shown)
+
+
+def _shown(name: str, subject: Resource, shown: JsonObject) -> Shown:
+    gone = {"deletionTimestamp": "2026-01-02T03:04:05Z"} if subject.deleting else {}
+    return Shown(name, as_object(subject, shown, **gone))
 
 
 def _words(shown: JsonObject) -> dict[str, tuple[str, str]]:
@@ -95,12 +99,9 @@ def every() -> list[Shown]:
 
 
 def named(name: str) -> Shown:
-    """What the operator shows in a case of the tests of project."""
-    subject, known, _ = CONDITIONS[name]
-    decision = decide(subject, known, Policy(), NOW)
-    assert isinstance(decision, Settled)
-    gone = {"deletionTimestamp": "2026-01-02T03:04:05Z"} if subject.deleting else {}
-    return Shown(name, as_object(subject, project(subject, known, decision, NOW), **gone))
+    """What the operator shows in a case of the folder `project/conditions`."""
+    one = case(f"{FOLDER}{name}")
+    return _shown(name, one.resource, status(one))
 
 
 FRESH = Shown("right after its creation", as_object(resource(), {"observedGeneration": -1}))

@@ -43,24 +43,31 @@ EXPECTED = {
     "failed": "Degraded",
     "cancelled": "Degraded",
     "lost": "Degraded",
-    "taken by another resource": "Degraded",
-    "missing for a while": "Healthy",
-    "found again": "Healthy",
-    "found again, and at its end": "Healthy",
-    "missing while it is deleted": "Progressing",
-    "reading denied": "Degraded",
-    "reading fails for a while": "Healthy",
-    "outcome unknown": "Progressing",
+    "taken-by-another-resource": "Degraded",
+    "missing-for-a-while": "Healthy",
+    "found-again": "Healthy",
+    "found-again-and-at-its-end": "Healthy",
+    "missing-while-it-is-deleted": "Progressing",
+    "reading-denied": "Degraded",
+    "reading-fails-for-a-while": "Healthy",
+    "outcome-unknown": "Progressing",
     "throttled": "Progressing",
     "denied": "Degraded",
-    "no such project": "Degraded",
+    "no-such-project": "Degraded",
     "rejected": "Degraded",
     "invalid": "Degraded",
-    "invalid labels on a running job": "Degraded",
-    "held back": "Suspended",
+    "invalid-labels-on-a-running-job": "Degraded",
+    "held-back": "Suspended",
     "suspending": "Progressing",
     "suspended": "Suspended",
-    "a cancel was denied": "Degraded",
+    "a-cancel-was-denied": "Degraded",
+    "cancel-unanswered": "Progressing",
+    "resuming": "Progressing",
+    "released": "Progressing",
+    "labels-contested": "Progressing",
+    "nothing-to-adopt": "Degraded",
+    "adoption-not-allowed": "Degraded",
+    "id-in-use": "Degraded",
 }
 
 
@@ -77,9 +84,9 @@ RUNNING = (
     "accepted",
     "adopted",
     "running",
-    "reading fails for a while",
-    "missing for a while",
-    "found again",
+    "reading-fails-for-a-while",
+    "missing-for-a-while",
+    "found-again",
 )
 
 
@@ -123,7 +130,7 @@ def test_in_every_state_a_changed_spec_is_in_progress() -> None:
 def test_the_message_says_why() -> None:
     word, message = health(named("rejected").body)
     assert word == "Degraded"
-    assert message.startswith("Rejected: The service refused the job: bad region")
+    assert message.startswith("Rejected: The service refused the job: There is no such region.")
     assert health(named("running").body)[1] == "The service has accepted the job, which is RUNNING"
 
 

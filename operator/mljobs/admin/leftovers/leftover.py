@@ -177,7 +177,7 @@ def why_missing(item: Leftover, after: timedelta) -> str:
 
 def why(item: Leftover, step: Wait) -> str:
     """What a step waits for, in words for one who has no operator that tries again."""
-    trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.until), None)
+    trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.again), None)
     if trouble:
         error = trouble.error
         hint = "Run this again when it answers."

@@ -138,9 +138,9 @@ class Session:
                 case Look() | Cancel():
                     item = replace(item, known=await self._carry_out(step, item))
                 case Wait():
-                    if step.reason is Reason.DENIED or step.until > until:
+                    if step.reason is Reason.DENIED or step.again > until:
                         return Outcome(item, done=False, word="kept", message=why(item, step))
-                    await asyncio.sleep((step.until - self.clock()).total_seconds())
+                    await asyncio.sleep((step.again - self.clock()).total_seconds())
                 case Watch(target) if item.resource.held:
                     first = item.known.absent_since or self.clock()
                     if item.disbelieved or first + self.policy.lost_after > until:

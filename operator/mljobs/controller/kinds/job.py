@@ -22,6 +22,7 @@ from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.logs import about
 from mljobs.domain.decide import Policy, decide, polled
 from mljobs.domain.decide.decisions import (
+    AT_ONCE,
     Adopt,
     Announce,
     BindIam,
@@ -34,10 +35,7 @@ from mljobs.domain.decide.decisions import (
     Release,
     Search,
     Submit,
-    Suspend,
     UpdateLabels,
-    Wait,
-    Watch,
 )
 from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Resource
 from mljobs.domain.port import Job
@@ -110,43 +108,37 @@ class JobHandler:
             self._poller.follow(key, polled(resource, observation))
             with about(resource):
                 try:
-                    if await self._step(key, resource, decision):
-                        return self._pause(decision)
+                    await self._step(key, resource, decision)
                 except Refused as error:
                     await self._writer.refused(resource, error)
                     raise
                 except (Gone, Conflict):
                     await self._read_again(key, resource)
+                else:
+                    if decision.again != AT_ONCE:
+                        return self._pause(decision.again)
         return FIRST_RETRY
 
-    async def _step(self, key: Key, resource: Resource, decision: Decision) -> bool:
-        """Take one step.
-
-        Returns:
-            Whether there is nothing more to do now.
-        """
+    async def _step(self, key: Key, resource: Resource, decision: Decision) -> None:
+        """Take one step."""
         if key.departed:
-            return await self._see_off(key, resource, decision)
+            await self._see_off(key, resource, decision)
+            return
         match decision:
             case Keep():
-                return True
+                pass
             case Release(left_behind):
                 await self._release(key, resource, left_behind)
-                return True
             case Record(intent):
                 await self._record(key, resource, intent)
-                return False
             case Submit(intent) | Adopt(intent) if resource.intent != intent or not resource.held:
                 await self._record(key, resource, intent)
                 await self._warn(resource, decision)
-                return False
             case CancelExtra(_, extra):
                 await self._end_extra(key, resource, decision, extra)
-                return False
             case Submit() | Adopt() | Look() | Search() | UpdateLabels() | BindIam() | Cancel():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
-                return False
             case _:
                 observation = self._store.observation(key)
                 status = project(resource, observation, decision, self._writer.clock())
@@ -155,25 +147,19 @@ class JobHandler:
                     self._wrote(written, resource.status)
                 if isinstance(decision, Announce):
                     self._store.observe(key, resource.uid, observation.announced())
-                # what was announced is due at once, not when the watch brings the announcement back
-                return not isinstance(decision, Suspend | Announce)
 
-    async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> bool:
+    async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> None:
         """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""
         match decision:
             case Look() | Search() | Cancel() | CancelExtra():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
-                return False
             case Keep() | Release():
                 self._poller.follow(key, None)
                 self._store.drop(key, resource.uid)
-        return True
 
-    def _pause(self, decision: Decision) -> float | None:
-        if not isinstance(decision, Wait | Watch) or decision.until is None:
-            return None
-        return max((decision.until - self._clock()).total_seconds(), 0.05)
+    def _pause(self, again: datetime | None) -> float | None:
+        return None if again is None else max((again - self._clock()).total_seconds(), 0.05)
 
     async def _end_extra(self, key: Key, resource: Resource, decision: CancelExtra, extra: Job) -> None:
         known = await self._effects.carry_out(decision, resource, self._store.observation(key))

@@ -27,6 +27,9 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
         observation: of the job of `resource.target`; one about another attempt counts as knowing nothing.
         policy: the administrator's settings.
         now: the time, with a zone.
+
+    Returns:
+        One step, which says in `again` when to ask for the next one.
     """
     if resource.managed_elsewhere:
         # a finalizer of ours that came with a copied manifest holds nothing, and nobody else may take it off
@@ -36,11 +39,15 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
     observation = observation.about(target)
     if resource.deleting:
         decision = delete(resource, target, observation, policy, now)
-        return not_before_the_search(resource, target, observation, policy, decision) if target else decision
+        return (
+            not_before_the_search(resource, target, observation, policy, now, decision)
+            if target
+            else decision
+        )
     if target and (resource.submitted or is_ours(resource, observation.job)):
         if resource.target is None or not (resource.held or resource.ended):
             # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
             return Record(intent_for(resource, target, now))
         decision = run(resource, target, observation, policy, now)
-        return not_before_the_search(resource, target, observation, policy, decision)
+        return not_before_the_search(resource, target, observation, policy, now, decision)
     return start(resource, observation, policy, now)

@@ -1,18 +1,46 @@
-"""What the operator can do next about one resource. Each is a value: the controller carries it out."""
+"""What the operator can do next about one resource. Each is a value: the controller carries it out.
+
+Each says too when the question is to be asked again, so that whoever asks needs no rule of his own for that.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any, Self
 
 from mljobs.domain.job.resource import Intent, Target
 from mljobs.domain.port import Job, Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
 
+AT_ONCE = datetime.min.replace(tzinfo=UTC)
+"""When to decide again after a step that is only the first of several: as soon as it is taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What all answers have in common.
+
+    Attributes:
+        again: when to decide again at the latest; None: when something changes, and not before.
+    """
+
+    again: datetime | None = None
+
+    def by(self, moment: datetime) -> Self:
+        """The same answer, decided again at that time at the latest."""
+        return replace(self, again=min(self.again, moment) if self.again else moment)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step(Answer):
+    """An answer that leads to the next one: what it has brought is decided on at once."""
+
+    again: datetime | None = AT_ONCE
+
 
 @dataclass(frozen=True)
-class Submit:
+class Submit(Step):
     """Write the intent down if it is not there yet, then submit this job."""
 
     intent: Intent
@@ -21,7 +49,7 @@ class Submit:
 
 
 @dataclass(frozen=True)
-class Adopt:
+class Adopt(Step):
     """Write the intent down if it is not there yet, then take the job over by giving it our labels.
 
     Attributes:
@@ -36,21 +64,21 @@ class Adopt:
 
 
 @dataclass(frozen=True)
-class Record:
+class Record(Step):
     """Write the intent down: its job is there, and nothing holds the resource."""
 
     intent: Intent
 
 
 @dataclass(frozen=True)
-class Look:
+class Look(Step):
     """Read the job: it is not known whether it exists, or whose it is."""
 
     target: Target
 
 
 @dataclass(frozen=True)
-class UpdateLabels:
+class UpdateLabels(Step):
     """Patch the job's labels, guarded by the etag of the job that was compared."""
 
     target: Target
@@ -59,7 +87,7 @@ class UpdateLabels:
 
 
 @dataclass(frozen=True)
-class BindIam:
+class BindIam(Step):
     """Bring our bindings into the job's IAM policy.
 
     Attributes:
@@ -74,21 +102,21 @@ class BindIam:
 
 
 @dataclass(frozen=True)
-class Cancel:
+class Cancel(Step):
     """Ask the service to end the job, which has been seen to carry our uid."""
 
     target: Target
 
 
 @dataclass(frozen=True)
-class Search:
+class Search(Step):
     """Look for jobs that the attempt has besides the accepted one."""
 
     target: Target
 
 
 @dataclass(frozen=True)
-class CancelExtra:
+class CancelExtra(Step):
     """Ask the service to end a job of ours that an attempt has too many.
 
     Attributes:
@@ -101,7 +129,7 @@ class CancelExtra:
 
 
 @dataclass(frozen=True)
-class Release:
+class Release(Answer):
     """Take the finalizer off.
 
     Attributes:
@@ -112,27 +140,21 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Watch:
-    """The service owns the job: poll it.
-
-    Attributes:
-        target: the job.
-        until: when to decide again, whatever the polls bring; None: only then.
-    """
+class Watch(Answer):
+    """The service owns the job: poll it."""
 
     target: Target
-    until: datetime | None = None
 
 
 @dataclass(frozen=True)
-class Suspend:
+class Suspend(Step):
     """Record that the suspension ends this attempt; the cancel call follows once that is stored."""
 
     target: Target
 
 
 @dataclass(frozen=True)
-class Announce:
+class Announce(Step):
     """Record bindings before they are put into the policy, so that a crash leaves no stranger there.
 
     Attributes:
@@ -145,29 +167,29 @@ class Announce:
 
 
 @dataclass(frozen=True)
-class Leave:
+class Leave(Answer):
     """Being deleted and held by others; it has no job, and nothing of it is ours any more."""
 
 
 @dataclass(frozen=True)
-class Hold:
+class Hold(Answer):
     """Suspended, and no job runs."""
 
 
 @dataclass(frozen=True)
-class Finish:
+class Finish(Answer):
     """The job has ended."""
 
 
 @dataclass(frozen=True)
-class Refuse:
+class Refuse(Answer):
     """The spec breaks rules: no call before somebody changes it."""
 
     problems: Sequence[Problem]
 
 
 @dataclass(frozen=True)
-class Stall:
+class Stall(Answer):
     """It cannot go on without a change by somebody, for a reason that the service gave."""
 
     reason: Reason
@@ -175,22 +197,22 @@ class Stall:
 
 
 @dataclass(frozen=True)
-class Wait:
+class Wait(Answer):
     """A call has to be tried again later.
 
     Attributes:
         reason: what the conditions say.
         message: what happened, and what a user can do.
-        until: when to decide again.
+        again: when that is.
     """
 
     reason: Reason
     message: str
-    until: datetime
+    again: datetime = field(kw_only=True)
 
 
 @dataclass(frozen=True)
-class Keep:
+class Keep(Answer):
     """Nothing to do and nothing to say."""
 
 

@@ -68,6 +68,6 @@ def settle_doubt(
             Reason.OUTCOME_UNKNOWN,
             f"{call} {target.job_name} got no answer, and may still take effect. "
             f"The operator looks again when that is over.",
-            until,
+            again=until,
         )
     return Look(target)

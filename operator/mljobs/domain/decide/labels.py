@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeGuard
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Refuse, Stall, UpdateLabels, Wait
+from mljobs.domain.decide.decisions import Answer, Refuse, Stall, UpdateLabels, Wait
 from mljobs.domain.decide.room import problems_below
 from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job.labels import differing, wanted_labels
@@ -39,7 +40,7 @@ def relabel(
     return UpdateLabels(target, wanted, job.etag)
 
 
-def is_contested(step: object) -> bool:
+def is_contested(step: Answer | None) -> TypeGuard[Wait]:
     """Whether labels wait because somebody keeps changing them, which need not hold up anything else."""
     return isinstance(step, Wait) and step.reason is Reason.LABELS_CONTESTED
 
@@ -52,7 +53,7 @@ def _contested(target: Target, job: Job, wanted: Mapping[str, str], before: Rela
         f"Somebody keeps changing labels of {target.job_name} that this resource sets: {named}. They are put "
         f"right ever more rarely, in the end every {CONTEST_LONGEST.seconds // 60} minutes. Find out who it "
         f"is, or take those of them that are in spec.labels out of it.",
-        before.at + before.pause,
+        again=before.at + before.pause,
     )
 
 

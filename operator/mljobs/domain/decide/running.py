@@ -85,10 +85,13 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
         return Watch(target)
     can = facts_of(resource).capabilities
     labels = relabel(resource, target, observation, job, now) if can.labels else None
-    if labels and not is_contested(labels):
+    contested = labels if is_contested(labels) else None
+    if labels and not contested:
         return labels
     bindings = bind(resource, target, observation, now) if can.iam else Watch(target)
-    return labels if labels and isinstance(bindings, Watch) else bindings
+    if contested is None:
+        return bindings
+    return contested if isinstance(bindings, Watch) else bindings.by(contested.again)
 
 
 def polled(resource: Resource, observation: Observation) -> Polled | None:

@@ -4,10 +4,9 @@ A call that was taken for lost may have made a job all the same, later than anyb
 doubt there is one more search, and whatever it finds besides the job that was accepted is ended.
 """
 
-from dataclasses import replace
 from datetime import datetime
 
-from mljobs.domain.decide.decisions import CancelExtra, Decision, Release, Search, Wait, Watch
+from mljobs.domain.decide.decisions import CancelExtra, Decision, Release, Search, Wait
 from mljobs.domain.decide.plan import Policy, facts_of
 from mljobs.domain.decide.trouble import wait_for
 from mljobs.domain.job.observation import Method, Observation
@@ -30,21 +29,24 @@ def end_surplus(
 
 
 def not_before_the_search(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, decision: Decision
+    resource: Resource,
+    target: Target,
+    observation: Observation,
+    policy: Policy,
+    now: datetime,
+    decision: Decision,
 ) -> Decision:
-    """Come back when the search is due, and let go of nothing before it."""
+    """Come back when the search is due, and let go of nothing before it; later it has its own steps."""
     due = _due(resource, observation, policy)
-    match decision:
-        case Watch() if due:
-            return replace(decision, until=due)
-        case Release() if due:
-            message = (
-                f"An earlier create call got no answer. The operator makes sure that {target.job_name} is "
-                f"the only job, then lets go."
-            )
-            return Wait(Reason.DELETING, message, due)
-        case _:
-            return decision
+    if due is None or due <= now or (isinstance(decision, Release) and resource.force_release):
+        return decision
+    if isinstance(decision, Release):
+        message = (
+            f"An earlier create call got no answer. The operator makes sure that {target.job_name} is the "
+            f"only job, then lets go."
+        )
+        return Wait(Reason.DELETING, message, again=due)
+    return decision.by(due)
 
 
 def _due(resource: Resource, observation: Observation, policy: Policy) -> datetime | None:

@@ -42,7 +42,9 @@ def still_applies(trouble: Trouble, resource: Resource) -> bool:
 def wait_for(trouble: Trouble) -> Wait:
     """Wait until a failed call may be tried again."""
     reason = reason_of(trouble.shown)
-    return Wait(reason, f"{_failed(trouble)} {what_next(trouble.shown.error, reason)}", trouble.retry_at)
+    return Wait(
+        reason, f"{_failed(trouble)} {what_next(trouble.shown.error, reason)}", again=trouble.retry_at
+    )
 
 
 def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait:
@@ -57,7 +59,7 @@ def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait
         f"Set spec.projectId, or have the default corrected"
     )
     message = f"{_failed(trouble)} {way_out}; the operator tries again slowly."
-    return Wait(Reason.PROJECT_NOT_FOUND, message, trouble.retry_at)
+    return Wait(Reason.PROJECT_NOT_FOUND, message, again=trouble.retry_at)
 
 
 def _failed(trouble: Trouble) -> str:
