@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from mljobs.kubectl.failure import TROUBLE, Failure
@@ -38,8 +39,15 @@ class Cluster:
         from kubernetes import client
 
         self.namespace = namespace
+        self._api = api
         self._custom: Any = client.CustomObjectsApi(api)
-        self._core: Any = client.CoreV1Api(api)
+
+    @cached_property
+    def _core(self) -> Any:
+        """Loaded where it is used: it takes as long as the rest of a command."""
+        from kubernetes import client
+
+        return client.CoreV1Api(self._api)
 
     def get(self, kind: "JobKind", name: str) -> Json | None:
         """Read a resource; None where there is none.
