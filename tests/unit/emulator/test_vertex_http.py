@@ -1,4 +1,4 @@
-"""Vertex AI's jobs over HTTP: the client library for every method, faults, the ledger, the control surface."""
+"""Vertex AI's jobs over HTTP: the client library for every method, faults, ledger and control surface."""
 
 import base64
 import json

@@ -81,7 +81,7 @@ def test_a_recorded_exchange_comes_out_the_same(vertex: Vertex, name: str) -> No
 
 
 def recorded_jobs() -> list[Any]:
-    found = {}
+    found: dict[tuple[str, str], tuple[str, Json]] = {}
     for name in REPLAYS:
         recording = load(name)
         for step in recording["steps"]:

@@ -481,7 +481,7 @@ def test_a_cancel_ends_the_trials_too(vertex: Vertex, jobs: Jobs) -> None:
     assert vertex("hyperparameterTuningJobs.get", name) == shown
 
 
-ML_V1_TRIALS = [
+ML_V1_TRIALS: list[Json] = [
     {
         "trialId": "1",
         "hyperparameters": {"lr": "0.5", "layers": "3", "act": "relu"},
@@ -489,7 +489,7 @@ ML_V1_TRIALS = [
     },
     {"trialId": "2", "hyperparameters": {"lr": "0.25"}, "state": "FAILED"},
 ]
-VERTEX_TRIALS = [
+VERTEX_TRIALS: list[Json] = [
     {
         "id": "1",
         "parameters": [
@@ -528,7 +528,8 @@ def test_trials_for_vertex_leave_ml_v1_to_its_own(vertex: Vertex, jobs: Jobs, tr
 
 def gpu_job(jobs: Jobs, name: str = "c", count: int = 1, **spec: Any) -> Json:
     machine = {1: "g2-standard-4", 2: "g2-standard-24"}[count]
-    return jobs.custom(name, jobs.pool(machine, kind="NVIDIA_L4", count=count), **spec)
+    job: Json = jobs.custom(name, jobs.pool(machine, kind="NVIDIA_L4", count=count), **spec)
+    return job
 
 
 def test_a_quota_that_refuses(vertex: Vertex, jobs: Jobs) -> None:

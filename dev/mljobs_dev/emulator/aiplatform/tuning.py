@@ -121,12 +121,13 @@ class Trials:
                 yield plan
 
     def updated(self, now: float) -> float:
-        """When a trial last began or ended; 0 if none has."""
-        instants = [0.0]
-        for job in self.jobs.values():
-            ended = job.ended(now)
-            instants.append(job.created if ended is None else ended)
-        return max(instants)
+        """When a trial last began or ended.
+
+        Raises:
+            ValueError: none has begun.
+        """
+        ends = ((job, job.ended(now)) for job in self.jobs.values())
+        return max(job.created if ended is None else ended for job, ended in ends)
 
     def version(self, now: float) -> int:
         """A number that changes with what the trials show."""
