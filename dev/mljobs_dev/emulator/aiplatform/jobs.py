@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mljobs_dev.emulator.aiplatform import lifecycle
-from mljobs_dev.emulator.aiplatform.document import aiplatform_v1
 from mljobs_dev.emulator.aiplatform.errors import (
     CANCELLED,
     INTERNAL,
@@ -285,8 +284,3 @@ class Job:
             by_number=self.by_number,
             parent=self,
         )
-
-
-def pruned(kind: Kind, value: Mapping[str, Any]) -> Json:
-    """A job, or fields of one, without proto defaults."""
-    return aiplatform_v1().message(kind.schema).prune(value)
