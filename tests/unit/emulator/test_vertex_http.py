@@ -297,7 +297,7 @@ def test_a_job_is_forced_and_dropped_by_its_display_name(server: Server, jobs: J
 
 
 def test_options(server: Server) -> None:
-    usual = {"listLag": 0.0, "shuffleLists": False, "projectNumbers": True}
+    usual = {"listLag": 0.0, "shuffleLists": False, "projectNumbers": True, "trialLabels": False}
     assert server.control("GET", "/_emulator/options") == usual
     assert server.control("POST", "/_emulator/options", {"listLag": 30}) == {**usual, "listLag": 30.0}
     shuffled = server.control("POST", "/_emulator/options", {"shuffleLists": True})

@@ -131,3 +131,11 @@ def test_trials_for_vertex_leave_ml_v1_to_its_own(vertex: Vertex, jobs: Jobs, tr
     vertex.rig.create(training(hyperparameters=spec))
     vertex.advance(10_000)
     assert len(vertex.rig("get", "census")["trainingOutput"]["trials"]) == 3
+
+
+def test_trials_may_have_the_labels_of_their_tuning_job(vertex: Vertex, jobs: Jobs) -> None:
+    vertex.control("POST", "options", {"trialLabels": True})
+    vertex("hyperparameterTuningJobs.create", body=jobs.tuning(labels={"team": "a"}))
+    vertex.advance(10_000)
+    found = vertex("customJobs.list", filter="labels.team=a")["customJobs"]
+    assert sorted(job["displayName"] for job in found) == [f"tune-trial-{number}" for number in range(1, 5)]
