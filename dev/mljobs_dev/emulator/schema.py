@@ -11,7 +11,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -19,6 +19,7 @@ from importlib import resources
 from typing import Any
 
 from mljobs_dev.emulator.errors import ApiError, Violation, invalid_payload
+from mljobs_dev.emulator.protos import ONEOFS, enum_numbers, proto_name
 
 Json = dict[str, Any]
 Reader = Callable[[Any, str, list[Violation]], Any]
@@ -39,16 +40,6 @@ _WIDE = frozenset({"int64", "uint64"})
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 """Texts that stand for a boolean, in any case (the JSON reader of protobuf, `safe_strtob`)."""
-
-_ONEOFS = {
-    "GoogleCloudMlV1__Job": {"trainingInput": "input", "predictionInput": "input"},
-    "GoogleCloudMlV1__PredictionInput": {
-        "modelName": "model_version",
-        "versionName": "model_version",
-        "uri": "model_version",
-    },
-}
-"""Fields of which at most one is set, by the name of their group (google/cloud/ml/v1/job_service.proto)."""
 
 
 class _Unset:
@@ -125,10 +116,10 @@ class Message:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.proto = _proto_name(name)
+        self.proto = proto_name(name)
         self.fields: dict[str, Field] = {}
         self._by_spelling: dict[str, Field] = {}
-        self._oneofs = _ONEOFS.get(name, {})
+        self._oneofs = ONEOFS.get(name, {})
 
     def add(self, field: Field) -> None:
         """Take in a field under both of its spellings."""
@@ -276,22 +267,19 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
 
 
+def references(schema: Any) -> Iterator[str]:
+    """The names of the schemas that a schema refers to."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+        for value in schema.values():
+            yield from references(value)
+
+
 def discovery_document(name: str) -> Any:
     """A discovery document that ships with google-api-python-client, by its file's name."""
     folder = resources.files("googleapiclient") / "discovery_cache" / "documents"
     return json.loads((folder / name).read_bytes())
-
-
-def _proto_name(schema: str) -> str:
-    for prefix, package in (
-        ("GoogleCloudMlV1__", "google.cloud.ml.v1."),
-        ("GoogleCloudMlV1_", "google.cloud.ml.v1."),
-        ("GoogleIamV1__", "google.iam.v1."),
-        ("GoogleType__", "google.type."),
-    ):
-        if schema.startswith(prefix):
-            return package + schema.removeprefix(prefix).replace("_", ".")
-    return f"google.logging.v2.{schema}"
 
 
 def _unknown(name: str, path: str) -> Violation:
@@ -316,7 +304,8 @@ def _default(schema: Mapping[str, Any]) -> Any:
 def _scalar_reader(owner: str, name: str, schema: Mapping[str, Any]) -> Reader:
     kind, form = schema.get("type"), schema.get("format", "")
     if "enum" in schema:
-        return _enum_reader(f"type.googleapis.com/{owner}.{name[0].upper()}{name[1:]}", schema["enum"])
+        kind = f"type.googleapis.com/{owner}.{name[0].upper()}{name[1:]}"
+        return _enum_reader(kind, schema["enum"], enum_numbers(owner, schema["enum"]))
     if form in _RANGES:
         return _integer_reader(form)
     if kind == "number":
@@ -332,12 +321,14 @@ def _scalar_reader(owner: str, name: str, schema: Mapping[str, Any]) -> Reader:
     return _read_string if kind == "string" else lambda value, _path, _problems: value
 
 
-def _enum_reader(kind: str, words: list[str]) -> Reader:
+def _enum_reader(kind: str, words: list[str], numbers: Mapping[int, str]) -> Reader:
     known = frozenset(words)
 
     def read(value: Any, path: str, problems: list[Violation]) -> Any:
         if isinstance(value, str) and value.upper() in known:
             return value.upper()
+        if isinstance(value, int) and not isinstance(value, bool) and value in numbers:
+            return numbers[value]
         problems.append(_invalid(path, kind, value))
         return _UNSET
 
