@@ -13,7 +13,7 @@ from mljobs.controller.process.health import Part
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.run import Options, run
-from mljobs.domain.decide import Adoption, Policy
+from mljobs.domain.decide import AdminPolicy, Adoption
 
 EXCHANGES = 4.0
 """Time-outs after which a thread is stuck: a call with two tokens and the request sent twice has as many."""
@@ -59,9 +59,9 @@ def access_of(settings: Settings) -> Access:
     )
 
 
-def policy_of(settings: Settings) -> Policy:
+def policy_of(settings: Settings) -> AdminPolicy:
     """What the administrator decides for all resources."""
-    return Policy(
+    return AdminPolicy(
         default_project=settings.project_id,
         grace=timedelta(seconds=settings.unknown_outcome_grace),
         adoption=Adoption(settings.adoption),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
-from mljobs.backends.mlv1.policy import Policy, merged
+from mljobs.backends.mlv1.iam_policy import IamPolicy, merged
 from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain import errors
 from mljobs.domain.job import naming
@@ -217,7 +217,7 @@ class Service:
         self.cancel(self.find(place))
         self.cancelled.append(place)
 
-    def take_set_policy(self, place: Place, policy: Policy) -> Policy:
+    def take_set_policy(self, place: Place, policy: IamPolicy) -> IamPolicy:
         job = self.find(place)
         if policy.get("etag") != job.policy["etag"]:
             raise errors.StaleEtag("the policy has changed")
@@ -332,7 +332,7 @@ class ModelBackend(_Calls):
         self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
     ) -> None:
         place = parts(reference)
-        policy: Policy = await self._wire.send(
+        policy: IamPolicy = await self._wire.send(
             "service",
             "get_policy",
             place,

@@ -86,7 +86,7 @@ class ClusterKubectl(Kubectl):
 def delete_crds(kubectl: Kubectl) -> None:
     """Delete the CRDs, and wait until they are gone.
 
-    The API server asks again ever later after a look at their objects that failed: a change makes it look now.
+    After a failed list of their objects the API server backs off: a change makes it retry now.
     """
 
     def left() -> list[str]:

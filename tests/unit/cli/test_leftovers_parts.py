@@ -20,7 +20,7 @@ from mljobs.admin.leftovers.leftover import (
 from mljobs.admin.leftovers.run import CannotBegin, request
 from mljobs.config import Settings
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource
@@ -37,7 +37,7 @@ from tests.unit.domain.world import (
     resource,
 )
 
-POLICY = Policy("proj")
+POLICY = AdminPolicy("proj")
 KNOWN = Observation(since=START, target=TARGET)
 DOWN = KNOWN.failed(Method.GET, errors.Unavailable("down"), generation=1, now=NOW, jitter=1)
 STRANGE = job(uid="another")

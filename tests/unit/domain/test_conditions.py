@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Announce, Decision, Keep, Settled
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
@@ -27,7 +27,7 @@ def shown(situation: Situation) -> Iterator[tuple[Resource, Observation, Decisio
     """All that is shown until nothing changes any more, or a call is made."""
     subject, known = situation.subject, situation.known
     for _ in range(6):
-        decision = decide(subject, known, Policy(), NOW)
+        decision = decide(subject, known, AdminPolicy(), NOW)
         if isinstance(decision, Keep):
             yield subject, known, decision, dict(subject.status)
         if not isinstance(decision, Settled):

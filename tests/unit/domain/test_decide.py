@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Adoption, Policy, Polled, decide, polled
+from mljobs.domain.decide import AdminPolicy, Adoption, Polled, decide, polled
 from mljobs.domain.decide.decisions import (
     Adopt,
     Decision,
@@ -45,7 +45,7 @@ from tests.unit.domain.world import (
     status,
 )
 
-POLICY = Policy()
+POLICY = AdminPolicy()
 CASES = [
     pytest.param(*case, id=name)
     for table in (SUBMISSION_CASES, RUNNING_CASES, ADOPTION_CASES, SUSPENSION_CASES, DELETION_CASES)
@@ -53,7 +53,7 @@ CASES = [
 ]
 
 
-def decided(subject: Resource, known: Observation | None = None, policy: Policy = POLICY) -> Decision:
+def decided(subject: Resource, known: Observation | None = None, policy: AdminPolicy = POLICY) -> Decision:
     return decide(subject, known or Observation(since=START), policy, NOW)
 
 
@@ -102,7 +102,7 @@ def test_the_default_project_serves_a_spec_without_one() -> None:
     subject = resource()
     subject = replace(subject, spec={k: v for k, v in subject.spec.items() if k != "projectId"})
     assert isinstance(decided(subject), Refuse)
-    got = decided(subject, policy=Policy(default_project="fallback"))
+    got = decided(subject, policy=AdminPolicy(default_project="fallback"))
     assert isinstance(got, Submit)
     assert got.intent.target.project == "fallback"
 
@@ -111,7 +111,7 @@ def test_a_changed_default_project_does_not_move_an_intended_job() -> None:
     subject = resource(intended=intent(time=START))
     subject = replace(subject, spec={k: v for k, v in subject.spec.items() if k != "projectId"})
     known = observed(since=NOW)
-    assert decided(subject, known, Policy(default_project="elsewhere")) == Look(TARGET)
+    assert decided(subject, known, AdminPolicy(default_project="elsewhere")) == Look(TARGET)
 
 
 def test_waiting_names_the_call_and_the_way_out() -> None:
@@ -128,11 +128,11 @@ def test_waiting_names_the_call_and_the_way_out() -> None:
     ("spec", "policy", "said"),
     [
         ({}, POLICY, "spec.projectId: 'proj' is no project that the service knows. Correct it"),
-        ({"projectId": None}, Policy(default_project="proj"), "default project, 'proj', is none"),
+        ({"projectId": None}, AdminPolicy(default_project="proj"), "default project, 'proj', is none"),
     ],
 )
 def test_a_missing_project_is_named_with_the_field_that_names_it(
-    spec: dict[str, Any], policy: Policy, said: str
+    spec: dict[str, Any], policy: AdminPolicy, said: str
 ) -> None:
     known = observed(troubles=trouble(Method.CREATE, errors.ProjectNotFound("Not found.")))
     got = decided(resource(intended=intent(), spec=spec), known, policy)
@@ -146,7 +146,7 @@ def test_the_grace_is_the_administrators() -> None:
     known = observed(doubtful_at=later(-10), absences=1, absent_at=NOW)
     subject = resource(intended=intent(), deleting=True)
     assert isinstance(decided(subject, known), Wait)
-    assert decided(subject, known, Policy(grace=timedelta(seconds=9))) == Release()
+    assert decided(subject, known, AdminPolicy(grace=timedelta(seconds=9))) == Release()
 
 
 LOST = resource(intended=intent(), status=status("RUNNING", condition("Stalled", "True", "Lost")))
@@ -169,7 +169,7 @@ def test_adoption_is_bounded_by_the_administrator(
     there = Job.parse(
         {**job().document, "labels": ownership_labels(Owner(namespace, "old", owner), 1) if owner else {}}
     )
-    got = decided(resource(adopt=owner or "true"), observed(job=there), Policy(adoption=adoption))
+    got = decided(resource(adopt=owner or "true"), observed(job=there), AdminPolicy(adoption=adoption))
     if expected is None:
         assert isinstance(got, Adopt)
         return
@@ -181,7 +181,7 @@ def test_adoption_is_bounded_by_the_administrator(
 
 
 def test_never_asks_the_service_nothing() -> None:
-    assert isinstance(decided(resource(adopt="true"), policy=Policy(adoption=Adoption.NEVER)), Stall)
+    assert isinstance(decided(resource(adopt="true"), policy=AdminPolicy(adoption=Adoption.NEVER)), Stall)
 
 
 def test_a_refused_adoption_names_the_owner_and_the_way() -> None:
@@ -236,7 +236,7 @@ def test_what_is_polled(subject: Resource, known: Observation, expected: Polled 
 def test_the_time_after_which_a_job_is_lost_is_the_administrators() -> None:
     subject, known = resource(intended=intent(), status=status()), missing(for_=10)
     assert isinstance(decided(subject, known), Watch)
-    assert isinstance(decided(subject, known, Policy(lost_after=timedelta(seconds=10))), Stall)
+    assert isinstance(decided(subject, known, AdminPolicy(lost_after=timedelta(seconds=10))), Stall)
 
 
 ASKED = {RETRY: "2026-11-29T10:00:00Z"}

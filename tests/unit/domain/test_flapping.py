@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Settled
 from mljobs.domain.job.observation import STEADY, Method, Observation
 from mljobs.domain.job.resource import Resource
@@ -51,7 +51,7 @@ class Teller:
         self.show()
 
     def show(self) -> None:
-        decision = decide(self.subject, self.known, Policy(), self.now)
+        decision = decide(self.subject, self.known, AdminPolicy(), self.now)
         assert isinstance(decision, Settled), decision
         shown = project(self.subject, self.known, decision, self.now)
         if shown != self.subject.status:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Hold, Keep, Look, Refuse, Release, Settled, Submit
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
@@ -12,7 +12,7 @@ from mljobs.domain.show.project import project
 from tests.hostile import COUNT, SECRET, hostile
 from tests.unit.domain.world import FACTS, NOW, START
 
-POLICY = Policy(default_project="my-project")
+POLICY = AdminPolicy(default_project="my-project")
 MANIFESTS = hostile()
 
 

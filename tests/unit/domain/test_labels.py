@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Settled, UpdateLabels, Wait
 from mljobs.domain.job.observation import CONTEST_LONGEST, CONTEST_OVER, Observation
 from mljobs.domain.reasons import Reason
@@ -23,7 +23,7 @@ def test_who_keeps_changing_them_meets_an_answer_ever_more_rarely() -> None:
     patched, said = [], set()
     while now < NOW + timedelta(hours=6):
         known = known.saw(job(labels={"team": "bot"}), now)
-        step = decide(SUBJECT, known, Policy(), now)
+        step = decide(SUBJECT, known, AdminPolicy(), now)
         if isinstance(step, UpdateLabels):
             patched.append(now)
             known = known.relabelled(job(labels={"team": "a"}), now, generation=1, keys=["team"])
@@ -68,7 +68,7 @@ def test_what_is_recorded_of_them(
     before = {**status(), **({} if recorded is None else {"labelKeys": recorded})}
     subject = resource(intended=intent(), status=before, spec={"labels": spec})
     known = observed(job=job("CANCELLING", labels=there))
-    step = decide(subject, known, Policy(), NOW)
+    step = decide(subject, known, AdminPolicy(), NOW)
     assert isinstance(step, Settled)
     shown = project(subject, known, step, NOW)
     assert shown["labelKeys"] == expected

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Refuse, Settled, Wait
 from mljobs.domain.job.observation import Method, Observation, Trouble
 from mljobs.domain.job.resource import Resource
@@ -38,7 +38,7 @@ STATUS_LIMIT = 64 * 1024
 
 def shown(subject: Resource, known: Observation) -> JsonObject:
     """What a resource shows after what is decided for it."""
-    decision = decide(subject, known, Policy(), NOW)
+    decision = decide(subject, known, AdminPolicy(), NOW)
     assert isinstance(decision, Settled), decision
     return project(subject, known, decision, NOW)
 
@@ -229,7 +229,7 @@ def test_the_status_fits_the_model_and_is_stable(case: str) -> None:
     result = shown(subject, known)
     assert KINDS["TrainingJob"].status.model_validate(result).document() == result
     again = replace(subject, status=result)
-    decision = decide(again, known, Policy(), later(1))
+    decision = decide(again, known, AdminPolicy(), later(1))
     if isinstance(decision, Settled):
         assert project(again, known, decision, later(1)) == result
     assert transitions(result, result) == []

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Settled
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.project import project
@@ -73,7 +73,7 @@ def _every() -> Iterator[Shown]:
     seen = set()
     for situation in _situations():
         subject, known = situation.subject, situation.known
-        decision = decide(subject, known, Policy(), NOW)
+        decision = decide(subject, known, AdminPolicy(), NOW)
         if not isinstance(decision, Settled):
             continue
         shown = project(subject, known, decision, NOW)
@@ -97,7 +97,7 @@ def every() -> list[Shown]:
 def named(name: str) -> Shown:
     """What the operator shows in a case of the tests of project."""
     subject, known, _ = CONDITIONS[name]
-    decision = decide(subject, known, Policy(), NOW)
+    decision = decide(subject, known, AdminPolicy(), NOW)
     assert isinstance(decision, Settled)
     gone = {"deletionTimestamp": "2026-01-02T03:04:05Z"} if subject.deleting else {}
     return Shown(name, as_object(subject, project(subject, known, decision, NOW), **gone))

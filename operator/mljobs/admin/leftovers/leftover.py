@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Decision, Look, Release, Wait
 from mljobs.domain.decide.doubt import in_doubt
 from mljobs.domain.job.naming import (
@@ -94,13 +94,13 @@ class Leftover:
         return self.verdict is Verdict.UNKNOWN or (running and self.verdict is Verdict.OURS)
 
 
-def probe(resource: Resource, since: datetime, policy: Policy, now: datetime) -> Target | None:
+def probe(resource: Resource, since: datetime, policy: AdminPolicy, now: datetime) -> Target | None:
     """The job to look for before anything is decided; None where the resource's own record settles it."""
     step = decide(_to_be_cancelled(resource), Observation(since=since), policy, now)
     return step.target if isinstance(step, Look) else None
 
 
-def next_step(item: Leftover, way: Way, policy: Policy, now: datetime) -> Decision:
+def next_step(item: Leftover, way: Way, policy: AdminPolicy, now: datetime) -> Decision:
     """What the operator would do next if the resource were being deleted.
 
     Args:
@@ -119,7 +119,7 @@ def next_step(item: Leftover, way: Way, policy: Policy, now: datetime) -> Decisi
     return decide(replace(resource, annotations=forced), item.known, policy, now)
 
 
-def left_to_operator(item: Leftover, policy: Policy, now: datetime) -> str:
+def left_to_operator(item: Leftover, policy: AdminPolicy, now: datetime) -> str:
     """Why nobody but an operator that runs may end this; empty where others may, too.
 
     An operator writes its intent down before it calls create, guarded by the version that it has read: once a

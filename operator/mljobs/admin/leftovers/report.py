@@ -8,14 +8,14 @@ from typing import Any
 from mljobs import __version__
 from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, next_step, why, why_missing
 from mljobs.admin.leftovers.session import Outcome
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.decide.decisions import Cancel, Release, Wait, Watch
 from mljobs.domain.spec.problems import printable_lines
 
 Json = dict[str, Any]
 
 
-def plan(item: Leftover, policy: Policy, now: datetime) -> tuple[str, str]:
+def plan(item: Leftover, policy: AdminPolicy, now: datetime) -> tuple[str, str]:
     """What `--cancel` would do first: a word, and why.
 
     Returns:

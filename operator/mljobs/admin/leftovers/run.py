@@ -25,7 +25,7 @@ from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.main import access_of, policy_of
 
 Row = tuple[Leftover, dict[str, Any]]
@@ -184,7 +184,7 @@ def _projects(settings: Settings, wanted: Request) -> Sequence[str]:
     return [project for project in dict.fromkeys(named) if project]
 
 
-def _listed(survey: Survey, policy: Policy, now: datetime) -> Result:
+def _listed(survey: Survey, policy: AdminPolicy, now: datetime) -> Result:
     plans = [(item, *report.plan(item, policy, now)) for item in survey.items]
     return Result(
         [(item, {"plan": word, "why": why}) for item, word, why in plans],

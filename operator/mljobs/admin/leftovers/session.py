@@ -23,7 +23,7 @@ from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.release import let_go
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
@@ -93,7 +93,7 @@ class Session:
     backend: Backend
     effects: Effects
     writer: StatusWriter
-    policy: Policy
+    policy: AdminPolicy
     clock: Callable[[], datetime]
     beside: bool = False
     believe_missing: bool = False

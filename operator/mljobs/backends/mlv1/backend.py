@@ -7,7 +7,7 @@ from typing import Self
 
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.backends.mlv1.facts import PAGE_SIZE, MlV1Facts, parts
-from mljobs.backends.mlv1.policy import merged
+from mljobs.backends.mlv1.iam_policy import merged
 from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain import errors
 from mljobs.domain.port import Binding, Job, JobPage, Order, Reference, Scope, Sought

@@ -9,7 +9,7 @@ from mljobs.backends.google.answers import Method
 from mljobs.backends.google.calls import Api, Resource, checked_name
 from mljobs.backends.google.limits import Kind, ProjectLimits
 from mljobs.backends.google.threads import RequestThreads
-from mljobs.backends.mlv1.policy import Policy
+from mljobs.backends.mlv1.iam_policy import IamPolicy
 from mljobs.domain.errors import Throttled, Unavailable
 from mljobs.domain.port import Job, JobDocument, JobPage, Reference
 
@@ -156,7 +156,7 @@ class MlV1Client:
         """
         await self._call(CANCEL, project, self._jobs.cancel, name=_name(project, job_id), body={})
 
-    async def get_iam_policy(self, project: str, job_id: str) -> Policy:
+    async def get_iam_policy(self, project: str, job_id: str) -> IamPolicy:
         """Read a job's IAM policy, conditional bindings included; `projects.jobs.getIamPolicy`."""
         return await self._call(
             GET_IAM_POLICY,
@@ -166,7 +166,7 @@ class MlV1Client:
             options_requestedPolicyVersion=POLICY_VERSION,
         )
 
-    async def set_iam_policy(self, project: str, job_id: str, policy: Policy) -> Policy:
+    async def set_iam_policy(self, project: str, job_id: str, policy: IamPolicy) -> IamPolicy:
         """Replace a job's IAM policy; `projects.jobs.setIamPolicy`.
 
         Raises:

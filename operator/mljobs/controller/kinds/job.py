@@ -20,7 +20,7 @@ from mljobs.controller.loop.release import let_go
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.logs import about
-from mljobs.domain.decide import Policy, decide, polled
+from mljobs.domain.decide import AdminPolicy, decide, polled
 from mljobs.domain.decide.decisions import (
     Adopt,
     Announce,
@@ -76,7 +76,7 @@ class JobHandler:
         writer: StatusWriter,
         poller: Poller,
         queue: WorkQueue[Key],
-        policy: Policy,
+        policy: AdminPolicy,
         clock: Callable[[], datetime],
         wrote: Callable[[JsonObject, Mapping[str, Any]], None] = lambda _body, _before: None,
     ) -> None:

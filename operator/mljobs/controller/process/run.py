@@ -30,7 +30,7 @@ from mljobs.controller.process.health import Health, Part, Pulse
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
 from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.port import Backend
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Options:
         lease: the Lease that this process has to hold to act; None: it acts alone.
     """
 
-    policy: Policy
+    policy: AdminPolicy
     namespaces: Sequence[str]
     poll_interval: float
     lost_interval: float

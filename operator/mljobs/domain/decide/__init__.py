@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mljobs.domain.decide.decisions import Decision, Keep, Record, Release
 from mljobs.domain.decide.deletion import delete
-from mljobs.domain.decide.plan import Adoption, Policy, intent_for, plan_target
+from mljobs.domain.decide.plan import AdminPolicy, Adoption, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
 from mljobs.domain.decide.surplus import not_before_the_search
@@ -16,10 +16,10 @@ from mljobs.domain.decide.trouble import is_ours
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 
-__all__ = ["Adoption", "Policy", "Polled", "decide", "polled"]
+__all__ = ["AdminPolicy", "Adoption", "Polled", "decide", "polled"]
 
 
-def decide(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+def decide(resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime) -> Decision:
     """Choose the next step.
 
     Args:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from mljobs.domain.decide.decisions import Adopt, Decision, Look, Record, Stall
 from mljobs.domain.decide.labels import labels_refused
-from mljobs.domain.decide.plan import Adoption, Policy, facts_of, intent_for
+from mljobs.domain.decide.plan import AdminPolicy, Adoption, facts_of, intent_for
 from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job import naming
 from mljobs.domain.job.labels import wanted_labels
@@ -18,7 +18,7 @@ ANYBODY = "true"
 
 
 def adopt(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     """Take over the job that the user has named; a new one is never made instead.
 
@@ -60,7 +60,7 @@ def adopt(
     return Adopt(intent_for(resource, target, now), labels, known.job.etag)
 
 
-def _refusal(resource: Resource, target: Target, job: Job, policy: Policy) -> Stall | None:
+def _refusal(resource: Resource, target: Target, job: Job, policy: AdminPolicy) -> Stall | None:
     """Why a job may not be taken over; None where it may."""
     owner = naming.owner_uid(job.labels)
     if not owner:

@@ -6,7 +6,7 @@ from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Leave, Look
 from mljobs.domain.decide.doubt import impossible, in_doubt, settle_doubt
 from mljobs.domain.decide.missing import await_it, give_up
 from mljobs.domain.decide.ownership import look_first
-from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.decide.surplus import end_surplus
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded, wait_for
 from mljobs.domain.job.observation import Method, Observation
@@ -15,7 +15,7 @@ from mljobs.domain.port import Job
 
 
 def delete(
-    resource: Resource, target: Target | None, observation: Observation, policy: Policy, now: datetime
+    resource: Resource, target: Target | None, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     """End the job, then take the finalizer off.
 
@@ -29,7 +29,7 @@ def delete(
 
 
 def _end(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     if resource.force_release:
         return Release(left_behind="" if resource.ended else target.job_name)
@@ -72,7 +72,9 @@ def _cancel(
     return Cancel(target)
 
 
-def _stay(resource: Resource, target: Target | None, observation: Observation, policy: Policy) -> Decision:
+def _stay(
+    resource: Resource, target: Target | None, observation: Observation, policy: AdminPolicy
+) -> Decision:
     """Show how it is, for others hold the resource."""
     job = observation.job
     if target is None or not (resource.submitted or is_ours(resource, job)):

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Decision, Look, Wait
-from mljobs.domain.decide.plan import Policy, facts_of
+from mljobs.domain.decide.plan import AdminPolicy, facts_of
 from mljobs.domain.decide.trouble import is_ours, refusal_recorded
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
@@ -14,7 +14,7 @@ SECOND_LOOK = timedelta(seconds=10)
 """After an unanswered call, where only a list can tell whether it made a job."""
 
 
-def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
+def _doubt_until(observation: Observation, policy: AdminPolicy) -> datetime | None:
     """Until when a call without an answer may still make the job ours; None where there is no such call."""
     moments = [observation.doubtful_at] if observation.doubtful_at else []
     if not observation.alone:
@@ -22,7 +22,7 @@ def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
     return max(moments) + policy.grace if moments else None
 
 
-def in_doubt(resource: Resource, observation: Observation, policy: Policy) -> bool:
+def in_doubt(resource: Resource, observation: Observation, policy: AdminPolicy) -> bool:
     """Whether the newest intent's job may be ours, or become so, although nobody has seen it."""
     intent = resource.intent
     intended = (intent is not None or resource.held) and not impossible(observation)
@@ -39,7 +39,7 @@ def _looked_at(observation: Observation) -> datetime | None:
     return observation.seen_at if observation.job else observation.absent_at
 
 
-def _between(observation: Observation, policy: Policy) -> datetime | None:
+def _between(observation: Observation, policy: AdminPolicy) -> datetime | None:
     until = _doubt_until(observation, policy)
     return until - policy.grace + min(SECOND_LOOK, policy.grace) if until else None
 
@@ -51,7 +51,7 @@ def impossible(observation: Observation) -> bool:
 
 
 def settle_doubt(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     """Look at the job, and once more when no call that makes it ours can be under way any longer.
 

@@ -1,14 +1,14 @@
 """A job that the service had accepted, and now says that it does not have."""
 
 from mljobs.domain.decide.decisions import Decision, Look, Release, Stall, Watch
-from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.policies.lost import is_lost
 from mljobs.domain.reasons import Reason
 
 
-def await_it(resource: Resource, target: Target, observation: Observation, policy: Policy) -> Decision:
+def await_it(resource: Resource, target: Target, observation: Observation, policy: AdminPolicy) -> Decision:
     """Go on looking for the job; say once it counts as lost."""
     if not (resource.lost or is_lost(observation, policy.lost_after)):
         return Watch(target)
@@ -20,7 +20,7 @@ def await_it(resource: Resource, target: Target, observation: Observation, polic
     )
 
 
-def give_up(resource: Resource, target: Target, observation: Observation, policy: Policy) -> Decision:
+def give_up(resource: Resource, target: Target, observation: Observation, policy: AdminPolicy) -> Decision:
     """Let go of the resource, which is being deleted, once the job counts as lost; look before that."""
     if not observation.sought:
         return Look(target)

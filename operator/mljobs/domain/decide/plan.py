@@ -17,7 +17,7 @@ class Adoption(StrEnum):
 
 
 @dataclass(frozen=True)
-class Policy:
+class AdminPolicy:
     """What the administrator decides for all resources.
 
     Attributes:
@@ -45,7 +45,7 @@ def intent_for(resource: Resource, target: Target, now: datetime) -> Intent:
     return written if written and replace(written, time=now) == intent else intent
 
 
-def plan_target(resource: Resource, policy: Policy, attempt: int) -> Target:
+def plan_target(resource: Resource, policy: AdminPolicy, attempt: int) -> Target:
     """Name the job of an attempt of this spec."""
     spec = resource.spec
     project = str(spec.get("projectId") or policy.default_project or "")

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.sizes import OBJECT_BYTES, stored_bytes
 from mljobs.domain.spec.validate import Validated, validate
 
 
-def check(resource: Resource, policy: Policy) -> Validated:
+def check(resource: Resource, policy: AdminPolicy) -> Validated:
     """Check a resource before a job is made for it, so that none runs whose status nobody can store."""
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
     size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})

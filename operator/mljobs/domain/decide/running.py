@@ -8,7 +8,7 @@ from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import await_it
 from mljobs.domain.decide.ownership import look_first, taken
-from mljobs.domain.decide.plan import Policy, facts_of, plan_target
+from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.room import check
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.decide.surplus import end_surplus
@@ -37,7 +37,7 @@ class Polled:
 
 
 def run(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     """Choose the next step for a job that the service has accepted."""
     surplus = end_surplus(resource, target, observation, policy, now)
@@ -60,7 +60,7 @@ def run(
     return _tend(resource, target, observation, job, now)
 
 
-def _resume(resource: Resource, ended: Target, policy: Policy, now: datetime) -> Decision:
+def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
     """Begin the attempt after one that a suspension has ended."""
     validated = check(resource, policy)
     if validated.spec is None:

@@ -7,7 +7,7 @@ from mljobs.domain import errors
 from mljobs.domain.decide.adoption import adopt
 from mljobs.domain.decide.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
 from mljobs.domain.decide.doubt import in_doubt, settle_doubt
-from mljobs.domain.decide.plan import Policy, adopts, facts_of, intent_for, plan_target
+from mljobs.domain.decide.plan import AdminPolicy, adopts, facts_of, intent_for, plan_target
 from mljobs.domain.decide.room import check
 from mljobs.domain.decide.trouble import (
     is_ours,
@@ -26,7 +26,7 @@ from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.validate import JobSpec
 
 
-def start(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+def start(resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime) -> Decision:
     """Submit, or say why not."""
     intent, created = resource.intent, observation.troubles.get(Method.CREATE)
     refused = _refused(resource, observation, policy, now)
@@ -66,7 +66,9 @@ def _beyond(resource: Resource) -> list[Problem]:
     return [Problem("spec.iamBindings", resource.iam_bindings, rule, source=Source.OPERATOR, id="no-iam")]
 
 
-def _refused(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision | None:
+def _refused(
+    resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime
+) -> Decision | None:
     """A refusal by the service that this generation of the spec has already met."""
     intent = resource.intent
     if intent is None or resource.generation > intent.generation:

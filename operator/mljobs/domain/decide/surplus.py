@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import CancelExtra, Decision, Release, Search, Wait, Watch
-from mljobs.domain.decide.plan import Policy, facts_of
+from mljobs.domain.decide.plan import AdminPolicy, facts_of
 from mljobs.domain.decide.trouble import wait_for
 from mljobs.domain.job.observation import Method, Observation
 from mljobs.domain.job.resource import Resource, Target
@@ -16,7 +16,7 @@ from mljobs.domain.reasons import Reason
 
 
 def end_surplus(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> CancelExtra | Search | Wait | None:
     """End what there is too much, and search for it once when it is time; None where nothing is due."""
     if observation.extra:
@@ -30,7 +30,7 @@ def end_surplus(
 
 
 def not_before_the_search(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, decision: Decision
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, decision: Decision
 ) -> Decision:
     """Come back when the search is due, and let go of nothing before it."""
     due = _due(resource, observation, policy)
@@ -47,7 +47,7 @@ def not_before_the_search(
             return decision
 
 
-def _due(resource: Resource, observation: Observation, policy: Policy) -> datetime | None:
+def _due(resource: Resource, observation: Observation, policy: AdminPolicy) -> datetime | None:
     """When to search; None where there is no doubt, or where the search has been made."""
     doubtful_at = observation.doubtful_at
     if doubtful_at is None or observation.job is None or facts_of(resource).capabilities.client_names_jobs:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.backends.mlv1.policy import merged
+from mljobs.backends.mlv1.iam_policy import merged
 
 WHEN = {"title": "office hours", "expression": "request.time.getHours() < 18"}
 

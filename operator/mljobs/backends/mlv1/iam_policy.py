@@ -5,13 +5,13 @@ from typing import Any
 
 from mljobs.domain.port import Binding
 
-Policy = Mapping[str, Any]
+IamPolicy = Mapping[str, Any]
 """An IAM `Policy` as JSON: `bindings` (list of `{role, members}`), `etag`, `version`."""
 
 _Place = tuple[str, tuple[tuple[str, Any], ...]]
 
 
-def merged(policy: Policy, wanted: Sequence[Binding], applied: Sequence[Binding]) -> Policy | None:
+def merged(policy: IamPolicy, wanted: Sequence[Binding], applied: Sequence[Binding]) -> IamPolicy | None:
     """Put our bindings into a policy.
 
     Args:
