@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mljobs.domain.spec.problems import Problem, Reason, Severity, Source, join
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import Problem, Severity, Source, join
 
 
 class Unreadable(ValueError):
@@ -39,6 +40,6 @@ def twice(path: str, key: str, value: Any, rule: str, severity: Severity = Sever
         rule,
         severity=severity,
         source=Source.CLIENTS,
-        reason=Reason.DUPLICATE,
+        error_type=FieldErrorType.DUPLICATE,
         id="duplicate-key",
     )

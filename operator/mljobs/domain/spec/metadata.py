@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mljobs.domain.spec.problems import MISSING, Problem, Reason, Source, join
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import MISSING, Problem, Source, join
 from mljobs.domain.spec.spelling import unknown_field
 
 NAME_LIMIT = 253
@@ -46,8 +47,8 @@ def problems(metadata: Any) -> Iterator[Problem]:
 
 
 def _problem(path: str, value: Any, rule: str) -> Problem:
-    reason = Reason.REQUIRED if value is MISSING else Reason.INVALID
-    return Problem(path, value, rule, source=Source.OPERATOR, reason=reason, id="manifest")
+    error_type = FieldErrorType.REQUIRED if value is MISSING else FieldErrorType.INVALID
+    return Problem(path, value, rule, source=Source.OPERATOR, error_type=error_type, id="manifest")
 
 
 def _is(kind: type, rule: str) -> _Check:

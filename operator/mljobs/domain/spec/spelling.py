@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from mljobs.domain.spec.problems import Problem, Reason, Source, join
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import Problem, Source, join
 
 
 def folded(key: object) -> str:
@@ -29,6 +30,6 @@ def unknown_field(path: str, key: str, value: Any, names: Iterable[str]) -> Prob
         value,
         f"there is no such field{hint}",
         source=Source.DISCOVERY,
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         id="unknown-field",
     )

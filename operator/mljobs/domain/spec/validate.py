@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from mljobs.api.crd import FieldErrorType
 from mljobs.api.resources import KINDS, PredictionJobSpec, TrainingJobSpec
 from mljobs.domain.spec import lenient, rules
-from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
+from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join
 from mljobs.domain.spec.spelling import unknown_field
 
 JobSpec = TrainingJobSpec | PredictionJobSpec
@@ -67,7 +68,9 @@ def _problem(mistake: ErrorDetails, schema: lenient.Schema) -> Problem:
     path = _path(mistake["loc"], schema)
     word = mistake["type"]
     if word == "missing":
-        return Problem(path, MISSING, "this field is required", reason=Reason.REQUIRED, id="missing-field")
+        return Problem(
+            path, MISSING, "this field is required", error_type=FieldErrorType.REQUIRED, id="missing-field"
+        )
     if word == "extra_forbidden":
         *parents, key = mistake["loc"]
         known = _schema_at(schema, parents).get("properties", {})
