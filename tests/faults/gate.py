@@ -113,7 +113,7 @@ Fault = Callable[[Call], Awaitable[web.StreamResponse | None]]
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """A fault of requests.
 
     Attributes:
@@ -248,7 +248,7 @@ class Gate:
         observer: Observer | None = None,
     ) -> None:
         self.calls: list[Call] = []
-        self.rules: list[Rule] = []
+        self.rules: list[FaultRule] = []
         self.trap = trap
         self.kill: Callable[[], Awaitable[None]] | None = None
         self.stop: Callable[[], None] = lambda: None
@@ -271,9 +271,9 @@ class Gate:
         times: int | None = None,
         after: bool = False,
         late: bool = False,
-    ) -> Rule:
+    ) -> FaultRule:
         """Let requests go wrong from now on."""
-        rule = Rule(matches, answer, times, after, late)
+        rule = FaultRule(matches, answer, times, after, late)
         self.rules.append(rule)
         return rule
 

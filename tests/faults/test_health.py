@@ -9,7 +9,7 @@ import pytest
 
 from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB
 from mljobs.controller.process.run import CALLS
-from tests.faults.gate import Call, Rule, hang, refusing
+from tests.faults.gate import Call, FaultRule, hang, refusing
 from tests.faults.groups import grouped, together
 from tests.faults.lab import Lab, Operator, until
 from tests.faults.process import LIMITS
@@ -64,7 +64,7 @@ def is_list(call: Call) -> bool:
 
 async def start_up(world: World) -> None:
     """Ready once it watches, alive before that."""
-    held = Rule(is_list, hang)
+    held = FaultRule(is_list, hang)
     world.rules.append(held)
     operator = await world.start()
     await until(lambda: held.hits, what="a list that hangs", report=world.report)

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from mljobs.api.resources import KINDS, TRAINING_JOB
-from tests.faults.gate import Call, Gate, Rule, answering, hang
+from tests.faults.gate import Call, FaultRule, Gate, answering, hang
 from tests.faults.kubernetes import a_world
 from tests.faults.lab import Lab, until
 from tests.faults.process import LIMITS
@@ -92,7 +92,7 @@ async def test_the_version_is_too_old(world: World) -> None:
 @pytest.mark.faults
 async def test_a_list_has_become_too_old(world: World) -> None:
     """410 as an answer, as between two pages of a list: it is begun anew."""
-    old = Rule(is_list, answering(410, "Expired"), times=4)
+    old = FaultRule(is_list, answering(410, "Expired"), times=4)
     world.rules.append(old)
     operator = await world.start()
     await operator.until_watching()

@@ -105,7 +105,7 @@ def rules_template(header: str) -> str:
     return "\n".join(parts)
 
 
-def _documents(rules: tuple[rights.Rule, ...]) -> list[JsonObject]:
+def _documents(rules: tuple[rights.PolicyRule, ...]) -> list[JsonObject]:
     return [rule.document() for rule in rules]
 
 

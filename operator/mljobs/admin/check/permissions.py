@@ -7,7 +7,7 @@ from mljobs.admin.check.cluster import Cluster, ClusterError
 from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
-from mljobs.controller.kube.rights import Rule
+from mljobs.controller.kube.rights import PolicyRule
 
 _REMEDY = "install the role anew with the chart or with deploy/, or add to it: "
 _OUTLIVES = (
@@ -28,7 +28,7 @@ def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
     return findings
 
 
-def _check(cluster: Cluster, check: str, rules: Sequence[Rule], namespace: str) -> Finding:
+def _check(cluster: Cluster, check: str, rules: Sequence[PolicyRule], namespace: str) -> Finding:
     try:
         missing = list(_missing(cluster, rules, namespace))
     except ClusterError as error:
@@ -51,7 +51,7 @@ def _check_namespace_deletion(cluster: Cluster, settings: Settings) -> list[Find
     return [warning(check, f"{granted.found} in the whole cluster", _OUTLIVES)]
 
 
-def _missing(cluster: Cluster, rules: Sequence[Rule], namespace: str) -> Iterable[Rule]:
+def _missing(cluster: Cluster, rules: Sequence[PolicyRule], namespace: str) -> Iterable[PolicyRule]:
     """The parts of rules that are not granted, a rule for each resource."""
     for rule in rules:
         for resource in rule.resources:
@@ -64,14 +64,14 @@ def _missing(cluster: Cluster, rules: Sequence[Rule], namespace: str) -> Iterabl
                 )
             )
             if verbs:
-                yield Rule(rule.group, (resource,), verbs, rule.names)
+                yield PolicyRule(rule.group, (resource,), verbs, rule.names)
 
 
-def _pairs(rule: Rule) -> list[tuple[str, str]]:
+def _pairs(rule: PolicyRule) -> list[tuple[str, str]]:
     return [(resource, verb) for resource in rule.resources for verb in rule.verbs]
 
 
-def _shown(rule: Rule) -> str:
+def _shown(rule: PolicyRule) -> str:
     return json.dumps(rule.document())
 
 

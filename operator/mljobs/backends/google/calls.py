@@ -33,11 +33,11 @@ It is called on the request's thread, and must be quick and thread-safe.
 _NAME = re.compile(r"[A-Za-z0-9][\w.:-]*", re.ASCII)
 """Project ids and numbers, domain-scoped ones (`example.com:p`), and job ids: nothing that bends a URL."""
 
-Resource = Any
+ApiResource = Any
 """A resource of a googleapiclient service, such as `projects().jobs()`; the library is untyped."""
 
 
-def open_api(name: str, version: str, endpoint: str) -> Resource:
+def open_api(name: str, version: str, endpoint: str) -> ApiResource:
     """Build a service from the discovery document that ships with the library; no request is sent.
 
     Args:

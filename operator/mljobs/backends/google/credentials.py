@@ -22,7 +22,7 @@ from mljobs.backends.google.answers import ErrorBody
 from mljobs.backends.google.transport import OnceHttp
 from mljobs.domain.errors import Denial
 
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+OAUTH_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope with which every method of the API can be called (discovery document)."""
 
 
@@ -80,7 +80,7 @@ def application_default() -> Any:
     """
     try:
         credentials, _ = google.auth.default()
-        return with_scopes_if_required(credentials, [SCOPE])  # type: ignore[no-untyped-call]
+        return with_scopes_if_required(credentials, [OAUTH_SCOPE])  # type: ignore[no-untyped-call]
     except GoogleAuthError:
         raise
     except Exception as error:  # a key file may hold anything, and the library trusts its shape

@@ -10,7 +10,7 @@ from aiolimiter import AsyncLimiter
 
 from mljobs.domain.errors import Throttled
 
-Kind = Literal["create", "other"]
+QuotaGroup = Literal["create", "other"]
 """The service counts creates apart from get, list and cancel; what it does not name counts with those."""
 
 WINDOW = 60.0
@@ -20,7 +20,7 @@ BURST_SHARE = 0.1
 """The part of a window's quota that may go out at once; the rest is spread over the window."""
 
 WAITING_LIMIT = 8
-"""Requests of one project and kind that wait for their turn, but for patient ones: well below the workers."""
+"""Requests of a quota group that may wait for their turn, patient ones excepted: well below the workers."""
 
 TICK = 0.001
 """Seconds that no one calls waiting: what a turn of the loop takes."""
@@ -96,9 +96,9 @@ class ProjectLimits:
         self._limits = limits
         self._patience = patience
         self._longest_pause = longest_pause
-        self._gates: OrderedDict[tuple[str, Kind], _Gate] = OrderedDict()
+        self._gates: OrderedDict[tuple[str, QuotaGroup], _Gate] = OrderedDict()
 
-    async def admit(self, project: str, kind: Kind, *, patient: bool = False) -> float:
+    async def admit(self, project: str, group: QuotaGroup, *, patient: bool = False) -> float:
         """Wait until a request may go out.
 
         Returns:
@@ -108,22 +108,22 @@ class ProjectLimits:
             Throttled: the service has asked for a longer pause than it waits for, or too many others wait.
         """
         clock = asyncio.get_running_loop().time
-        gate, began = self._gate(project, kind), clock()
+        gate, began = self._gate(project, group), clock()
         while True:
             await self._sit_out(gate, project, self._longest_pause if patient else self._patience)
             if gate.bucket is not None:
-                await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, kind))
+                await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, group))
             if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
                 waited = clock() - began
                 return waited if waited > TICK else 0.0
 
-    def pause(self, project: str, kind: Kind, seconds: float | None) -> None:
-        """Send nothing more of this kind for a while: the service has answered 429 with a `Retry-After`."""
+    def pause(self, project: str, group: QuotaGroup, seconds: float | None) -> None:
+        """Send nothing more of this group for a while: the service has answered 429 with a `Retry-After`."""
         if seconds:
-            gate = self._gate(project, kind)
+            gate = self._gate(project, group)
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
 
-    async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, kind: Kind) -> None:
+    async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, group: QuotaGroup) -> None:
         if not gate.waiting and bucket.has_capacity():
             gate.booked_until = 0.0  # there is room again: who was given a turn may not take it
         gate.waiting += 1
@@ -131,7 +131,7 @@ class ProjectLimits:
             async with asyncio.timeout(self._patience if gate.waiting <= WAITING_LIMIT else 0):
                 await bucket.acquire()
         except TimeoutError:
-            quota = f"{self._quota(kind):g} {'creates' if kind == 'create' else 'calls other than create'}"
+            quota = f"{self._quota(group):g} {'creates' if group == 'create' else 'calls other than create'}"
             raise Throttled(
                 f"project {project}: its quota of {quota} a minute is used up; nothing was sent",
                 retry_after=_book(gate, bucket),
@@ -149,15 +149,15 @@ class ProjectLimits:
                 )
             await asyncio.sleep(left)
 
-    def _gate(self, project: str, kind: Kind) -> _Gate:
-        gate = self._gates.get((project, kind))
+    def _gate(self, project: str, group: QuotaGroup) -> _Gate:
+        gate = self._gates.get((project, group))
         if gate is None:
-            quota = self._quota(kind)
-            gate = self._gates[project, kind] = _Gate(bucket(quota) if quota else None)
+            quota = self._quota(group)
+            gate = self._gates[project, group] = _Gate(bucket(quota) if quota else None)
             if len(self._gates) > PROJECTS_LIMIT:
                 self._gates.popitem(last=False)
-        self._gates.move_to_end((project, kind))
+        self._gates.move_to_end((project, group))
         return gate
 
-    def _quota(self, kind: Kind) -> float | None:
-        return self._limits.creates_per_minute if kind == "create" else self._limits.others_per_minute
+    def _quota(self, group: QuotaGroup) -> float | None:
+        return self._limits.creates_per_minute if group == "create" else self._limits.others_per_minute

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api, Resource, checked_name
+from mljobs.backends.google.calls import Api, ApiResource, checked_name
 from mljobs.backends.google.threads import RequestThreads
 from mljobs.domain.errors import Unavailable
 
@@ -35,7 +35,7 @@ class JobLogs:
         threads: where they are sent.
     """
 
-    def __init__(self, entries: Resource, api: Api, threads: RequestThreads) -> None:
+    def __init__(self, entries: ApiResource, api: Api, threads: RequestThreads) -> None:
         self._entries = entries
         self._api = api
         self._threads = threads

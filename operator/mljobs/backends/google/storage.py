@@ -12,7 +12,7 @@ from typing import Any, Self
 from googleapiclient.http import MediaUpload
 
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api, Resource
+from mljobs.backends.google.calls import Api, ApiResource
 from mljobs.backends.google.threads import RequestThreads
 from mljobs.domain.errors import JobServiceError, NotFound, Rejected, Throttled, Unavailable
 
@@ -70,7 +70,7 @@ class ObjectStorage:
     """
 
     def __init__(
-        self, objects: Resource, api: Api, threads: RequestThreads, pauses: Sequence[float] = PAUSES
+        self, objects: ApiResource, api: Api, threads: RequestThreads, pauses: Sequence[float] = PAUSES
     ) -> None:
         self._objects = objects
         self._api = api
@@ -158,7 +158,7 @@ class ObjectStorage:
 class _Upload:
     """One resumable upload, a request at a time; see `HttpRequest.next_chunk`."""
 
-    def __init__(self, objects: Resource, bucket: str, name: str, content: bytes) -> None:
+    def __init__(self, objects: ApiResource, bucket: str, name: str, content: bytes) -> None:
         self._objects = objects
         self._arguments = {"bucket": bucket, "name": name, "ifGenerationMatch": 0}
         self._content = content

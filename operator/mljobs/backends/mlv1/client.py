@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api, Resource, checked_name
-from mljobs.backends.google.limits import Kind, ProjectLimits
+from mljobs.backends.google.calls import Api, ApiResource, checked_name
+from mljobs.backends.google.limits import ProjectLimits, QuotaGroup
 from mljobs.backends.google.threads import RequestThreads
 from mljobs.backends.mlv1.iam_policy import IamPolicy
 from mljobs.domain.errors import Throttled, Unavailable
@@ -47,7 +47,7 @@ class MlV1Client:
 
     def __init__(
         self,
-        jobs: Resource,
+        jobs: ApiResource,
         api: Api,
         threads: RequestThreads,
         limits: ProjectLimits,
@@ -205,16 +205,16 @@ class MlV1Client:
         patient: bool = False,
         **arguments: Any,
     ) -> dict[str, Any]:
-        kind: Kind = "create" if method.creates else "other"
+        group: QuotaGroup = "create" if method.creates else "other"
         patient = patient or self._patient
-        waited = await self._limits.admit(project, kind, patient=patient)
+        waited = await self._limits.admit(project, group, patient=patient)
         if waited and self._on_wait is not None:
             self._on_wait(method.id, waited)
         try:
             call = partial(self._api.call, method, request_of, arguments)
             return await self._threads.run(call, patient=patient)
         except Throttled as error:
-            self._limits.pause(project, kind, error.retry_after)
+            self._limits.pause(project, group, error.retry_after)
             raise
 
 
