@@ -22,7 +22,7 @@ from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
 from tests.unit.domain.world import (
@@ -39,7 +39,7 @@ from tests.unit.domain.world import (
 
 POLICY = AdminPolicy("proj")
 KNOWN = Observation(since=START, target=TARGET)
-DOWN = KNOWN.failed(Method.GET, errors.Unavailable("down"), generation=1, now=NOW, jitter=1)
+DOWN = KNOWN.failed(Call.GET, errors.Unavailable("down"), generation=1, now=NOW, jitter=1)
 STRANGE = job(uid="another")
 ACCEPTED = {
     "observedGeneration": 1,
@@ -147,8 +147,8 @@ def test_on_an_unknown_outcome_only_orphaning_lets_go(found: Resource, known: Ob
     assert next_step(item, Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
 
 
-def failing(method: Method, error: errors.JobServiceError) -> Observation:
-    known = seen(job()) if method is Method.CANCEL else KNOWN
+def failing(method: Call, error: errors.JobServiceError) -> Observation:
+    known = seen(job()) if method is Call.CANCEL else KNOWN
     return known.failed(method, error, generation=1, now=NOW, jitter=1)
 
 
@@ -158,12 +158,12 @@ def failing(method: Method, error: errors.JobServiceError) -> Observation:
         (submitted(), DOWN, "Unavailable: down Run this again when it answers."),
         (
             submitted(),
-            failing(Method.CANCEL, errors.Denied("no ml.jobs.cancel")),
+            failing(Call.CANCEL, errors.Denied("no ml.jobs.cancel")),
             "Denied: no ml.jobs.cancel Grant the permission, or name another project",
         ),
         (
             submitted(),
-            failing(Method.CANCEL, errors.Denied("gone.", cause=errors.Denial.PROJECT)),
+            failing(Call.CANCEL, errors.Denied("gone.", cause=errors.Denial.PROJECT)),
             "Denied: gone. No permission helps here: the project does not exist, or it was deleted or "
             "suspended. Restore it, or name another project. Then run this again.",
         ),
@@ -219,7 +219,7 @@ def test_what_is_known(
 ) -> None:
     item = Leftover(found, known, TARGET)
     assert (item.verdict, item.state, item.may_run) == (verdict, state, may_run)
-    assert item.trouble == ("Unavailable: down" if verdict is Verdict.UNKNOWN else "")
+    assert item.failed == ("Unavailable: down" if verdict is Verdict.UNKNOWN else "")
     shown = report.row(item)
     assert (shown["jobId"], shown["job"], shown["state"]) == (JOB_ID, verdict.value, state)
 

@@ -29,7 +29,7 @@ def test_one_that_went_past_our_finalizer_goes_on_as_being_deleted() -> None:
     resource = Resource.parse(found)
     assert (resource.name, resource.deleting, resource.held) == ("census", True, True)
     assert store.body(KEY) is None
-    assert store.observation(left).doubtful_at == NOW
+    assert store.observation(left).outcome_unknown_at == NOW
 
 
 ORDERLY: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [

@@ -12,7 +12,7 @@ from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
-from mljobs.domain.job.observation import Method
+from mljobs.domain.job.observation import Call
 from mljobs.domain.port import Backend, Job, Reference
 from tests.unit.controller.conftest import Cloud
 from tests.unit.domain.world import NOW, START, target
@@ -234,7 +234,7 @@ async def test_a_read_that_fails_is_remembered_and_tried_later(
     key = await watched.create("a")
     await watched.cloud.fault(method="ml.projects.jobs.get", times=1, **fault)
     assert await watched.round() == ["a"]
-    trouble = watched.store.observation(key).troubles[Method.GET]
+    trouble = watched.store.observation(key).failed_calls[Call.GET]
     assert isinstance(trouble.error, error)
     calls = len(await watched.cloud.effects())
     assert await watched.round() == []
@@ -245,7 +245,7 @@ async def test_a_read_that_fails_is_remembered_and_tried_later(
     ):  # the client itself keeps the pause that was asked for
         assert await watched.round() == ["a"]
         assert state(watched, key) == "QUEUED"
-        assert not watched.store.observation(key).troubles
+        assert not watched.store.observation(key).failed_calls
 
 
 async def test_an_answer_that_was_overtaken_is_dropped(watched: Watched) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Decision
-from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.observation import Call, FailedCall, Observation
 from mljobs.domain.job.resource import Resource
 from tests.unit.domain.world import JOB_ID, condition, intent, later, target
 
@@ -17,5 +17,5 @@ Cases = dict[str, tuple[Resource, Observation | None, Decision | type]]
 """By name: the resource, what is known of its job, and the next step, or only its type."""
 
 
-def trouble(method: Method, error: errors.JobServiceError, *, fresh: bool = True, generation: int = 1) -> Any:
-    return {method: Trouble(method, error, generation, later(5 if fresh else -5))}
+def trouble(method: Call, error: errors.JobServiceError, *, fresh: bool = True, generation: int = 1) -> Any:
+    return {method: FailedCall(method, error, generation, later(5 if fresh else -5))}

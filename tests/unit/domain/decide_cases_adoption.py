@@ -2,7 +2,7 @@
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Adopt, Look, Record, Release, Stall, Submit, Wait, Watch
-from mljobs.domain.job.observation import Method
+from mljobs.domain.job.observation import Call
 from mljobs.domain.port import Job
 from tests.unit.domain.decide_case import ADOPTION, SECOND, STRANGER, SUSPENDED, Cases, trouble
 from tests.unit.domain.world import (
@@ -78,7 +78,7 @@ ADOPTION_CASES: Cases = {
     "adopted": (resource(adopt="true", intended=ADOPTION), observed(job=job()), Watch(TARGET)),
     "adopt: the service does not let us": (
         resource(adopt="true", intended=ADOPTION),
-        observed(job=NOBODYS, troubles=trouble(Method.PATCH, errors.Denied("no"))),
+        observed(job=NOBODYS, failed_calls=trouble(Call.PATCH, errors.Denied("no"))),
         Wait,
     ),
     "adopt: deleted before": (
@@ -88,17 +88,17 @@ ADOPTION_CASES: Cases = {
     ),
     "adopt: deleted while the call that adopts may still take effect": (
         resource(adopt="true", intended=ADOPTION, deleting=True),
-        observed(alone=True, job=job(uid=STRANGER), seen_at=NOW, doubtful_at=later(-5)),
+        observed(alone=True, job=job(uid=STRANGER), seen_at=NOW, outcome_unknown_at=later(-5)),
         Wait,
     ),
     "adopt: deleted when the call that adopts can no longer take effect": (
         resource(adopt="true", intended=ADOPTION, deleting=True),
-        observed(alone=True, job=job(uid=STRANGER), seen_at=later(-5), doubtful_at=later(-61)),
+        observed(alone=True, job=job(uid=STRANGER), seen_at=later(-5), outcome_unknown_at=later(-61)),
         Look(TARGET),
     ),
     "adopt: the service refuses the labels": (
         resource(adopt="true", intended=ADOPTION),
-        observed(job=NOBODYS, troubles=trouble(Method.PATCH, errors.Rejected("no"), fresh=False)),
+        observed(job=NOBODYS, failed_calls=trouble(Call.PATCH, errors.Rejected("no"), fresh=False)),
         Stall,
     ),
     "adopt: deleted after the wish was taken back": (

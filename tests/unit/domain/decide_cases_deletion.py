@@ -12,7 +12,7 @@ from mljobs.domain.decide.decisions import (
     Wait,
     Watch,
 )
-from mljobs.domain.job.observation import Method
+from mljobs.domain.job.observation import Call
 from tests.unit.domain.decide_case import STRANGER, Cases, trouble
 from tests.unit.domain.world import (
     NOW,
@@ -67,7 +67,7 @@ DELETION_CASES: Cases = {
     ),
     "delete: our finalizer is off, and the cancel is denied": (
         resource(intended=intent(), held=False, status=status(), deleting=True),
-        observed(job=job(), troubles=trouble(Method.CANCEL, errors.Denied("no"))),
+        observed(job=job(), failed_calls=trouble(Call.CANCEL, errors.Denied("no"))),
         Wait,
     ),
     "delete: our finalizer is off, and the job ends": (
@@ -109,7 +109,7 @@ DELETION_CASES: Cases = {
     ),
     "delete: the job has ended while its cancel was denied": (
         resource(intended=intent(), status=status(), deleting=True),
-        observed(job=job("SUCCEEDED"), troubles=trouble(Method.CANCEL, errors.Denied("no"))),
+        observed(job=job("SUCCEEDED"), failed_calls=trouble(Call.CANCEL, errors.Denied("no"))),
         Release(),
     ),
     "delete: ended": (resource(intended=intent(), status=status("FAILED"), deleting=True), None, Release()),
@@ -135,7 +135,7 @@ DELETION_CASES: Cases = {
     ),
     "delete: running, and the last poll was denied": (
         resource(intended=intent(), status=status(), deleting=True),
-        observed(job=job(), troubles=trouble(Method.GET, errors.Denied("no"))),
+        observed(job=job(), failed_calls=trouble(Call.GET, errors.Denied("no"))),
         Cancel(TARGET),
     ),
     "delete: running, but another may have taken it over since it was seen": (
@@ -145,7 +145,7 @@ DELETION_CASES: Cases = {
     ),
     "delete: running, not seen for a while, and it cannot be read": (
         resource(intended=intent(), status=status(), deleting=True),
-        observed(job=job(), seen_at=later(-10), troubles=trouble(Method.GET, errors.Denied("no"))),
+        observed(job=job(), seen_at=later(-10), failed_calls=trouble(Call.GET, errors.Denied("no"))),
         Wait,
     ),
     "delete: somebody else's when it was seen, which may be over": (
@@ -180,7 +180,7 @@ DELETION_CASES: Cases = {
     ),
     "delete: the cancel was denied": (
         resource(intended=intent(), status=status(), deleting=True),
-        observed(job=job(), troubles=trouble(Method.CANCEL, errors.Denied("no"))),
+        observed(job=job(), failed_calls=trouble(Call.CANCEL, errors.Denied("no"))),
         Wait,
     ),
     "delete: recorded, absent once: the poller makes sure": (
@@ -214,12 +214,12 @@ DELETION_CASES: Cases = {
     "delete: lost: it is there again": (LOST, observed(job=job()), Cancel(TARGET)),
     "delete: lost: nobody can say": (
         LOST,
-        observed(troubles=trouble(Method.GET, errors.Unavailable("cut"))),
+        observed(failed_calls=trouble(Call.GET, errors.Unavailable("cut"))),
         Wait,
     ),
     "delete: a create without an answer may still take effect": (
         resource(intended=intent(), deleting=True),
-        observed(doubtful_at=later(-10), absences=1, absent_at=later(-5)),
+        observed(outcome_unknown_at=later(-10), absences=1, absent_at=later(-5)),
         Wait,
     ),
     "delete: another process may have sent the create": (
@@ -239,12 +239,12 @@ DELETION_CASES: Cases = {
     ),
     "delete: look once more when it can no longer take effect": (
         resource(intended=intent(), deleting=True),
-        observed(doubtful_at=later(-61), absences=1, absent_at=later(-5)),
+        observed(outcome_unknown_at=later(-61), absences=1, absent_at=later(-5)),
         Look(TARGET),
     ),
     "delete: it never took effect": (
         resource(intended=intent(), deleting=True),
-        observed(doubtful_at=later(-61), absences=2, absent_at=NOW),
+        observed(outcome_unknown_at=later(-61), absences=2, absent_at=NOW),
         Release(),
     ),
     "delete: force": (

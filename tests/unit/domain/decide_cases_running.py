@@ -14,7 +14,7 @@ from mljobs.domain.decide.decisions import (
     Wait,
     Watch,
 )
-from mljobs.domain.job.observation import Method, Relabelling
+from mljobs.domain.job.observation import Call, Relabelling
 from tests.unit.domain.decide_case import SECOND, STRANGER, Cases, trouble
 from tests.unit.domain.world import (
     NOW,
@@ -169,12 +169,12 @@ RUNNING_CASES: Cases = {
     ),
     "labels refused by the service": (
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
-        observed(job=job(), troubles=trouble(Method.PATCH, errors.Rejected("no"))),
+        observed(job=job(), failed_calls=trouble(Call.PATCH, errors.Rejected("no"))),
         Stall,
     ),
     "labels, later": (
         resource(intended=intent(), status=status(), spec={"labels": {"team": "b"}}),
-        observed(job=job(), troubles=trouble(Method.PATCH, errors.Unavailable("cut"))),
+        observed(job=job(), failed_calls=trouble(Call.PATCH, errors.Unavailable("cut"))),
         Wait,
     ),
     # IAM
@@ -224,12 +224,12 @@ RUNNING_CASES: Cases = {
     ),
     "bindings refused by the service": (
         resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
-        observed(job=job(), troubles=trouble(Method.IAM, errors.Rejected("no such member"))),
+        observed(job=job(), failed_calls=trouble(Call.IAM, errors.Rejected("no such member"))),
         Stall,
     ),
     "bindings, later": (
         resource(intended=intent(), status=status(), spec={"iamBindings": BINDINGS}),
-        observed(job=job(), troubles=trouble(Method.IAM, errors.Denied("no"))),
+        observed(job=job(), failed_calls=trouble(Call.IAM, errors.Denied("no"))),
         Wait,
     ),
 }

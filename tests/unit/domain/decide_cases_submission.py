@@ -13,7 +13,7 @@ from mljobs.domain.decide.decisions import (
     Wait,
     Watch,
 )
-from mljobs.domain.job.observation import Method
+from mljobs.domain.job.observation import Call
 from tests.unit.domain.decide_case import ADOPTION, STRANGER, Cases, trouble
 from tests.unit.domain.world import NOW, TARGET, intent, job, later, observed, resource, stalled, status
 
@@ -32,52 +32,54 @@ SUBMISSION_CASES: Cases = {
     "intended, then crashed: the same again": (resource(intended=intent(time=later(-1e5))), None, Submit),
     "create throttled": (
         resource(intended=intent()),
-        observed(troubles=trouble(Method.CREATE, errors.Throttled("slow down"))),
+        observed(failed_calls=trouble(Call.CREATE, errors.Throttled("slow down"))),
         Wait,
     ),
     "create throttled, then suspended": (
         resource(intended=intent(), spec={"suspend": True}),
-        observed(alone=True, troubles=trouble(Method.CREATE, errors.Throttled("slow down"))),
+        observed(alone=True, failed_calls=trouble(Call.CREATE, errors.Throttled("slow down"))),
         Hold(),
     ),
     "create throttled, then made invalid": (
         resource(intended=intent(), spec={"trainingInput": {}}),
-        observed(alone=True, troubles=trouble(Method.CREATE, errors.Throttled("slow down"))),
+        observed(alone=True, failed_calls=trouble(Call.CREATE, errors.Throttled("slow down"))),
         Refuse,
     ),
     "create throttled, time is up": (
         resource(intended=intent()),
-        observed(troubles=trouble(Method.CREATE, errors.Throttled("slow down"), fresh=False)),
+        observed(failed_calls=trouble(Call.CREATE, errors.Throttled("slow down"), fresh=False)),
         Submit,
     ),
     "create unknown, wait": (
         resource(intended=intent()),
-        observed(doubtful_at=NOW, troubles=trouble(Method.CREATE, errors.Unavailable("cut"))),
+        observed(outcome_unknown_at=NOW, failed_calls=trouble(Call.CREATE, errors.Unavailable("cut"))),
         Wait,
     ),
     "create unknown, the same again": (
         resource(intended=intent()),
-        observed(doubtful_at=NOW, troubles=trouble(Method.CREATE, errors.Unavailable("cut"), fresh=False)),
+        observed(
+            outcome_unknown_at=NOW, failed_calls=trouble(Call.CREATE, errors.Unavailable("cut"), fresh=False)
+        ),
         Submit,
     ),
     "exists already: whose is it?": (
         resource(intended=intent()),
-        observed(troubles=trouble(Method.CREATE, errors.AlreadyExists("taken"))),
+        observed(failed_calls=trouble(Call.CREATE, errors.AlreadyExists("taken"))),
         Look(TARGET),
     ),
     "exists already, and reading it failed": (
         resource(intended=intent()),
         observed(
-            troubles={
-                **trouble(Method.CREATE, errors.AlreadyExists("taken")),
-                **trouble(Method.GET, errors.Unavailable("cut")),
+            failed_calls={
+                **trouble(Call.CREATE, errors.AlreadyExists("taken")),
+                **trouble(Call.GET, errors.Unavailable("cut")),
             }
         ),
         Wait,
     ),
     "exists already, and then there is none: not at once again": (
         resource(intended=intent()),
-        observed(absences=1, absent_at=NOW, troubles=trouble(Method.CREATE, errors.AlreadyExists("taken"))),
+        observed(absences=1, absent_at=NOW, failed_calls=trouble(Call.CREATE, errors.AlreadyExists("taken"))),
         Wait,
     ),
     "exists and is ours": (resource(intended=intent()), observed(job=job("QUEUED")), Watch(TARGET)),
@@ -85,17 +87,17 @@ SUBMISSION_CASES: Cases = {
     "a stranger's, recorded": (resource(intended=intent(), status=stalled("JobIdTaken")), None, Keep()),
     "rejected": (
         resource(intended=intent()),
-        observed(alone=True, troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        observed(alone=True, failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
         Stall,
     ),
     "rejected, but another process may have sent it before": (
         resource(intended=intent()),
-        observed(troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        observed(failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
         Look(TARGET),
     ),
     "rejected after a lost answer: not certain yet": (
         resource(intended=intent()),
-        observed(doubtful_at=NOW, troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        observed(outcome_unknown_at=NOW, failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
         Look(TARGET),
     ),
     "rejected, recorded": (resource(intended=intent(), status=stalled("Rejected")), None, Keep()),
@@ -126,7 +128,7 @@ SUBMISSION_CASES: Cases = {
     ),
     "rejected, then mended, and the new intent is recorded": (
         resource(intended=intent(generation=2), status=stalled("Rejected"), generation=2),
-        observed(alone=True, troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        observed(alone=True, failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
         Submit,
     ),
     "running, and somebody has taken the finalizer off": (
@@ -141,42 +143,42 @@ SUBMISSION_CASES: Cases = {
     ),
     "rejected, then mended": (
         resource(intended=intent(), status=stalled("Rejected"), generation=2),
-        observed(troubles=trouble(Method.CREATE, errors.Rejected("bad region"))),
+        observed(failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
         Submit,
     ),
     "no such project: it is tried again, and slowly": (
         resource(intended=intent()),
-        observed(troubles=trouble(Method.CREATE, errors.ProjectNotFound("no"))),
+        observed(failed_calls=trouble(Call.CREATE, errors.ProjectNotFound("no"))),
         Wait,
     ),
     "no such project, then the spec names another": (
         resource(intended=intent(), spec={"projectId": "other"}, generation=2),
-        observed(alone=True, troubles=trouble(Method.CREATE, errors.ProjectNotFound("no"))),
+        observed(alone=True, failed_calls=trouble(Call.CREATE, errors.ProjectNotFound("no"))),
         Submit,
     ),
     "denied": (
         resource(intended=intent()),
-        observed(troubles=trouble(Method.CREATE, errors.Denied("no"))),
+        observed(failed_calls=trouble(Call.CREATE, errors.Denied("no"))),
         Wait,
     ),
     "suspended while the outcome is unknown": (
         resource(intended=intent(), spec={"suspend": True}),
-        observed(doubtful_at=NOW),
+        observed(outcome_unknown_at=NOW),
         Look(TARGET),
     ),
     "suspended, looked, may still come": (
         resource(intended=intent(), spec={"suspend": True}),
-        observed(doubtful_at=NOW, absent_at=NOW, absences=1),
+        observed(outcome_unknown_at=NOW, absent_at=NOW, absences=1),
         Wait,
     ),
     "suspended, certainly absent": (
         resource(intended=intent(), spec={"suspend": True}),
-        observed(doubtful_at=later(-100), absent_at=later(-1), absences=2),
+        observed(outcome_unknown_at=later(-100), absent_at=later(-1), absences=2),
         Hold(),
     ),
     "the project changed while the outcome is unknown": (
         resource(intended=intent(), spec={"projectId": "other"}, generation=2),
-        observed(doubtful_at=NOW),
+        observed(outcome_unknown_at=NOW),
         Look(TARGET),
     ),
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from mljobs.api.base import JsonObject
 from mljobs.domain import errors
-from mljobs.domain.job.observation import Method, Observation, Relabelling, Trouble
+from mljobs.domain.job.observation import Call, FailedCall, Observation, Relabelling
 from mljobs.domain.job.resource import Intent, Resource
 from mljobs.domain.port import TERMINAL_STATES, Reference
 from tests.unit.domain.decide_case import SECOND, STRANGER
@@ -71,8 +71,8 @@ LIVES: Mapping[str, JsonObject] = {
 }
 """What its metadata can say."""
 
-_FAILURES: Mapping[Method, tuple[errors.JobServiceError, ...]] = {
-    Method.CREATE: (
+_FAILURES: Mapping[Call, tuple[errors.JobServiceError, ...]] = {
+    Call.CREATE: (
         errors.Denied("no"),
         errors.Throttled("quota"),
         errors.Unavailable("cut"),
@@ -80,10 +80,10 @@ _FAILURES: Mapping[Method, tuple[errors.JobServiceError, ...]] = {
         errors.AlreadyExists("there is one"),
         errors.ProjectNotFound("no"),
     ),
-    Method.GET: (errors.Denied("no"), errors.Unavailable("cut"), errors.Throttled("quota")),
-    Method.PATCH: (errors.Denied("no"), errors.Rejected("bad")),
-    Method.CANCEL: (errors.Denied("no"), errors.Unavailable("cut")),
-    Method.IAM: (errors.Denied("no"), errors.Rejected("bad")),
+    Call.GET: (errors.Denied("no"), errors.Unavailable("cut"), errors.Throttled("quota")),
+    Call.PATCH: (errors.Denied("no"), errors.Rejected("bad")),
+    Call.CANCEL: (errors.Denied("no"), errors.Unavailable("cut")),
+    Call.IAM: (errors.Denied("no"), errors.Rejected("bad")),
 }
 
 
@@ -100,16 +100,16 @@ def answers(generation: int) -> Iterator[tuple[str, Observation]]:
     yield "labels that somebody changes", observed(job=job(labels={"team": "x"}), relabelling=contested)
     yield "missing", missing(for_=9, answers=1, sought=True)
     yield "long missing", missing(sought=True)
-    yield "doubt", observed(doubtful_at=later(-5), absent_at=NOW, absences=1)
-    yield "no doubt any more", observed(doubtful_at=later(-500), absent_at=NOW, absences=1)
+    yield "doubt", observed(outcome_unknown_at=later(-5), absent_at=NOW, absences=1)
+    yield "no doubt any more", observed(outcome_unknown_at=later(-500), absent_at=NOW, absences=1)
     for method, failures in _FAILURES.items():
         for failure in failures:
-            troubles = {method: Trouble(method, failure, generation, later(5))}
+            failed_calls = {method: FailedCall(method, failure, generation, later(5))}
             name = f"{method}: {type(failure).__name__}"
-            yield name, observed(troubles=troubles, alone=True)
-            yield f"{name}, of a job", observed(troubles=troubles, job=job(), seen_at=NOW)
-            if method in (Method.CREATE, Method.GET):
-                yield f"{name}, in doubt", observed(troubles=troubles, doubtful_at=NOW)
+            yield name, observed(failed_calls=failed_calls, alone=True)
+            yield f"{name}, of a job", observed(failed_calls=failed_calls, job=job(), seen_at=NOW)
+            if method in (Call.CREATE, Call.GET):
+                yield f"{name}, in doubt", observed(failed_calls=failed_calls, outcome_unknown_at=NOW)
 
 
 @dataclass(frozen=True)

@@ -149,8 +149,8 @@ class Judge:
         return self.subject.suspend or self.says("Suspended", "True")
 
     def waits(self) -> bool:
-        return any(trouble.retry_at > NOW for trouble in self.known.troubles.values()) or (
-            self.known.doubtful_at is not None or not self.known.alone
+        return any(trouble.retry_at > NOW for trouble in self.known.failed_calls.values()) or (
+            self.known.outcome_unknown_at is not None or not self.known.alone
         )
 
 

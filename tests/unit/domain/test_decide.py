@@ -19,7 +19,7 @@ from mljobs.domain.decide.decisions import (
     Watch,
 )
 from mljobs.domain.job.naming import ownership_labels
-from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.observation import Call, FailedCall, Observation
 from mljobs.domain.job.resource import RETRY, Resource
 from mljobs.domain.port import Job, Owner
 from mljobs.domain.reasons import Reason
@@ -115,7 +115,7 @@ def test_a_changed_default_project_does_not_move_an_intended_job() -> None:
 
 
 def test_waiting_names_the_call_and_the_way_out() -> None:
-    known = observed(job=job(), troubles=trouble(Method.CANCEL, errors.Denied("needs ml.jobs.cancel")))
+    known = observed(job=job(), failed_calls=trouble(Call.CANCEL, errors.Denied("needs ml.jobs.cancel")))
     got = decided(resource(intended=intent(), status=status(), deleting=True), known)
     assert isinstance(got, Wait)
     assert got.reason is Reason.DENIED
@@ -134,7 +134,7 @@ def test_waiting_names_the_call_and_the_way_out() -> None:
 def test_a_missing_project_is_named_with_the_field_that_names_it(
     spec: dict[str, Any], policy: AdminPolicy, said: str
 ) -> None:
-    known = observed(troubles=trouble(Method.CREATE, errors.ProjectNotFound("Not found.")))
+    known = observed(failed_calls=trouble(Call.CREATE, errors.ProjectNotFound("Not found.")))
     got = decided(resource(intended=intent(), spec=spec), known, policy)
     assert isinstance(got, Wait)
     assert got.reason is Reason.PROJECT_NOT_FOUND
@@ -143,7 +143,7 @@ def test_a_missing_project_is_named_with_the_field_that_names_it(
 
 
 def test_the_grace_is_the_administrators() -> None:
-    known = observed(doubtful_at=later(-10), absences=1, absent_at=NOW)
+    known = observed(outcome_unknown_at=later(-10), absences=1, absent_at=NOW)
     subject = resource(intended=intent(), deleting=True)
     assert isinstance(decided(subject, known), Wait)
     assert decided(subject, known, AdminPolicy(grace=timedelta(seconds=9))) == Release()
@@ -243,8 +243,8 @@ ASKED = {RETRY: "2026-11-29T10:00:00Z"}
 
 
 def rejected_with(retry: str) -> Observation:
-    refusal = Trouble(Method.CREATE, errors.Rejected("No."), 1, later(-5), retry=retry)
-    return observed(alone=True, troubles={Method.CREATE: refusal})
+    refusal = FailedCall(Call.CREATE, errors.Rejected("No."), 1, later(-5), retry=retry)
+    return observed(alone=True, failed_calls={Call.CREATE: refusal})
 
 
 def test_a_refused_job_is_tried_anew_once_for_each_request() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Hold, Keep, Look, Refuse, Release, Settled, Submit
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.project import project
 from tests.hostile import COUNT, SECRET, hostile
@@ -65,5 +65,5 @@ def test_a_name_that_no_job_can_have_does_not_hold_a_resource_back() -> None:
     look = decide(resource, known, POLICY, NOW)
     assert isinstance(look, Look)
     refused = errors.Rejected("project_id: '../other' must …", status=0)
-    known = known.about(look.target).failed(Method.GET, refused, generation=1, now=NOW, jitter=1)
+    known = known.about(look.target).failed(Call.GET, refused, generation=1, now=NOW, jitter=1)
     assert decide(resource, known, POLICY, NOW) == Release()

@@ -11,7 +11,7 @@ from mljobs.api.resources import KINDS
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Refuse, Settled, Wait
-from mljobs.domain.job.observation import Method, Observation, Trouble
+from mljobs.domain.job.observation import Call, FailedCall, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import ConditionType, Reason
@@ -61,8 +61,8 @@ def ended(outcome: str, reason: str) -> dict[str, tuple[str, str]]:
     return {**RUNNING, "Succeeded": (outcome, reason), "Reconciling": ("False", "Finished")}
 
 
-def troubled(method: Method, error: errors.JobServiceError, **fields: Any) -> Observation:
-    return observed(troubles={method: Trouble(method, error, 1, later(5))}, **fields)
+def after_failure(method: Call, error: errors.JobServiceError, **fields: Any) -> Observation:
+    return observed(failed_calls={method: FailedCall(method, error, 1, later(5))}, **fields)
 
 
 SUBMITTED = resource(intended=intent(), status=status())
@@ -107,17 +107,17 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     ),
     "reading denied": (
         SUBMITTED,
-        troubled(Method.GET, errors.Denied("no"), job=job()),
+        after_failure(Call.GET, errors.Denied("no"), job=job()),
         {**RUNNING, "Stalled": ("True", "Denied")},
     ),
     "reading fails for a while": (
         SUBMITTED,
-        troubled(Method.GET, errors.Unavailable("cut"), job=job()),
+        after_failure(Call.GET, errors.Unavailable("cut"), job=job()),
         RUNNING,
     ),
     "outcome unknown": (
         resource(intended=intent()),
-        troubled(Method.CREATE, errors.Unavailable("cut"), doubtful_at=NOW),
+        after_failure(Call.CREATE, errors.Unavailable("cut"), outcome_unknown_at=NOW),
         {
             **IDLE,
             "Submitted": ("Unknown", "OutcomeUnknown"),
@@ -127,7 +127,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     ),
     "throttled": (
         resource(intended=intent()),
-        troubled(Method.CREATE, errors.Throttled("quota")),
+        after_failure(Call.CREATE, errors.Throttled("quota")),
         {
             **IDLE,
             "Submitted": ("False", "Throttled"),
@@ -137,7 +137,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     ),
     "denied": (
         resource(intended=intent()),
-        troubled(Method.CREATE, errors.Denied("no")),
+        after_failure(Call.CREATE, errors.Denied("no")),
         {
             **IDLE,
             "Submitted": ("False", "Denied"),
@@ -148,7 +148,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     ),
     "no such project": (
         resource(intended=intent()),
-        troubled(Method.CREATE, errors.ProjectNotFound("no")),
+        after_failure(Call.CREATE, errors.ProjectNotFound("no")),
         {
             **IDLE,
             "Submitted": ("False", "ProjectNotFound"),
@@ -159,7 +159,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     ),
     "rejected": (
         resource(intended=intent()),
-        troubled(Method.CREATE, errors.Rejected("bad region"), alone=True),
+        after_failure(Call.CREATE, errors.Rejected("bad region"), alone=True),
         {
             **IDLE,
             "Submitted": ("False", "Rejected"),
@@ -211,7 +211,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     ),
     "a cancel was denied": (
         resource(intended=intent(), status=status(), deleting=True),
-        troubled(Method.CANCEL, errors.Denied("no"), job=job()),
+        after_failure(Call.CANCEL, errors.Denied("no"), job=job()),
         {**RUNNING, "Reconciling": ("False", "Waiting"), "Stalled": ("True", "Denied")},
     ),
 }
@@ -264,7 +264,9 @@ def test_a_job_that_may_exist_is_named_and_one_that_does_not_is_forgotten() -> N
     unknown = shown(*CONDITIONS["outcome unknown"][:2])
     assert unknown["jobId"] == JOB_ID
     subject = resource(intended=intent(time=later(-1000)), status=unknown)
-    known = troubled(Method.CREATE, errors.Rejected("bad region"), doubtful_at=later(-100), absent_at=NOW)
+    known = after_failure(
+        Call.CREATE, errors.Rejected("bad region"), outcome_unknown_at=later(-100), absent_at=NOW
+    )
     assert "jobId" not in shown(subject, known)
 
 
@@ -346,12 +348,12 @@ def test_adopted_says_whose_job_it_was(adopting: bool, says: str) -> None:
 
 @pytest.mark.parametrize(
     ("subject", "method"),
-    [(resource(intended=intent()), Method.CREATE), (SUBMITTED, Method.GET)],
+    [(resource(intended=intent()), Call.CREATE), (SUBMITTED, Call.GET)],
     ids=["submitting", "reading"],
 )
-def test_what_is_denied_says_what_helps(subject: Resource, method: Method) -> None:
+def test_what_is_denied_says_what_helps(subject: Resource, method: Call) -> None:
     error = errors.Denied("Project #1 has been deleted.", status=403, cause=errors.Denial.PROJECT)
-    known = troubled(method, error, job=job() if method is Method.GET else None)
+    known = after_failure(method, error, job=job() if method is Call.GET else None)
     (stalled,) = (row for row in shown(subject, known)["conditions"] if row["type"] == "Stalled")
     assert "Project #1 has been deleted. No permission helps here" in stalled["message"]
     assert "Grant" not in stalled["message"]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Decision, Look, Release, Wait
-from mljobs.domain.decide.doubt import in_doubt
+from mljobs.domain.decide.unknown_outcome import outcome_unknown
 from mljobs.domain.job.naming import (
     ATTEMPT_LABEL,
     NAME_LABEL,
@@ -17,7 +17,7 @@ from mljobs.domain.job.naming import (
     is_owned,
     label_value,
 )
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE, SUBMISSION, Intent, Resource, Target
 from mljobs.domain.policies.lost import service_errs
 from mljobs.domain.port import Job
@@ -71,7 +71,7 @@ class Leftover:
             return Verdict.OURS if is_owned(job.labels, self.resource.uid) else Verdict.FOREIGN
         if self.known.absent_at:
             return Verdict.ABSENT
-        return Verdict.UNKNOWN if self.trouble else Verdict.RECORDED
+        return Verdict.UNKNOWN if self.failed else Verdict.RECORDED
 
     @property
     def state(self) -> str:
@@ -81,9 +81,9 @@ class Leftover:
         return self.resource.state if self.verdict is Verdict.RECORDED else ""
 
     @property
-    def trouble(self) -> str:
+    def failed(self) -> str:
         """Why the service could not say how the job is; empty where it could."""
-        found = self.known.troubles.get(Method.GET)
+        found = self.known.failed_calls.get(Call.GET)
         return f"{type(found.error).__name__}: {found.error.message}" if found else ""
 
     @property
@@ -132,8 +132,8 @@ def left_to_operator(item: Leftover, policy: AdminPolicy, now: datetime) -> str:
         return ""
     if not resource.deleting:
         return "it is not being deleted, and an operator looks after it: delete it, and its job ends."
-    if not resource.force_release and in_doubt(
-        resource, replace(item.known, doubtful_at=now + _FOR_EVER), policy
+    if not resource.force_release and outcome_unknown(
+        resource, replace(item.known, outcome_unknown_at=now + _FOR_EVER), policy
     ):
         return (
             "the service has not accepted its job yet, and the operator that runs may still submit it: it "
@@ -177,9 +177,9 @@ def why_missing(item: Leftover, after: timedelta) -> str:
 
 def why(item: Leftover, step: Wait) -> str:
     """What a step waits for, in words for one who has no operator that tries again."""
-    trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.until), None)
-    if trouble:
-        error = trouble.error
+    failed = next((one for one in item.known.failed_calls.values() if one.retry_at == step.until), None)
+    if failed:
+        error = failed.error
         hint = "Run this again when it answers."
         if isinstance(error, errors.Denied):
             hint = f"{error.remedy} Then run this again."

@@ -45,7 +45,7 @@ def row(item: Leftover) -> Json:
         "jobId": target.job_id if target else "",
         "state": item.state,
         "job": item.verdict.value,
-        "trouble": item.trouble,
+        "trouble": item.failed,
     }
 
 

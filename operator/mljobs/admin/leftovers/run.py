@@ -189,7 +189,7 @@ def _listed(survey: Survey, policy: AdminPolicy, now: datetime) -> Result:
     return Result(
         [(item, {"plan": word, "why": why}) for item, word, why in plans],
         [
-            (item, report.described(word, why, item.trouble if word != "wait" else ""))
+            (item, report.described(word, why, item.failed if word != "wait" else ""))
             for item, word, why in plans
         ],
         (),

@@ -18,7 +18,7 @@ from mljobs.domain.decide.decisions import (
 )
 from mljobs.domain.job import naming
 from mljobs.domain.job.labels import differing
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Backend, BindsIam, Facts, Job, Order, Reference, Relabels, Sought
 from mljobs.domain.spec.problems import printable_lines
@@ -75,9 +75,9 @@ class Effects:
             made = await self._backend.submit(order)
             if not naming.is_owned(made.labels, resource.uid):
                 raise errors.Unavailable("its answer does not show the job's labels.", status=200)
-            return known.saw(made, self._clock(), by=Method.CREATE)
+            return known.saw(made, self._clock(), by=Call.CREATE)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.CREATE, error, resource)
+            return self._failed(known, Call.CREATE, error, resource)
 
     async def _look(self, target: Target, resource: Resource, known: Observation) -> Observation:
         """Read the job; where its reference is not known, look for it by whose it is."""
@@ -91,14 +91,14 @@ class Effects:
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.GET, error, resource)
+            return self._failed(known, Call.GET, error, resource)
 
     async def _search(self, target: Target, resource: Resource, known: Observation) -> Observation:
         marks = naming.marks(resource.uid, target.attempt)
         try:
             found = await self._backend.find(Sought(target.scope, marks, resource.created))
         except errors.JobServiceError as error:
-            return self._failed(known, Method.GET, error, resource)
+            return self._failed(known, Call.GET, error, resource)
         return known.searched(found, self._clock())
 
     async def _cancel_extra(self, extra: Job, resource: Resource, known: Observation) -> Observation:
@@ -107,7 +107,7 @@ class Effects:
         except (errors.NotFound, errors.Rejected) as error:  # it has ended by itself
             logger.info("%s needs no cancelling: %s", extra.reference, printable_lines(error.message))
         except errors.JobServiceError as error:
-            return self._failed(known, Method.CANCEL, error, resource)
+            return self._failed(known, Call.CANCEL, error, resource)
         return known.ended_extra(extra)
 
     async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:
@@ -118,7 +118,7 @@ class Effects:
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.IAM, error, resource)
+            return self._failed(known, Call.IAM, error, resource)
         return known.bound_to(effect.wanted)
 
     async def _relabel(self, effect: UpdateLabels, resource: Resource, known: Observation) -> Observation:
@@ -129,44 +129,44 @@ class Effects:
             job = await self._backend.relabel(_reference(target, known), effect.labels, effect.etag)
         except errors.StaleEtag as error:
             seen = await self._look(target, resource, known)
-            return self._failed(seen, Method.PATCH, error, resource) if _same(seen, known) else seen
+            return self._failed(seen, Call.PATCH, error, resource) if _same(seen, known) else seen
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.PATCH, error, resource)
+            return self._failed(known, Call.PATCH, error, resource)
         changed = differing(known.job.labels, effect.labels) if known.job else effect.labels
         seen = known.relabelled(job, self._clock(), generation=resource.generation, keys=changed)
         if dict(job.labels) == dict(effect.labels):
             return seen
         kept = ", ".join(f"{key}={value}" for key, value in sorted(job.labels.items())) or "none"
         # the same call would bring the same answer
-        return self._failed(seen, Method.PATCH, errors.Rejected(f"it keeps other ones: {kept}."), resource)
+        return self._failed(seen, Call.PATCH, errors.Rejected(f"it keeps other ones: {kept}."), resource)
 
     async def _cancel(self, target: Target, resource: Resource, known: Observation) -> Observation:
         try:
             await self._backend.cancel(_reference(target, known))
         except errors.NotFound as error:
             # a look may find it all the same, and then the call is not made again at once
-            failed = self._failed(known, Method.CANCEL, error, resource)
+            failed = self._failed(known, Call.CANCEL, error, resource)
             return failed.missed(self._clock(), deleting=resource.deleting)
         except errors.Rejected as error:
             # the usual cause is that the job has ended meanwhile, which only a look can tell
             seen = await self._look(target, resource, known)
             running = seen.job is not None and not seen.job.ending
-            return self._failed(seen, Method.CANCEL, error, resource) if running else seen
+            return self._failed(seen, Call.CANCEL, error, resource) if running else seen
         except errors.JobServiceError as error:
-            return self._failed(known, Method.CANCEL, error, resource)
+            return self._failed(known, Call.CANCEL, error, resource)
         return known.accepted_cancel()
 
     def _failed(
-        self, known: Observation, method: Method, error: errors.JobServiceError, resource: Resource
+        self, known: Observation, call: Call, error: errors.JobServiceError, resource: Resource
     ) -> Observation:
         if not isinstance(error, errors.AlreadyExists):
             remedy = f" {error.remedy}" if isinstance(error, errors.Denied) else ""
             message = printable_lines(f"{error.message}{remedy}")
-            logger.warning("%s failed: %s: %s", method, type(error).__name__, message)
+            logger.warning("%s failed: %s: %s", call, type(error).__name__, message)
         return known.failed(
-            method,
+            call,
             error,
             generation=resource.generation,
             now=self._clock(),

@@ -10,7 +10,7 @@ from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.policies.lost import service_errs
 from mljobs.domain.port import Backend, Job, Reference, Scope
 from mljobs.domain.spec.problems import printable_lines
@@ -140,7 +140,7 @@ class Poller:
         known, now = self._store.observation(key).about(polled.target), self._clock()
         if polled.seldom and known.absent_at and now - known.absent_at < self._lost_interval:
             return False
-        return known.waiting(now, Method.GET) is None
+        return known.waiting(now, Call.GET) is None
 
     async def _active(self, scope: Scope, jobs: Jobs) -> None:
         left = dict(jobs)
@@ -249,7 +249,7 @@ class Poller:
         if (
             old.job
             and old.job.document == job.document
-            and Method.GET not in old.troubles
+            and Call.GET not in old.failed_calls
             and not old.absences
         ):
             return
@@ -257,7 +257,7 @@ class Poller:
 
     def _failure(self, error: errors.JobServiceError) -> Callable[[Observation], Observation]:
         # a failed poll changes no spec's prospects, so that it belongs to no generation
-        return lambda known: known.failed(Method.GET, error, generation=0, now=self._clock(), jitter=1)
+        return lambda known: known.failed(Call.GET, error, generation=0, now=self._clock(), jitter=1)
 
     def _learn(
         self,

@@ -188,7 +188,7 @@ class Store:
             return None
         left = key._replace(name=f"{key.name}{_DEPARTED}{resource.uid}")
         metadata = {**body["metadata"], "deletionTimestamp": timestamp(now)}
-        observation = replace(known.about(resource.target), doubtful_at=now)
+        observation = replace(known.about(resource.target), outcome_unknown_at=now)
         self._entries[left] = _Entry({**body, "metadata": metadata}, observation)
         return left
 

@@ -8,11 +8,11 @@ from datetime import datetime
 
 from mljobs.domain.decide.decisions import Decision, Keep, Record, Release
 from mljobs.domain.decide.deletion import delete
+from mljobs.domain.decide.extra_jobs import defer_until_search
+from mljobs.domain.decide.failed_calls import is_ours
 from mljobs.domain.decide.plan import AdminPolicy, Adoption, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
-from mljobs.domain.decide.surplus import not_before_the_search
-from mljobs.domain.decide.trouble import is_ours
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 
@@ -36,11 +36,11 @@ def decide(resource: Resource, observation: Observation, policy: AdminPolicy, no
     observation = observation.about(target)
     if resource.deleting:
         decision = delete(resource, target, observation, policy, now)
-        return not_before_the_search(resource, target, observation, policy, decision) if target else decision
+        return defer_until_search(resource, target, observation, policy, decision) if target else decision
     if target and (resource.submitted or is_ours(resource, observation.job)):
         if resource.target is None or not (resource.held or resource.ended):
             # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
             return Record(intent_for(resource, target, now))
         decision = run(resource, target, observation, policy, now)
-        return not_before_the_search(resource, target, observation, policy, decision)
+        return defer_until_search(resource, target, observation, policy, decision)
     return start(resource, observation, policy, now)

@@ -3,12 +3,12 @@
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import Adopt, Decision, Look, Record, Stall
+from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.labels import labels_refused
 from mljobs.domain.decide.plan import AdminPolicy, Adoption, facts_of, intent_for
-from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job import naming
 from mljobs.domain.job.labels import wanted_labels
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import ADOPT, Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
@@ -50,12 +50,12 @@ def adopt(
     refusal = _refusal(resource, target, known.job, policy)
     if refusal:
         return refusal
-    rejection = rejection_of(resource, observation, Method.PATCH)
+    rejection = rejection_of(resource, observation, Call.PATCH)
     if rejection:
         return labels_refused(rejection)
-    trouble = observation.waiting(now, Method.PATCH)
-    if trouble:
-        return wait_for(trouble)
+    failed = observation.waiting(now, Call.PATCH)
+    if failed:
+        return wait_for(failed)
     labels = wanted_labels(resource, target, known.job)
     return Adopt(intent_for(resource, target, now), labels, known.job.etag)
 

@@ -3,13 +3,13 @@
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Leave, Look, Release, Watch
-from mljobs.domain.decide.doubt import impossible, in_doubt, settle_doubt
+from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
+from mljobs.domain.decide.failed_calls import is_ours, refusal_recorded, wait_for
 from mljobs.domain.decide.missing import await_it, give_up
 from mljobs.domain.decide.ownership import look_first
 from mljobs.domain.decide.plan import AdminPolicy
-from mljobs.domain.decide.surplus import end_surplus
-from mljobs.domain.decide.trouble import is_ours, refusal_recorded, wait_for
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.decide.unknown_outcome import impossible, outcome_unknown, resolve_outcome
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 
@@ -35,20 +35,20 @@ def _end(
         return Release(left_behind="" if resource.ended else target.job_name)
     if resource.orphan or _settled(resource, observation):
         return Release()
-    surplus = end_surplus(resource, target, observation, policy, now)
-    if surplus:
-        return surplus
-    doubtful = in_doubt(resource, observation, policy)
-    known = None if doubtful else observation.job
-    if not doubtful and (observation.cancelled or (known and known.ending)):
+    extra = cancel_extra_jobs(resource, target, observation, policy, now)
+    if extra:
+        return extra
+    unknown = outcome_unknown(resource, observation, policy)
+    known = None if unknown else observation.job
+    if not unknown and (observation.cancelled or (known and known.ending)):
         return Release()
-    trouble = observation.waiting(now, Method.CANCEL if known else Method.GET)
-    if trouble:
-        return wait_for(trouble)
+    failed = observation.waiting(now, Call.CANCEL if known else Call.GET)
+    if failed:
+        return wait_for(failed)
     if known:
         return _cancel(resource, target, known, observation, now)
-    if doubtful:
-        return settle_doubt(resource, target, observation, policy, now)
+    if unknown:
+        return resolve_outcome(resource, target, observation, policy, now)
     if resource.submitted:
         return give_up(resource, target, observation, policy)
     return Release() if observation.absent_at else Look(target)

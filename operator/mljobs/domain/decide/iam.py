@@ -4,11 +4,11 @@ from datetime import datetime
 
 from mljobs.api.resources import RECORDED_BINDINGS
 from mljobs.domain.decide.decisions import Announce, BindIam, Decision, Refuse, Stall, Watch
+from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.ownership import look_first
 from mljobs.domain.decide.room import problems_below
-from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job.iam import recorded_bindings
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.reasons import Reason
 
@@ -26,15 +26,15 @@ def bind(resource: Resource, target: Target, observation: Observation, now: date
     problems = problems_below(resource, "spec.iamBindings")
     if problems:
         return Refuse(problems)
-    rejection = rejection_of(resource, observation, Method.IAM)
+    rejection = rejection_of(resource, observation, Call.IAM)
     if rejection:
         return Stall(
             Reason.REJECTED,
             f"The service refused the bindings: {rejection.message} Correct spec.iamBindings.",
         )
-    trouble = observation.waiting(now, Method.IAM)
-    if trouble:
-        return wait_for(trouble)
+    failed = observation.waiting(now, Call.IAM)
+    if failed:
+        return wait_for(failed)
     announced = [*recorded, *(binding for binding in wanted if binding not in recorded)]
     if len(announced) > RECORDED_BINDINGS:  # make room first
         wanted = [binding for binding in recorded if binding in wanted]

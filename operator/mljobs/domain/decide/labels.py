@@ -5,10 +5,10 @@ from datetime import datetime
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Refuse, Stall, UpdateLabels, Wait
+from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.room import problems_below
-from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job.labels import differing, wanted_labels
-from mljobs.domain.job.observation import CONTEST_LONGEST, Method, Observation, Relabelling
+from mljobs.domain.job.observation import CONTEST_LONGEST, Call, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
@@ -27,12 +27,12 @@ def relabel(
     problems = problems_below(resource, "spec.labels")
     if problems:
         return Refuse(problems)
-    rejection = rejection_of(resource, observation, Method.PATCH)
+    rejection = rejection_of(resource, observation, Call.PATCH)
     if rejection:
         return labels_refused(rejection)
-    trouble = observation.waiting(now, Method.PATCH)
-    if trouble:
-        return wait_for(trouble)
+    failed = observation.waiting(now, Call.PATCH)
+    if failed:
+        return wait_for(failed)
     before = observation.relabelling
     if before and before.generation == resource.generation and now < before.at + before.pause:
         return _contested(target, job, wanted, before)

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 
 from mljobs.domain.decide.decisions import Look, Stall, Wait
-from mljobs.domain.decide.trouble import wait_for
+from mljobs.domain.decide.failed_calls import wait_for
 from mljobs.domain.job import naming
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
@@ -21,8 +21,8 @@ def look_first(target: Target, observation: Observation, now: datetime) -> Look 
     """
     if observation.seen_at and now - observation.seen_at <= FRESH:
         return None
-    trouble = observation.waiting(now, Method.GET)
-    return wait_for(trouble) if trouble else Look(target)
+    failed = observation.waiting(now, Call.GET)
+    return wait_for(failed) if failed else Look(target)
 
 
 def taken(resource: Resource, target: Target, job: Job) -> Stall:

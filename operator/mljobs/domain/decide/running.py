@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
+from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
+from mljobs.domain.decide.failed_calls import is_ours, wait_for
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import await_it
@@ -11,9 +13,7 @@ from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.room import check
 from mljobs.domain.decide.submission import submit
-from mljobs.domain.decide.surplus import end_surplus
-from mljobs.domain.decide.trouble import is_ours, wait_for
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job, Reference
 
@@ -40,9 +40,9 @@ def run(
     resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     """Choose the next step for a job that the service has accepted."""
-    surplus = end_surplus(resource, target, observation, policy, now)
-    if surplus:
-        return surplus
+    extra = cancel_extra_jobs(resource, target, observation, policy, now)
+    if extra:
+        return extra
     suspended = resource.suspending
     if resource.ended:
         if not (suspended and resource.state == "CANCELLED"):
@@ -73,9 +73,9 @@ def _suspend(target: Target, observation: Observation, now: datetime) -> Decisio
     job = observation.job
     if job is None or job.ending or observation.cancelled:
         return Watch(target)
-    trouble = observation.waiting(now, Method.CANCEL)
-    if trouble:
-        return wait_for(trouble)
+    failed = observation.waiting(now, Call.CANCEL)
+    if failed:
+        return wait_for(failed)
     return look_first(target, observation, now) or Cancel(target)
 
 

@@ -14,8 +14,8 @@ from mljobs.domain.job.resource import Target
 from mljobs.domain.port import Job
 
 
-class Method(StrEnum):
-    """The calls whose failures a resource shows."""
+class Call(StrEnum):
+    """The calls of the port whose failures a resource reports."""
 
     CREATE = "create"
     GET = "get"
@@ -25,18 +25,18 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True)
-class Told:
-    """The failure that a resource tells of, which need not be the last one; see `STEADY`.
+class ReportedFailure:
+    """The failure that a resource reports, which need not be the last one; see `STEADY`.
 
     Attributes:
-        method: the call that failed.
+        call: the call that failed.
         error: what the port raised.
         generation: of the resource at that time.
-        since: when this was told first.
-        met: when something as grave was last met.
+        since: when it was first reported.
+        met: when a failure of the same severity was last met.
     """
 
-    method: Method
+    call: Call
     error: errors.JobServiceError
     generation: int
     since: datetime
@@ -44,31 +44,31 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FailedCall:
     """A call that failed.
 
     Attributes:
-        method: the call.
+        call: the call.
         error: what the port raised.
-        generation: of the resource at that time; a change of the spec may lift the trouble.
+        generation: of the resource at that time; a change of the spec may clear the failure.
         retry_at: when the call may be tried again.
-        count: how often in a row it has failed, from 1.
-        told: what is told of it; None: the error itself.
-        retry: what the user had last asked to have tried anew by; another value lifts a refusal.
+        count: consecutive failures, from 1.
+        reported: the failure to report instead; None: this one.
+        retry: the user's last retry request; another value clears a refusal.
     """
 
-    method: Method
+    call: Call
     error: errors.JobServiceError
     generation: int
     retry_at: datetime
     count: int = 1
-    told: Told | None = None
+    reported: ReportedFailure | None = None
     retry: str = ""
 
     @property
-    def shown(self) -> "Told | Trouble":
-        """The call and the error that people read about while this one is waited for."""
-        return self.told or self
+    def shown(self) -> "ReportedFailure | FailedCall":
+        """The call and the error that conditions show while this one waits for its retry."""
+        return self.reported or self
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,12 @@ class Observation:
         absent_since: when it first said so.
         absent_at: when it last said so.
         sought: whether it was asked for a resource that was being deleted already.
-        doubtful_at: when a call that makes or marks the job last ended without a usable answer.
+        outcome_unknown_at: when a call that makes or marks the job last ended without a usable answer.
         relabelling: how often its labels have been put right; None: never.
         extra: more jobs of the same attempt, which a service that names jobs itself was made to make.
         searched_at: when all jobs of the attempt were last looked for.
-        troubles: the last failed call of each kind, until a call of that kind succeeds.
-        told: the failure that is told of; kept while the calls that fail change from one to another.
+        failed_calls: the last failed call of each kind, until a call of that kind succeeds.
+        reported: the failure that conditions show; kept while different calls fail in turn.
     """
 
     since: datetime
@@ -140,12 +140,12 @@ class Observation:
     absent_since: datetime | None = None
     absent_at: datetime | None = None
     sought: bool = False
-    doubtful_at: datetime | None = None
+    outcome_unknown_at: datetime | None = None
     relabelling: Relabelling | None = None
     extra: tuple[Job, ...] = ()
     searched_at: datetime | None = None
-    troubles: Mapping[Method, Trouble] = field(default_factory=dict)
-    told: Told | None = None
+    failed_calls: Mapping[Call, FailedCall] = field(default_factory=dict)
+    reported: ReportedFailure | None = None
 
     def about(self, target: Target | None) -> "Observation":
         """This observation if it is about that job, else one that knows nothing."""
@@ -156,19 +156,19 @@ class Observation:
         known = self.about(target)
         return replace(known, alone=True) if anew else known
 
-    def saw(self, job: Job, now: datetime, *, by: Method = Method.GET) -> "Observation":
+    def saw(self, job: Job, now: datetime, *, by: Call = Call.GET) -> "Observation":
         """A call of that kind was answered with the job."""
         return replace(
             self,
             job=job,
             seen_at=now,
-            created=self.created or by is Method.CREATE,
+            created=self.created or by is Call.CREATE,
             absences=0,
             absent_since=None,
             absent_at=None,
             sought=False,
-            troubles=self._without(Method.CREATE, Method.GET, by),
-            told=self._told_but_of(Method.CREATE, by),
+            failed_calls=self._without(Call.CREATE, Call.GET, by),
+            reported=self._reported_unless_of(Call.CREATE, by),
         )
 
     def relabelled(self, job: Job, now: datetime, *, generation: int, keys: Collection[str]) -> "Observation":
@@ -188,7 +188,7 @@ class Observation:
             if before
             else Relabelling(generation, 1, now)
         )
-        return replace(self.saw(job, now, by=Method.PATCH), relabelling=made)
+        return replace(self.saw(job, now, by=Call.PATCH), relabelling=made)
 
     def found(self, jobs: Sequence[Job], now: datetime, *, deleting: bool = False) -> "Observation":
         """The service has been searched for the job.
@@ -206,12 +206,12 @@ class Observation:
         """All jobs that carry the marks of the attempt have been looked for; the known one stays the job."""
         known = self.job.reference if self.job else None
         extra = tuple(job for job in jobs if job.reference != known and not job.ending)
-        return replace(self, extra=extra, searched_at=now, troubles=self._without(Method.GET))
+        return replace(self, extra=extra, searched_at=now, failed_calls=self._without(Call.GET))
 
     def ended_extra(self, extra: Job) -> "Observation":
         """A job that was too many is being ended, or has ended."""
         left = tuple(job for job in self.extra if job.reference != extra.reference)
-        return replace(self, extra=left, troubles=self._without(Method.CANCEL))
+        return replace(self, extra=left, failed_calls=self._without(Call.CANCEL))
 
     def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
         """The service has said that there is no such job.
@@ -228,7 +228,7 @@ class Observation:
             absent_since=self.absent_since or now,
             absent_at=now,
             sought=self.sought or deleting,
-            troubles=self._without(Method.GET),
+            failed_calls=self._without(Call.GET),
         )
 
     def accepted_cancel(self) -> "Observation":
@@ -236,8 +236,8 @@ class Observation:
         return replace(
             self,
             cancelled=True,
-            troubles=self._without(Method.CANCEL),
-            told=self._told_but_of(Method.CANCEL),
+            failed_calls=self._without(Call.CANCEL),
+            reported=self._reported_unless_of(Call.CANCEL),
         )
 
     def announced(self) -> "Observation":
@@ -249,13 +249,13 @@ class Observation:
         return replace(
             self,
             bound=bindings,
-            troubles=self._without(Method.IAM),
-            told=self._told_but_of(Method.IAM),
+            failed_calls=self._without(Call.IAM),
+            reported=self._reported_unless_of(Call.IAM),
         )
 
     def failed(
         self,
-        method: Method,
+        call: Call,
         error: errors.JobServiceError,
         *,
         generation: int,
@@ -266,51 +266,51 @@ class Observation:
         """A call has failed.
 
         Args:
-            method: which.
+            call: the call.
             error: what the port raised.
             generation: of the resource whose call it was.
             now: the time.
             jitter: 0 to 1, spreads the retries of many resources.
-            retry: what the user had last asked to have tried anew by.
+            retry: the user's last retry request.
         """
-        before = self.troubles.get(method)
+        before = self.failed_calls.get(call)
         count = before.count + 1 if before else 1
-        told = _told(self.told, Told(method, error, generation, now, now))
+        reported = _to_report(self.reported, ReportedFailure(call, error, generation, now, now))
         at = now + retry_delay(error, count, jitter)
-        trouble = Trouble(method, error, generation, at, count, told, retry)
+        failed = FailedCall(call, error, generation, at, count, reported, retry)
         unknown = isinstance(error, errors.Unavailable)
-        doubtful = unknown and method in (Method.CREATE, Method.PATCH)
-        there = isinstance(error, errors.AlreadyExists)
+        maybe_ours = unknown and call in (Call.CREATE, Call.PATCH)
+        exists = isinstance(error, errors.AlreadyExists)
         return replace(
             self,
-            absences=0 if there else self.absences,
-            absent_since=None if there else self.absent_since,
-            absent_at=None if there else self.absent_at,
-            bound=None if unknown and method is Method.IAM else self.bound,
-            troubles={**self.troubles, method: trouble},
-            told=told,
-            doubtful_at=now if doubtful else self.doubtful_at,
+            absences=0 if exists else self.absences,
+            absent_since=None if exists else self.absent_since,
+            absent_at=None if exists else self.absent_at,
+            bound=None if unknown and call is Call.IAM else self.bound,
+            failed_calls={**self.failed_calls, call: failed},
+            reported=reported,
+            outcome_unknown_at=now if maybe_ours else self.outcome_unknown_at,
         )
 
-    def waiting(self, now: datetime, *methods: Method) -> Trouble | None:
-        """A trouble with one of these calls that is too fresh to try again."""
-        for method in methods:
-            trouble = self.troubles.get(method)
-            if trouble and now < trouble.retry_at:
-                return trouble
+    def waiting(self, now: datetime, *calls: Call) -> FailedCall | None:
+        """The failure of one of these calls whose retry is not due yet."""
+        for call in calls:
+            failed = self.failed_calls.get(call)
+            if failed and now < failed.retry_at:
+                return failed
         return None
 
-    def _without(self, *methods: Method) -> Mapping[Method, Trouble]:
-        return {method: trouble for method, trouble in self.troubles.items() if method not in methods}
+    def _without(self, *calls: Call) -> Mapping[Call, FailedCall]:
+        return {call: failed for call, failed in self.failed_calls.items() if call not in calls}
 
-    def _told_but_of(self, *methods: Method) -> Told | None:
-        """What is told, once these calls have succeeded; a read says nothing of the calls between reads."""
-        over = self.told and self.told.method in methods and self.told.method is not Method.GET
-        return None if over else self.told
+    def _reported_unless_of(self, *calls: Call) -> ReportedFailure | None:
+        """The failure to report once these calls have succeeded; a read says nothing about other calls."""
+        over = self.reported and self.reported.call in calls and self.reported.call is not Call.GET
+        return None if over else self.reported
 
 
 STEADY = timedelta(minutes=1)
-"""For so long the graver of two causes that take turns is told, and the first of several wordings of one."""
+"""How long the more severe of alternating causes is reported, and the first of several wordings of one."""
 
 _GRAVITY: Mapping[type[errors.JobServiceError], int] = {
     errors.Denied: 3,
@@ -323,8 +323,8 @@ _GRAVITY: Mapping[type[errors.JobServiceError], int] = {
 nothing is said) it passes."""
 
 
-def _told(before: Told | None, new: Told) -> Told:
-    """What is told after a failure."""
+def _to_report(before: ReportedFailure | None, new: ReportedFailure) -> ReportedFailure:
+    """The failure to report after a new one."""
     if before is None or (
         before.generation != new.generation and 0 not in (before.generation, new.generation)
     ):

@@ -6,7 +6,7 @@ known, so that whoever changes their words changes no decision.
 
 from mljobs.api.base import JsonObject
 from mljobs.domain.decide.decisions import Settled, Stall, Suspend
-from mljobs.domain.decide.trouble import is_ours
+from mljobs.domain.decide.failed_calls import is_ours
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason

@@ -24,10 +24,10 @@ from mljobs.domain.decide.decisions import (
     Wait,
     Watch,
 )
-from mljobs.domain.decide.trouble import what_next
+from mljobs.domain.decide.failed_calls import what_next
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
 from mljobs.domain.port import TERMINAL_STATES, Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
@@ -121,7 +121,7 @@ def _unaccepted_part(
     absent = isinstance(decision, Stall | Hold | Refuse)
     if absent or recorded != target:
         kept = {key: value for key, value in kept.items() if key not in names}
-    return {**kept, **names} if observation.doubtful_at and not absent else kept
+    return {**kept, **names} if observation.outcome_unknown_at and not absent else kept
 
 
 def _seen(resource: Resource, target: Target, job: Job) -> JsonObject:
@@ -210,9 +210,9 @@ def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
 
 def _may_exist(observation: Observation) -> bool:
     """Whether a create call was not answered, or answered that the job exists, and nobody has seen it yet."""
-    created = observation.troubles.get(Method.CREATE)
+    created = observation.failed_calls.get(Call.CREATE)
     exists = created is not None and isinstance(created.error, errors.AlreadyExists)
-    return exists or observation.doubtful_at is not None
+    return exists or observation.outcome_unknown_at is not None
 
 
 def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> _Shown:
@@ -333,15 +333,15 @@ def _stalled(observation: Observation, decision: Settled) -> _Shown | None:
 
 def _denied_reading(observation: Observation) -> _Shown | None:
     """The job cannot be read: the state shown is the last that was seen."""
-    trouble = observation.troubles.get(Method.GET)
-    told = trouble.shown if trouble else None
-    if told is None or told.method is not Method.GET or not isinstance(told.error, errors.Denied):
+    failed = observation.failed_calls.get(Call.GET)
+    reported = failed.shown if failed else None
+    if reported is None or reported.call is not Call.GET or not isinstance(reported.error, errors.Denied):
         return None
     return _Shown(
         "True",
         Reason.DENIED,
-        f"The job cannot be read, its state here may be old: {told.error.message} "
-        f"{what_next(told.error, Reason.DENIED)}",
+        f"The job cannot be read, its state here may be old: {reported.error.message} "
+        f"{what_next(reported.error, Reason.DENIED)}",
     )
 
 

@@ -4,9 +4,9 @@ from datetime import datetime, timedelta
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Decision, Look, Wait
+from mljobs.domain.decide.failed_calls import is_ours, refusal_recorded
 from mljobs.domain.decide.plan import AdminPolicy, facts_of
-from mljobs.domain.decide.trouble import is_ours, refusal_recorded
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.reasons import Reason
 
@@ -14,15 +14,15 @@ SECOND_LOOK = timedelta(seconds=10)
 """After an unanswered call, where only a list can tell whether it made a job."""
 
 
-def _doubt_until(observation: Observation, policy: AdminPolicy) -> datetime | None:
+def _unknown_until(observation: Observation, policy: AdminPolicy) -> datetime | None:
     """Until when a call without an answer may still make the job ours; None where there is no such call."""
-    moments = [observation.doubtful_at] if observation.doubtful_at else []
+    moments = [observation.outcome_unknown_at] if observation.outcome_unknown_at else []
     if not observation.alone:
         moments.append(observation.since)
     return max(moments) + policy.grace if moments else None
 
 
-def in_doubt(resource: Resource, observation: Observation, policy: AdminPolicy) -> bool:
+def outcome_unknown(resource: Resource, observation: Observation, policy: AdminPolicy) -> bool:
     """Whether the newest intent's job may be ours, or become so, although nobody has seen it."""
     intent = resource.intent
     intended = (intent is not None or resource.held) and not impossible(observation)
@@ -30,7 +30,7 @@ def in_doubt(resource: Resource, observation: Observation, policy: AdminPolicy) 
         return False
     if observation.job and (is_ours(resource, observation.job) or not (intent and intent.adopting)):
         return False
-    until, looked = _doubt_until(observation, policy), _looked_at(observation)
+    until, looked = _unknown_until(observation, policy), _looked_at(observation)
     return until is not None and (looked is None or looked < until)
 
 
@@ -40,17 +40,17 @@ def _looked_at(observation: Observation) -> datetime | None:
 
 
 def _between(observation: Observation, policy: AdminPolicy) -> datetime | None:
-    until = _doubt_until(observation, policy)
+    until = _unknown_until(observation, policy)
     return until - policy.grace + min(SECOND_LOOK, policy.grace) if until else None
 
 
 def impossible(observation: Observation) -> bool:
     """Whether the job's name is such that the client sends no request: no job can have it."""
-    trouble = observation.troubles.get(Method.GET)
-    return trouble is not None and isinstance(trouble.error, errors.Rejected) and not trouble.error.status
+    failed = observation.failed_calls.get(Call.GET)
+    return failed is not None and isinstance(failed.error, errors.Rejected) and not failed.error.status
 
 
-def settle_doubt(
+def resolve_outcome(
     resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     """Look at the job, and once more when no call that makes it ours can be under way any longer.
@@ -58,7 +58,7 @@ def settle_doubt(
     Where the service names jobs itself nobody but a list can tell, and lists lag behind: there is one look
     more between the two.
     """
-    until, looked = _doubt_until(observation, policy), _looked_at(observation)
+    until, looked = _unknown_until(observation, policy), _looked_at(observation)
     between = None if facts_of(resource).capabilities.client_names_jobs else _between(observation, policy)
     if looked and between and looked < between:
         until = between

@@ -8,28 +8,28 @@ from dataclasses import replace
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import CancelExtra, Decision, Release, Search, Wait, Watch
+from mljobs.domain.decide.failed_calls import wait_for
 from mljobs.domain.decide.plan import AdminPolicy, facts_of
-from mljobs.domain.decide.trouble import wait_for
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.reasons import Reason
 
 
-def end_surplus(
+def cancel_extra_jobs(
     resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> CancelExtra | Search | Wait | None:
     """End what there is too much, and search for it once when it is time; None where nothing is due."""
     if observation.extra:
-        trouble = observation.waiting(now, Method.CANCEL)
-        return wait_for(trouble) if trouble else CancelExtra(target, observation.extra[0])
+        failed = observation.waiting(now, Call.CANCEL)
+        return wait_for(failed) if failed else CancelExtra(target, observation.extra[0])
     due = _due(resource, observation, policy)
     if due is None or now < due:
         return None
-    trouble = observation.waiting(now, Method.GET)
-    return wait_for(trouble) if trouble else Search(target)
+    failed = observation.waiting(now, Call.GET)
+    return wait_for(failed) if failed else Search(target)
 
 
-def not_before_the_search(
+def defer_until_search(
     resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, decision: Decision
 ) -> Decision:
     """Come back when the search is due, and let go of nothing before it."""
@@ -49,9 +49,13 @@ def not_before_the_search(
 
 def _due(resource: Resource, observation: Observation, policy: AdminPolicy) -> datetime | None:
     """When to search; None where there is no doubt, or where the search has been made."""
-    doubtful_at = observation.doubtful_at
-    if doubtful_at is None or observation.job is None or facts_of(resource).capabilities.client_names_jobs:
+    outcome_unknown_at = observation.outcome_unknown_at
+    if (
+        outcome_unknown_at is None
+        or observation.job is None
+        or facts_of(resource).capabilities.client_names_jobs
+    ):
         return None
-    due = doubtful_at + 2 * policy.grace
+    due = outcome_unknown_at + 2 * policy.grace
     searched = observation.searched_at
     return None if searched and searched >= due else due

@@ -1,23 +1,23 @@
-"""Calls that failed: what they keep a resource from, and what the resource says meanwhile."""
+"""Failed calls: what they hold back, and what the resource reports until they succeed."""
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Wait
 from mljobs.domain.job import naming
-from mljobs.domain.job.observation import Method, Observation, Told, Trouble
+from mljobs.domain.job.observation import Call, FailedCall, Observation, ReportedFailure
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, Reason
 
 
-def rejection_of(resource: Resource, observation: Observation, method: Method) -> errors.Rejected | None:
-    """The service's refusal of a call of this kind.
+def rejection_of(resource: Resource, observation: Observation, call: Call) -> errors.Rejected | None:
+    """The service's refusal of this call.
 
-    It holds for as long as the spec does, and nobody asks to have it tried anew.
+    It holds until the spec changes or the user requests a retry.
     """
-    trouble = observation.troubles.get(method)
-    if trouble is None or trouble.generation != resource.generation or trouble.retry != resource.retry:
+    failed = observation.failed_calls.get(call)
+    if failed is None or failed.generation != resource.generation or failed.retry != resource.retry:
         return None
-    return trouble.error if isinstance(trouble.error, errors.Rejected) else None
+    return failed.error if isinstance(failed.error, errors.Rejected) else None
 
 
 def refusal_recorded(resource: Resource) -> bool:
@@ -32,23 +32,23 @@ def is_ours(resource: Resource, job: Job | None) -> bool:
     return job is not None and naming.is_owned(job.labels, resource.uid)
 
 
-def still_applies(trouble: Trouble, resource: Resource) -> bool:
-    """A spec that has changed is tried at once, unless it is the service that cannot answer."""
-    return trouble.generation == resource.generation or isinstance(
-        trouble.error, (errors.Throttled, errors.Unavailable)
+def still_applies(failed: FailedCall, resource: Resource) -> bool:
+    """Whether a failure still holds: a changed spec is tried at once, unless the service cannot answer."""
+    return failed.generation == resource.generation or isinstance(
+        failed.error, (errors.Throttled, errors.Unavailable)
     )
 
 
-def wait_for(trouble: Trouble) -> Wait:
+def wait_for(failed: FailedCall) -> Wait:
     """Wait until a failed call may be tried again."""
-    reason = reason_of(trouble.shown)
-    return Wait(reason, f"{_failed(trouble)} {what_next(trouble.shown.error, reason)}", trouble.retry_at)
+    reason = reason_of(failed.shown)
+    return Wait(reason, f"{_described(failed)} {what_next(failed.shown.error, reason)}", failed.retry_at)
 
 
-def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait:
+def wait_to_create(failed: FailedCall, resource: Resource, target: Target) -> Wait:
     """Wait until a create call may be tried again; where the project is missing, say which field names it."""
-    if not isinstance(trouble.shown.error, errors.ProjectNotFound):
-        return wait_for(trouble)
+    if not isinstance(failed.shown.error, errors.ProjectNotFound):
+        return wait_for(failed)
     chosen = bool(resource.spec.get("projectId"))
     way_out = (
         f"spec.projectId: {target.project!r} is no project that the service knows. Correct it"
@@ -56,12 +56,12 @@ def wait_to_create(trouble: Trouble, resource: Resource, target: Target) -> Wait
         else f"The administrator's default project, {target.project!r}, is none that the service knows. "
         f"Set spec.projectId, or have the default corrected"
     )
-    message = f"{_failed(trouble)} {way_out}; the operator tries again slowly."
-    return Wait(Reason.PROJECT_NOT_FOUND, message, trouble.retry_at)
+    message = f"{_described(failed)} {way_out}; the operator tries again slowly."
+    return Wait(Reason.PROJECT_NOT_FOUND, message, failed.retry_at)
 
 
-def _failed(trouble: Trouble) -> str:
-    return f"The {trouble.shown.method} call failed: {trouble.shown.error.message}"
+def _described(failed: FailedCall) -> str:
+    return f"The {failed.shown.call} call failed: {failed.shown.error.message}"
 
 
 def what_next(error: errors.JobServiceError, reason: Reason) -> str:
@@ -71,7 +71,7 @@ def what_next(error: errors.JobServiceError, reason: Reason) -> str:
     return MEANING[reason]
 
 
-def reason_of(failure: Trouble | Told) -> Reason:
+def reason_of(failure: FailedCall | ReportedFailure) -> Reason:
     """The condition's reason for a call that failed and is tried again."""
     match failure.error:
         case errors.Denied():
@@ -80,7 +80,7 @@ def reason_of(failure: Trouble | Told) -> Reason:
             return Reason.PROJECT_NOT_FOUND
         case errors.Throttled():
             return Reason.THROTTLED
-        case errors.Unavailable() | errors.AlreadyExists() if failure.method is Method.CREATE:
+        case errors.Unavailable() | errors.AlreadyExists() if failure.call is Call.CREATE:
             return Reason.OUTCOME_UNKNOWN
         case _:
             return Reason.SERVICE_UNAVAILABLE
