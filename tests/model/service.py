@@ -12,6 +12,7 @@ from mljobs.domain import errors
 from mljobs.domain.job import naming
 from mljobs.domain.port import (
     TERMINAL_STATES,
+    AttemptSelector,
     Binding,
     Facts,
     Job,
@@ -21,7 +22,6 @@ from mljobs.domain.port import (
     Polling,
     Reference,
     Scope,
-    Sought,
 )
 from tests.model.wire import Wire
 from tests.tiny.facts import TinyFacts
@@ -318,8 +318,8 @@ class ModelBackend(_Calls):
         )
         return made
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
-        raise AssertionError(f"every reference is known before the call, and yet {sought} is looked for")
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
+        raise AssertionError(f"every reference is known before the call, and yet {selector} is looked for")
 
     async def relabel(self, reference: Reference, labels: Mapping[str, str], etag: str) -> Job:
         place = parts(reference)
@@ -376,12 +376,12 @@ class UnnamedBackend(_Calls):
         )
         return made
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
         found: Sequence[Job] = await self._wire.send(
             "service",
             "find",
-            (sought.scope, dict(sought.marks)),
-            lambda: [job for job in self._service.listed() if sought.fits(job)],
+            (selector.scope, dict(selector.labels)),
+            lambda: [job for job in self._service.listed() if selector.matches(job)],
             reads=True,
         )
         return found

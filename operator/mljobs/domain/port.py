@@ -114,7 +114,7 @@ class Order:
         spec: the validated spec in canonical JSON.
         scope: where to make it.
         job_id: the id that it is to have, or what people are to read where the service names jobs itself.
-        labels: all of them, the marks of its owner included.
+        labels: all of them, the ownership labels included.
     """
 
     kind: str
@@ -125,22 +125,22 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Sought:
-    """What is looked for where no reference is known: the job of an attempt.
+class AttemptSelector:
+    """Selects the jobs of an attempt by their labels, where no reference is known.
 
     Attributes:
         scope: where it would be.
-        marks: the labels that tell whose job it is, and of which attempt.
-        since: when the first call that could have made it was written down; nothing older is looked at.
+        labels: those that name the owner and the attempt.
+        since: when the first call that could have created it was recorded; older jobs are ignored.
     """
 
     scope: Scope
-    marks: Mapping[str, str]
+    labels: Mapping[str, str]
     since: datetime
 
-    def fits(self, job: "Job") -> bool:
-        """Whether a job carries all the marks."""
-        return self.marks.items() <= job.labels.items()
+    def matches(self, job: "Job") -> bool:
+        """Whether a job has all the labels."""
+        return self.labels.items() <= job.labels.items()
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,8 @@ class Backend(Protocol):
             Unavailable: it may have been made.
         """
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
-        """Find the jobs that carry an attempt's marks, oldest first. None is no proof: lists may lag."""
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
+        """Find the jobs of an attempt, oldest first. None is no proof that there is none: lists may lag."""
 
     async def get(self, reference: Reference, *, patient: bool = False) -> Job:
         """Read one job.

@@ -216,7 +216,7 @@ async def test_the_right_to_patch_is_enough_to_read(start: Start) -> None:
         with pytest.raises(errors.Forbidden):
             await connection.list("TrainingJob", TENANT)
         assert await connection.get("TrainingJob", TENANT, job.name) == before
-        with pytest.raises(errors.Gone):
+        with pytest.raises(errors.ObjectNotFound):
             await connection.get("TrainingJob", TENANT, "nobody")
     assert job.object() == before
 

@@ -99,7 +99,7 @@ DELETION_CASES: Cases = {
     ),
     "delete: our finalizer is off, and the job is lost": (
         resource(intended=intent(), held=False, status=LOST.status, deleting=True),
-        missing(for_=0, answers=1, sought=True),
+        missing(for_=0, answers=1, checked_while_deleting=True),
         Stall,
     ),
     "delete: our finalizer is off, and the job was refused": (
@@ -185,7 +185,7 @@ DELETION_CASES: Cases = {
     ),
     "delete: recorded, absent once: the poller makes sure": (
         resource(intended=intent(), status=status(), deleting=True),
-        missing(for_=0, answers=1, sought=True),
+        missing(for_=0, answers=1, checked_while_deleting=True),
         Watch(TARGET),
     ),
     "delete: recorded, absent before it was deleted": (
@@ -195,12 +195,12 @@ DELETION_CASES: Cases = {
     ),
     "delete: recorded, absent often, but not for long": (
         resource(intended=intent(), status=status(), deleting=True),
-        missing(for_=299, answers=99, sought=True),
+        missing(for_=299, answers=99, checked_while_deleting=True),
         Watch(TARGET),
     ),
     "delete: recorded, absent for long, and often": (
         resource(intended=intent(), status=status(), deleting=True),
-        missing(sought=True),
+        missing(checked_while_deleting=True),
         Release(),
     ),
     "delete: absent, and the cancel was accepted before": (
@@ -210,7 +210,11 @@ DELETION_CASES: Cases = {
     ),
     "delete: lost: it may be there again": (LOST, None, Look(TARGET)),
     "delete: lost: the last look was before the deletion": (LOST, missing(for_=0, answers=1), Look(TARGET)),
-    "delete: lost: it is not there": (LOST, missing(for_=0, answers=1, sought=True), Release()),
+    "delete: lost: it is not there": (
+        LOST,
+        missing(for_=0, answers=1, checked_while_deleting=True),
+        Release(),
+    ),
     "delete: lost: it is there again": (LOST, observed(job=job()), Cancel(TARGET)),
     "delete: lost: nobody can say": (
         LOST,

@@ -98,8 +98,8 @@ def answers(generation: int) -> Iterator[tuple[str, Observation]]:
     yield "another namespace's", observed(job=job(uid=STRANGER, namespace="team-b"), seen_at=NOW)
     contested = Relabelling(generation, 5, NOW)
     yield "labels that somebody changes", observed(job=job(labels={"team": "x"}), relabelling=contested)
-    yield "missing", missing(for_=9, answers=1, sought=True)
-    yield "long missing", missing(sought=True)
+    yield "missing", missing(for_=9, answers=1, checked_while_deleting=True)
+    yield "long missing", missing(checked_while_deleting=True)
     yield "doubt", observed(outcome_unknown_at=later(-5), absent_at=NOW, absences=1)
     yield "no doubt any more", observed(outcome_unknown_at=later(-500), absent_at=NOW, absences=1)
     for method, failures in _FAILURES.items():

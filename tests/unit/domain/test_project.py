@@ -102,7 +102,7 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
     "found again, and at its end": (LOST, observed(job=job("SUCCEEDED")), ended("True", "JobSucceeded")),
     "missing while it is deleted": (
         resource(intended=intent(), status=status(), deleting=True),
-        missing(for_=200, sought=True),
+        missing(for_=200, checked_while_deleting=True),
         {**RUNNING, "Reconciling": ("True", "Deleting")},
     ),
     "reading denied": (

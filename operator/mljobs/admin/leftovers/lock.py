@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Gone, KubeError
+from mljobs.controller.kube.errors import KubeError, ObjectNotFound
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 
 GLANCE = 1.0
@@ -98,7 +98,7 @@ async def _taken(
 
 
 def _unsure(where: str, error: KubeError) -> str:
-    if isinstance(error, Gone):
+    if isinstance(error, ObjectNotFound):
         return (
             f"there is no Lease {where}, so that nobody can tell whether an operator runs. Name the "
             f"operator's with --lease-namespace and --lease-name; if none runs, add --without-lease"

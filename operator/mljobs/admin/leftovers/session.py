@@ -18,7 +18,7 @@ from mljobs.admin.leftovers.leftover import (
 )
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, KubeError, NotServed
+from mljobs.controller.kube.errors import Conflict, KubeError, NotServed, ObjectNotFound
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.release import let_go
 from mljobs.controller.loop.status import StatusWriter
@@ -173,7 +173,7 @@ class Session:
             return Outcome(item, done=True, word=word)
         try:
             await let_go(self.kube, self.writer, resource, left_behind)
-        except Gone:
+        except ObjectNotFound:
             pass
         except Conflict as error:
             return await self._again(item) or Outcome(item, done=False, word="kept", message=str(error))
@@ -187,7 +187,7 @@ class Session:
             resource = Resource.parse(
                 await self.kube.get(old.kind, old.namespace, old.name), self.effects.facts
             )
-        except Gone:
+        except ObjectNotFound:
             return replace(item, resource=replace(old, finalizers=()))
         except KubeError:
             return None

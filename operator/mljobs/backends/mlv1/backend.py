@@ -10,7 +10,7 @@ from mljobs.backends.mlv1.facts import PAGE_SIZE, MlV1Facts, parts
 from mljobs.backends.mlv1.iam_policy import merged
 from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain import errors
-from mljobs.domain.port import Binding, Job, JobPage, Order, Reference, Scope, Sought
+from mljobs.domain.port import AttemptSelector, Binding, Job, JobPage, Order, Reference, Scope
 
 CANCEL_PERMISSION = "ml.jobs.cancel"
 """Not part of `roles/ml.developer` (documentation of access control)."""
@@ -51,15 +51,17 @@ class MlV1:
         job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
         return await self.client.create(_project(order.scope), job)
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
-        """Read the project's jobs, the newest first, down to those that are older than what is sought."""
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
+        """Read the project's jobs, the newest first, down to those that are older than the attempt."""
         found: list[Job] = []
         token = ""
         while True:
-            page = await self.client.list_page(_project(sought.scope), page_size=PAGE_SIZE, page_token=token)
-            found += [job for job in page.jobs if sought.fits(job)]
+            page = await self.client.list_page(
+                _project(selector.scope), page_size=PAGE_SIZE, page_token=token
+            )
+            found += [job for job in page.jobs if selector.matches(job)]
             token = page.next_page_token
-            if not token or _older(page.jobs[-1:], sought.since):
+            if not token or _older(page.jobs[-1:], selector.since):
                 return sorted(found, key=lambda job: str(job.document.get("createTime", "")))
 
     async def get(self, reference: Reference, *, patient: bool = False) -> Job:

@@ -11,7 +11,7 @@ from typing import Any
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Forbidden, Gone, Refused
+from mljobs.controller.kube.errors import Conflict, Forbidden, ObjectNotFound, Refused
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
@@ -115,7 +115,7 @@ class JobHandler:
                 except Refused as error:
                     await self._writer.refused(resource, error)
                     raise
-                except (Gone, Conflict):
+                except (ObjectNotFound, Conflict):
                     await self._read_again(key, resource)
         return FIRST_RETRY
 
@@ -125,8 +125,8 @@ class JobHandler:
         Returns:
             Whether there is nothing more to do now.
         """
-        if key.departed:
-            return await self._see_off(key, resource, decision)
+        if key.deleted:
+            return await self._step_deleted(key, resource, decision)
         match decision:
             case Keep():
                 return True
@@ -158,7 +158,7 @@ class JobHandler:
                 # what was announced is due at once, not when the watch brings the announcement back
                 return not isinstance(decision, Suspend | Announce)
 
-    async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> bool:
+    async def _step_deleted(self, key: Key, resource: Resource, decision: Decision) -> bool:
         """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""
         match decision:
             case Look() | Search() | Cancel() | CancelExtra():
@@ -222,10 +222,10 @@ class JobHandler:
         """A write has met a change that the watch has not brought yet."""
         try:
             body = await self._kube.get(*key)
-        except Gone:
-            left = self._store.gone(key, resource.uid, self._clock())
+        except ObjectNotFound:
+            left = self._store.forget_deleted(key, resource.uid, self._clock())
         else:
-            left = self._store.displaced(body, self._clock())
+            left = self._store.recreated(body, self._clock())
             self._store.put(body)
         if left:
             self._queue.add(left)

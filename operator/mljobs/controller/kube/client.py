@@ -17,9 +17,9 @@ from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
 from mljobs.controller.kube.errors import (
     Conflict,
     Forbidden,
-    Gone,
     KubeError,
     NotServed,
+    ObjectNotFound,
     Refused,
     TooLarge,
     Unreachable,
@@ -65,7 +65,7 @@ class Kube:
         outlive it: a patch that changes nothing brings the object, too.
 
         Raises:
-            Gone: there is none.
+            ObjectNotFound: there is none.
         """
         place = _place(kind, namespace, name)
         try:
@@ -154,7 +154,7 @@ class Kube:
 
         Raises:
             Conflict: it has changed.
-            Gone: it is no longer there.
+            ObjectNotFound: it is no longer there.
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
         body = {"metadata": {**guard, **metadata}}
@@ -168,7 +168,7 @@ class Kube:
 
         Raises:
             Conflict: it has changed, or another object has its name.
-            Gone: it is no longer there.
+            ObjectNotFound: it is no longer there.
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
         body = {"metadata": guard, "status": dict(patch)}
@@ -215,7 +215,7 @@ class Kube:
         """Say that an Event that was posted before has happened again.
 
         Raises:
-            Gone: it is no longer there; the API server keeps Events for an hour.
+            ObjectNotFound: it is no longer there; the API server keeps Events for an hour.
         """
         self.fence()
         await self._call(
@@ -236,7 +236,7 @@ class Kube:
         """Read a Lease.
 
         Raises:
-            Gone: there is none.
+            ObjectNotFound: there is none.
         """
         return await self._call(
             f"Lease {namespace}/{name}",
@@ -326,7 +326,7 @@ def _translated(error: client.ApiException, what: str) -> KubeError:
         case 403:
             return Forbidden(text)
         case 404:
-            return Gone(text) if _names_an_object(error) else NotServed(text)
+            return ObjectNotFound(text) if _names_an_object(error) else NotServed(text)
         case 409:
             return Conflict(text)
         case 429:

@@ -5,7 +5,7 @@ class KubeError(Exception):
     """The API server has not done what it was asked; the message says which object and why."""
 
 
-class Gone(KubeError):
+class ObjectNotFound(KubeError):
     """The object is no longer there (404, and the API server names it)."""
 
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, KubeError
+from mljobs.controller.kube.errors import Conflict, KubeError, ObjectNotFound
 from mljobs.controller.process.clock import seconds
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ EXIT_LEASE_LOST = 75
 
 
 NOTE = "mljobs.dev/watched"
-"""The annotation of the Lease in which its holder leaves a note for the next; see `Recall`."""
+"""The annotation of the Lease in which its holder leaves a note for the next; see `WatchCheckpoint`."""
 
 
 class Fence:
@@ -183,7 +183,7 @@ class Lease:
         options = self._options
         try:
             lease = await self._kube.get_lease(options.namespace, options.name)
-        except Gone:
+        except ObjectNotFound:
             await self._kube.create_lease(options.namespace, options.name, self._spec({}))
             return True
         spec = lease.get("spec") or {}

@@ -20,7 +20,7 @@ from mljobs.domain.job import naming
 from mljobs.domain.job.labels import differing
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
-from mljobs.domain.port import Backend, BindsIam, Facts, Job, Order, Reference, Relabels, Sought
+from mljobs.domain.port import AttemptSelector, Backend, BindsIam, Facts, Job, Order, Reference, Relabels
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
@@ -85,8 +85,8 @@ class Effects:
         try:
             if reference:
                 return known.saw(await self._backend.get(reference), self._clock())
-            marks = naming.marks(resource.uid, target.attempt)
-            found = await self._backend.find(Sought(target.scope, marks, resource.created))
+            labels = naming.attempt_labels(resource.uid, target.attempt)
+            found = await self._backend.find(AttemptSelector(target.scope, labels, resource.created))
             return known.found(found, self._clock(), deleting=resource.deleting)
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
@@ -94,9 +94,9 @@ class Effects:
             return self._failed(known, Call.GET, error, resource)
 
     async def _search(self, target: Target, resource: Resource, known: Observation) -> Observation:
-        marks = naming.marks(resource.uid, target.attempt)
+        labels = naming.attempt_labels(resource.uid, target.attempt)
         try:
-            found = await self._backend.find(Sought(target.scope, marks, resource.created))
+            found = await self._backend.find(AttemptSelector(target.scope, labels, resource.created))
         except errors.JobServiceError as error:
             return self._failed(known, Call.GET, error, resource)
         return known.searched(found, self._clock())

@@ -8,7 +8,7 @@ from datetime import datetime
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Forbidden, Gone, KubeError, NotServed
+from mljobs.controller.kube.errors import Forbidden, KubeError, NotServed, ObjectNotFound
 from mljobs.controller.loop.store import Key, Store
 
 logger = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class Resync:
             living.add((key, body["metadata"]["uid"]))
             self._take(body)
         scope = None if namespace is None else frozenset({namespace})
-        for key in self._store.ghosts(kind, scope, living, version):
+        for key in self._store.unlisted(kind, scope, living, version):
             self._drop(key)
         self._listed(kind, namespace, version)
 
@@ -87,18 +87,18 @@ class Resync:
         """Read one by one what the watch has brought before the right to list was gone."""
         known = [key for key in self._store if key.kind == kind and namespace in (None, key.namespace)]
         for key in known:
-            if key.departed:
+            if key.deleted:
                 continue
             try:
                 self._take(await self._kube.get(*key))
-            except Gone:
+            except ObjectNotFound:
                 self._drop(key)
             except Forbidden:
                 return
 
     def _take(self, body: JsonObject) -> None:
         key = Key.of(body)
-        if left := self._store.displaced(body, self._clock()):
+        if left := self._store.recreated(body, self._clock()):
             self._changed(left)
         known = self._store.body(key)
         same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
@@ -107,7 +107,7 @@ class Resync:
 
     def _drop(self, key: Key) -> None:
         logger.info("%s %s/%s went away unseen", *key)
-        left = self._store.gone(key, self._store.uid(key), self._clock())
+        left = self._store.forget_deleted(key, self._store.uid(key), self._clock())
         for one in (key, *([left] if left else [])):
             self._changed(one)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Forbidden, Gone, KubeError, Refused, TooLarge
+from mljobs.controller.kube.errors import Forbidden, KubeError, ObjectNotFound, Refused, TooLarge
 from mljobs.controller.kube.events import OBJECTS, Correlator, Posting
 from mljobs.controller.process.clock import seconds
 from mljobs.controller.process.metrics import Metrics
@@ -141,7 +141,7 @@ class StatusWriter:
         if posting.name:
             try:
                 await self._kube.count_event(resource, posting, now)
-            except Gone:
+            except ObjectNotFound:
                 logger.debug("the Event %s is gone, and posted anew", posting.name)
             else:
                 return posting.name

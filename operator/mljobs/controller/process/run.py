@@ -17,10 +17,10 @@ from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.kube.login import Login
 from mljobs.controller.kube.session import Connection
 from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_paths
+from mljobs.controller.loop.checkpoint import WatchCheckpoint
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
-from mljobs.controller.loop.recall import Recall
 from mljobs.controller.loop.reconciler import Reconciler
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.status import StatusWriter
@@ -48,8 +48,8 @@ WATCH_SILENCE = 2.0 * WATCH_SECONDS
 """Seconds without a new list or watch request after which a watch counts as dead."""
 
 
-REMEMBERING = 4.0
-"""Seconds to write into the Lease how far the watches have come: less than the Lease holds."""
+CHECKPOINT_TIMEOUT = 4.0
+"""Seconds for recording the watch checkpoint in the Lease: less than the Lease is valid."""
 
 
 @dataclass(frozen=True)
@@ -212,22 +212,22 @@ async def _act(
         wrote=lambda body, before: metrics.wrote(body, before, wall()),
     )
     reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=queue, clock=clock, metrics=metrics)
-    recall = Recall(kube, store, queue.add, namespaces=options.namespaces, now=clock)
+    checkpoint = WatchCheckpoint(kube, store, queue.add, namespaces=options.namespaces, now=clock)
     if lease:
-        await _remember(lease, recall)
+        await _resume(lease, checkpoint)
     resync = Resync(
         kube,
         store,
         queue.add,
         interval=options.resync_interval,
         clock=clock,
-        listed=recall.listed,
+        listed=checkpoint.listed,
         namespaces=options.namespaces,
     )
 
     def bring(event: str | None, body: JsonObject) -> None:
         take(event, body, store, queue.add, clock())
-        recall.saw(body)
+        checkpoint.saw(body)
 
     watched = watched_paths(options.namespaces)
     watches = {path: Pulse() for path in watched}
@@ -253,7 +253,10 @@ async def _act(
     )
     await _supervise(
         watches=[_watch(watch, kind, definitions, kube, stop) for kind in KINDS.values()],
-        loops=[poller.run(), *([lease.keep(), _repair(resync, recall, lease)] if lease else [resync.run()])],
+        loops=[
+            poller.run(),
+            *([lease.keep(), _repair(resync, checkpoint, lease)] if lease else [resync.run()]),
+        ],
         workers=[reconciler.work() for _ in range(options.workers)],
         queue=queue,
         drain=options.drain,
@@ -261,21 +264,21 @@ async def _act(
     )
 
 
-async def _remember(lease: Lease, recall: Recall) -> None:
-    """Go on from where the holder before had come to, and have that in the Lease before anything is done."""
+async def _resume(lease: Lease, checkpoint: WatchCheckpoint) -> None:
+    """Continue from the previous holder's checkpoint, and record it in the Lease before anything is done."""
     try:
-        async with asyncio.timeout(REMEMBERING):
-            await recall.begin(lease.found)
-            lease.note = recall.marks
+        async with asyncio.timeout(CHECKPOINT_TIMEOUT):
+            await checkpoint.resume(lease.found)
+            lease.note = checkpoint.encoded
             await lease.renew()
     except TimeoutError:
-        lease.note = recall.marks
-        logger.warning("the Lease does not say yet how far the watches have come: the API server is slow")
+        lease.note = checkpoint.encoded
+        logger.warning("the watch checkpoint is not in the Lease yet: the API server is slow")
 
 
-async def _repair(resync: Resync, recall: Recall, lease: Lease) -> None:
-    """Find what went away before this process began, then what its watches miss."""
-    await recall.look_back(lease.renew)
+async def _repair(resync: Resync, checkpoint: WatchCheckpoint, lease: Lease) -> None:
+    """Find what was deleted before this process started, then what its watches miss."""
+    await checkpoint.recover(lease.renew)
     await resync.run()
 
 

@@ -22,7 +22,7 @@ def await_it(resource: Resource, target: Target, observation: Observation, polic
 
 def give_up(resource: Resource, target: Target, observation: Observation, policy: AdminPolicy) -> Decision:
     """Let go of the resource, which is being deleted, once the job counts as lost; look before that."""
-    if not observation.sought:
+    if not observation.checked_while_deleting:
         return Look(target)
     lost = resource.lost or is_lost(observation, policy.lost_after)
     return Release() if lost else Watch(target)

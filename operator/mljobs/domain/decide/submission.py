@@ -94,6 +94,6 @@ def submit(
     resource: Resource, target: Target, spec: JobSpec, warnings: Sequence[Problem], now: datetime
 ) -> Decision:
     """Make the job of an attempt, its intent first."""
-    labels = {**resource.labels, **naming.marks(resource.uid, target.attempt)}
+    labels = {**resource.labels, **naming.attempt_labels(resource.uid, target.attempt)}
     order = Order(resource.kind, spec.document(), target.scope, target.job_id, labels)
     return Submit(intent_for(resource, target, now), order, warnings)

@@ -37,14 +37,14 @@ def label_value(text: str) -> str:
 def ownership_labels(owner: Owner, attempt: int) -> dict[str, str]:
     """The labels that mark a cloud job as the one of an attempt of this resource."""
     return {
-        **marks(owner.uid, attempt),
+        **attempt_labels(owner.uid, attempt),
         NAMESPACE_LABEL: label_value(owner.namespace),
         NAME_LABEL: label_value(owner.name),
     }
 
 
-def marks(uid: str, attempt: int) -> dict[str, str]:
-    """The labels by which the job of an attempt is found."""
+def attempt_labels(uid: str, attempt: int) -> dict[str, str]:
+    """The labels that select the jobs of an attempt."""
     return {UID_LABEL: label_value(uid), ATTEMPT_LABEL: str(attempt)}
 
 

@@ -119,8 +119,8 @@ class Observation:
         absences: how often in a row the service said that there is no such job.
         absent_since: when it first said so.
         absent_at: when it last said so.
-        sought: whether it was asked for a resource that was being deleted already.
-        outcome_unknown_at: when a call that makes or marks the job last ended without a usable answer.
+        checked_while_deleting: whether one of these answers came after the deletion had been requested.
+        outcome_unknown_at: when a call that creates or relabels the job last ended without a usable answer.
         relabelling: how often its labels have been put right; None: never.
         extra: more jobs of the same attempt, which a service that names jobs itself was made to make.
         searched_at: when all jobs of the attempt were last looked for.
@@ -139,7 +139,7 @@ class Observation:
     absences: int = 0
     absent_since: datetime | None = None
     absent_at: datetime | None = None
-    sought: bool = False
+    checked_while_deleting: bool = False
     outcome_unknown_at: datetime | None = None
     relabelling: Relabelling | None = None
     extra: tuple[Job, ...] = ()
@@ -166,7 +166,7 @@ class Observation:
             absences=0,
             absent_since=None,
             absent_at=None,
-            sought=False,
+            checked_while_deleting=False,
             failed_calls=self._without(Call.CREATE, Call.GET, by),
             reported=self._reported_unless_of(Call.CREATE, by),
         )
@@ -194,7 +194,7 @@ class Observation:
         """The service has been searched for the job.
 
         Args:
-            jobs: those that carry its marks, oldest first; all but the first are too many.
+            jobs: those with its labels, oldest first; all but the first are extra.
             now: the time.
             deleting: whether the resource was being deleted when the question was asked.
         """
@@ -203,7 +203,7 @@ class Observation:
         return self.saw(jobs[0], now).searched(jobs, now)
 
     def searched(self, jobs: Sequence[Job], now: datetime) -> "Observation":
-        """All jobs that carry the marks of the attempt have been looked for; the known one stays the job."""
+        """All jobs of the attempt have been listed; the known one stays its job."""
         known = self.job.reference if self.job else None
         extra = tuple(job for job in jobs if job.reference != known and not job.ending)
         return replace(self, extra=extra, searched_at=now, failed_calls=self._without(Call.GET))
@@ -227,7 +227,7 @@ class Observation:
             absences=self.absences + 1,
             absent_since=self.absent_since or now,
             absent_at=now,
-            sought=self.sought or deleting,
+            checked_while_deleting=self.checked_while_deleting or deleting,
             failed_calls=self._without(Call.GET),
         )
 

@@ -21,9 +21,9 @@ def body(*finalizers: str, deleting: bool = False, version: int = 7) -> dict[str
 def test_one_that_went_past_our_finalizer_goes_on_as_being_deleted() -> None:
     store = Store(START)
     store.put(body())
-    left = store.gone(KEY, "u1", NOW, body(FINALIZER))
+    left = store.forget_deleted(KEY, "u1", NOW, body(FINALIZER))
     assert left is not None
-    assert left.departed
+    assert left.deleted
     found = store.body(left)
     assert found is not None
     resource = Resource.parse(found)
@@ -45,37 +45,37 @@ ORDERLY: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [
 def test_an_orderly_end_leaves_nothing(why: str, known: dict[str, Any], last: dict[str, Any] | None) -> None:
     store = Store(START)
     store.put(known)
-    assert store.gone(KEY, "u1", NOW, last) is None
+    assert store.forget_deleted(KEY, "u1", NOW, last) is None
     assert len(store) == 0
 
 
 def test_the_end_is_told_only_once() -> None:
     store = Store(START)
     store.put(body(FINALIZER))
-    left = store.gone(KEY, "u1", NOW)
+    left = store.forget_deleted(KEY, "u1", NOW)
     assert left is not None
-    assert store.gone(KEY, "u1", NOW, body(FINALIZER)) is None
+    assert store.forget_deleted(KEY, "u1", NOW, body(FINALIZER)) is None
     assert not store.put(body(FINALIZER))
     assert list(store) == [left]
-    assert store.gone(left, "u1", NOW) is None
+    assert store.forget_deleted(left, "u1", NOW) is None
     assert len(store) == 0
 
 
 def test_it_does_not_stand_in_the_way_of_its_successor() -> None:
     store = Store(START)
     store.put(body(FINALIZER))
-    left = store.gone(KEY, "u1", NOW)
+    left = store.forget_deleted(KEY, "u1", NOW)
     successor = body(version=9)
     successor["metadata"]["uid"] = "u2"
     assert store.put(successor)
     assert left is not None
     assert store.uid(left) == "u1"
     assert store.uid(KEY) == "u2"
-    assert store.gone(KEY, "u1", NOW) is None
+    assert store.forget_deleted(KEY, "u1", NOW) is None
     assert store.uid(KEY) == "u2"
 
 
-def named_anew(version: int) -> dict[str, Any]:
+def recreated_body(version: int) -> dict[str, Any]:
     made = body(version=version)
     made["metadata"]["uid"] = "u2"
     return made
@@ -84,13 +84,13 @@ def named_anew(version: int) -> dict[str, Any]:
 def test_one_whose_end_was_missed_shows_by_its_successor() -> None:
     store = Store(START)
     store.put(body(FINALIZER))
-    assert store.displaced(body(FINALIZER, version=8), NOW) is None
-    assert store.displaced(named_anew(6), NOW) is None
-    left = store.displaced(named_anew(9), NOW)
+    assert store.recreated(body(FINALIZER, version=8), NOW) is None
+    assert store.recreated(recreated_body(6), NOW) is None
+    left = store.recreated(recreated_body(9), NOW)
     assert left is not None
     assert store.uid(left) == "u1"
-    assert store.put(named_anew(9))
-    assert store.displaced(named_anew(10), NOW) is None
+    assert store.put(recreated_body(9))
+    assert store.recreated(recreated_body(10), NOW) is None
     assert list(store) == [left, KEY]
 
 
@@ -98,7 +98,7 @@ def test_what_was_seen_of_its_job_is_kept() -> None:
     store = Store(START)
     store.put(body(FINALIZER))
     store.observe(KEY, "u1", Observation(since=START, cancelled=True))
-    left = store.gone(KEY, "u1", NOW)
+    left = store.forget_deleted(KEY, "u1", NOW)
     assert left is not None
     assert store.observation(left).cancelled
 
@@ -106,5 +106,5 @@ def test_what_was_seen_of_its_job_is_kept() -> None:
 def test_no_list_misses_it() -> None:
     store = Store(START)
     store.put(body(FINALIZER))
-    store.gone(KEY, "u1", NOW)
-    assert store.ghosts("TrainingJob", None, set(), "100") == []
+    store.forget_deleted(KEY, "u1", NOW)
+    assert store.unlisted("TrainingJob", None, set(), "100") == []

@@ -1,7 +1,7 @@
-"""Lets the next leader see what went away unseen: the Lease says how far the watches have come.
+"""Lets the next leader find deletions that nobody saw: the Lease records how far the watches have come.
 
-A resource that goes past our finalizer (see `Store.gone`) leaves nothing but one event of the watch. Where
-the process dies right then, its successor learns of the job only by asking for the events again.
+A resource that bypasses our finalizer (see `Store.forget_deleted`) leaves nothing but one watch event. If the
+process dies at that moment, its successor learns of the job only by reading the events again.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ from mljobs.controller.process.clock import seconds
 logger = logging.getLogger(__name__)
 
 LAG = 10.0
-"""Seconds by which the written marks stay behind: kopf hands events of different objects on in any order."""
+"""Seconds by which the recorded versions lag: kopf delivers events of different objects in any order."""
 
 PAUSE = 2.0
-"""Seconds between tries."""
+"""Seconds between retries."""
 
 Place = tuple[str, str | None]
 """A kind and a namespace; None where the whole cluster is watched."""
 
 
-class Recall:
-    """How far the watch of each place has come.
+class WatchCheckpoint:
+    """The resourceVersion that the watch of each place has reached.
 
     Args:
         kube: the API server.
-        store: gets what is found; while anything in it has departed, the written marks stay where they are.
-        changed: called with the key of each resource that had gone away unseen.
-        namespaces: those that are watched; none: the whole cluster.
+        store: gets what is found; the recorded versions do not advance while it holds a deleted resource.
+        changed: called with the key of each resource whose deletion nobody saw.
+        namespaces: the watched ones; none: the whole cluster.
         now: the time, with a zone.
         passed: seconds by a clock that never jumps.
     """
@@ -62,31 +62,31 @@ class Recall:
         self._newest: dict[Place, int] = {}
         self._past: deque[tuple[float, dict[Place, int]]] = deque()
         self._written: dict[Place, int] = {}
-        self._recalled = False
+        self._recovered = False
 
     def saw(self, body: JsonObject) -> None:
-        """The watch has brought this object, and it has been taken in."""
+        """The watch has delivered this object, and the store has it."""
         key = Key.of(body)
         place = key.kind, None if self._clusterwide else key.namespace
-        self._came_to(place, number(body["metadata"].get("resourceVersion")))
+        self._reached(place, number(body["metadata"].get("resourceVersion")))
 
     def listed(self, kind: str, namespace: str | None, version: str) -> None:
-        """A complete list has been compared with the store: a mark that only events move grows too old."""
-        self._came_to((kind, namespace), number(version))
+        """A complete list has been compared with the store: versions of quiet kinds would expire otherwise."""
+        self._reached((kind, namespace), number(version))
 
-    def marks(self) -> str:
-        """What belongs into the Lease now."""
-        if self._recalled and not self._store.any_departed:
+    def encoded(self) -> str:
+        """What to write to the Lease now."""
+        if self._recovered and not self._store.any_deleted:
             at = self._passed()
             self._past.append((at, {**self._newest}))
             while self._past and self._past[0][0] <= at - LAG:
                 for place, version in self._past.popleft()[1].items():
-                    # a watch begins with objects that have not changed for long
+                    # a watch starts with objects that have not changed for a long time
                     self._written[place] = max(version, self._written.get(place, 0))
         return json.dumps({_name(place): version for place, version in self._written.items()})
 
-    async def begin(self, found: str) -> None:
-        """Go on from the marks of the process before; where there are none, from how it is now.
+    async def resume(self, found: str) -> None:
+        """Continue from the versions of the previous process; without them, from the current ones.
 
         Args:
             found: in the Lease.
@@ -94,54 +94,58 @@ class Recall:
         self._written = dict(_parsed(found, self._places))
         for place in self._places:
             if place not in self._written:
-                await self._begin_now(place)
+                await self._start_now(place)
 
-    async def look_back(self, write: Callable[[], Awaitable[None]]) -> None:
-        """Ask for the events since the marks, and find what went past our finalizer.
+    async def recover(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Read the events since the recorded versions, and find resources that bypassed our finalizer.
 
         Args:
-            write: has the marks in the Lease at once, since one that began anew replaces one of no use.
+            write: renews the Lease at once, since a new version has replaced an expired one.
         """
         for (kind, namespace), version in tuple(self._written.items()):
             deleted = await self._deletions(kind, namespace, version)
             if deleted is None:
-                await self._begin_now((kind, namespace))
+                await self._start_now((kind, namespace))
                 await write()
             for body in deleted or ():
-                left = self._store.recall(body, self._now())
+                left = self._store.recover(body, self._now())
                 if left:
-                    logger.warning("%s %s/%s went past the finalizer: its job is ended", *Key.of(body))
+                    logger.warning(
+                        "%s %s/%s was deleted in spite of its finalizer: its job is cancelled", *Key.of(body)
+                    )
                     self._changed(left)
-        self._recalled = True
+        self._recovered = True
 
-    def _came_to(self, place: Place, version: int) -> None:
+    def _reached(self, place: Place, version: int) -> None:
         self._newest[place] = max(version, self._newest.get(place, 0))
 
-    async def _begin_now(self, place: Place) -> None:
+    async def _start_now(self, place: Place) -> None:
         kind, namespace = place
         try:
             version = await self._kube.version(kind, namespace)
         except NotServed:
-            return  # whoever watches it tells of it
+            return  # the watch reports it
         except KubeError as error:
-            logger.warning("how far the watch of %s has come cannot be noted yet: %s", kind, error)
+            logger.warning("the watch checkpoint of %s cannot be recorded yet: %s", kind, error)
         else:
             self._written[place] = number(version)
 
     async def _deletions(self, kind: str, namespace: str | None, version: int) -> Sequence[JsonObject] | None:
-        """What was deleted since a mark; None where the API server does not tell."""
+        """What was deleted since a version; None if the API server no longer knows."""
         while True:
             try:
                 return await self._kube.deletions(kind, namespace, str(version))
             except Unreachable as error:
-                logger.warning("what was deleted before this process began is asked again: %s", error)
+                logger.warning(
+                    "reading what was deleted before this process started failed, it is retried: %s", error
+                )
                 await asyncio.sleep(PAUSE)
             except NotServed:
                 return ()
             except KubeError as error:
                 logger.warning(
-                    "what was deleted before this process began is not known; if an operator was killed "
-                    "meanwhile, `mljobs leftovers` finds what it may have left: %s",
+                    "what was deleted before this process started is unknown; if an operator was killed "
+                    "meanwhile, `mljobs leftovers` finds the jobs it may have left behind: %s",
                     error,
                 )
                 return None
