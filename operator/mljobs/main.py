@@ -9,7 +9,7 @@ from datetime import timedelta
 from mljobs.backends import MLV1, Access, Limits, service_named
 from mljobs.config import Settings
 from mljobs.controller.kube.lease import Fence, LeaseOptions
-from mljobs.controller.process.health import Part
+from mljobs.controller.process.health import LivenessCheck
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.run import Options, run
@@ -41,9 +41,11 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
         access_of(settings), on_request=metrics.cloud_request, on_wait=metrics.throttled, guard=fence
     )
     async with service_named(MLV1).open(access) as backend:
-        threads = Part("a call of the job service", backend.longest, EXCHANGES * settings.request_timeout)
+        threads = LivenessCheck(
+            "a call of the job service", backend.longest, EXCHANGES * settings.request_timeout
+        )
         options = _options(settings)
-        await run(backend, metrics, options, fence=fence, service_part=threads, ready=ready)
+        await run(backend, metrics, options, fence=fence, service_check=threads, ready=ready)
 
 
 def access_of(settings: Settings) -> Access:

@@ -217,4 +217,4 @@ def test_marks_that_the_api_server_has_forgotten_hold_nothing_up(
     version = int(job.metadata()["resourceVersion"])
     assert job.job_id
     eventually(lambda: marks(admin)["TrainingJob"], lambda mark: mark >= version, what="the mark follows")
-    assert "`mljobs leftovers` finds what it may have left" in operator.tail()
+    assert "`mljobs leftovers` finds the jobs it may have left behind" in operator.tail()

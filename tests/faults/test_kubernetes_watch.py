@@ -91,7 +91,7 @@ async def test_the_version_is_too_old(world: World) -> None:
 
 @pytest.mark.faults
 async def test_a_list_has_become_too_old(world: World) -> None:
-    """410 as an answer, as between two pages of a list: it is begun anew."""
+    """410 as an answer, as between two pages of a list: it is started again."""
     old = FaultRule(is_list, answering(410, "Expired"), times=4)
     world.rules.append(old)
     operator = await world.start()

@@ -218,8 +218,8 @@ def test_who_has_lost_the_job_is_told(owner: str, told: str) -> None:
         (resource(intended=intent(), status=status("FAILED")), observed(), None),
         (resource(intended=intent(), status=status(), deleting=True), observed(job=job()), Polled(TARGET)),
         (resource(intended=intent()), observed(job=job(uid=STRANGER)), None),
-        (LOST, observed(), Polled(TARGET, seldom=True)),
-        (LOST, missing(), Polled(TARGET, seldom=True)),
+        (LOST, observed(), Polled(TARGET, lost=True)),
+        (LOST, missing(), Polled(TARGET, lost=True)),
         (LOST, observed(job=job()), Polled(TARGET)),
         (replace(LOST, deleting=True), missing(), Polled(TARGET)),
         (

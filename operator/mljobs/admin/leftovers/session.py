@@ -20,7 +20,7 @@ from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, KubeError, NotServed, ObjectNotFound
 from mljobs.controller.loop.effects import Effects
-from mljobs.controller.loop.release import let_go
+from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy
@@ -172,7 +172,7 @@ class Session:
         if item.stray:
             return Outcome(item, done=True, word=word)
         try:
-            await let_go(self.kube, self.writer, resource, left_behind)
+            await release_finalizer(self.kube, self.writer, resource, left_behind)
         except ObjectNotFound:
             pass
         except Conflict as error:

@@ -17,7 +17,7 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
 from mljobs.backends.google.answers import Answer, Method, error_of, unreadable
-from mljobs.backends.google.credentials import is_passing, lacking, said
+from mljobs.backends.google.credentials import denial_of, is_transient, message_of
 from mljobs.backends.google.threads import Transport
 from mljobs.backends.google.transport import NotConnected, is_loopback
 from mljobs.domain.errors import Denied, JobServiceError, Rejected, Unavailable, Violation
@@ -170,6 +170,8 @@ def _no_answer(method: Method, error: Exception) -> JobServiceError:
 
 
 def _no_token(method: Method, error: GoogleAuthError) -> JobServiceError:
-    if is_passing(error):
-        return Unavailable(f"{method.id} was not sent: no access token for now: {said(error)}")
-    return Denied(f"{method.id} was not sent: no Google credentials: {said(error)}.", cause=lacking(error))
+    if is_transient(error):
+        return Unavailable(f"{method.id} was not sent: no access token for now: {message_of(error)}")
+    return Denied(
+        f"{method.id} was not sent: no Google credentials: {message_of(error)}.", cause=denial_of(error)
+    )

@@ -112,18 +112,18 @@ def fetch_token(credentials: Any, request: TokenRequest) -> None:
         raise RefreshError(text) from error  # type: ignore[no-untyped-call]
 
 
-def is_passing(error: GoogleAuthError) -> bool:
-    """Whether the loss of a token says nothing about the credentials, so that the next try may bring one."""
+def is_transient(error: GoogleAuthError) -> bool:
+    """Whether the failure says nothing about the credentials, so that a retry may succeed."""
     return isinstance(error, TransportError) or bool(getattr(error, "retryable", False))
 
 
-def lacking(error: GoogleAuthError) -> Denial:
-    """Whether there are no credentials at all, or such as bring no token."""
+def denial_of(error: GoogleAuthError) -> Denial:
+    """Whether there are no credentials at all, or none that yield a token."""
     return Denial.NO_CREDENTIALS if isinstance(error, DefaultCredentialsError) else Denial.CREDENTIALS
 
 
-def said(error: GoogleAuthError) -> str:
-    """What went wrong. google-auth keeps the token service's answer behind its own words."""
+def message_of(error: GoogleAuthError) -> str:
+    """The message of an error, with the token service's own, which google-auth keeps separate."""
     words = [word for word in error.args if isinstance(word, str)] or [str(error)]
     bodies = (ErrorBody.parse(word.encode("utf-8", "replace")) for word in words[1:])
     return ": ".join([words[0], *(body.message for body in bodies if body and body.message not in words[0])])
@@ -132,9 +132,9 @@ def said(error: GoogleAuthError) -> str:
 class SharedCredentials:
     """Application default credentials behind a lock, as `google_auth_httplib2.AuthorizedHttp` uses them.
 
-    They are looked up at the first request, on its thread. A failed look-up is not kept: a Secret that is
-    mended is found by the next request. Threads that meet a 401 with the same token refresh it once, and
-    threads that wait for a try that fails fail with it.
+    They are looked up at the first request, on its thread. A failed look-up is not cached: the next
+    request finds a Secret that has been fixed. Threads that meet a 401 with the same token refresh it once,
+    and threads that wait for a try that fails fail with it.
 
     Args:
         token_request: the transport for tokens.

@@ -110,7 +110,7 @@ class ProjectLimits:
         clock = asyncio.get_running_loop().time
         gate, began = self._gate(project, group), clock()
         while True:
-            await self._sit_out(gate, project, self._longest_pause if patient else self._patience)
+            await self._wait_out_pause(gate, project, self._longest_pause if patient else self._patience)
             if gate.bucket is not None:
                 await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, group))
             if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
@@ -139,7 +139,7 @@ class ProjectLimits:
         finally:
             gate.waiting -= 1
 
-    async def _sit_out(self, gate: _Gate, project: str, patience: float) -> None:
+    async def _wait_out_pause(self, gate: _Gate, project: str, patience: float) -> None:
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:
             if left > patience:
                 # the message goes into a condition, which seconds would change with every try

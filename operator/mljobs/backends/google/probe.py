@@ -9,10 +9,10 @@ from google.auth.exceptions import GoogleAuthError
 from mljobs.backends.google.credentials import (
     TokenRequest,
     application_default,
+    denial_of,
     fetch_token,
-    is_passing,
-    lacking,
-    said,
+    is_transient,
+    message_of,
 )
 from mljobs.backends.google.transport import OnceHttp, is_loopback
 from mljobs.domain.errors import Denied, Unavailable
@@ -54,9 +54,9 @@ def _identify(request: TokenRequest) -> Identity:
         credentials = application_default()
         fetch_token(credentials, request)
     except GoogleAuthError as error:
-        if is_passing(error):
-            raise Unavailable(f"no access token for now: {said(error)}") from error
-        raise Denied(f"no Google credentials: {said(error)}", cause=lacking(error)) from error
+        if is_transient(error):
+            raise Unavailable(f"no access token for now: {message_of(error)}") from error
+        raise Denied(f"no Google credentials: {message_of(error)}", cause=denial_of(error)) from error
     return _described(credentials)
 
 

@@ -156,7 +156,7 @@ class OnceHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 is untyped
             raise BrokenExchange(f"{type(error).__name__} while reading the answer: {error}") from error
         finally:
             if self._end():
-                # what the shut connection then said is no cause of it
+                # the error of the connection that was shut down is not its cause
                 raise TimeoutError(f"no complete answer within {self.timeout:g} s") from None
         return response, content
 

@@ -16,7 +16,7 @@ from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import FIRST_RETRY
-from mljobs.controller.loop.release import let_go
+from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.logs import about
@@ -206,7 +206,7 @@ class JobHandler:
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
         self._poller.follow(key, None)
         try:
-            self._keep(await let_go(self._kube, self._writer, resource, left_behind))
+            self._keep(await release_finalizer(self._kube, self._writer, resource, left_behind))
         except Forbidden as error:
             raise Forbidden(
                 f"the finalizer cannot be taken off. A namespace that is deleted loses its Roles first: "

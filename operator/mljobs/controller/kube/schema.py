@@ -29,7 +29,7 @@ Pem = Annotated[str, BeforeValidator(_decoded)]
 
 
 class _Part(BaseModel):
-    """Part of a kubeconfig; what is not known is let be, and null is nothing."""
+    """Part of a kubeconfig; unknown fields are ignored, and null counts as absent."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 

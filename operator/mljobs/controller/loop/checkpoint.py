@@ -71,7 +71,7 @@ class WatchCheckpoint:
         self._reached(place, number(body["metadata"].get("resourceVersion")))
 
     def listed(self, kind: str, namespace: str | None, version: str) -> None:
-        """A complete list has been compared with the store: versions of quiet kinds would expire otherwise."""
+        """Record the version of a complete list: the last event of a quiet kind would be too old by now."""
         self._reached((kind, namespace), number(version))
 
     def encoded(self) -> str:

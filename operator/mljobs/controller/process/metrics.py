@@ -207,8 +207,8 @@ class Metrics:
         for count in self.scraped:
             count()
 
-    def census(self, bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Count the resources there are, given as their objects, without those of other controllers."""
+    def count_resources(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        """Count the resources by state and by stalled reason, without those of other controllers."""
         states: Tally[tuple[str, str]] = Tally()
         reasons: Tally[tuple[str, str]] = Tally()
         for body in bodies:

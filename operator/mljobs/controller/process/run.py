@@ -1,4 +1,4 @@
-"""The operator as a whole: its tasks, their start, and an end that loses nothing."""
+"""The operator as a whole: its tasks, their start, and a graceful shutdown."""
 
 import asyncio
 import logging
@@ -26,7 +26,7 @@ from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady, wall
-from mljobs.controller.process.health import Health, Part, Pulse
+from mljobs.controller.process.health import Health, Heartbeat, LivenessCheck
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
 from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
@@ -36,7 +36,7 @@ from mljobs.domain.port import Backend
 logger = logging.getLogger(__name__)
 
 POLL_SILENCE = 120.0
-"""Seconds without an answer to any poll, not even that a time-out is over; more where calls are slower."""
+"""Seconds without an answer to any poll, not even a time-out; more if calls are slower."""
 
 WORK_SILENCE = 600.0
 """Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
@@ -60,16 +60,17 @@ class Options:
         policy: what the administrator decides for all resources.
         namespaces: those to watch; none: the whole cluster.
         poll_interval: seconds between two rounds of polls.
-        lost_interval: seconds between two looks at a job that counts as lost.
+        lost_interval: seconds between two reads of a job that counts as lost.
         believe_missing: whether many jobs of a project may be lost at once.
         resync_interval: seconds between two complete lists of the resources.
-        workers: resources that are worked on at once.
-        connections: to the API server, at the most, for lists and for the rest each; watches have their own.
+        workers: resources that are reconciled at once.
+        connections: to the API server, at most, for lists and for everything else each; watches have their
+            own.
         host: the address that metrics and health are served at.
-        port: their port; 0 takes a free one.
-        drain: seconds that the work under way has at the end.
-        slowest_call: seconds in which a call of the job service ends, its wait for a thread included.
-        lease: the Lease that this process has to hold to act; None: it acts alone.
+        port: their port; 0 picks a free one.
+        drain: seconds for the work in flight to finish at shutdown.
+        slowest_call: seconds after which a call of the job service has ended, its wait for a thread included.
+        lease: the Lease that this process has to hold to act; None: no leader election.
     """
 
     policy: AdminPolicy
@@ -93,7 +94,7 @@ async def run(
     options: Options,
     *,
     fence: Fence,
-    service_part: Part,
+    service_check: LivenessCheck,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run the operator until a signal ends it.
@@ -103,7 +104,7 @@ async def run(
         metrics: counts everything, and is served.
         options: how to run.
         fence: armed once this process holds the Lease, if it needs one.
-        service_part: what of the port has to show life.
+        service_check: the liveness check of the port.
         ready: called with the URL of metrics and health once they are served.
 
     Raises:
@@ -114,7 +115,7 @@ async def run(
     stop = Stop()
     stop.listen()
     try:
-        await _run(backend, metrics, options, fence, Health(service_part), ready, stop)
+        await _run(backend, metrics, options, fence, Health(service_check), ready, stop)
     except asyncio.CancelledError:
         if not stop.signalled:
             raise
@@ -149,22 +150,22 @@ async def _run(
 
 
 async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
-    """Wait for the Lease; a signal ends the waiting.
+    """Wait for the Lease until a signal arrives.
 
     Returns:
         Whether this process holds the Lease.
 
     Raises:
-        RuntimeError: the waiting has failed, which is a bug.
+        RuntimeError: waiting has failed, which is a bug.
     """
     health.standby = True
-    tasks = [asyncio.create_task(lease.acquire()), stop.await_it()]
+    tasks = [asyncio.create_task(lease.acquire()), stop.stop_task()]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     health.standby = False
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    if stop.asked.is_set():
+    if stop.requested.is_set():
         await lease.release()
     _raise_failure(outcomes)
     return lease.held
@@ -197,7 +198,7 @@ async def _act(
     metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
     metrics.poll_age.set_function(poller.oldest)
-    metrics.scraped.append(lambda: metrics.census(store.bodies()))
+    metrics.scraped.append(lambda: metrics.count_resources(store.bodies()))
     for kind in KINDS:
         metrics.max_workers.labels(kind).set(options.workers)
     jobs = JobHandler(
@@ -230,12 +231,15 @@ async def _act(
         checkpoint.saw(body)
 
     watched = watched_paths(options.namespaces)
-    watches = {path: Pulse() for path in watched}
+    watches = {path: Heartbeat() for path in watched}
     health.watches = list(watches.values())
-    health.parts += [
-        Part("the poller", poller.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
-        Part("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
-        *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
+    health.checks += [
+        LivenessCheck("the poller", poller.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
+        LivenessCheck("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
+        *(
+            LivenessCheck(watched[path], heartbeat.silence, WATCH_SILENCE)
+            for path, heartbeat in watches.items()
+        ),
     ]
     definitions = Definitions(watches, metrics.defined)
     watch = Watch(
@@ -243,7 +247,7 @@ async def _act(
             Login,
             connection,
             connections=options.connections + len(watches),  # a watch keeps its connection
-            pulses=watches,
+            heartbeats=watches,
             middlewares=[definitions.hold],
         ),
         server=connection.access.server.url,
@@ -283,9 +287,9 @@ async def _repair(resync: Resync, checkpoint: WatchCheckpoint, lease: Lease) -> 
 
 
 async def _watch(watch: Watch, kind: JobKind, definitions: Definitions, kube: Kube, stop: Stop) -> None:
-    """Watch a kind from when it is defined until there is the wish to stop."""
-    await stop.outrun(definitions.wait_for(kube, kind.plural))
-    if not stop.asked.is_set():
+    """Watch a kind from when it is served until a stop is requested."""
+    await stop.unless_stopped(definitions.wait_for(kube, kind.plural))
+    if not stop.requested.is_set():
         await watch.run(kind, stop)
 
 
@@ -298,20 +302,22 @@ async def _supervise(
     drain: float,
     stop: Stop,
 ) -> None:
-    """Run all until there is the wish to stop, then let the workers end what they are at."""
+    """Run everything until a stop is requested, then let the workers finish."""
     looping = [asyncio.create_task(loop) for loop in loops]
     working = [asyncio.create_task(worker) for worker in workers]
-    stopping = stop.await_it()
+    stopping = stop.stop_task()
     watching = [asyncio.create_task(watch) for watch in watches]
     try:
         await asyncio.wait([*watching, stopping, *looping, *working], return_when=asyncio.FIRST_COMPLETED)
-        stop.asked.set()
+        stop.requested.set()
         await asyncio.wait(watching)
         queue.close()
         _, late = await asyncio.wait(working, timeout=drain)
         if late:
             logger.warning(
-                "%s resources were still worked on after %s s; they go on at the next start", len(late), drain
+                "%s resources were still being reconciled after %s s; they continue at the next start",
+                len(late),
+                drain,
             )
     finally:
         tasks = [stopping, *looping, *working, *watching]
@@ -322,7 +328,7 @@ async def _supervise(
 
 
 def _raise_failure(outcomes: Sequence[object]) -> None:
-    """Raise what a task has failed with; that it was cancelled is no failure."""
+    """Raise the exception of a failed task; cancellation is no failure."""
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise RuntimeError("a task of the operator has failed") from outcome

@@ -5,7 +5,7 @@ from datetime import datetime
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Leave, Look, Release, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import is_ours, refusal_recorded, wait_for
-from mljobs.domain.decide.missing import await_it, give_up
+from mljobs.domain.decide.missing import release_if_lost, wait_for_job
 from mljobs.domain.decide.ownership import look_first
 from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.decide.unknown_outcome import impossible, outcome_unknown, resolve_outcome
@@ -50,7 +50,7 @@ def _end(
     if unknown:
         return resolve_outcome(resource, target, observation, policy, now)
     if resource.submitted:
-        return give_up(resource, target, observation, policy)
+        return release_if_lost(resource, target, observation, policy)
     return Release() if observation.absent_at else Look(target)
 
 
@@ -81,4 +81,4 @@ def _stay(
         return Leave()
     if resource.ended or (job and job.ended):
         return Finish()
-    return Watch(target) if job else await_it(resource, target, observation, policy)
+    return Watch(target) if job else wait_for_job(resource, target, observation, policy)

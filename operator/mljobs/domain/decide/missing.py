@@ -8,7 +8,9 @@ from mljobs.domain.policies.lost import is_lost
 from mljobs.domain.reasons import Reason
 
 
-def await_it(resource: Resource, target: Target, observation: Observation, policy: AdminPolicy) -> Decision:
+def wait_for_job(
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy
+) -> Decision:
     """Go on looking for the job; say once it counts as lost."""
     if not (resource.lost or is_lost(observation, policy.lost_after)):
         return Watch(target)
@@ -20,7 +22,9 @@ def await_it(resource: Resource, target: Target, observation: Observation, polic
     )
 
 
-def give_up(resource: Resource, target: Target, observation: Observation, policy: AdminPolicy) -> Decision:
+def release_if_lost(
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy
+) -> Decision:
     """Let go of the resource, which is being deleted, once the job counts as lost; look before that."""
     if not observation.checked_while_deleting:
         return Look(target)

@@ -8,7 +8,7 @@ from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import is_ours, wait_for
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
-from mljobs.domain.decide.missing import await_it
+from mljobs.domain.decide.missing import wait_for_job
 from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.room import check
@@ -24,11 +24,11 @@ class Polled:
 
     Attributes:
         target: the job, whose reference is known.
-        seldom: whether a look now and then is enough, since the service has long denied it.
+        lost: whether it counts as lost, so that an occasional read is enough.
     """
 
     target: Target
-    seldom: bool = False
+    lost: bool = False
 
     @property
     def reference(self) -> Reference:
@@ -50,7 +50,7 @@ def run(
         return Hold() if resource.suspend else _resume(resource, target, policy, now)
     job = observation.job
     if job is None:
-        return await_it(resource, target, observation, policy)
+        return wait_for_job(resource, target, observation, policy)
     if job.ended:
         return Hold() if suspended and job.state == "CANCELLED" else Finish()
     if not is_ours(resource, job):
@@ -104,7 +104,7 @@ def polled(resource: Resource, observation: Observation) -> Polled | None:
         return None
     reference = job.reference if job else target.reference
     if reference is None:
-        return None  # it is looked for by whose it is
+        return None  # it is searched by its labels
     awaited = resource.deleting and resource.held
-    seldom = resource.lost and job is None and not awaited
-    return Polled(replace(target, reference=reference), seldom=seldom)
+    lost = resource.lost and job is None and not awaited
+    return Polled(replace(target, reference=reference), lost=lost)

@@ -66,7 +66,7 @@ class Kopf(Caller):
     """As kopf does it: one session for many requests, and another after a refusal."""
 
     def __init__(self, access: Access) -> None:
-        self._login = login.Login(Connection(access), connections=2, pulses={})
+        self._login = login.Login(Connection(access), connections=2, heartbeats={})
         self._session: aiohttp.ClientSession | None = None
         self._url = access.server.url
 
