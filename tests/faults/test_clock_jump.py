@@ -78,5 +78,5 @@ async def test_the_next_process_has_another_clock(world: World, clock: Clock, ho
         what="it has looked",
         report=world.report,
     )
-    assert world.object(), "it was let go although the create call may still take effect"
+    assert world.object(), "it was released although the create call may still take effect"
     await world.until_gone()

@@ -149,7 +149,7 @@ async def test_a_namespace_waits_for_a_service_that_is_down(world: World) -> Non
     await delete_namespace(world)
     await world.until_condition("Reconciling", "True", "ServiceUnavailable", name="running-0")
     said = condition(world.status("running-0"), "Reconciling")["message"]
-    assert "The operator keeps trying." in said, said
+    assert "The operator keeps retrying." in said, said
     for free in (
         "invalid",
         "suspended",
@@ -294,7 +294,7 @@ async def test_a_create_call_takes_effect_after_its_process_is_dead(world: World
         what="the next process has looked",
         report=world.report,
     )
-    assert world.object(), "it was let go although the job may still come"
+    assert world.object(), "it was released although the job may still come"
     world.truth.create(held[0].body)
     await world.until_gone()
     await world.settle()

@@ -53,7 +53,7 @@ class CloudJob:
         policy: its IAM policy.
         vanished: whether the service has lost it.
         away: from when to when the service did not show it; the last one may have no end yet.
-        excused: whether its resource was let go for good reason while it was away.
+        excused: whether its resource was rightly released while it was missing.
         disowned: whether somebody has taken our labels off it.
         others: the labels that others have put on it.
         inherited: the members that its former owners have put into its policy.

@@ -11,7 +11,7 @@ from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.policies.lost import service_errs
+from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import TERMINAL_STATES, Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
@@ -385,7 +385,11 @@ class World:
 
     def _left(self, resource: Resource, disbelieved: bool) -> list[str]:
         """Why a resource that is being deleted, and held by others alone, is not as it should be."""
-        problems = [f"it is let go, and {place} runs on" for place in self._held(resource) if not disbelieved]
+        problems = [
+            f"it was released, and {place} is still running"
+            for place in self._held(resource)
+            if not disbelieved
+        ]
         if resource.status.get("observedGeneration") != resource.generation:
             problems.append("its generation is not observed")
         target = resource.recorded
@@ -405,7 +409,7 @@ class World:
             return False
         active = {place for place in active if place[0] == target.project}
         missing = {place for place in active if self.service.jobs[place].vanished}
-        return service_errs(asked=len(active), missing=len(missing))
+        return service_is_wrong(asked=len(active), missing=len(missing))
 
     def _unsubmitted(self, resource: Resource, active: list[Place]) -> list[str]:
         if active:

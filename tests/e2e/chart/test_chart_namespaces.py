@@ -263,7 +263,7 @@ def test_without_the_right_it_can_be_granted_afterwards(start: Start) -> None:
     hint = eventually(
         world.operator.tail, lambda log: "mljobs leftovers --cancel -n tenant" in log, what="the log says why"
     )
-    assert "the finalizer cannot be taken off" in hint
+    assert "the finalizer cannot be removed" in hint
     world.shell(documented("create clusterrole"))
     world.until_ended(job_id)
     assert_the_other_namespace_is_served(world)

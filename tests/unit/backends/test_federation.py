@@ -248,7 +248,7 @@ async def test_without_a_token_nothing_is_sent(
             with pytest.raises(kind, match=words) as caught:
                 await client.create("p", JOB)
             if isinstance(caught.value, Denied):
-                assert "`mljobs check` tells whose credentials" in caught.value.remedy
+                assert "`mljobs check` shows which credentials" in caught.value.remedy
             with pytest.raises(kind, match=words.partition(": ")[0]):
                 identify(endpoint=server.url, timeout=5)
             assert server.received == []

@@ -21,7 +21,7 @@ from mljobs.admin.leftovers.run import CannotBegin, request
 from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy
-from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
+from mljobs.domain.decide.decisions import Cancel, Read, Release, Wait, Watch
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
@@ -183,7 +183,7 @@ def test_what_is_waited_for_is_said(found: Resource, known: Observation, text: s
 def test_a_create_call_that_may_be_under_way_is_waited_for_as_the_operator_waits() -> None:
     item = Leftover(resource(intended=intent()), JUST_NOW, TARGET)
     assert isinstance(next_step(item, Way.CANCEL, POLICY, later(59)), Wait)
-    assert next_step(item, Way.CANCEL, POLICY, later(61)) == Look(TARGET)
+    assert next_step(item, Way.CANCEL, POLICY, later(61)) == Read(TARGET)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from mljobs.controller.loop.effects import Effects
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
+from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Read, Submit, UpdateLabels
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource
@@ -58,7 +58,7 @@ async def test_a_second_create_is_a_fact_and_a_look_tells_whose_it_is(rig: Rig) 
     rig.known = Observation(since=START)
     await rig.do(SUBMIT)
     assert isinstance(rig.error(Call.CREATE), errors.AlreadyExists)
-    known = await rig.do(Look(TARGET))
+    known = await rig.do(Read(TARGET))
     assert not known.failed_calls
     assert not known.created
     assert known.job is not None
@@ -69,13 +69,13 @@ async def test_a_lost_answer_leaves_the_outcome_in_doubt(rig: Rig) -> None:
     known = await rig.do(SUBMIT)
     assert known.outcome_unknown_at == NOW
     assert isinstance(rig.error(Call.CREATE), errors.Unavailable)
-    assert (await rig.do(Look(TARGET))).job is not None
+    assert (await rig.do(Read(TARGET))).job is not None
     assert await rig.calls() == ["create", "get"]
 
 
 async def test_absence_is_counted(rig: Rig) -> None:
-    assert (await rig.do(Look(TARGET))).absences == 1
-    assert (await rig.do(Look(TARGET))).absences == 2
+    assert (await rig.do(Read(TARGET))).absences == 1
+    assert (await rig.do(Read(TARGET))).absences == 2
 
 
 async def test_labels_are_patched_with_the_etag(rig: Rig) -> None:
@@ -157,7 +157,7 @@ async def test_a_cancel_of_no_job_waits_before_the_next_although_a_look_finds_it
     await rig.cloud.fault(method="ml.projects.jobs.cancel", action="error", status=404, times=1)
     known = await rig.do(Cancel(TARGET))
     assert (known.job, known.absences) == (None, 1)
-    known = await rig.do(Look(TARGET))
+    known = await rig.do(Read(TARGET))
     assert known.job is not None
     assert known.waiting(NOW, Call.CANCEL)
 

@@ -1,7 +1,7 @@
 """What to do next with a job that is to be taken over."""
 
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Adopt, Look, Record, Release, Stall, Submit, Wait, Watch
+from mljobs.domain.decide.decisions import Adopt, Read, Record, Release, Stall, Submit, Wait, Watch
 from mljobs.domain.job.observation import Call
 from mljobs.domain.port import Job
 from tests.unit.domain.decide_case import ADOPTION, SECOND, STRANGER, SUSPENDED, Cases, trouble
@@ -27,7 +27,7 @@ ADOPTION_CASES: Cases = {
     "adopt: nothing is written down before the job was looked at": (
         resource(adopt="true"),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "adopt: another job than the one that was intended": (
         resource(adopt="true", intended=intent(OTHER), spec={"jobId": JOB_ID}),
@@ -73,7 +73,7 @@ ADOPTION_CASES: Cases = {
     "adopt: there was none": (
         resource(adopt="true", intended=ADOPTION, status=stalled("NothingToAdopt")),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "adopted": (resource(adopt="true", intended=ADOPTION), observed(job=job()), Watch(TARGET)),
     "adopt: the service does not let us": (
@@ -94,7 +94,7 @@ ADOPTION_CASES: Cases = {
     "adopt: deleted when the call that adopts can no longer take effect": (
         resource(adopt="true", intended=ADOPTION, deleting=True),
         observed(alone=True, job=job(uid=STRANGER), seen_at=later(-5), outcome_unknown_at=later(-61)),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "adopt: the service refuses the labels": (
         resource(adopt="true", intended=ADOPTION),
@@ -109,7 +109,7 @@ ADOPTION_CASES: Cases = {
     "adopt: deleted after another wish was carried out, of which the status does not know": (
         resource(adopt="true", intended=intent(), status=stalled("NothingToAdopt"), deleting=True),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "adopt: a resumed attempt is a new job": (
         resource(

@@ -6,7 +6,7 @@ from mljobs.domain.decide.decisions import (
     Finish,
     Keep,
     Leave,
-    Look,
+    Read,
     Release,
     Stall,
     Wait,
@@ -53,7 +53,7 @@ DELETION_CASES: Cases = {
     "delete: our finalizer is off, and nobody knows how the job is": (
         resource(intended=intent(), held=False, status=status(), deleting=True),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "delete: our finalizer is off, with the annotation": (
         resource(held=False, status=status(), deleting=True),
@@ -126,7 +126,7 @@ DELETION_CASES: Cases = {
     "delete: whose is it?": (
         resource(intended=intent(), status=status(), deleting=True),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "delete: running": (
         resource(intended=intent(), status=status(), deleting=True),
@@ -141,7 +141,7 @@ DELETION_CASES: Cases = {
     "delete: running, but another may have taken it over since it was seen": (
         resource(intended=intent(), status=status(), deleting=True),
         observed(job=job(), seen_at=later(-10)),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "delete: running, not seen for a while, and it cannot be read": (
         resource(intended=intent(), status=status(), deleting=True),
@@ -151,7 +151,7 @@ DELETION_CASES: Cases = {
     "delete: somebody else's when it was seen, which may be over": (
         resource(intended=intent(), status=status(), deleting=True),
         observed(job=job(uid=STRANGER), seen_at=later(-10)),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "delete: running, with a spec that breaks every rule": (
         resource(intended=intent(), status=status(), deleting=True, spec={"trainingInput": {"a": 1}}),
@@ -191,7 +191,7 @@ DELETION_CASES: Cases = {
     "delete: recorded, absent before it was deleted": (
         resource(intended=intent(), status=status(), deleting=True),
         missing(),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "delete: recorded, absent often, but not for long": (
         resource(intended=intent(), status=status(), deleting=True),
@@ -208,8 +208,8 @@ DELETION_CASES: Cases = {
         missing(for_=0, answers=1, cancelled=True),
         Release(),
     ),
-    "delete: lost: it may be there again": (LOST, None, Look(TARGET)),
-    "delete: lost: the last look was before the deletion": (LOST, missing(for_=0, answers=1), Look(TARGET)),
+    "delete: lost: it may be there again": (LOST, None, Read(TARGET)),
+    "delete: lost: the last look was before the deletion": (LOST, missing(for_=0, answers=1), Read(TARGET)),
     "delete: lost: it is not there": (
         LOST,
         missing(for_=0, answers=1, checked_while_deleting=True),
@@ -244,7 +244,7 @@ DELETION_CASES: Cases = {
     "delete: look once more when it can no longer take effect": (
         resource(intended=intent(), deleting=True),
         observed(outcome_unknown_at=later(-61), absences=1, absent_at=later(-5)),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "delete: it never took effect": (
         resource(intended=intent(), deleting=True),

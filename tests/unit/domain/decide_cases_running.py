@@ -5,7 +5,7 @@ from mljobs.domain.decide.decisions import (
     Announce,
     BindIam,
     Finish,
-    Look,
+    Read,
     Record,
     Refuse,
     Stall,
@@ -191,7 +191,7 @@ RUNNING_CASES: Cases = {
     "bindings: another may have taken the job over since it was seen": (
         resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),
         observed(job=job(), seen_at=later(-10)),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "bindings are made": (
         resource(intended=intent(), status=status(iamBindings=BINDINGS), spec={"iamBindings": BINDINGS}),

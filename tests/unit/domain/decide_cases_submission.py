@@ -5,7 +5,7 @@ from mljobs.domain.decide.decisions import (
     Finish,
     Hold,
     Keep,
-    Look,
+    Read,
     Record,
     Refuse,
     Stall,
@@ -65,7 +65,7 @@ SUBMISSION_CASES: Cases = {
     "exists already: whose is it?": (
         resource(intended=intent()),
         observed(failed_calls=trouble(Call.CREATE, errors.AlreadyExists("taken"))),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "exists already, and reading it failed": (
         resource(intended=intent()),
@@ -93,23 +93,23 @@ SUBMISSION_CASES: Cases = {
     "rejected, but another process may have sent it before": (
         resource(intended=intent()),
         observed(failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "rejected after a lost answer: not certain yet": (
         resource(intended=intent()),
         observed(outcome_unknown_at=NOW, failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "rejected, recorded": (resource(intended=intent(), status=stalled("Rejected")), None, Keep()),
     "a stranger's, recorded, and then it is to be adopted": (
         resource(intended=intent(), status=stalled("JobIdTaken"), adopt="true"),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "nothing to adopt, recorded": (
         resource(intended=ADOPTION, status=stalled("NothingToAdopt"), adopt="true"),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "nothing to adopt, and then a new one is wanted": (
         resource(intended=ADOPTION, status=stalled("NothingToAdopt")),
@@ -119,7 +119,7 @@ SUBMISSION_CASES: Cases = {
     "invalid, but its job may exist": (
         resource(intended=intent(), spec={"trainingInput": {}}),
         None,
-        Look(TARGET),
+        Read(TARGET),
     ),
     "suspended, its job exists, but the record of the intent was taken off": (
         resource(held=True, spec={"suspend": True}),
@@ -164,7 +164,7 @@ SUBMISSION_CASES: Cases = {
     "suspended while the outcome is unknown": (
         resource(intended=intent(), spec={"suspend": True}),
         observed(outcome_unknown_at=NOW),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "suspended, looked, may still come": (
         resource(intended=intent(), spec={"suspend": True}),
@@ -179,6 +179,6 @@ SUBMISSION_CASES: Cases = {
     "the project changed while the outcome is unknown": (
         resource(intended=intent(), spec={"projectId": "other"}, generation=2),
         observed(outcome_unknown_at=NOW),
-        Look(TARGET),
+        Read(TARGET),
     ),
 }

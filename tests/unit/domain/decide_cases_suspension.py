@@ -1,6 +1,6 @@
 """What to do next to suspend a job and to resume it."""
 
-from mljobs.domain.decide.decisions import Cancel, Finish, Hold, Look, Stall, Submit, Suspend, Watch
+from mljobs.domain.decide.decisions import Cancel, Finish, Hold, Read, Stall, Submit, Suspend, Watch
 from tests.unit.domain.decide_case import SECOND, STRANGER, SUSPENDED, Cases
 from tests.unit.domain.world import TARGET, condition, intent, job, later, observed, resource, status
 
@@ -33,7 +33,7 @@ SUSPENSION_CASES: Cases = {
     "suspend: another may have taken it over since it was seen": (
         resource(intended=intent(), status=status("RUNNING", SUSPENDED), spec={"suspend": True}),
         observed(job=job(), seen_at=later(-10)),
-        Look(TARGET),
+        Read(TARGET),
     ),
     "suspend: ended so": (
         resource(intended=intent(), status=status("CANCELLING", SUSPENDED), spec={"suspend": True}),

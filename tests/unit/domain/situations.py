@@ -64,7 +64,7 @@ WANTED: Mapping[str, JsonObject] = {
 LIVES: Mapping[str, JsonObject] = {
     "held": {"held": True},
     "to adopt": {"held": True, "adopt": "true"},
-    "let go": {"held": False},
+    "released": {"held": False},
     "deleted and held": {"held": True, "deleting": True},
     "deleted and held by others": {"held": False, "deleting": True},
     "deleted by force and held by others": {"held": False, "deleting": True, "force": True},

@@ -10,7 +10,7 @@ from mljobs.domain.decide.decisions import (
     Adopt,
     Decision,
     Keep,
-    Look,
+    Read,
     Refuse,
     Release,
     Stall,
@@ -111,7 +111,7 @@ def test_a_changed_default_project_does_not_move_an_intended_job() -> None:
     subject = resource(intended=intent(time=START))
     subject = replace(subject, spec={k: v for k, v in subject.spec.items() if k != "projectId"})
     known = observed(since=NOW)
-    assert decided(subject, known, AdminPolicy(default_project="elsewhere")) == Look(TARGET)
+    assert decided(subject, known, AdminPolicy(default_project="elsewhere")) == Read(TARGET)
 
 
 def test_waiting_names_the_call_and_the_way_out() -> None:
@@ -127,8 +127,8 @@ def test_waiting_names_the_call_and_the_way_out() -> None:
 @pytest.mark.parametrize(
     ("spec", "policy", "said"),
     [
-        ({}, POLICY, "spec.projectId: 'proj' is no project that the service knows. Correct it"),
-        ({"projectId": None}, AdminPolicy(default_project="proj"), "default project, 'proj', is none"),
+        ({}, POLICY, "spec.projectId: 'proj' does not exist at the service. Correct it"),
+        ({"projectId": None}, AdminPolicy(default_project="proj"), "default project, 'proj', does not exist"),
     ],
 )
 def test_a_missing_project_is_named_with_the_field_that_names_it(

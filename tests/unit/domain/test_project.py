@@ -337,7 +337,7 @@ def test_events_are_transitions_only(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("adopting", "says"),
-    [(False, "from an earlier try"), (True, "as the annotation mljobs.dev/adopt asks")],
+    [(False, "from an earlier call"), (True, "as the annotation mljobs.dev/adopt requests")],
 )
 def test_adopted_says_whose_job_it_was(adopting: bool, says: str) -> None:
     subject = resource(intended=intent(adopting=adopting), spec={"jobId": JOB_ID})

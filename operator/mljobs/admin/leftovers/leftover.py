@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
-from mljobs.domain.decide.decisions import Decision, Look, Release, Wait
+from mljobs.domain.decide.decisions import Decision, Read, Release, Wait
 from mljobs.domain.decide.unknown_outcome import outcome_unknown
 from mljobs.domain.job.naming import (
     ATTEMPT_LABEL,
@@ -19,7 +19,7 @@ from mljobs.domain.job.naming import (
 )
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE, SUBMISSION, Intent, Resource, Target
-from mljobs.domain.policies.lost import service_errs
+from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import Job
 
 
@@ -97,7 +97,7 @@ class Leftover:
 def probe(resource: Resource, since: datetime, policy: AdminPolicy, now: datetime) -> Target | None:
     """The job to look for before anything is decided; None where the resource's own record settles it."""
     step = decide(_to_be_cancelled(resource), Observation(since=since), policy, now)
-    return step.target if isinstance(step, Look) else None
+    return step.target if isinstance(step, Read) else None
 
 
 def next_step(item: Leftover, way: Way, policy: AdminPolicy, now: datetime) -> Decision:
@@ -154,7 +154,7 @@ def marked(items: Sequence[Leftover]) -> list[Leftover]:
     doubts = {}
     for project, asked in active.items():
         missing = sum(item.verdict is Verdict.ABSENT for item in asked)
-        if service_errs(asked=len(asked), missing=missing):
+        if service_is_wrong(asked=len(asked), missing=missing):
             doubts[project] = (
                 f"the service says that {missing} of {len(asked)} jobs of {project} do not exist, and is not "
                 f"believed: see that --endpoint is right; if they are gone indeed, give --believe-missing."

@@ -24,7 +24,7 @@ from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy
-from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
+from mljobs.domain.decide.decisions import Cancel, Read, Release, Wait, Watch
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import ANSWERS
@@ -100,7 +100,7 @@ class Session:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def survey(self, namespaces: Sequence[str], projects: Sequence[str]) -> Survey:
-        """Look at everything; nothing is changed.
+        """Read everything; nothing is changed.
 
         Args:
             namespaces: those to look at; none: the whole cluster.
@@ -115,7 +115,7 @@ class Session:
         listed = [(project, await self._jobs(project, notes)) for project in projects]
         complete = not notes
         resources = await self._resources(namespaces, notes)
-        items = await asyncio.gather(*(self._look(one, since) for one in resources if one.held))
+        items = await asyncio.gather(*(self._read(one, since) for one in resources if one.held))
         living = {one.uid for one in resources}
         gone = [item for project, jobs in listed for item in strays(project, jobs, living, namespaces, since)]
         items = items if self.believe_missing else marked(items)
@@ -135,7 +135,7 @@ class Session:
             match step:
                 case Cancel() | Wait() | Release() if reason:
                     return Outcome(item, done=False, word="kept", message=reason)
-                case Look() | Cancel():
+                case Read() | Cancel():
                     item = replace(item, known=await self._carry_out(step, item))
                 case Wait():
                     if step.reason is Reason.DENIED or step.until > until:
@@ -147,7 +147,7 @@ class Session:
                         message = why_missing(item, self.policy.lost_after)
                         return Outcome(item, done=False, word="kept", message=message)
                     await asyncio.sleep(self._pause.total_seconds())
-                    item = replace(item, known=await self._carry_out(Look(target), item))
+                    item = replace(item, known=await self._carry_out(Read(target), item))
                 case Release(left_behind):
                     outcome = await self._release(item, left_behind)
                     if isinstance(outcome, Outcome):
@@ -160,7 +160,7 @@ class Session:
     def _pause(self) -> timedelta:
         return min(LOOK_EVERY, self.policy.lost_after / ANSWERS)
 
-    async def _carry_out(self, step: Look | Cancel, item: Leftover) -> Observation:
+    async def _carry_out(self, step: Read | Cancel, item: Leftover) -> Observation:
         async with self._slots:
             return await self.effects.carry_out(step, replace(item.resource, deleting=True), item.known)
 
@@ -206,12 +206,12 @@ class Session:
                 notes.append(f"the cluster does not know {kind.plural}: their CRD is not installed")
         return found
 
-    async def _look(self, resource: Resource, since: datetime) -> Leftover:
+    async def _read(self, resource: Resource, since: datetime) -> Leftover:
         known = Observation(since=since)
         target = probe(resource, since, self.policy, self.clock())
         if target:
             async with self._slots:
-                known = await self.effects.carry_out(Look(target), replace(resource, deleting=True), known)
+                known = await self.effects.carry_out(Read(target), replace(resource, deleting=True), known)
         return Leftover(resource, known, target or resource.target)
 
     async def _jobs(self, project: str, notes: list[str]) -> list[Job]:

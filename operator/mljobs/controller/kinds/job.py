@@ -1,6 +1,6 @@
-"""A resource that stands for a cloud job: decide, carry out, show, one step after the other.
+"""Reconciles a resource with its cloud job: decide, execute, show, one step after the other.
 
-Level-based: what woke it is no input, so that a missed or repeated event changes nothing.
+Level-based: the triggering event is no input, so that a missed or repeated event changes nothing.
 """
 
 import logging
@@ -29,7 +29,7 @@ from mljobs.domain.decide.decisions import (
     CancelExtra,
     Decision,
     Keep,
-    Look,
+    Read,
     Record,
     Release,
     Search,
@@ -49,19 +49,19 @@ from mljobs.domain.spec.problems import summary
 logger = logging.getLogger(__name__)
 
 STEPS = 8
-"""Steps of one resource before others have their turn."""
+"""Steps of one resource before others get their turn."""
 
 
 class JobHandler:
-    """Brings resources and cloud jobs together.
+    """Reconciles resources with their cloud jobs.
 
     Args:
         kube: the API server.
         store: objects and observations.
         effects: calls of the job service.
         writer: the status writer.
-        poller: told which jobs to watch.
-        queue: told when to come back.
+        poller: gets the jobs to watch.
+        queue: gets the keys to reconcile again.
         policy: the administrator's settings.
         clock: the time, with a zone.
         wrote: called with the object after each change of its status, and the status before.
@@ -91,13 +91,13 @@ class JobHandler:
         self._wrote = wrote
 
     async def reconcile(self, key: Key) -> float | None:
-        """Do what can be done for a resource now.
+        """Do everything that can be done for a resource now.
 
         Returns:
-            Seconds after which to come back, or None: the next change of the resource or its job is enough.
+            Seconds after which to reconcile again, or None: on the next change of the resource or its job.
 
         Raises:
-            KubeError: the API server did not take a write.
+            KubeError: the API server did not accept a write.
         """
         for _ in range(STEPS):
             body = self._store.body(key)
@@ -143,7 +143,7 @@ class JobHandler:
             case CancelExtra(_, extra):
                 await self._end_extra(key, resource, decision, extra)
                 return False
-            case Submit() | Adopt() | Look() | Search() | UpdateLabels() | BindIam() | Cancel():
+            case Submit() | Adopt() | Read() | Search() | UpdateLabels() | BindIam() | Cancel():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
                 return False
@@ -155,13 +155,13 @@ class JobHandler:
                     self._wrote(written, resource.status)
                 if isinstance(decision, Announce):
                     self._store.observe(key, resource.uid, observation.announced())
-                # what was announced is due at once, not when the watch brings the announcement back
+                # what was announced is due at once, not when the watch delivers the announcement
                 return not isinstance(decision, Suspend | Announce)
 
     async def _step_deleted(self, key: Key, resource: Resource, decision: Decision) -> bool:
-        """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""
+        """Take one step for a deleted resource: its job must end, and there is no status to write."""
         match decision:
-            case Look() | Search() | Cancel() | CancelExtra():
+            case Read() | Search() | Cancel() | CancelExtra():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
                 return False
@@ -180,26 +180,26 @@ class JobHandler:
         self._store.observe(key, resource.uid, known)
         if extra not in known.extra:
             message = (
-                f"{extra.reference} was made by a create call that got no answer, besides "
+                f"{extra.reference} was created by a call that got no answer, besides "
                 f"{decision.target.job_name}, and is cancelled."
             )
             await self._writer.post(resource, Event(Reason.EXTRA_JOB, message))
 
     async def _record(self, key: Key, resource: Resource, intent: Intent) -> None:
-        """Write down what is about to be submitted, and hold the resource; the create call comes after."""
+        """Record the intent together with the finalizer; the create call comes after that."""
         finalizers = [*resource.finalizers, *([] if resource.held else [FINALIZER])]
         annotations = {SUBMISSION: intent.encode(resource.uid)}
         body = await self._kube.patch_metadata(
             resource, {"finalizers": finalizers, "annotations": annotations}
         )
         self._keep(body)
-        # with the finalizer off, or another job intended, nobody can have called create for this one
-        anew = not resource.held or (resource.intent is not None and resource.intent.target != intent.target)
-        known = self._store.observation(key).planned(intent.target, anew=anew)
+        # without the finalizer, or with another job intended, nobody can have called create for this one
+        first = not resource.held or (resource.intent is not None and resource.intent.target != intent.target)
+        known = self._store.observation(key).planned(intent.target, first=first)
         self._store.observe(key, resource.uid, known)
 
     async def _warn(self, resource: Resource, decision: Submit | Adopt) -> None:
-        """Say once a generation what is legal, but probably not meant."""
+        """Report once per generation what is legal, but probably not intended."""
         if isinstance(decision, Submit) and decision.warnings:
             await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.warnings)))
 
@@ -209,7 +209,7 @@ class JobHandler:
             self._keep(await release_finalizer(self._kube, self._writer, resource, left_behind))
         except Forbidden as error:
             raise Forbidden(
-                f"the finalizer cannot be taken off. A namespace that is deleted loses its Roles first: "
+                f"the finalizer cannot be removed. A namespace that is being deleted loses its Roles first: "
                 f"run `mljobs leftovers --cancel -n {key.namespace}`, or grant the right to patch "
                 f"{KINDS[key.kind].plural} in the whole cluster. {error}"
             ) from error
@@ -219,7 +219,7 @@ class JobHandler:
             self._store.put(body)
 
     async def _read_again(self, key: Key, resource: Resource) -> None:
-        """A write has met a change that the watch has not brought yet."""
+        """Read the object after a conflict: the watch has not delivered a change yet."""
         try:
             body = await self._kube.get(*key)
         except ObjectNotFound:

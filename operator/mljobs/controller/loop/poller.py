@@ -11,7 +11,7 @@ from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Call, Observation
-from mljobs.domain.policies.lost import service_errs
+from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import Backend, Job, Reference, Scope
 from mljobs.domain.spec.problems import printable_lines
 
@@ -148,7 +148,7 @@ class Poller:
         if len(left) >= self._backend.facts.polling.pages_from:
             await self._pages(scope, left)
         missing = await self._gets(left)
-        if not self._believe_missing and service_errs(asked=len(jobs), missing=len(missing)):
+        if not self._believe_missing and service_is_wrong(asked=len(jobs), missing=len(missing)):
             self._distrust(scope, asked=len(jobs), missing=len(missing))
             return
         if jobs:

@@ -1,4 +1,4 @@
-"""The periodic list: repairs what the watch has missed, and drops what went away unseen."""
+"""The periodic list: finds changes and deletions that the watch has missed."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ class Resync:
     Args:
         kube: the API server.
         store: what is compared.
-        changed: called with each key whose object is new, newer or gone.
+        changed: called with each key whose object is new, newer or deleted.
         interval: seconds between lists.
         clock: the time, with a zone.
         listed: called with kind, namespace and resourceVersion of each list, once it has been compared.
-        namespaces: those that are watched; none: all.
+        namespaces: the watched ones; none: all.
     """
 
     def __init__(
@@ -53,18 +53,18 @@ class Resync:
             await self.once()
 
     async def once(self) -> None:
-        """List all kinds once; a list that fails, as of a namespace that is gone, hides no other."""
+        """List all kinds once; a list that fails, as of a deleted namespace, does not affect the others."""
         for kind in KINDS:
             for namespace in self._namespaces or (None,):
                 try:
-                    await self._look(kind, namespace)
-                except NotServed:  # whoever watches it tells of it; that its resources are gone is not known
+                    await self._resync(kind, namespace)
+                except NotServed:  # the watch reports it; whether its resources are deleted is not known
                     continue
                 except KubeError as error:
                     self._failed(error)
 
-    async def _look(self, kind: str, namespace: str | None) -> None:
-        """Compare a list; where it may not be made, read what is known."""
+    async def _resync(self, kind: str, namespace: str | None) -> None:
+        """Compare a list; if listing is forbidden, read the known objects."""
         try:
             await self._compare(kind, namespace)
         except Forbidden as error:
@@ -84,7 +84,7 @@ class Resync:
         self._listed(kind, namespace, version)
 
     async def _read_known(self, kind: str, namespace: str | None) -> None:
-        """Read one by one what the watch has brought before the right to list was gone."""
+        """Read one by one the objects that were known before the right to list was revoked."""
         known = [key for key in self._store if key.kind == kind and namespace in (None, key.namespace)]
         for key in known:
             if key.deleted:
@@ -106,7 +106,7 @@ class Resync:
             self._changed(key)
 
     def _drop(self, key: Key) -> None:
-        logger.info("%s %s/%s went away unseen", *key)
+        logger.info("%s %s/%s was deleted unseen by the watch", *key)
         left = self._store.forget_deleted(key, self._store.uid(key), self._clock())
         for one in (key, *([left] if left else [])):
             self._changed(one)

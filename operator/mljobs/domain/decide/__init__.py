@@ -1,7 +1,7 @@
 """What to do next about one resource: a pure function of the resource and of what is known of its job.
 
-It is asked again after every effect and every change, so that each answer is one step, and a crash between
-two steps is the same as asking anew.
+It is called again after every effect and every change, so that each answer is one step, and a crash between
+two steps is the same as calling it again.
 """
 
 from datetime import datetime
@@ -24,12 +24,12 @@ def decide(resource: Resource, observation: Observation, policy: AdminPolicy, no
 
     Args:
         resource: the object as last read.
-        observation: of the job of `resource.target`; one about another attempt counts as knowing nothing.
+        observation: of the job of `resource.target`; one about another attempt counts as empty.
         policy: the administrator's settings.
         now: the time, with a zone.
     """
     if resource.managed_elsewhere:
-        # a finalizer of ours that came with a copied manifest holds nothing, and nobody else may take it off
+        # our finalizer came with a copied manifest: it protects no job, and nobody else may remove it
         return Release() if resource.deleting and resource.held else Keep()
     planned = resource.held or resource.adopt
     target = resource.target or (plan_target(resource, policy, 1) if planned else None)
@@ -39,7 +39,7 @@ def decide(resource: Resource, observation: Observation, policy: AdminPolicy, no
         return defer_until_search(resource, target, observation, policy, decision) if target else decision
     if target and (resource.submitted or is_ours(resource, observation.job)):
         if resource.target is None or not (resource.held or resource.ended):
-            # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
+            # `kubectl replace`, say, has removed our finalizer or intent: a deletion would leak the job
             return Record(intent_for(resource, target, now))
         decision = run(resource, target, observation, policy, now)
         return defer_until_search(resource, target, observation, policy, decision)

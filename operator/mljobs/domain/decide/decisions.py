@@ -1,4 +1,4 @@
-"""What the operator can do next about one resource. Each is a value: the controller carries it out."""
+"""The next steps that can be decided for a resource. Each is a value: the controller executes it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from mljobs.domain.spec.problems import Problem
 
 @dataclass(frozen=True)
 class Submit:
-    """Write the intent down if it is not there yet, then submit this job."""
+    """Record the intent if that is still to be done, then submit this job."""
 
     intent: Intent
     order: Order
@@ -22,12 +22,12 @@ class Submit:
 
 @dataclass(frozen=True)
 class Adopt:
-    """Write the intent down if it is not there yet, then take the job over by giving it our labels.
+    """Record the intent if that is still to be done, then adopt the job by setting our labels on it.
 
     Attributes:
         intent: names the job.
-        labels: all that it is to have.
-        etag: of the job that was judged, so that one which has changed since is judged anew.
+        labels: all labels to set.
+        etag: of the job as it was read, so that a job which has changed since is evaluated again.
     """
 
     intent: Intent
@@ -37,21 +37,21 @@ class Adopt:
 
 @dataclass(frozen=True)
 class Record:
-    """Write the intent down: its job is there, and nothing holds the resource."""
+    """Record the intent: its job exists, and no finalizer protects it."""
 
     intent: Intent
 
 
 @dataclass(frozen=True)
-class Look:
-    """Read the job: it is not known whether it exists, or whose it is."""
+class Read:
+    """Read the job: whether it exists, or who owns it, is not known."""
 
     target: Target
 
 
 @dataclass(frozen=True)
 class UpdateLabels:
-    """Patch the job's labels, guarded by the etag of the job that was compared."""
+    """Patch the job's labels, guarded by the etag of the job as it was read."""
 
     target: Target
     labels: Mapping[str, str]
@@ -60,12 +60,12 @@ class UpdateLabels:
 
 @dataclass(frozen=True)
 class BindIam:
-    """Bring our bindings into the job's IAM policy.
+    """Set our bindings in the job's IAM policy.
 
     Attributes:
         target: the job.
         wanted: what the spec asks for.
-        applied: what was put there before.
+        applied: what we have set before.
     """
 
     target: Target
@@ -75,25 +75,25 @@ class BindIam:
 
 @dataclass(frozen=True)
 class Cancel:
-    """Ask the service to end the job, which has been seen to carry our uid."""
+    """Cancel the job, which carries our uid label."""
 
     target: Target
 
 
 @dataclass(frozen=True)
 class Search:
-    """Look for jobs that the attempt has besides the accepted one."""
+    """Search for jobs of the attempt other than the accepted one."""
 
     target: Target
 
 
 @dataclass(frozen=True)
 class CancelExtra:
-    """Ask the service to end a job of ours that an attempt has too many.
+    """Cancel an extra job of an attempt.
 
     Attributes:
-        target: the job that stays.
-        extra: the one that goes.
+        target: the job to keep.
+        extra: the job to cancel.
     """
 
     target: Target
@@ -102,10 +102,10 @@ class CancelExtra:
 
 @dataclass(frozen=True)
 class Release:
-    """Take the finalizer off.
+    """Remove the finalizer.
 
     Attributes:
-        left_behind: the full name of a job that may still run, for an event; empty where none can.
+        left_behind: the full name of a job that may still run, for an Event; empty if none can.
     """
 
     left_behind: str = ""
@@ -117,7 +117,7 @@ class Watch:
 
     Attributes:
         target: the job.
-        until: when to decide again, whatever the polls bring; None: only then.
+        until: when to decide again, whatever the polls find; None: only when a poll finds a change.
     """
 
     target: Target
@@ -133,11 +133,11 @@ class Suspend:
 
 @dataclass(frozen=True)
 class Announce:
-    """Record bindings before they are put into the policy, so that a crash leaves no stranger there.
+    """Record bindings before they are set in the policy, so that a crash leaves none unaccounted for.
 
     Attributes:
         target: the job.
-        bindings: those that are there and those that are about to be.
+        bindings: those that are set and those that are about to be.
     """
 
     target: Target
@@ -146,7 +146,7 @@ class Announce:
 
 @dataclass(frozen=True)
 class Leave:
-    """Being deleted and held by others; it has no job, and nothing of it is ours any more."""
+    """Being deleted, and held by finalizers of others; it has no job, and there is nothing left to do."""
 
 
 @dataclass(frozen=True)
@@ -161,14 +161,14 @@ class Finish:
 
 @dataclass(frozen=True)
 class Refuse:
-    """The spec breaks rules: no call before somebody changes it."""
+    """The spec breaks rules: no call until it is changed."""
 
     problems: Sequence[Problem]
 
 
 @dataclass(frozen=True)
 class Stall:
-    """It cannot go on without a change by somebody, for a reason that the service gave."""
+    """It cannot proceed until somebody changes something."""
 
     reason: Reason
     message: str
@@ -179,8 +179,8 @@ class Wait:
     """A call has to be tried again later.
 
     Attributes:
-        reason: what the conditions say.
-        message: what happened, and what a user can do.
+        reason: of the conditions.
+        message: what happened, and what the user can do.
         until: when to decide again.
     """
 
@@ -191,13 +191,13 @@ class Wait:
 
 @dataclass(frozen=True)
 class Keep:
-    """Nothing to do and nothing to say."""
+    """Nothing to do and nothing to report."""
 
 
-Effect = Submit | Adopt | Look | Search | UpdateLabels | BindIam | Cancel | CancelExtra
-"""What needs a call to the service; decide is asked again with its outcome."""
+Effect = Submit | Adopt | Read | Search | UpdateLabels | BindIam | Cancel | CancelExtra
+"""Steps that call the service; decide is called again with the outcome."""
 
 Settled = Watch | Suspend | Announce | Leave | Hold | Finish | Refuse | Stall | Wait
-"""What is shown in the status."""
+"""Steps that are shown in the status."""
 
 Decision = Effect | Settled | Record | Release | Keep

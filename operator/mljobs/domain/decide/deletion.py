@@ -1,12 +1,12 @@
-"""Deletion: status and metadata are enough to decide."""
+"""Deletion: status and metadata suffice to decide."""
 
 from datetime import datetime
 
-from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Leave, Look, Release, Watch
+from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Leave, Read, Release, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import is_ours, refusal_recorded, wait_for
 from mljobs.domain.decide.missing import release_if_lost, wait_for_job
-from mljobs.domain.decide.ownership import look_first
+from mljobs.domain.decide.ownership import read_first
 from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.decide.unknown_outcome import impossible, outcome_unknown, resolve_outcome
 from mljobs.domain.job.observation import Call, Observation
@@ -17,10 +17,10 @@ from mljobs.domain.port import Job
 def delete(
     resource: Resource, target: Target | None, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
-    """End the job, then take the finalizer off.
+    """Cancel the job, then remove the finalizer.
 
-    A cancel needs no finalizer: where ours is off and another one holds the resource, the job is ended all
-    the same, and shown for as long as the resource is there.
+    A cancel needs no finalizer: if ours is gone and another one holds the resource, the job is cancelled all
+    the same, and shown for as long as the resource exists.
     """
     step = _end(resource, target, observation, policy, now) if target else Release()
     if isinstance(step, Release) and not resource.held:
@@ -51,11 +51,11 @@ def _end(
         return resolve_outcome(resource, target, observation, policy, now)
     if resource.submitted:
         return release_if_lost(resource, target, observation, policy)
-    return Release() if observation.absent_at else Look(target)
+    return Release() if observation.absent_at else Read(target)
 
 
 def _settled(resource: Resource, observation: Observation) -> bool:
-    """Whether no job of ours can be running, by what is written down alone."""
+    """Whether no job of ours can be running, by what is recorded alone."""
     if resource.ended or refusal_recorded(resource) or impossible(observation):
         return True
     return not (resource.held or resource.intent or resource.submitted)
@@ -64,9 +64,9 @@ def _settled(resource: Resource, observation: Observation) -> bool:
 def _cancel(
     resource: Resource, target: Target, job: Job, observation: Observation, now: datetime
 ) -> Decision:
-    look = look_first(target, observation, now)
-    if look:
-        return look
+    read = read_first(target, observation, now)
+    if read:
+        return read
     if not is_ours(resource, job):
         return Release(left_behind=target.job_name if resource.submitted else "")
     return Cancel(target)
@@ -75,7 +75,7 @@ def _cancel(
 def _stay(
     resource: Resource, target: Target | None, observation: Observation, policy: AdminPolicy
 ) -> Decision:
-    """Show how it is, for others hold the resource."""
+    """Keep the status up to date while other finalizers hold the resource."""
     job = observation.job
     if target is None or not (resource.submitted or is_ours(resource, job)):
         return Leave()

@@ -1,7 +1,7 @@
-"""Jobs that an attempt has too many, where the service names jobs itself and a create call got no answer.
+"""Extra jobs of an attempt, if the service names jobs itself and a create call got no answer.
 
-A call that was taken for lost may have made a job all the same, later than anybody waits for it. So after a
-doubt there is one more search, and whatever it finds besides the job that was accepted is ended.
+A call that seemed lost may still have created a job, after the search for it. So there is one more search
+later, and every job that it finds besides the accepted one is cancelled.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from mljobs.domain.reasons import Reason
 def cancel_extra_jobs(
     resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> CancelExtra | Search | Wait | None:
-    """End what there is too much, and search for it once when it is time; None where nothing is due."""
+    """Cancel extra jobs, and search for them once when it is time; None if nothing is due."""
     if observation.extra:
         failed = observation.waiting(now, Call.CANCEL)
         return wait_for(failed) if failed else CancelExtra(target, observation.extra[0])
@@ -32,15 +32,15 @@ def cancel_extra_jobs(
 def defer_until_search(
     resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, decision: Decision
 ) -> Decision:
-    """Come back when the search is due, and let go of nothing before it."""
+    """Decide again when the search is due, and release nothing before it."""
     due = _due(resource, observation, policy)
     match decision:
         case Watch() if due:
             return replace(decision, until=due)
         case Release() if due:
             message = (
-                f"An earlier create call got no answer. The operator makes sure that {target.job_name} is "
-                f"the only job, then lets go."
+                f"An earlier create call got no answer. The operator verifies that {target.job_name} is "
+                f"the only job, then releases the resource."
             )
             return Wait(Reason.DELETING, message, due)
         case _:
@@ -48,7 +48,7 @@ def defer_until_search(
 
 
 def _due(resource: Resource, observation: Observation, policy: AdminPolicy) -> datetime | None:
-    """When to search; None where there is no doubt, or where the search has been made."""
+    """When to search; None if no outcome is unknown, or if the search has been made."""
     outcome_unknown_at = observation.outcome_unknown_at
     if (
         outcome_unknown_at is None

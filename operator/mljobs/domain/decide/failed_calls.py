@@ -21,9 +21,9 @@ def rejection_of(resource: Resource, observation: Observation, call: Call) -> er
 
 
 def refusal_recorded(resource: Resource) -> bool:
-    """Whether the status says, of the newest intent, that the service has certainly not made its job."""
+    """Whether the status records that the service has certainly not created the newest intent's job."""
     adopting = resource.intent is not None and resource.intent.adopting
-    # the other of the two was met by an earlier intent
+    # the other reason belongs to an earlier intent
     return resource.refused(Reason.REJECTED, Reason.NOTHING_TO_ADOPT if adopting else Reason.JOB_ID_TAKEN)
 
 
@@ -40,23 +40,23 @@ def still_applies(failed: FailedCall, resource: Resource) -> bool:
 
 
 def wait_for(failed: FailedCall) -> Wait:
-    """Wait until a failed call may be tried again."""
+    """Wait until a failed call may be retried."""
     reason = reason_of(failed.shown)
     return Wait(reason, f"{_described(failed)} {what_next(failed.shown.error, reason)}", failed.retry_at)
 
 
 def wait_to_create(failed: FailedCall, resource: Resource, target: Target) -> Wait:
-    """Wait until a create call may be tried again; where the project is missing, say which field names it."""
+    """Wait until a create call may be retried; if the project is missing, name the field to correct."""
     if not isinstance(failed.shown.error, errors.ProjectNotFound):
         return wait_for(failed)
     chosen = bool(resource.spec.get("projectId"))
-    way_out = (
-        f"spec.projectId: {target.project!r} is no project that the service knows. Correct it"
+    remedy = (
+        f"spec.projectId: {target.project!r} does not exist at the service. Correct it"
         if chosen
-        else f"The administrator's default project, {target.project!r}, is none that the service knows. "
+        else f"The administrator's default project, {target.project!r}, does not exist at the service. "
         f"Set spec.projectId, or have the default corrected"
     )
-    message = f"{_described(failed)} {way_out}; the operator tries again slowly."
+    message = f"{_described(failed)} {remedy}; the operator keeps retrying slowly."
     return Wait(Reason.PROJECT_NOT_FOUND, message, failed.retry_at)
 
 
@@ -65,14 +65,14 @@ def _described(failed: FailedCall) -> str:
 
 
 def what_next(error: errors.JobServiceError, reason: Reason) -> str:
-    """Say what the operator does about a failed call, and what somebody has to do."""
+    """What the operator does about a failed call, and what somebody has to do."""
     if isinstance(error, errors.Denied):
-        return f"{error.remedy} The operator tries again slowly."
+        return f"{error.remedy} The operator keeps retrying slowly."
     return MEANING[reason]
 
 
 def reason_of(failure: FailedCall | ReportedFailure) -> Reason:
-    """The condition's reason for a call that failed and is tried again."""
+    """The condition's reason for a failed call that is retried."""
     match failure.error:
         case errors.Denied():
             return Reason.DENIED

@@ -1,4 +1,4 @@
-"""A job that the service has accepted: watched, tended, suspended, finished."""
+"""A job that the service has accepted: watched, updated, suspended, finished."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,7 +9,7 @@ from mljobs.domain.decide.failed_calls import is_ours, wait_for
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import wait_for_job
-from mljobs.domain.decide.ownership import look_first, taken
+from mljobs.domain.decide.ownership import read_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.room import check
 from mljobs.domain.decide.submission import submit
@@ -57,11 +57,11 @@ def run(
         return taken(resource, target, job)
     if suspended or resource.suspend:
         return _suspend(target, observation, now) if suspended else Suspend(target)
-    return _tend(resource, target, observation, job, now)
+    return _update(resource, target, observation, job, now)
 
 
 def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
-    """Begin the attempt after one that a suspension has ended."""
+    """Start the attempt after one that a suspension has ended."""
     validated = check(resource, policy)
     if validated.spec is None:
         return Refuse(validated.problems)
@@ -76,11 +76,13 @@ def _suspend(target: Target, observation: Observation, now: datetime) -> Decisio
     failed = observation.waiting(now, Call.CANCEL)
     if failed:
         return wait_for(failed)
-    return look_first(target, observation, now) or Cancel(target)
+    return read_first(target, observation, now) or Cancel(target)
 
 
-def _tend(resource: Resource, target: Target, observation: Observation, job: Job, now: datetime) -> Decision:
-    """Keep what may change on a running job as the spec has it: labels and IAM bindings."""
+def _update(
+    resource: Resource, target: Target, observation: Observation, job: Job, now: datetime
+) -> Decision:
+    """Keep the mutable parts of a running job in sync with the spec: labels and IAM bindings."""
     if job.ending:
         return Watch(target)
     can = facts_of(resource).capabilities
@@ -92,9 +94,9 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
 
 
 def polled(resource: Resource, observation: Observation) -> Polled | None:
-    """What the poller should watch for this resource; None where nothing of it changes by itself.
+    """What the poller should watch for this resource; None if its job cannot change by itself.
 
-    A resource that is being deleted is no exception: its job may end by itself, or be missing.
+    That includes a resource that is being deleted: its job may end by itself, or be missing.
     """
     target = resource.target
     job = observation.about(target).job
@@ -105,6 +107,6 @@ def polled(resource: Resource, observation: Observation) -> Polled | None:
     reference = job.reference if job else target.reference
     if reference is None:
         return None  # it is searched by its labels
-    awaited = resource.deleting and resource.held
-    lost = resource.lost and job is None and not awaited
+    deletion_waits = resource.deleting and resource.held
+    lost = resource.lost and job is None and not deletion_waits
     return Polled(replace(target, reference=reference), lost=lost)

@@ -1,6 +1,6 @@
-"""What this process has seen of a resource's cloud job, and how each answer changes that.
+"""What this process has observed of a resource's cloud job, and how each answer changes that.
 
-Nothing here is stored: after a restart it is learnt anew from the service, by the names in the resource.
+Nothing here is stored: after a restart it is read again from the service, by the names in the resource.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -33,14 +33,14 @@ class ReportedFailure:
         error: what the port raised.
         generation: of the resource at that time.
         since: when it was first reported.
-        met: when a failure of the same severity was last met.
+        last_met: when a failure of the same severity was last met.
     """
 
     call: Call
     error: errors.JobServiceError
     generation: int
     since: datetime
-    met: datetime
+    last_met: datetime
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class FailedCall:
 
 @dataclass(frozen=True)
 class Relabelling:
-    """How often we have put a job's labels right.
+    """How often we have restored a job's labels.
 
     Attributes:
         generation: of the resource.
         count: how often for this generation.
         at: when that was last.
-        keys: of the labels that have been put right again.
+        keys: of the labels that have been restored repeatedly.
     """
 
     generation: int
@@ -89,18 +89,17 @@ class Relabelling:
 
     @property
     def pause(self) -> timedelta:
-        """How long the next time has to wait: what somebody else changes again and again is contested."""
+        """How long the next restore has to wait: labels that another writer keeps changing are contested."""
         if self.count < 2:
             return timedelta()
         return min(CONTEST_FIRST * (1 << min(self.count - 2, 10)), CONTEST_LONGEST)
 
 
 CONTEST_FIRST, CONTEST_LONGEST = timedelta(seconds=30), timedelta(minutes=15)
-"""Between the second time that a job's labels are put right and the third, and from one to the next in the
-end."""
+"""The first and the longest delay between restores, from the second one on."""
 
 CONTEST_OVER = timedelta(hours=1)
-"""After so long a time in which nobody has changed the labels, the next change is the first again."""
+"""After this time without a change by others, the next one counts as the first."""
 
 
 @dataclass(frozen=True)
@@ -108,23 +107,23 @@ class Observation:
     """What is known, in this process, of one attempt's job.
 
     Attributes:
-        since: when this process began.
-        target: the job that the rest is about.
+        since: when this process started.
+        target: the job that this is about.
         alone: whether no other process can have called create for it.
-        job: as last seen.
-        seen_at: when that was; None where nothing was seen since a call that may change whose it is.
+        job: as last read.
+        seen_at: when that was; None if it was not read since a call that may change its owner.
         created: whether our own create call was answered with the job.
         cancelled: whether the service has accepted a cancel of ours.
-        bound: the IAM bindings that were put into the job's policy; None where that is not certain.
-        absences: how often in a row the service said that there is no such job.
-        absent_since: when it first said so.
-        absent_at: when it last said so.
+        bound: the IAM bindings that were set in the job's policy; None if that is not certain.
+        absences: consecutive answers that there is no such job.
+        absent_since: when the first one came.
+        absent_at: when the last one came.
         checked_while_deleting: whether one of these answers came after the deletion had been requested.
         outcome_unknown_at: when a call that creates or relabels the job last ended without a usable answer.
-        relabelling: how often its labels have been put right; None: never.
-        extra: more jobs of the same attempt, which a service that names jobs itself was made to make.
-        searched_at: when all jobs of the attempt were last looked for.
-        failed_calls: the last failed call of each kind, until a call of that kind succeeds.
+        relabelling: how often its labels have been restored; None: never.
+        extra: more jobs of the same attempt, at a service that names jobs itself.
+        searched_at: when all jobs of the attempt were last listed.
+        failed_calls: the last failure of each call, until that call succeeds.
         reported: the failure that conditions show; kept while different calls fail in turn.
     """
 
@@ -148,16 +147,16 @@ class Observation:
     reported: ReportedFailure | None = None
 
     def about(self, target: Target | None) -> "Observation":
-        """This observation if it is about that job, else one that knows nothing."""
+        """This observation if it is about that job, else an empty one."""
         return self if target == self.target else Observation(since=self.since, target=target)
 
-    def planned(self, target: Target, *, anew: bool) -> "Observation":
-        """The intent to submit this job is written down; `anew`: the first that could ever bring it about."""
+    def planned(self, target: Target, *, first: bool) -> "Observation":
+        """The intent to submit this job is recorded; `first`: no earlier one can have created it."""
         known = self.about(target)
-        return replace(known, alone=True) if anew else known
+        return replace(known, alone=True) if first else known
 
     def saw(self, job: Job, now: datetime, *, by: Call = Call.GET) -> "Observation":
-        """A call of that kind was answered with the job."""
+        """That call returned the job."""
         return replace(
             self,
             job=job,
@@ -172,13 +171,13 @@ class Observation:
         )
 
     def relabelled(self, job: Job, now: datetime, *, generation: int, keys: Collection[str]) -> "Observation":
-        """The service has given the job the labels that we wanted.
+        """The service has set the labels that we wanted.
 
         Args:
-            job: with them.
+            job: with these labels.
             now: the time.
             generation: of the resource whose labels they are.
-            keys: of the labels that were not right.
+            keys: of the labels that were changed.
         """
         before = self.relabelling
         if before and (before.generation != generation or now - before.at > CONTEST_OVER):
@@ -191,12 +190,12 @@ class Observation:
         return replace(self.saw(job, now, by=Call.PATCH), relabelling=made)
 
     def found(self, jobs: Sequence[Job], now: datetime, *, deleting: bool = False) -> "Observation":
-        """The service has been searched for the job.
+        """The service has been searched for the attempt's jobs.
 
         Args:
             jobs: those with its labels, oldest first; all but the first are extra.
             now: the time.
-            deleting: whether the resource was being deleted when the question was asked.
+            deleting: whether the resource was being deleted when the request was made.
         """
         if not jobs:
             return self.missed(now, deleting=deleting)
@@ -209,16 +208,16 @@ class Observation:
         return replace(self, extra=extra, searched_at=now, failed_calls=self._without(Call.GET))
 
     def ended_extra(self, extra: Job) -> "Observation":
-        """A job that was too many is being ended, or has ended."""
+        """An extra job is being cancelled, or has ended."""
         left = tuple(job for job in self.extra if job.reference != extra.reference)
         return replace(self, extra=left, failed_calls=self._without(Call.CANCEL))
 
     def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
-        """The service has said that there is no such job.
+        """The service has answered that there is no such job.
 
         Args:
             now: the time.
-            deleting: whether the resource was being deleted when the question was asked.
+            deleting: whether the resource was being deleted when the request was made.
         """
         return replace(
             self,
@@ -232,7 +231,7 @@ class Observation:
         )
 
     def accepted_cancel(self) -> "Observation":
-        """The service has taken our cancel call."""
+        """The service has accepted our cancel call."""
         return replace(
             self,
             cancelled=True,
@@ -241,11 +240,11 @@ class Observation:
         )
 
     def announced(self) -> "Observation":
-        """It is written down that the job's IAM policy is about to get other bindings of ours."""
+        """It is recorded that the bindings in the job's IAM policy are about to change."""
         return replace(self, bound=None)
 
     def bound_to(self, bindings: Sequence[Mapping[str, Any]]) -> "Observation":
-        """The job's IAM policy has these bindings of ours."""
+        """The job's IAM policy has these bindings."""
         return replace(
             self,
             bound=bindings,
@@ -312,15 +311,14 @@ class Observation:
 STEADY = timedelta(minutes=1)
 """How long the more severe of alternating causes is reported, and the first of several wordings of one."""
 
-_GRAVITY: Mapping[type[errors.JobServiceError], int] = {
+_SEVERITY: Mapping[type[errors.JobServiceError], int] = {
     errors.Denied: 3,
     errors.ProjectNotFound: 3,
     errors.Unavailable: 2,
     errors.AlreadyExists: 2,
     errors.Throttled: 0,
 }
-"""How much a cause should worry people: somebody has to act, it is not known what has happened, or (1, where
-nothing is said) it passes."""
+"""The severity of a cause: somebody has to act, the outcome is not known, or (1, the default) it passes."""
 
 
 def _to_report(before: ReportedFailure | None, new: ReportedFailure) -> ReportedFailure:
@@ -329,11 +327,11 @@ def _to_report(before: ReportedFailure | None, new: ReportedFailure) -> Reported
         before.generation != new.generation and 0 not in (before.generation, new.generation)
     ):
         return new
-    was, now = (_GRAVITY.get(type(one.error), 1) for one in (before, new))
+    was, now = (_SEVERITY.get(type(one.error), 1) for one in (before, new))
     if now < was:
-        return before if new.met - before.met < STEADY else new
-    same = now == was and new.met - before.since < STEADY
-    return replace(before, met=new.met) if same else new
+        return before if new.last_met - before.last_met < STEADY else new
+    same = now == was and new.last_met - before.since < STEADY
+    return replace(before, last_met=new.last_met) if same else new
 
 
 FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
@@ -342,7 +340,7 @@ FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Denied: 30,
     errors.ProjectNotFound: 5,
 }
-"""Seconds before the first retry, by what was wrong."""
+"""Seconds before the first retry, by error."""
 
 LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Unavailable: 20,
@@ -350,22 +348,22 @@ LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Denied: 300,
     errors.ProjectNotFound: 300,
 }
-"""Seconds between retries at the most, unless the service asked for more."""
+"""Seconds between retries at most, unless the service asked for more."""
 
 OTHERWISE = (1.0, 60.0)
-"""Both, for what is not named above."""
+"""Both, for all other errors."""
 
 
 def retry_delay(error: errors.JobServiceError, count: int, jitter: float) -> timedelta:
     """How long to wait after the count-th failure in a row: exponential, with jitter, bounded.
 
     Args:
-        error: what the port raised; a `Throttled` may carry the service's own wish, which is kept.
+        error: what the port raised; the delay that the service asked for in a `Throttled` is respected.
         count: from 1.
         jitter: 0 to 1, the share of the second half of the delay that is added.
     """
     first = FIRST_DELAY.get(type(error), OTHERWISE[0])
     longest = LONGEST_DELAY.get(type(error), OTHERWISE[1])
     delay = min(first * 2 ** min(count - 1, 10), longest)
-    wished = error.retry_after if isinstance(error, errors.Throttled) else None
-    return timedelta(seconds=max(delay * (0.5 + jitter / 2), wished or 0))
+    requested = error.retry_after if isinstance(error, errors.Throttled) else None
+    return timedelta(seconds=max(delay * (0.5 + jitter / 2), requested or 0))
