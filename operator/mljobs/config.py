@@ -90,10 +90,10 @@ class Settings(BaseSettings):
     """Seconds between two complete lists of the resources, which repair what the watch has missed."""
 
     creates_per_minute: PerMinute = 60
-    """Create calls for each project and minute, at the most; 0 is no limit. The service's own quota is 60."""
+    """Create calls for each project and minute, at most; 0 is no limit. The service's own quota is 60."""
 
     others_per_minute: PerMinute = 300
-    """All other calls for each project and minute, at the most; 0 is no limit. The service's own is 300."""
+    """All other calls for each project and minute, at most; 0 is no limit. The service's own is 300."""
 
     request_timeout: Seconds = 30
     """Seconds for one call of the job service. After it the outcome counts as unknown."""
@@ -117,13 +117,13 @@ class Settings(BaseSettings):
     at once, as the emulator after a restart. Otherwise nothing is changed for them, and none is let go."""
 
     threads: Annotated[int, Field(ge=1, le=128)] = 8
-    """Calls of the job service at once, at the most."""
+    """Calls of the job service at once, at most."""
 
     workers: Annotated[int, Field(ge=1, le=1024)] = 64
-    """Resources that are worked on at once, at the most."""
+    """Resources that are reconciled at once, at most."""
 
     kubernetes_connections: Annotated[int, Field(ge=2, le=1024)] = 32
-    """Connections to the API server, at the most, for watching and for writing each."""
+    """Connections to the API server, at most, for watching and for writing each."""
 
     host: Annotated[str, Field(min_length=1)] = "::"
     """The address at which `/metrics`, `/healthz` and `/readyz` are served. `::` is all addresses, those of
@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     """The port of `/metrics`, `/healthz` and `/readyz`; 0 takes a free one."""
 
     drain_seconds: Seconds = 20
-    """Seconds that the work under way has to end when the operator is stopped."""
+    """Seconds that the work in progress has to end when the operator is stopped."""
 
     leader_election: bool = False
     """Whether to act only while holding a Lease, so that several replicas can run."""
@@ -153,7 +153,7 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _meant(cls, value: Any, info: ValidationInfo) -> Any:
-        """Take an empty text for nothing where nothing is allowed, and no truth value for a number."""
+        """Read an empty text as None if None is allowed, and refuse a boolean for a number."""
         field = cls.model_fields[str(info.field_name)]
         if value == "" and field.default is None:
             return None
@@ -290,7 +290,7 @@ def _read(file: Path) -> dict[Any, Any]:
     keys = [str(key.value) for key, _ in node.value]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        raise SettingsError(f"--config {file}: {', '.join(twice)} stands there twice")
+        raise SettingsError(f"--config {file}: {', '.join(twice)} is given twice")
     return document
 
 

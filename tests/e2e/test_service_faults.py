@@ -104,7 +104,7 @@ class Case:
 
     @property
     def times(self) -> int | None:
-        """How often the call fails: for ever where it is never made again, twice where that does not last."""
+        """How often the call fails: forever where it is never made again, twice where that does not last."""
         if self.row.again is Again.SPEC_CHANGE:
             return None
         if self.done and self.row.call in (Call.PATCH, Call.SET_POLICY):

@@ -39,7 +39,7 @@ def _honest_again(proxy: Proxy, emulator: Emulator) -> Iterator[None]:
     yield
     proxy.tamper = honest
     proxy.wrong = False
-    emulator.mend()
+    emulator.fix()
 
 
 def shown_on_refusal(call: Call) -> dict[str, tuple[str, str]]:
@@ -206,7 +206,7 @@ def test_a_list_that_fails_is_made_up_for_by_gets(
         emulator.fault(method="list", project=f"^{PROJECT}$", **action)
         emulator.force(job.job_id, "RUNNING")
         job.until_state("RUNNING")
-        emulator.mend()
+        emulator.fix()
         events = {event["reason"] for event in namespace.events(job.uid)}
         assert events == {Reason.ACCEPTED}, fault
 

@@ -56,7 +56,7 @@ class Call:
         side: where it goes.
         verb: the HTTP method.
         path: with the query.
-        body: parsed JSON; None where there is none.
+        body: parsed JSON; None if there is none.
         step: what it is.
         status: of the answer; 0 until there is one.
         answer: parsed JSON, of a call of the job service.
@@ -277,12 +277,12 @@ class Gate:
         self.rules.append(rule)
         return rule
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End all faults."""
         self.rules.clear()
 
     def cut(self, matches: Callable[[Call], bool]) -> None:
-        """Break the connections of requests that are under way."""
+        """Break the connections of requests that are in progress."""
         for task, call in list(self._streams.items()):
             if matches(call):
                 task.cancel()

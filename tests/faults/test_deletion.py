@@ -132,7 +132,7 @@ async def test_a_namespace_ends_with_resources_in_all_states(world: World, figur
     world.default_project = False
     await world.start()
     names = await populate(world)
-    world.mend()
+    world.fix()
     await delete_namespace(world)
     seconds = await namespace_gone(world)
     figures["namespace deletion"] = {"resources": len(names), "seconds": round(seconds, 1)}
@@ -144,7 +144,7 @@ async def test_a_namespace_waits_for_a_service_that_is_down(world: World) -> Non
     world.default_project = False
     operator = await world.start()
     await populate(world)
-    world.mend()
+    world.fix()
     await operator.gate.shut("service")
     await delete_namespace(world)
     await world.until_condition("Reconciling", "True", "ServiceUnavailable", name="running-0")
@@ -184,7 +184,7 @@ async def test_the_reason_is_said_once(world: World) -> None:
     writes = [call.step.name for call in operator.gate.writes()[written:] if call.side == "kubernetes"]
     assert writes == ["event ServiceUnavailable"] or not writes
     assert (await world.events()).count("ServiceUnavailable") == 1
-    world.mend()
+    world.fix()
     await world.until_gone()
     await world.settle()
     assert not broken(world), world.report()

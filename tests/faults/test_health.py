@@ -70,7 +70,7 @@ async def start_up(world: World) -> None:
     await until(lambda: held.hits, what="a list that hangs", report=world.report)
     assert (await probe(world, "readyz"))[0] == 503
     assert await probe(world, "healthz") == (200, "ok")
-    operator.gate.mend()
+    operator.gate.fix()
     operator.gate.cut(is_list)
     await until_probe(world, "readyz", 200)
 
@@ -101,7 +101,7 @@ async def trouble_around(world: World) -> None:
     seen = {kind.plural: watches(world, kind.plural) for kind in KINDS.values()}
     await until(
         lambda: all(watches(world, plural) > count + 6 for plural, count in seen.items()),
-        what="watches are begun anew",
+        what="watches are started again",
         report=world.report,
     )
     assert await probe(world, "healthz") == (200, "ok")
@@ -113,7 +113,7 @@ def watches(world: World, plural: str) -> int:
 
 
 async def dead_watch(world: World) -> None:
-    """The connection stays open, and nothing comes through for ever; the other kind's watch goes on."""
+    """The connection stays open, and nothing comes through forever; the other kind's watch goes on."""
     operator = await world.start()
     await operator.until_watching()
     operator.gate.fail(lambda call: call.watch and f"/{PREDICTION_JOB.plural}?" in call.path, hang)

@@ -165,7 +165,7 @@ class World:
 
         self._add(FaultRule(matches, no_answer))
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End all faults of this run."""
         for rule in self._mine:
             self.rules.remove(rule)

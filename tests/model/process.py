@@ -109,7 +109,7 @@ class Process:
         return self._cluster.history[self._first : self._told][::-1]
 
     def relist(self) -> None:
-        """Begin the watch anew: what was not received yet is lost, and a list takes its place."""
+        """Begin the watch again: what was not received yet is lost, and a list takes its place."""
         self._told = len(self._cluster.history)
         self.inbox = [("LISTED", copy.deepcopy(body)) for body in self._cluster.objects.values()]
 

@@ -229,7 +229,7 @@ class Service:
         return Job.parse(copy.deepcopy(job.document), reference_of(job.project, job.job_id))
 
     def older(self, place: Place) -> Job | None:
-        """What a lagging replica shows; None where nothing has changed lately."""
+        """What a lagging replica shows; None if nothing has changed lately."""
         job = self.jobs.get(place)
         if (
             job is None

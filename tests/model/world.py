@@ -417,7 +417,7 @@ class World:
         stalled = condition_of(resource, ConditionType.STALLED)
         reconciling = condition_of(resource, ConditionType.RECONCILING)
         if resource.status.get("jobId") and reconciling["status"] != "True":
-            return ["it names a job that does not exist, so that its spec cannot be mended"]
+            return ["it names a job that does not exist, so that its spec cannot be fixed"]
         validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
         if validated.spec is None:
             return [] if stalled_by(resource, Reason.INVALID_SPEC) else [f"it is invalid: {stalled}"]

@@ -54,7 +54,7 @@ class Again(StrEnum):
 
     BACKING_OFF = "backing off"
     NEXT_POLL = "at the next poll"
-    AT_ONCE = "at once, twice at the most; then after 1 s, …, 60 s"
+    AT_ONCE = "at once, twice at most; then after 1 s, …, 60 s"
     SPEC_CHANGE = "never for the same spec"
     NEVER = "never"
 
@@ -232,7 +232,7 @@ def _tend() -> Iterator[Row]:
         errors.StaleEtag,
         (_reconciling(Reason.SERVICE_UNAVAILABLE),),
         event=Reason.SERVICE_UNAVAILABLE,
-        note="The job is read anew. If it has changed, the call is made again at once, and nothing shown.",
+        note="The job is read again. If it has changed, the call is made again at once, and nothing shown.",
     )
     yield Row(Call.PATCH, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
     yield from _effects(Call.GET_POLICY, Reason.REJECTED)
@@ -243,7 +243,7 @@ def _tend() -> Iterator[Row]:
         (Fault.CONFLICT,),
         errors.StaleEtag,
         again=Again.AT_ONCE,
-        note="The policy is read anew each time, so that nobody's change is lost.",
+        note="The policy is read again each time, so that nobody's change is lost.",
     )
     yield Row(Call.SET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
 

@@ -46,7 +46,7 @@ def _pace() -> str:
     return f"""\
 ## How fast calls are made again
 
-A delay doubles with each failure in a row. Up to half of it is taken off at random, so that many resources do
+A delay doubles with each failure in a row. Up to half of it is removed at random, so that many resources do
 not call at the same moment; a `Retry-After` of the service is always kept. Besides, all calls of a project
 share its quota.
 

@@ -94,7 +94,7 @@ def rules_template(header: str) -> str:
     definitions = {
         "rules": _documents(rights.RESOURCES),
         "lastingRules": {mode: _documents(rules) for mode, rules in rights.LASTING.items()},
-        "namespaceRules": {mode: _documents(rights.besides(rules)) for mode, rules in rights.LASTING.items()},
+        "namespaceRules": {mode: _documents(rights.without(rules)) for mode, rules in rights.LASTING.items()},
         "leaseRules": _documents(rights.lease(_LEASE)),
         "userRules": {role: _documents(rules) for role, rules in rights.USERS.items()},
     }

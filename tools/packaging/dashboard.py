@@ -128,7 +128,7 @@ PANELS = (
     ),
     Panel(
         "Workers",
-        "Reconciliations under way, and how many there can be, of all kinds together.",
+        "Reconciliations in progress, and how many there can be, of all kinds together.",
         "short",
         {
             "{{controller}}": "max by (controller) (controller_runtime_active_workers{$of})",
@@ -136,7 +136,7 @@ PANELS = (
         },
     ),
     Panel(
-        "Work under way",
+        "Work in progress",
         "How long it has taken so far. What grows with the time is stuck.",
         "s",
         {

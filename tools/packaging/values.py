@@ -239,7 +239,7 @@ class Values(Part):
     """In place of release and chart in the names of objects."""
 
     watch_namespaces: Annotated[list[Namespace], Field(json_schema_extra={"uniqueItems": True})] = []
-    """The namespaces whose resources are worked on; the operator gets a Role in each, and they must exist.
+    """The namespaces whose resources are reconciled; the operator gets a Role in each, and they must exist.
     Empty: the whole cluster."""
 
     config: Config = Config()
@@ -253,7 +253,7 @@ class Values(Part):
     crds: Crds = Crds()
 
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "192Mi"}, limits={"memory": "512Mi"})
-    """What each replica asks for, and gets at the most."""
+    """What each replica asks for, and gets at most."""
 
     run_as_user: Annotated[int, Field(ge=1)] | None = 65532
     """The user and group that the Pods run as. null: what the cluster assigns, as on OpenShift."""
@@ -336,7 +336,7 @@ def _tidy(node: JsonObject) -> JsonObject:
 
 
 def as_json(value: Any) -> Any:
-    """A default as it stands in values.yaml."""
+    """A default of values.yaml."""
     if isinstance(value, Part):
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(value, float) and value.is_integer():

@@ -130,7 +130,7 @@ def fetch(root: Path, work: Path, report: Reporter) -> Path | None:
         report: told what happens.
 
     Returns:
-        The folder, or None where that did not work.
+        The folder, or None if that did not work.
     """
     url = os.environ.get(INDEX_VARIABLE) or _INDEX
     try:

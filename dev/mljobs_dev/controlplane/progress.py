@@ -21,7 +21,7 @@ class Step:
     Attributes:
         message: for a person, without the numbers below.
         done: how much of `total` is done.
-        total: bytes or packages in all; 0 where nobody knows.
+        total: bytes or packages in all; 0 if nobody knows.
         unit: what `done` and `total` count.
         warning: whether it needs attention although the work goes on.
     """

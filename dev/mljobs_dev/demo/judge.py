@@ -21,7 +21,7 @@ def row(act: Act, body: Json | None, *, deleted: bool) -> Row:
 
     Args:
         act: its story.
-        body: the object as the API server gives it; None where there is none.
+        body: the object as the API server gives it; None if there is none.
         deleted: whether the demo has asked for its deletion.
 
     Raises:

@@ -19,8 +19,8 @@ class Effect(NamedTuple):
         time: Unix time at which it was answered.
         method: as the discovery document names it.
         project: of the path.
-        job_id: of the path or, in `create`, of the body; empty where there is none.
-        status: the HTTP status; 0 where the connection was closed without an answer.
+        job_id: of the path or, in `create`, of the body; empty if there is none.
+        status: the HTTP status; 0 if the connection was closed without an answer.
         applied: whether it changed any state.
         object: bucket and name of an object of Cloud Storage, `BUCKET/OBJECT`; empty for other methods.
     """

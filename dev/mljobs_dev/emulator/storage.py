@@ -45,7 +45,7 @@ class Conditions:
     differ: int | None = None
 
     def hold(self, generation: int) -> bool:
-        """Whether they hold for an object's generation, 0 where there is none."""
+        """Whether they hold for an object's generation, 0 if there is none."""
         return self.match in (None, generation) and self.differ != generation
 
 

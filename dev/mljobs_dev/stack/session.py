@@ -112,7 +112,7 @@ def usage(stack: Stack, kubectl: Path | None, speed: float) -> str:
 
     Args:
         stack: is ready.
-        kubectl: the program, or None where there is none.
+        kubectl: the program, or None if there is none.
         speed: emulated seconds in a real second.
     """
     samples = deploy_folder() / "samples"

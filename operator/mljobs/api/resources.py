@@ -85,7 +85,7 @@ class JobSpec(Model):
     cannot be changed once the job is submitted."""
 
     job_id: Word | None = None
-    """The job's id, unique in its project for ever: a letter, then letters, digits and underscores, at most
+    """The job's id, unique in its project forever: a letter, then letters, digits and underscores, at most
     128 in all. Left out, the operator derives one from the resource's namespace, name and uid. It cannot be
     changed once the job is submitted."""
 
@@ -315,7 +315,7 @@ class Metadata(Observed):
     """The resource's namespace."""
 
     uid: str | None = None
-    """Unique for ever, also when a resource of the same name is made again."""
+    """Unique forever, also when a resource of the same name is made again."""
 
     generation: Counter | None = None
     """Counts the changes of the spec."""

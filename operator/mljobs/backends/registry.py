@@ -23,7 +23,7 @@ class Access:
         endpoint: URL of its API; empty for its usual one.
         anonymous: whether to send no credentials.
         timeout: seconds for one call.
-        threads: calls at once, at the most.
+        threads: calls at once, at most.
         limits: quotas of each project; None for the service's own.
         on_request: told of each call: method id, HTTP status as text or `none`, seconds; on any thread.
         on_wait: told of each call that a quota held back: method id, seconds.

@@ -34,7 +34,7 @@ class Job:
         job_id: unique in its project.
         state: a word of the API's `State`; `STATE_UNSPECIFIED` if the service left it out.
         labels: all labels of the job, ours included.
-        etag: base64 text that changes with every change of the job; empty where absent.
+        etag: base64 text that changes with every change of the job; empty if absent.
         document: the whole answer, for the fields that only the status needs.
         reference: names the job at its service.
     """

@@ -42,7 +42,7 @@ class Cluster:
         self._core: Any = client.CoreV1Api(api)
 
     def get(self, kind: "JobKind", name: str) -> Json | None:
-        """Read a resource; None where there is none.
+        """Read a resource; None if there is none.
 
         Raises:
             Failure: the API server refuses, or gives no answer.
@@ -101,7 +101,7 @@ class Cluster:
 
         Args:
             kind: its kind.
-            body: the resource as it was read; one that was made anew since is not touched.
+            body: the resource as it was read; one that was created again since is not touched.
             spec: the fields; others lose those that had another value.
             manager: the name.
         """
@@ -144,7 +144,7 @@ class Cluster:
         ]
 
     def changes(self, kind: "JobKind", name: str, since: str, wait: float) -> Iterator[Json | None]:
-        """What becomes of a resource from a version on, for some seconds at the most.
+        """What becomes of a resource from a version on, for some seconds at most.
 
         Yields:
             The resource after each change, and None once it is gone. The end means only that nobody knows
@@ -255,7 +255,7 @@ def worded(what: str, namespace: str = "") -> Iterator[None]:
 
 
 def _status(error: Any) -> Json:
-    """The `Status` object of a refusal; empty where there is none."""
+    """The `Status` object of a refusal; empty if there is none."""
     try:
         found = json.loads(error.body or "")
     except ValueError:
@@ -300,7 +300,7 @@ def _forbidden(status: Json, message: str, namespace: str) -> str:
     where = f"-n {namespace}" if namespace else "-A"
     causes = (status.get("details") or {}).get("causes") or ()
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return "choose another namespace, or wait until this one is gone and make it anew"
+        return "choose another namespace, or wait until this one is gone and make it again"
     if "exceeded quota:" in message:
         return f"see `kubectl describe resourcequota {where}`: delete what is not needed, or have it raised"
     match = _UNAUTHORIZED.search(message)

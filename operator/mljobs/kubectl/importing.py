@@ -162,7 +162,7 @@ def _target(item: Json, project: str) -> tuple[str, str]:
 
 
 def _reason_to_leave(job: Json, project: str, here: Mapping[tuple[str, str], str]) -> str:
-    """Why a job gets no resource; empty where it gets one."""
+    """Why a job gets no resource; empty if it gets one."""
     from mljobs.api.resources import KINDS
     from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL
 

@@ -76,7 +76,7 @@ class Staging:
         remote: the packages that are in Cloud Storage already, `gs://…`.
         files: the archives of this machine.
         source: the folder of a package that is still to be built, or None.
-        module: the module to run; empty where no flag says.
+        module: the module to run; empty if no flag says.
         place: where they go.
     """
 
@@ -122,7 +122,7 @@ def _named(text: str) -> list[str]:
 
 
 def staging_of(given: Given) -> Staging | None:
-    """What the flags want uploaded; None where nothing is.
+    """What the flags want uploaded; None if nothing is.
 
     Raises:
         Failure: a path or the bucket cannot be.

@@ -176,7 +176,7 @@ def training_spec(spec: Spec, given: Given) -> Spec:
 
 
 def _kms_key(given: Given) -> str:
-    """The full name of the key; empty where none is asked for."""
+    """The full name of the key; empty if none is asked for."""
     key = given.get("--kms-key", "")
     ring, location, project = (given.get(name) for name in _KMS_PARTS)
     if not key:

@@ -122,13 +122,13 @@ def start(
         return running[0]
 
     yield run
-    emulator.mend()
+    emulator.fix()
     for world in running:
         world.operator.stop()
         for place in (world.tenant, world.other):
             place.release_all()
             place.delete_all()
-        # where the test has begun with it, the next one needs it anew
+        # where the test has begun with it, the next one needs it again
         left = admin_kubectl.run("get", "namespace", TENANT, "-o", "jsonpath={.status.phase}").stdout
         if left == "Terminating":
             admin_kubectl.out("wait", "--for=delete", f"namespace/{TENANT}", "--timeout=60s")
@@ -162,7 +162,7 @@ def test_a_cancel_that_fails_is_told_on_the_resource(start: Start) -> None:
         "it says what is wrong",
     )
     assert condition(status, "Reconciling")["status"] == "True"
-    world.emulator.mend()
+    world.emulator.fix()
     world.until_ended(job_id)
 
 
@@ -190,7 +190,7 @@ def test_a_deletion_that_the_watch_has_missed_is_found(start: Start, plane: Cont
     eventually(
         lambda: world.operator.tail(100_000),
         lambda log: "cannot list resource" in log,
-        what="the watch may not begin anew",
+        what="the watch may not start again",
     )
     job.delete()
     job.until_gone()
@@ -258,7 +258,7 @@ def test_without_the_right_it_can_be_granted_afterwards(start: Start) -> None:
     # or the operator may be done before the roles are gone
     world.emulator.fault("error", method="cancel", status=503)
     world.delete_tenant()
-    world.emulator.mend()
+    world.emulator.fix()
     world.until_stuck()
     hint = eventually(
         world.operator.tail, lambda log: "mljobs leftovers --cancel -n tenant" in log, what="the log says why"
@@ -312,6 +312,6 @@ def test_leftovers_leaves_what_may_still_be_submitted_to_the_operator_that_runs(
     assert (row["outcome"], row["done"], "may still submit it" in row["message"]) == ("kept", False, True)
     assert job.metadata()["finalizers"] == [FINALIZER]
     world.operator.stop()
-    world.emulator.mend()
+    world.emulator.fix()
     assert "released" in leftovers(world)
     world.until_ended()

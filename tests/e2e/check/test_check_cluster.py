@@ -137,7 +137,7 @@ def test_a_missing_permission_is_named(
     assert found.found == f"it may not {verb} {resource}"
     assert f'"resources": ["{resource}"], "verbs": ["{verb}"]' in found.remedy
     eventually(
-        lambda: permissions(cluster)[check], lambda finding: finding.status is Status.OK, what="it is mended"
+        lambda: permissions(cluster)[check], lambda finding: finding.status is Status.OK, what="it is fixed"
     )
 
 

@@ -253,7 +253,7 @@ async def test_without_a_token_nothing_is_sent(
                 identify(endpoint=server.url, timeout=5)
             assert server.received == []
             tokens.rest = exchange
-            assert (await client.create("p", JOB)).job_id == "j"  # mended
+            assert (await client.create("p", JOB)).job_id == "j"  # fixed
 
 
 @pytest.mark.parametrize("step", [answer(400, REFUSED), answer(503, BUSY), answer(200, b"no JSON"), drop])

@@ -233,7 +233,7 @@ def test_projects_that_are_not_tried_are_named(monkeypatch: pytest.MonkeyPatch) 
 FINDINGS = [
     ok("one", "all is [bold]well[/bold]"),
     warning("two", "it is slow", "wait"),
-    failed("three", "it is broken", "mend it"),
+    failed("three", "it is broken", "fix it"),
     skipped("four", "not looked at"),
 ]
 
@@ -256,5 +256,5 @@ def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         assert f" {finding.status.value} " in shown
         assert finding.found in shown
     assert "→ wait" in shown
-    assert "→ mend it" in shown
+    assert "→ fix it" in shown
     assert max(map(len, shown.splitlines())) <= 140

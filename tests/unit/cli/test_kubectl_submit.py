@@ -238,7 +238,7 @@ def test_warnings_refuse_nothing() -> None:
             "must be type=TYPE,count=COUNT",
         ),
         (f"training census {IMAGE} --labels team", "--labels team: 'team' must be KEY=VALUE"),
-        (f"training census {IMAGE} --labels a=b,a=c", "the key 'a' stands there twice"),
+        (f"training census {IMAGE} --labels a=b,a=c", "the key 'a' is given twice"),
         (
             f"training census {IMAGE} --labels a=b --labels a=c",
             "--labels a=b a=c: the key 'a' is given twice",

@@ -65,7 +65,7 @@ def seen(found: Job) -> Observation:
 
 ORPHAN = {"deletionPolicy": "Orphan"}
 JUST_NOW = Observation(since=NOW, target=TARGET).missed(NOW)
-"""A job that is not there yet, while a create call of an earlier process may be under way."""
+"""A job that is not there yet, while a create call of an earlier process may be in progress."""
 
 CASES = [
     # resource, known of its job, step to cancel, step to orphan
@@ -172,7 +172,7 @@ def failing(method: Call, error: errors.JobServiceError) -> Observation:
             KNOWN.missed(NOW, deleting=True),
             "there is no such job: --cancel looks again until that has been so for 300 s, within --timeout.",
         ),
-        (resource(intended=intent()), JUST_NOW, "a create call may still be under way"),
+        (resource(intended=intent()), JUST_NOW, "a create call may still be in progress"),
     ],
 )
 def test_what_is_waited_for_is_said(found: Resource, known: Observation, text: str) -> None:

@@ -36,7 +36,7 @@ def of(*plurals: str) -> web.Response:
 
 @asynccontextmanager
 async def serving(*answers: web.Response) -> AsyncIterator[Kube]:
-    """An API server with these answers, one after the other; the last one for ever."""
+    """An API server with these answers, one after the other; the last one forever."""
     left = list(answers)
 
     async def answer(_: web.Request) -> web.Response:
@@ -143,7 +143,7 @@ class TestHold:
     async def session(
         self, seen: Seen, *answers: int, path: str = PATH
     ) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-        """Something that asks at a path for these answers, one after the other; the last one for ever."""
+        """Something that asks at a path for these answers, one after the other; the last one forever."""
         left = list(answers)
 
         async def answer(_: web.Request) -> web.Response:

@@ -105,7 +105,7 @@ class TestQueue:
         assert (now("queue_duration_seconds_count"), now("queue_duration_seconds_sum")) == (1, 3)
         clock.now += 5
         await queue.get()
-        queue.add("a")  # while it is worked on: it comes back
+        queue.add("a")  # while it is reconciled: it comes back
         clock.now += 2
         assert now("adds_total") == 3
         assert (now("unfinished_work_seconds"), now("longest_running_processor_seconds")) == (9, 7)

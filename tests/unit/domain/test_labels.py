@@ -57,7 +57,7 @@ def test_a_change_after_a_quiet_hour_is_the_first_again() -> None:
     [
         (None, {"team": "a"}, {"team": "a", "cost": "7"}, ["team"]),
         (["team"], {}, {"cost": "7"}, []),
-        (["team"], {}, {"team": "a", "cost": "7"}, ["team"]),  # not taken off yet
+        (["team"], {}, {"team": "a", "cost": "7"}, ["team"]),  # not removed yet
         (["b", "a"], {"c": "1"}, {"a": "1", "c": "1"}, ["a", "c"]),
         (None, {}, {}, []),
     ],

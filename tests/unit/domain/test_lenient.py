@@ -136,8 +136,7 @@ def test_a_key_in_two_spellings_is_a_problem() -> None:
     made, (problem,) = canonical("TrainingJob", {"trainingInput": fields})
     assert made == {"trainingInput": {"scaleTier": "BASIC"}}
     assert problem.text == (
-        'spec.trainingInput.scale_tier: Duplicate value: "CUSTOM": '
-        "scaleTier stands there twice, in two spellings"
+        'spec.trainingInput.scale_tier: Duplicate value: "CUSTOM": scaleTier is given twice, in two spellings'
     )
 
 

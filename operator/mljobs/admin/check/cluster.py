@@ -29,7 +29,7 @@ class ClusterError(Exception):
     Args:
         message: what it was asked, and what came of it.
         remedy: what to do about it.
-        status: the HTTP status; 0 where there was no answer.
+        status: the HTTP status; 0 if there was no answer.
     """
 
     def __init__(self, message: str, remedy: str, *, status: int = 0) -> None:
@@ -44,7 +44,7 @@ class Answer:
 
     Attributes:
         document: the JSON.
-        date: its clock, as HTTP writes it; empty where it did not say.
+        date: its clock, as HTTP writes it; empty if it did not say.
     """
 
     document: Json

@@ -21,7 +21,7 @@ class Finding:
         check: what was checked.
         status: how it stands.
         found: what was seen, in a sentence.
-        remedy: what to do; empty where nothing has to be done.
+        remedy: what to do; empty if nothing has to be done.
     """
 
     check: str

@@ -34,7 +34,7 @@ _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
 
 
 def trouble(error: BaseException) -> NetworkFailure | None:
-    """Find the cause that an error and those behind it name; None where the network is not to blame."""
+    """Find the cause that an error and those behind it name; None if the network is not to blame."""
     for cause in _causes(error):
         for kinds, describe in _CAUSES:
             if isinstance(cause, kinds):

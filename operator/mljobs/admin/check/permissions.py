@@ -9,7 +9,7 @@ from mljobs.config import Settings
 from mljobs.controller.kube import rights
 from mljobs.controller.kube.rights import PolicyRule
 
-_REMEDY = "install the role anew with the chart or with deploy/, or add to it: "
+_REMEDY = "install the role again with the chart or with deploy/, or add to it: "
 _OUTLIVES = (
     "a namespace that is deleted loses its Roles first, then waits with its jobs running: set the chart's "
     "rbac.namespaceDeletion, or delete the resources before the namespace"

@@ -13,7 +13,7 @@ from mljobs.config import Settings
 from mljobs.domain import errors
 
 PROJECTS = 10
-"""So many projects are tried at the most."""
+"""So many projects are tried at most."""
 
 PUBLIC = "https://ml.googleapis.com"
 """The root URL of the discovery document."""

@@ -49,7 +49,7 @@ class Leftover:
         known: what the service has said of the job.
         target: the job.
         stray: whether the resource is gone.
-        disbelieved: why the service is not believed that there is no such job; empty where it is.
+        disbelieved: why the service is not believed that there is no such job; empty if it is.
     """
 
     resource: Resource
@@ -60,7 +60,7 @@ class Leftover:
 
     @property
     def job_name(self) -> str:
-        """The job's full name; empty where none was ever intended."""
+        """The job's full name; empty if none was ever intended."""
         return self.target.job_name if self.target else ""
 
     @property
@@ -75,14 +75,14 @@ class Leftover:
 
     @property
     def state(self) -> str:
-        """The job's state, a word of the API; empty where nobody knows it."""
+        """The job's state, a word of the API; empty if nobody knows it."""
         if self.known.job:
             return self.known.job.state
         return self.resource.state if self.verdict is Verdict.RECORDED else ""
 
     @property
     def failed(self) -> str:
-        """Why the service could not say how the job is; empty where it could."""
+        """Why the service could not say how the job is; empty if it could."""
         found = self.known.failed_calls.get(Call.GET)
         return f"{type(found.error).__name__}: {found.error.message}" if found else ""
 
@@ -95,7 +95,7 @@ class Leftover:
 
 
 def probe(resource: Resource, since: datetime, policy: AdminPolicy, now: datetime) -> Target | None:
-    """The job to look for before anything is decided; None where the resource's own record settles it."""
+    """The job to look for before anything is decided; None if the resource's own record settles it."""
     step = decide(_to_be_cancelled(resource), Observation(since=since), policy, now)
     return step.target if isinstance(step, Read) else None
 
@@ -120,7 +120,7 @@ def next_step(item: Leftover, way: Way, policy: AdminPolicy, now: datetime) -> D
 
 
 def left_to_operator(item: Leftover, policy: AdminPolicy, now: datetime) -> str:
-    """Why nobody but an operator that runs may end this; empty where others may, too.
+    """Why nobody but an operator that runs may end this; empty if others may, too.
 
     An operator writes its intent down before it calls create, guarded by the version that it has read: once a
     resource is being deleted there is no new intent. A job that the service has accepted can be cancelled by
@@ -184,7 +184,7 @@ def why(item: Leftover, step: Wait) -> str:
         if isinstance(error, errors.Denied):
             hint = f"{error.remedy} Then run this again."
         return f"{type(error).__name__}: {error.message} {hint}"
-    return "a create call may still be under way: --cancel looks again when that is over, within --timeout."
+    return "a create call may still be in progress: --cancel looks again when that is over, within --timeout."
 
 
 def _to_be_cancelled(resource: Resource) -> Resource:

@@ -37,7 +37,7 @@ async def holding(
         margin: seconds of patience beyond the Lease's duration.
 
     Yields:
-        Who holds the Lease, renews it and so acts at the same time; empty where it is nobody.
+        Who holds the Lease, renews it and so acts at the same time; empty if it is nobody.
 
     Raises:
         Unsure: `required` is not met.

@@ -115,7 +115,7 @@ def request(
 
 
 def _project(name: str) -> str:
-    """The project in a job's full name; empty where it is none."""
+    """The project in a job's full name; empty if it is none."""
     match name.split("/"):
         case ["projects", project, "jobs", job_id] if project and job_id:
             return project

@@ -35,7 +35,7 @@ AT_ONCE = 32
 """Resources whose jobs are asked for at once."""
 
 LOOK_EVERY = timedelta(seconds=10)
-"""Between two looks for a job that is missing, at the most."""
+"""Between two looks for a job that is missing, at most."""
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ class ErrorBody:
 
     Attributes:
         message: the service's words.
-        status: the canonical code, such as `RESOURCE_EXHAUSTED`; empty where absent.
+        status: the canonical code, such as `RESOURCE_EXHAUSTED`; empty if absent.
         details: `google.rpc` messages (format 2, and most answers of format 1).
         errors: `{message, domain, reason, location}` (format 1).
     """
@@ -127,7 +127,7 @@ class ErrorBody:
 
     @classmethod
     def parse(cls, body: bytes) -> Self | None:
-        """Read an error body; None where it is anything else (HTML, cut, empty)."""
+        """Read an error body; None if it is anything else (HTML, cut, empty)."""
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):

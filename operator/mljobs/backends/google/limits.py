@@ -102,7 +102,7 @@ class ProjectLimits:
         """Wait until a request may go out.
 
         Returns:
-            Seconds waited; 0 where the request had its turn at once.
+            Seconds waited; 0 if the request had its turn at once.
 
         Raises:
             Throttled: the service has asked for a longer pause than it waits for, or too many others wait.

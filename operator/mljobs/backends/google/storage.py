@@ -27,7 +27,7 @@ PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each new try of a chunk that was not answered."""
 
 _LOST = (404, 410)
-"""A resumable upload that the service has forgotten, and that has to begin anew (documentation)."""
+"""A resumable upload that the service has forgotten, and that has to start again (documentation)."""
 
 MEDIA_TYPE = "application/octet-stream"
 
@@ -46,7 +46,7 @@ class StoredObject:
         bucket: its bucket's name.
         name: its name.
         size: in bytes.
-        md5: the MD5 digest in base64; empty where the service has none, as for composed objects.
+        md5: the MD5 digest in base64; empty if the service has none, as for composed objects.
     """
 
     bucket: str
@@ -165,7 +165,7 @@ class _Upload:
         self.begin()
 
     def begin(self) -> None:
-        """Begin anew."""
+        """Start again."""
         body = {"md5Hash": _md5(self._content), "contentType": MEDIA_TYPE}
         media = _Content(self._content)
         self._request = self._objects.insert(**self._arguments, body=body, media_body=media)

@@ -16,7 +16,7 @@ CANCEL_PERMISSION = "ml.jobs.cancel"
 """Not part of `roles/ml.developer` (documentation of access control)."""
 
 BINDING_TRIES = 3
-"""So often a policy that somebody else changes meanwhile is read anew at once."""
+"""So often a policy that somebody else changes meanwhile is read again at once."""
 
 
 class MlV1:
@@ -99,7 +99,7 @@ class MlV1:
     async def bind_iam(
         self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
     ) -> None:
-        """Read, modify, write the job's IAM policy; what others change meanwhile is read anew.
+        """Read, modify, write the job's IAM policy; what others change meanwhile is read again.
 
         Raises:
             StaleEtag: it was changed by others each time.

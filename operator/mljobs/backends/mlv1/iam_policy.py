@@ -20,7 +20,7 @@ def merged(policy: IamPolicy, wanted: Sequence[Binding], applied: Sequence[Bindi
         applied: what we have put there before; members of these that are no longer wanted are taken out.
 
     Returns:
-        The new policy, or None where the old one is right as it is.
+        The new policy, or None if the old one is right as it is.
     """
     before = list(policy.get("bindings") or ())
     members: dict[_Place, list[str]] = {}

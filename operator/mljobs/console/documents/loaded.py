@@ -25,7 +25,7 @@ class Loaded:
 
 
 def twice(path: str, key: str, value: Any, rule: str, severity: Severity = Severity.ERROR) -> Problem:
-    """The problem of a key that stands there twice.
+    """The problem of a key that is given twice.
 
     Args:
         path: of the object that has it.

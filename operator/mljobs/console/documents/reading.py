@@ -22,7 +22,7 @@ class Document:
         value: what it says.
         exact: whether it is a manifest, and so read as kubectl reads it; anything else is read as gcloud
             reads its config file.
-        problems: keys that stand there twice.
+        problems: keys that are given twice.
     """
 
     value: Mapping[str, Any]

@@ -32,7 +32,7 @@ COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
 _PAGE = 500
 _MESSAGE = 1024
-"""Characters of an Event's message, at the most (the API server's validation)."""
+"""Characters of an Event's message, at most (the API server's validation)."""
 
 _CATCH_UP = 3
 """Seconds of the watch that replays past events; the API server sends them at once."""

@@ -27,10 +27,10 @@ class Login:
     """Opens sessions, one after the other.
 
     Args:
-        connection: the way to the API server.
-        connections: open at once, at the most.
+        connection: how to reach the API server.
+        connections: open at once, at most.
         heartbeats: by path; each beats on every request of that list or watch, and records its first answer.
-        middlewares: that each request passes first.
+        middlewares: applied to each request first.
         clock: seconds, by a clock that never jumps.
     """
 

@@ -1,7 +1,6 @@
-"""What the operator may do in a cluster: the one list from which all roles are generated.
+"""The operator's permissions in a cluster: the one list from which all roles are generated.
 
-`make generate` writes it into the chart and into `deploy/`. Whoever asks the API server for something new
-adds the verb here.
+`make generate` writes it into the chart and into `deploy/`. A new call to the API server needs its verb here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,8 +19,8 @@ class PolicyRule:
     Attributes:
         group: the API group; empty for the core.
         resources: plurals, with a subresource after a slash.
-        verbs: what may be done with them.
-        names: the only objects that it may be done with; none: all.
+        verbs: the allowed verbs.
+        names: the objects that they are limited to; none: all.
     """
 
     group: str
@@ -61,9 +60,9 @@ its Roles first, and the resources in it go only once somebody has taken the fin
 operator that starts meanwhile finds what is left there."""
 
 
-def besides(taken: tuple[PolicyRule, ...]) -> tuple[PolicyRule, ...]:
-    """What remains of `RESOURCES` for a Role where the rules `taken` are granted in the whole cluster."""
-    given = set(permissions(taken))
+def without(granted: tuple[PolicyRule, ...]) -> tuple[PolicyRule, ...]:
+    """The rest of `RESOURCES` for a Role if the rules `granted` are granted in the whole cluster."""
+    given = set(permissions(granted))
     rest = [
         PolicyRule(
             rule.group,
@@ -97,7 +96,7 @@ USERS: Mapping[str, tuple[PolicyRule, ...]] = {
     "edit": (PolicyRule(GROUP, PLURALS, (*_READ, *_WRITE)),),
     "admin": (PolicyRule(GROUP, PLURALS, (*_READ, *_WRITE)),),
 }
-"""What the cluster's own roles view, edit and admin get for both kinds. Nobody but the operator writes a
+"""What the cluster's roles view, edit and admin get for both kinds. Nobody but the operator writes a
 status: a forged one could only mislead it."""
 
 AGGREGATE_LABEL = "rbac.authorization.k8s.io/aggregate-to-"

@@ -27,7 +27,7 @@ PAUSE = 2.0
 """Seconds between retries."""
 
 Place = tuple[str, str | None]
-"""A kind and a namespace; None where the whole cluster is watched."""
+"""A kind and a namespace; None if the whole cluster is watched."""
 
 
 class WatchCheckpoint:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> JsonObject:
-    """The JSON merge-patch (RFC 7396) that turns one object into another; empty where they are equal.
+    """The JSON merge-patch (RFC 7396) that turns one object into another; empty if they are equal.
 
     Neither object may hold nulls, which a merge-patch cannot set.
     """

@@ -48,7 +48,7 @@ class _Entry:
 
     @property
     def owner(self) -> str:
-        """The uid of the controlling owner; empty where there is none."""
+        """The uid of the controlling owner; empty if there is none."""
         owners = self.body["metadata"].get("ownerReferences") or ()
         return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
 
@@ -230,7 +230,7 @@ class Store:
         ]
 
     def uid(self, key: Key) -> str:
-        """The uid of the resource under a key; empty where there is none."""
+        """The uid of the resource under a key; empty if there is none."""
         entry = self._entries.get(key)
         return entry.uid if entry else ""
 

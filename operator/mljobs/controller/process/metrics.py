@@ -81,11 +81,11 @@ class Metrics:
             "controller",
         )
         self.active_workers = self._gauge(
-            "controller_runtime_active_workers", "Reconciliations under way.", "controller"
+            "controller_runtime_active_workers", "Reconciliations in progress.", "controller"
         )
         self.max_workers = self._gauge(
             "controller_runtime_max_concurrent_reconciles",
-            "Reconciliations under way at the most, of all kinds together.",
+            "Reconciliations in progress at most, of all kinds together.",
             "controller",
         )
         queue = ("name", "controller")
@@ -105,11 +105,11 @@ class Metrics:
             "workqueue_work_duration_seconds", "How long resources were worked on.", _QUEUE, *queue
         )
         self.unfinished_seconds = self._gauge(
-            "workqueue_unfinished_work_seconds", "How long all work under way has taken so far.", *queue
+            "workqueue_unfinished_work_seconds", "How long all work in progress has taken so far.", *queue
         )
         self.longest_seconds = self._gauge(
             "workqueue_longest_running_processor_seconds",
-            "How long the longest work under way has taken so far.",
+            "How long the longest work in progress has taken so far.",
             *queue,
         )
         self.leader = self._gauge(
@@ -169,7 +169,7 @@ class Metrics:
         )
         self.poll_age = self._gauge(
             "mljobs_oldest_poll_age_seconds",
-            "Time for which the service has said nothing of an active job, at the most.",
+            "Time for which the service has said nothing of an active job, at most.",
         )
         self.cloud_requests = self._counter(
             "mljobs_cloud_requests", "Requests to the job service.", "method", "code"

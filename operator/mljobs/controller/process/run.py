@@ -42,7 +42,7 @@ WORK_SILENCE = 600.0
 """Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
 
 CALLS = 4
-"""Calls of the job service in one reconciliation, at the most, when none gets an answer."""
+"""Calls of the job service in one reconciliation, at most, when none gets an answer."""
 
 WATCH_SILENCE = 2.0 * WATCH_SECONDS
 """Seconds without a new list or watch request after which a watch counts as dead."""

@@ -20,7 +20,7 @@ from mljobs.domain.spec.validate import validate
 
 
 def default_of(schema: Schema) -> Any:
-    """What an absent field of the service's JSON is; None where that is not to be said."""
+    """What an absent field of the service's JSON is; None if that is not to be said."""
     if schema.get("x-kubernetes-int-or-string"):
         return "0"
     if "enum" in schema:

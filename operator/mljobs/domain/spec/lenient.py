@@ -37,8 +37,8 @@ class Reading:
 
     Attributes:
         kind: `TrainingJob` or `PredictionJob`.
-        name: the resource's name; empty where the description has none.
-        namespace: the resource's namespace; empty where the description has none.
+        name: the resource's name; empty if the description has none.
+        namespace: the resource's namespace; empty if the description has none.
         uid: the resource's uid, which a description read from a cluster has; empty otherwise.
         spec: the resource's spec.
         problems: errors and warnings of the spelling; the values are validated elsewhere.
@@ -268,7 +268,7 @@ def _twice(path: str, key: str, value: Any, name: str) -> Problem:
     return Problem(
         join(path, key),
         value,
-        f"{name} stands there twice, in two spellings",
+        f"{name} is given twice, in two spellings",
         source=Source.PROTO,
         error_type=FieldErrorType.DUPLICATE,
         id="duplicate-field",

@@ -21,7 +21,7 @@ class Validated:
     """What became of a spec.
 
     Attributes:
-        spec: the model; None where there are problems.
+        spec: the model; None if there are problems.
         problems: the errors.
         warnings: what is deprecated, or odd but legal.
     """
@@ -32,7 +32,7 @@ class Validated:
 
 
 def validate(kind: str, spec: Mapping[str, Any], *, default_project: str | None = None) -> Validated:
-    """Check a spec as it stands in a resource.
+    """Check a spec of a resource.
 
     Args:
         kind: `TrainingJob` or `PredictionJob`.

@@ -49,12 +49,12 @@ class Rule:
 
     @property
     def cel(self) -> str | None:
-        """The rule in CEL over the scope's schema, or None where only the core applies it."""
+        """The rule in CEL over the scope's schema, or None if only the core applies it."""
         refuses = self.severity is Severity.ERROR and not self.in_schema
         return self.holds.cel if refuses else None
 
     def problems(self, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> Iterator[Problem]:
-        """Find what breaks the rule in a spec; nothing where its scope is absent or of another type.
+        """Find what breaks the rule in a spec; nothing if its scope is absent or of another type.
 
         Args:
             spec: in canonical spelling.

@@ -24,7 +24,7 @@ class Term:
 
     Attributes:
         test: the condition.
-        cel: the same over `self`, or None where CEL cannot say it within the API server's cost limits.
+        cel: the same over `self`, or None if CEL cannot say it within the API server's cost limits.
         uses: the paths that it looks at, so that nothing is concluded from a field of the wrong type.
     """
 

@@ -308,7 +308,7 @@ RULES = (
         "discrete-values-distinct",
         f"{PARAMETER}.discreteValues",
         Term(lambda values: not _repeated(values)),
-        "discrete values are in strictly increasing order, so that none stands there twice",
+        "discrete values are in strictly increasing order, so that none is given twice",
         Source.DISCOVERY,
         blame=_repeated,
         error_type=FieldErrorType.DUPLICATE,
