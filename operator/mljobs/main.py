@@ -16,7 +16,7 @@ from mljobs.controller.process.run import Options, run
 from mljobs.domain.decide import AdminPolicy, Adoption
 
 EXCHANGES = 4.0
-"""Time-outs after which a thread is stuck: a call with two tokens and the request sent twice has as many."""
+"""Time-outs after which a thread counts as stuck: a call with two tokens and two requests has this many."""
 
 
 def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
@@ -62,7 +62,7 @@ def access_of(settings: Settings) -> Access:
 
 
 def policy_of(settings: Settings) -> AdminPolicy:
-    """What the administrator decides for all resources."""
+    """The administrator's settings for all resources."""
     return AdminPolicy(
         default_project=settings.project_id,
         grace=timedelta(seconds=settings.unknown_outcome_grace),

@@ -90,7 +90,7 @@ def plan(
 ) -> None:
     """Check descriptions of jobs without a cluster, and print the requests that they make.
 
-    Prints each problem on a line of its own and exits with 1, or prints the create request as JSON (a list of
+    Prints each problem on its own line and exits with 1, or prints the create request as JSON (a list of
     them for several descriptions) and exits with 0.
     """
     options = _Options(project, namespace, name, uid, kind, values or ())

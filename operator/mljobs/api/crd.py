@@ -32,7 +32,7 @@ class CelRule:
 
     Attributes:
         rule: the CEL expression; `self` is the value at the path where the rule stands.
-        message: what the user reads when the rule is broken.
+        message: what the user reads if the rule is broken.
         field_path: the field that the error names, relative to that path and starting with a dot; None for
             the place itself.
         reason: the type of the error that the API server reports.

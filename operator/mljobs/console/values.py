@@ -59,7 +59,7 @@ def boolean(text: str) -> bool | str:
 
 
 def count(text: str) -> str:
-    """Take how many replicas there are to be; what is no number stays as it is.
+    """Read a number of replicas; other texts are kept.
 
     Raises:
         ValueError: it is less than 1.

@@ -31,7 +31,7 @@ class Cluster:
 
     Args:
         api: the client.
-        namespace: where resources are looked for.
+        namespace: of the resources.
     """
 
     def __init__(self, api: Any, namespace: str) -> None:
@@ -101,7 +101,7 @@ class Cluster:
 
         Args:
             kind: its kind.
-            body: the resource as it was read; one that was created again since is not touched.
+            body: the resource as it was read; one that was recreated since is not touched.
             spec: the fields; others lose those that had another value.
             manager: the name.
         """
@@ -144,7 +144,7 @@ class Cluster:
         ]
 
     def changes(self, kind: "JobKind", name: str, since: str, wait: float) -> Iterator[Json | None]:
-        """What becomes of a resource from a version on, for some seconds at most.
+        """Watch a resource from a version on, for some seconds at most.
 
         Yields:
             The resource after each change, and None once it is gone. The end means only that nobody knows
@@ -172,7 +172,7 @@ class Cluster:
             if error.status in (401, 403):
                 raise _refusal(f"watch {kind.plural}", self.namespace, error) from None
         except urllib3.exceptions.HTTPError:
-            return  # the connection broke: whoever reads again learns whether the server is there
+            return  # the connection broke: the next read shows whether the server is reachable
 
     def _namespaced(self, verb: str, kind: "JobKind", *args: Any, **kwargs: Any) -> Json:
         from mljobs.api.resources import GROUP, VERSION
@@ -220,7 +220,7 @@ def open_cluster(
     from mljobs.controller.kube.kubeconfig import find_access
     from mljobs.kubectl.acting import acting
 
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of its retries on stderr
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would log its retries to stderr
     try:
         access = find_access(kubeconfig, context)
     except KubeError as error:
@@ -300,7 +300,7 @@ def _forbidden(status: Json, message: str, namespace: str) -> str:
     where = f"-n {namespace}" if namespace else "-A"
     causes = (status.get("details") or {}).get("causes") or ()
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return "choose another namespace, or wait until this one is gone and make it again"
+        return "choose another namespace, or wait until this one is deleted and create it again"
     if "exceeded quota:" in message:
         return f"see `kubectl describe resourcequota {where}`: delete what is not needed, or have it raised"
     match = _UNAUTHORIZED.search(message)

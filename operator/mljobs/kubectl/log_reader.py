@@ -21,7 +21,7 @@ class Page(Protocol):
 
     @property
     def next_page_token(self) -> str:
-        """Where to go on."""
+        """Where to continue."""
 
 
 class Pages(Protocol):

@@ -95,7 +95,7 @@ def _line(problem: "Problem", flags: Sequence[Flag]) -> str:
 
 
 def _config(request: Request) -> "Reading":
-    """What the file of `--config` says; nothing if there is none."""
+    """The content of the `--config` file; empty if there is none."""
     from mljobs.console.documents.loaded import Unreadable
     from mljobs.console.documents.reading import documents
     from mljobs.domain.spec.lenient import Reading, read

@@ -141,7 +141,7 @@ def test_a_kubeconfig_that_is_none(text: str, tmp_path: Any) -> None:
         ("list pods", "there is no kind pods; must be one of trainingjob (tj), predictionjob (pj)"),
         ("lst", "No such command 'lst'. Did you mean 'list'"),
         ("submit", "Missing command"),
-        ("wait census --forever", "'ever' is not one of 'submitted', 'succeeded', 'ended'"),
+        ("wait census --for ever", "'ever' is not one of 'submitted', 'succeeded', 'ended'"),
         ("wait census --timeout x", "--timeout x: must be a length of time"),
         ("iam set census /nowhere", "/nowhere: cannot be read: No such file or directory"),
         ("import", "Missing option '--project'"),

@@ -170,7 +170,7 @@ def failing(method: Call, error: errors.JobServiceError) -> Observation:
         (
             submitted(),
             KNOWN.missed(NOW, deleting=True),
-            "there is no such job: --cancel looks again until that has been so for 300 s, within --timeout.",
+            "there is no such job: --cancel keeps reading until that has lasted 300 s, within --timeout.",
         ),
         (resource(intended=intent()), JUST_NOW, "a create call may still be in progress"),
     ],

@@ -103,7 +103,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once(
     assert result.exit_code == 2
     assert result.output.splitlines() == [
         "mljobs run: these settings cannot be used:",
-        f"'pollIntervall' (in {file}) is no setting; did you mean pollInterval?",
+        f"'pollIntervall' (in {file}) is not a setting; did you mean pollInterval?",
         f'namespaces[1]: "B" (in {file}) is not allowed: it must be {NAME}',
         f'pollInterval: "0" (--poll-interval) is not allowed: it must be {SECONDS}',
         f"threads: true (in {file}) is not allowed: it must be a whole number from 1 to 128",
@@ -128,7 +128,7 @@ def test_an_unknown_key_of_the_file(tmp_path: Path, key: str, nearest: str) -> N
     file.write_text(f"{key}: 1\n")
     with pytest.raises(SettingsError) as caught:
         config.load(file)
-    assert str(caught.value) == f"'{key}' (in {file}) is no setting; {nearest}"
+    assert str(caught.value) == f"'{key}' (in {file}) is not a setting; {nearest}"
 
 
 @pytest.mark.parametrize(

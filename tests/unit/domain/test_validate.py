@@ -35,7 +35,7 @@ TYPES: list[tuple[Json, str]] = [
     (
         {"workerCount": "${WORKERS}"},
         'workerCount: Invalid value: "${WORKERS}": must be a whole number or its decimal text; '
-        "it has a shell variable that nobody has filled in",
+        "it contains an unexpanded shell variable",
     ),
     ({"workerCount": 2**63}, f"workerCount: Invalid value: {2**63}: must be at most {2**63 - 1}"),
     ({"enableWebAccess": "true"}, 'enableWebAccess: Invalid value: "true": must be true or false'),

@@ -10,11 +10,11 @@ import urllib3
 
 @dataclass(frozen=True)
 class NetworkFailure:
-    """What stands between us and a server.
+    """A network failure on the way to a server.
 
     Attributes:
         what: in a few words.
-        remedy: what to look at.
+        remedy: what to check.
     """
 
     what: str
@@ -68,7 +68,7 @@ _CAUSES: tuple[
     (_TIMEOUTS, lambda _: NetworkFailure("it did not answer in time", _SILENCE)),
     (
         ConnectionRefusedError,
-        lambda _: NetworkFailure("nobody listens there: the connection was refused", _REFUSED),
+        lambda _: NetworkFailure("nothing listens there: the connection was refused", _REFUSED),
     ),
     (ConnectionError, lambda error: NetworkFailure(f"the connection broke: {error}", _REFUSED)),
     (OSError, lambda error: NetworkFailure(f"the network refuses: {error.strerror or error}", _SILENCE)),

@@ -1,4 +1,4 @@
-"""What the operator may do in the cluster, rule by rule of the list from which its roles are made."""
+"""The operator's permissions in the cluster, rule by rule of the list from which its roles are generated."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,15 +9,15 @@ from mljobs.config import Settings
 from mljobs.controller.kube import rights
 from mljobs.controller.kube.rights import PolicyRule
 
-_REMEDY = "install the role again with the chart or with deploy/, or add to it: "
+_REMEDY = "reinstall the role with the chart or with deploy/, or add to it: "
 _OUTLIVES = (
-    "a namespace that is deleted loses its Roles first, then waits with its jobs running: set the chart's "
-    "rbac.namespaceDeletion, or delete the resources before the namespace"
+    "a namespace that is being deleted loses its Roles first, then waits with its jobs running: set the "
+    "chart's rbac.namespaceDeletion, or delete the resources before the namespace"
 )
 
 
 def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
-    """Ask for each permission, in every watched namespace or everywhere, and for the Lease if it is used."""
+    """Review each permission, in every watched namespace or everywhere, and of the Lease if it is used."""
     findings = [
         _check(cluster, f"Permissions in {namespace}", rights.RESOURCES, namespace)
         for namespace in settings.namespaces
@@ -32,7 +32,7 @@ def _check(cluster: Cluster, check: str, rules: Sequence[PolicyRule], namespace:
     try:
         missing = list(_missing(cluster, rules, namespace))
     except ClusterError as error:
-        return skipped(check, f"the API server does not say: {error}", error.remedy)
+        return skipped(check, f"the API server does not answer that: {error}", error.remedy)
     if missing:
         texts = ", ".join(f"{verb} {resource}" for rule in missing for resource, verb in _pairs(rule))
         return failed(check, f"it may not {texts}", _REMEDY + "; ".join(map(_shown, missing)))
@@ -41,7 +41,7 @@ def _check(cluster: Cluster, check: str, rules: Sequence[PolicyRule], namespace:
 
 
 def _check_namespace_deletion(cluster: Cluster, settings: Settings) -> list[Finding]:
-    """Ask whether a watched namespace could end; with its own namespace the operator goes, too."""
+    """Check whether a watched namespace could be deleted; the operator's own includes the operator."""
     if not set(settings.namespaces) - {settings.lease_namespace}:
         return []
     check = "Deletion of a watched namespace"
@@ -85,8 +85,8 @@ def _check_lease(cluster: Cluster, namespace: str, name: str) -> Finding:
         spec = cluster.get(path).document.get("spec") or {}
     except ClusterError as error:
         if error.status == 404:
-            return ok(check, f"{granted.found}; nobody has taken it yet")
+            return ok(check, f"{granted.found}; it has no holder yet")
         return skipped(check, str(error), error.remedy)
     holder = spec.get("holderIdentity")
-    held = f"held by {holder} since {spec.get('acquireTime')}" if holder else "nobody holds it"
+    held = f"held by {holder} since {spec.get('acquireTime')}" if holder else "it has no holder"
     return ok(check, f"{granted.found}; {held}")

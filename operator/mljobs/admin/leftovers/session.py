@@ -1,4 +1,4 @@
-"""Finds what remains, and ends it by the operator's own steps: decide, carry out, let go."""
+"""Finds what remains, and cleans it up by the operator's own steps: decide, execute, release."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -32,10 +32,10 @@ from mljobs.domain.port import Backend, Job, Reference
 from mljobs.domain.reasons import Reason
 
 AT_ONCE = 32
-"""Resources whose jobs are asked for at once."""
+"""Resources whose jobs are read at once."""
 
 LOOK_EVERY = timedelta(seconds=10)
-"""Between two looks for a job that is missing, at most."""
+"""Between two reads of a missing job, at most."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Survey:
     """What remains.
 
     Attributes:
-        items: resources that hold our finalizer, then jobs whose resource is gone.
-        notes: what could not be looked at, or is worth knowing.
-        complete: whether everything could be looked at.
+        items: resources that have our finalizer, then jobs without a resource.
+        notes: what could not be read, and other notes.
+        complete: whether everything could be read.
     """
 
     items: Sequence[Leftover]
@@ -59,10 +59,10 @@ class Survey:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of one of them.
+    """The outcome of one of them.
 
     Attributes:
-        item: as it was known at the end.
+        item: in its last known state.
         done: whether nothing of it remains.
         word: `cancelled`, `released`, `left running`, or `kept`.
         message: why it was kept.
@@ -85,7 +85,7 @@ class Session:
         writer: posts Events.
         policy: the administrator's settings.
         clock: the time, with a zone.
-        beside: whether an operator acts at the same time.
+        beside: whether an operator is active at the same time.
         believe_missing: whether many jobs of a project may be lost at once.
     """
 
@@ -103,8 +103,8 @@ class Session:
         """Read everything; nothing is changed.
 
         Args:
-            namespaces: those to look at; none: the whole cluster.
-            projects: where to look for jobs whose resource is gone.
+            namespaces: those to read; none: the whole cluster.
+            projects: where to search for jobs without a resource.
 
         Raises:
             KubeError: the resources cannot be listed.
@@ -165,7 +165,7 @@ class Session:
             return await self.effects.carry_out(step, replace(item.resource, deleting=True), item.known)
 
     async def _release(self, item: Leftover, left_behind: str) -> Outcome | Leftover:
-        """Let go of a resource; one that has changed meanwhile is given back as it is now."""
+        """Release a resource; one that has changed meanwhile is returned in its current state."""
         resource = item.resource
         running = bool(left_behind) or item.may_run
         word = "cancelled" if item.known.cancelled else "left running" if running else "released"

@@ -1,4 +1,4 @@
-"""Quotas, kept before a request is sent: token buckets for each project, and pauses on the service's word."""
+"""Client-side quotas: token buckets for each project, and pauses that the service requests."""
 
 import asyncio
 import math
@@ -11,22 +11,22 @@ from aiolimiter import AsyncLimiter
 from mljobs.domain.errors import Throttled
 
 QuotaGroup = Literal["create", "other"]
-"""The service counts creates apart from get, list and cancel; what it does not name counts with those."""
+"""The service counts creates separately from get, list and cancel; other methods count with the latter."""
 
 WINDOW = 60.0
 """Seconds of the service's quota window (documentation of quotas)."""
 
 BURST_SHARE = 0.1
-"""The part of a window's quota that may go out at once; the rest is spread over the window."""
+"""The share of a window's quota that may be sent at once; the rest is spread over the window."""
 
 WAITING_LIMIT = 8
 """Requests of a quota group that may wait for their turn, patient ones excepted: well below the workers."""
 
 TICK = 0.001
-"""Seconds that no one calls waiting: what a turn of the loop takes."""
+"""Seconds that do not count as waiting: a turn of the event loop."""
 
 PROJECTS_LIMIT = 1024
-"""Buckets that are kept; the one that was used longest ago goes first."""
+"""Buckets that are kept, the most recently used ones."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,20 @@ class _Gate:
 
 
 def _book(gate: _Gate, bucket: AsyncLimiter) -> float:
-    """Give who is refused a turn of his own: seconds until then, after those who were refused before."""
+    """Reserve a turn for a refused request: seconds until then, after the ones refused before."""
     now = asyncio.get_running_loop().time()
     gate.booked_until = max(gate.booked_until, now) + bucket.time_period / bucket.max_rate
     return gate.booked_until - now
 
 
 class ProjectLimits:
-    """Holds requests back so that no project passes its quotas. For one event loop.
+    """Delays requests so that no project exceeds its quotas. For one event loop.
 
     Args:
         limits: the quotas.
-        patience: seconds that a request waits for its turn or the end of a pause before it is refused, since
-            a crowd of them must not keep everybody else from being served.
-        longest_pause: seconds that a patient request waits for the end of a pause; for its turn it waits as
+        patience: seconds that a request waits for its turn or the end of a pause before it is refused, so
+            that many of them do not block everything else.
+        longest_pause: seconds that a patient request waits for the end of a pause; it waits for its turn as
             long as it takes.
     """
 
@@ -99,13 +99,13 @@ class ProjectLimits:
         self._gates: OrderedDict[tuple[str, QuotaGroup], _Gate] = OrderedDict()
 
     async def admit(self, project: str, group: QuotaGroup, *, patient: bool = False) -> float:
-        """Wait until a request may go out.
+        """Wait until a request may be sent.
 
         Returns:
             Seconds waited; 0 if the request had its turn at once.
 
         Raises:
-            Throttled: the service has asked for a longer pause than it waits for, or too many others wait.
+            Throttled: the service has requested a longer pause, or too many other requests wait.
         """
         clock = asyncio.get_running_loop().time
         gate, began = self._gate(project, group), clock()
@@ -113,19 +113,19 @@ class ProjectLimits:
             await self._wait_out_pause(gate, project, self._longest_pause if patient else self._patience)
             if gate.bucket is not None:
                 await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, group))
-            if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
+            if gate.closed_until <= clock():  # closed while waiting for the bucket: wait again
                 waited = clock() - began
                 return waited if waited > TICK else 0.0
 
     def pause(self, project: str, group: QuotaGroup, seconds: float | None) -> None:
-        """Send nothing more of this group for a while: the service has answered 429 with a `Retry-After`."""
+        """Pause this quota group: the service has answered 429 with a `Retry-After`."""
         if seconds:
             gate = self._gate(project, group)
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
 
     async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, group: QuotaGroup) -> None:
         if not gate.waiting and bucket.has_capacity():
-            gate.booked_until = 0.0  # there is room again: who was given a turn may not take it
+            gate.booked_until = 0.0  # there is room again: the reservations may not be used
         gate.waiting += 1
         try:
             async with asyncio.timeout(self._patience if gate.waiting <= WAITING_LIMIT else 0):
@@ -142,7 +142,7 @@ class ProjectLimits:
     async def _wait_out_pause(self, gate: _Gate, project: str, patience: float) -> None:
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:
             if left > patience:
-                # the message goes into a condition, which seconds would change with every try
+                # the message goes into a condition, which seconds would change with every retry
                 raise Throttled(
                     f"project {project}: the service asked for a pause that is not over; nothing was sent",
                     retry_after=left,

@@ -65,8 +65,8 @@ class JobLogs:
             project: the project's id or number.
             job_id: the job's id.
             query: a further condition in the Logging query language, such as `severity>=ERROR`.
-            since: the earliest timestamp, inclusive, time zone included; who follows a job drops the
-                `insertId`s that it has seen.
+            since: the earliest timestamp, inclusive, time zone included; a follower drops the
+                `insertId`s that it has already seen.
             newest_first: whether the order is by descending timestamp.
             page_size: 1 to 1000.
             page_token: of the page before, with all else equal; empty for the first.
@@ -99,6 +99,7 @@ def _page(answer: Mapping[str, Any]) -> LogPage:
         or not all(isinstance(entry, dict) for entry in entries)
     ):
         raise Unavailable(
-            f"{LIST.id} was answered with JSON that is no page of log entries: check the endpoint", status=200
+            f"{LIST.id} was answered with JSON that is not a page of log entries: check the endpoint",
+            status=200,
         )
     return LogPage(entries, token)

@@ -1,4 +1,4 @@
-"""Who the operator is to Google, found out without any call of the job service."""
+"""The operator's Google account, found without a call of the job service."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -23,8 +23,8 @@ class Identity:
     """The account of the application default credentials.
 
     Attributes:
-        account: its e-mail address or principal; `an unnamed account` where the credentials do not tell.
-        kind: what kind of credentials they are, in google-auth's words.
+        account: its e-mail address or principal; `an unnamed account` if the credentials do not say.
+        kind: the type of credentials, in google-auth's words.
         source: the file or server that they came from.
     """
 

@@ -1,4 +1,4 @@
-"""`ml` v1 as the port wants it: attempts and references over the calls of `client`."""
+"""The port's implementation for `ml` v1: attempts and references over the calls of `client`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ CANCEL_PERMISSION = "ml.jobs.cancel"
 """Not part of `roles/ml.developer` (documentation of access control)."""
 
 BINDING_TRIES = 3
-"""So often a policy that somebody else changes meanwhile is read again at once."""
+"""How often a policy that others change concurrently is read again at once."""
 
 
 class MlV1:
@@ -39,14 +39,14 @@ class MlV1:
         await self.client.close()
 
     def longest(self) -> float:
-        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
+        """Seconds that the oldest request has taken so far; far above the time-out, it is stuck."""
         return self.client.longest()
 
     async def submit(self, order: Order) -> Job:
-        """Make a job; `projects.jobs.create`. The id makes it safe to repeat.
+        """Create a job; `projects.jobs.create`. The id makes it idempotent.
 
         Raises:
-            AlreadyExists: the id is in use, perhaps by an earlier try of ours.
+            AlreadyExists: the id is in use, perhaps by an earlier call of ours.
         """
         job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
         return await self.client.create(_project(order.scope), job)
@@ -77,11 +77,11 @@ class MlV1:
         return await self.client.list_page(_project(scope), page_size=PAGE_SIZE, page_token=page_token)
 
     async def cancel(self, reference: Reference) -> None:
-        """Ask for a job's end; `projects.jobs.cancel`.
+        """Cancel a job; `projects.jobs.cancel`.
 
         Raises:
             Rejected: the job has already ended.
-            Denied: with the name of the permission, where the service tells that it is missing.
+            Denied: with the name of the permission, if the service confirms that it is missing.
         """
         try:
             await self.client.cancel(*parts(reference))
@@ -99,10 +99,10 @@ class MlV1:
     async def bind_iam(
         self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
     ) -> None:
-        """Read, modify, write the job's IAM policy; what others change meanwhile is read again.
+        """Read, modify, write the job's IAM policy; after a concurrent change it is read again.
 
         Raises:
-            StaleEtag: it was changed by others each time.
+            StaleEtag: others have changed it each time.
         """
         for tries_left in reversed(range(BINDING_TRIES)):
             policy = await self.client.get_iam_policy(*parts(reference))

@@ -1,4 +1,4 @@
-"""A job's IAM policy: our bindings are kept in it, everybody else's stay as they are."""
+"""A job's IAM policy: our bindings are maintained in it, everybody else's are kept."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,15 +12,15 @@ _Place = tuple[str, tuple[tuple[str, Any], ...]]
 
 
 def merged(policy: IamPolicy, wanted: Sequence[Binding], applied: Sequence[Binding]) -> IamPolicy | None:
-    """Put our bindings into a policy.
+    """Set our bindings in a policy.
 
     Args:
-        policy: as the service has it; its etag is kept, so that a concurrent change is noticed.
+        policy: as read; its etag is kept, so that a concurrent change is detected.
         wanted: what the spec asks for.
-        applied: what we have put there before; members of these that are no longer wanted are taken out.
+        applied: what we have set before; members of these that are no longer wanted are removed.
 
     Returns:
-        The new policy, or None if the old one is right as it is.
+        The new policy, or None if nothing has to be changed.
     """
     before = list(policy.get("bindings") or ())
     members: dict[_Place, list[str]] = {}

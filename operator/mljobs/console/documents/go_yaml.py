@@ -33,7 +33,7 @@ _Part = TypeVar("_Part")
 
 
 def load(text: str, line: int = 1) -> Loaded:
-    """Read one document; what follows a `...` in the text is not looked at.
+    """Read one document; everything after a `...` is ignored.
 
     Args:
         text: the document, without any `---`.

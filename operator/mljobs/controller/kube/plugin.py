@@ -54,7 +54,7 @@ def run_plugin(plugin: Plugin, cluster: Mapping[str, Any], stop: threading.Event
     command = shutil.which(plugin.command)
     if command is None:
         hint = f". {plugin.install_hint}" if plugin.install_hint else ""
-        raise NoCredentials(f"exec: the program {plugin.command} was not found{hint}")
+        raise NoCredentials(f"exec: there is no program {plugin.command}{hint}")
     attended = sys.stdin is not None and sys.stdin.isatty() and plugin.interactive != "Never"
     if plugin.interactive == "Always" and not attended:
         raise NoCredentials(f"exec: {plugin.command} needs a terminal (interactiveMode is Always)")
@@ -132,5 +132,5 @@ def _expiry(plugin: Plugin, status: Mapping[str, Any]) -> float | None:
         return datetime.fromisoformat(stamp).astimezone(UTC).timestamp()
     except (TypeError, ValueError):
         raise NoCredentials(
-            f"exec: {plugin.command} returned the expirationTimestamp {stamp!r}, which is not a time"
+            f"exec: {plugin.command} returned {stamp!r} as expirationTimestamp, which is not a time"
         ) from None

@@ -28,10 +28,10 @@ def is_resource_name(text: str) -> bool:
 
 
 def problems(metadata: Any) -> Iterator[Problem]:
-    """Find what the API server would refuse in the metadata of a manifest; a null is as good as nothing.
+    """Find what the API server would refuse in the metadata of a manifest; a null counts as absent.
 
     Args:
-        metadata: what stands there, or `MISSING`.
+        metadata: its value, or `MISSING`.
     """
     fields = metadata if isinstance(metadata, Mapping) else {}
     if metadata is not fields and metadata not in (MISSING, None):

@@ -52,7 +52,7 @@ class Problem:
 
     Attributes:
         path: the field in the resource's spelling, `spec.trainingInput.hyperparameters.params[0].minValue`.
-        value: what stands there, or `MISSING`.
+        value: its value, or `MISSING`.
         rule: the rule in one sentence.
         severity: an error refuses the spec, a warning does not.
         source: where the rule comes from.

@@ -19,7 +19,7 @@ def unknown_field(path: str, key: str, value: Any, names: Iterable[str]) -> Prob
     Args:
         path: of the object that has it.
         key: the key.
-        value: what stands there.
+        value: its value.
         names: the keys that the object may have.
     """
     known = {folded(name): name for name in names}

@@ -18,7 +18,7 @@ JobSpec = TrainingJobSpec | PredictionJobSpec
 
 @dataclass(frozen=True)
 class Validated:
-    """What became of a spec.
+    """The result of validating a spec.
 
     Attributes:
         spec: the model; None if there are problems.
@@ -32,7 +32,7 @@ class Validated:
 
 
 def validate(kind: str, spec: Mapping[str, Any], *, default_project: str | None = None) -> Validated:
-    """Check a spec of a resource.
+    """Check the spec of a resource.
 
     Args:
         kind: `TrainingJob` or `PredictionJob`.
@@ -117,7 +117,7 @@ _BOUNDS: dict[str, _Wording] = {
 
 def _hint(value: Any) -> str:
     if isinstance(value, str) and "${" in value:
-        return "; it has a shell variable that nobody has filled in"
+        return "; it contains an unexpanded shell variable"
     return ""
 
 

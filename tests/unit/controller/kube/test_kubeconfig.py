@@ -209,7 +209,7 @@ WRONG: dict[str, tuple[Json | str, str]] = {
         "both exec and auth-provider",
     ),
     "gcp": (config(user={"auth-provider": {"name": "gcp"}}), "install gke-gcloud-auth-plugin"),
-    "unknown login": (config(user={"auth-provider": {"name": "x"}}), "auth-provider 'x' is not known"),
+    "unknown login": (config(user={"auth-provider": {"name": "x"}}), "auth-provider 'x' is not supported"),
 }
 
 
