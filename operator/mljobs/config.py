@@ -19,6 +19,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mljobs.api.patterns import DNS_LABEL, DNS_NAME, PROJECT
+
 ENV_PREFIX = "MLJOBS_"
 
 OTHER_VARIABLES = frozenset(
@@ -27,9 +29,9 @@ OTHER_VARIABLES = frozenset(
 """Variables with that prefix that other commands read."""
 
 URL_PATTERN = r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$"
-PROJECT_PATTERN = r"^(([a-z0-9-]+([.][a-z0-9-]+)*:)?[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$"
-DNS_LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-DNS_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+PROJECT_PATTERN = rf"^({PROJECT})?$"
+DNS_LABEL_PATTERN = rf"^{DNS_LABEL}$"
+DNS_NAME_PATTERN = rf"^{DNS_NAME}$"
 
 _WORDS = {
     URL_PATTERN: "an http or https URL without user, query or fragment, or nothing",

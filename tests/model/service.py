@@ -5,13 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
 from mljobs.backends.mlv1.iam_policy import IamPolicy, merged
 from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain import errors
 from mljobs.domain.job import naming
 from mljobs.domain.port import (
-    TERMINAL_STATES,
     AttemptSelector,
     Binding,
     Facts,

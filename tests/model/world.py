@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mljobs.api.base import JsonObject
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import service_is_wrong
-from mljobs.domain.port import TERMINAL_STATES, Reference
+from mljobs.domain.port import Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
 from tests.conditions import condition_of, stalled_by

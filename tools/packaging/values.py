@@ -12,7 +12,8 @@ from pydantic import Field, create_model
 from pydantic.alias_generators import to_camel
 
 from mljobs.api.base import JsonObject
-from mljobs.config import Settings
+from mljobs.api.patterns import DNS_LABEL
+from mljobs.config import DNS_LABEL_PATTERN, Settings
 from tools.packaging.scheduling import (
     Affinity,
     EnvVar,
@@ -27,8 +28,8 @@ from tools.packaging.scheduling import (
 CHART_SETS = frozenset({"namespaces", "host", "port", "leader_election", "lease_namespace", "lease_name"})
 """Settings that follow from other values, so that they cannot contradict them."""
 
-Name = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", max_length=53)]
-Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+Name = Annotated[str, Field(pattern=rf"^({DNS_LABEL})?$", max_length=53)]
+Namespace = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
 ObjectName = Annotated[str, Field(pattern=r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$", max_length=253)]
 Duration = Annotated[str, Field(pattern=r"^([0-9]+(ms|s|m|h))+$")]
 Texts = dict[str, str]

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs_dev.demo.acts import DELETED, Act
 from mljobs_dev.demo.table import Row
 from mljobs_dev.stack.emulator_control import CANCEL, CREATE
 
 Json = Mapping[str, Any]
-_ENDS = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
 class DemoError(Exception):
@@ -38,7 +38,7 @@ def row(act: Act, body: Json | None, *, deleted: bool) -> Row:
         raise DemoError(
             f"{kind} {act.sample} cannot go on: {stalled.get('reason')}: {stalled.get('message')}"
         )
-    if state in _ENDS and state != act.end:
+    if state in TERMINAL_STATES and state != act.end:
         raise DemoError(
             f"{kind} {act.sample} should end as {act.end}, and its job is {state}: "
             f"{status.get('errorMessage') or 'without an error message'}"

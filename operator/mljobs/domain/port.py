@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NewType, Protocol, runtime_checkable
 
+from mljobs.api.outputs import TERMINAL_STATES, State
+
 JobDocument = Mapping[str, Any]
 """A `Job` as JSON, with the field names of the discovery document. int64 values are decimal strings."""
 
@@ -21,9 +23,6 @@ it."""
 
 Scope = NewType("Scope", str)
 """Where jobs are listed together, such as a project. Opaque, as a `Reference` is."""
-
-TERMINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-"""The states that a job never leaves."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Job:
     """
 
     job_id: str
-    state: str = "STATE_UNSPECIFIED"
+    state: str = State.STATE_UNSPECIFIED.value
     labels: Mapping[str, str] = field(default_factory=dict)
     etag: str = ""
     document: JobDocument = field(default_factory=dict)
@@ -52,7 +51,7 @@ class Job:
         return cls(
             reference=reference,
             job_id=document.get("jobId", ""),
-            state=document.get("state", "STATE_UNSPECIFIED"),
+            state=document.get("state", State.STATE_UNSPECIFIED.value),
             labels=document.get("labels") or {},
             etag=document.get("etag", ""),
             document=document,
@@ -66,7 +65,7 @@ class Job:
     @property
     def ending(self) -> bool:
         """Whether the job has ended, or is being cancelled and ends without us."""
-        return self.ended or self.state == "CANCELLING"
+        return self.ended or self.state == State.CANCELLING
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def cancel(
     attempt later. Deleting the resource cancels its job too, unless its deletionPolicy is Orphan, and leaves
     no record of it in the cluster.
     """
-    from mljobs.domain.port import TERMINAL_STATES
+    from mljobs.api.outputs import TERMINAL_STATES
     from mljobs.kubectl.references import find
     from mljobs.kubectl.wait import Goal, await_goal
 

@@ -196,7 +196,7 @@ async def _patiently(reader: "Reader", wish: _Wish) -> int:
 
 
 def _has_ended(cluster: "Cluster", found: "Found") -> bool:
-    from mljobs.domain.port import TERMINAL_STATES
+    from mljobs.api.outputs import TERMINAL_STATES
 
     try:
         body = cluster.get(found.kind, found.name)

@@ -153,7 +153,7 @@ def verdict(body: Json | None, goal: Goal) -> Verdict | None:
 
     Only a status that speaks of the present spec counts.
     """
-    from mljobs.domain.port import TERMINAL_STATES
+    from mljobs.api.outputs import TERMINAL_STATES
 
     if body is None:
         return Verdict(False, "it was deleted")

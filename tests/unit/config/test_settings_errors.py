@@ -10,9 +10,9 @@ from pydantic.alias_generators import to_camel
 from typer.testing import CliRunner
 
 from mljobs import config
+from mljobs.api.patterns import PROJECT
 from mljobs.cli.app import app
 from mljobs.config import Settings, SettingsError
-from mljobs.domain.spec.rules.job import PROJECT
 
 
 @pytest.fixture(autouse=True)

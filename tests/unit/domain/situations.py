@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mljobs.api.base import JsonObject
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.domain import errors
 from mljobs.domain.job.observation import Call, FailedCall, Observation, Relabelling
 from mljobs.domain.job.resource import Intent, Resource
-from mljobs.domain.port import TERMINAL_STATES, Reference
+from mljobs.domain.port import Reference
 from tests.unit.domain.decide_case import SECOND, STRANGER
 from tests.unit.domain.world import (
     NOW,

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from mljobs.api.base import JsonObject
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Announce, Decision, Keep, Settled
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.port import TERMINAL_STATES
 from mljobs.domain.show.project import project
 from mljobs.domain.spec.validate import validate
 from tests.unit.domain.situations import RECORDED, Situation, situations

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from mljobs.admin.check.cluster import Cluster, Json
 from mljobs.admin.check.finding import Finding, ok, warning
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.backends import MLV1, service_named
 from mljobs.config import Settings
-from mljobs.domain.port import TERMINAL_STATES
 
 
 @dataclass(frozen=True)

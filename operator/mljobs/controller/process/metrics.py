@@ -18,6 +18,7 @@ from prometheus_client import (
 
 from mljobs import __version__
 from mljobs.api.base import JsonObject
+from mljobs.api.outputs import State
 from mljobs.domain.job.resource import managed_elsewhere
 from mljobs.domain.reasons import ConditionType
 from mljobs.domain.show.milestones import milestones
@@ -25,7 +26,7 @@ from mljobs.domain.show.milestones import milestones
 QUEUE = "mljobs"
 """The name of the one work queue, which all kinds share."""
 
-NO_STATE = "STATE_UNSPECIFIED"
+NO_STATE = State.STATE_UNSPECIFIED.value
 """The state of a resource without a job: the API's word for none."""
 
 _CLOUD = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

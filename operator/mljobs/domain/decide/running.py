@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mljobs.api.outputs import State
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import is_ours, wait_for
@@ -45,14 +46,14 @@ def run(
         return extra
     suspended = resource.suspending
     if resource.ended:
-        if not (suspended and resource.state == "CANCELLED"):
+        if not (suspended and resource.state == State.CANCELLED):
             return Finish()
         return Hold() if resource.suspend else _resume(resource, target, policy, now)
     job = observation.job
     if job is None:
         return wait_for_job(resource, target, observation, policy)
     if job.ended:
-        return Hold() if suspended and job.state == "CANCELLED" else Finish()
+        return Hold() if suspended and job.state == State.CANCELLED else Finish()
     if not is_ours(resource, job):
         return taken(resource, target, job)
     if suspended or resource.suspend:

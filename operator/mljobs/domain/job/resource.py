@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.resources import RETRY_LIMIT
 from mljobs.domain.job import naming
-from mljobs.domain.port import TERMINAL_STATES, Facts, Owner, Reference, Scope
+from mljobs.domain.port import Facts, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
 
 FINALIZER = "mljobs.dev/cancel-job"

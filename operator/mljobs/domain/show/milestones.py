@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mljobs.domain.port import TERMINAL_STATES
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.domain.reasons import ConditionType, Reason
 
 Status = Mapping[str, Any]

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.api.outputs import State
+from mljobs.api.outputs import TERMINAL_STATES, State
 from mljobs.api.resources import KINDS, Attempt, JobStatus
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
@@ -29,7 +29,7 @@ from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
-from mljobs.domain.port import TERMINAL_STATES, Job
+from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.fit import fitted
 from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, is_accepted, record
@@ -223,7 +223,9 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
         state = str(status.get("state"))
         if state in TERMINAL_STATES:
             return _Shown(
-                "True" if state == "SUCCEEDED" else "False", _OUTCOMES[state], status.get("errorMessage", "")
+                "True" if state == State.SUCCEEDED else "False",
+                _OUTCOMES[state],
+                status.get("errorMessage", ""),
             )
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
@@ -234,10 +236,10 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     return _Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
 
-_OUTCOMES = {
-    "SUCCEEDED": Reason.JOB_SUCCEEDED,
-    "FAILED": Reason.JOB_FAILED,
-    "CANCELLED": Reason.JOB_CANCELLED,
+_OUTCOMES: Mapping[str, Reason] = {
+    State.SUCCEEDED: Reason.JOB_SUCCEEDED,
+    State.FAILED: Reason.JOB_FAILED,
+    State.CANCELLED: Reason.JOB_CANCELLED,
 }
 
 

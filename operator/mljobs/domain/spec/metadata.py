@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mljobs.api.crd import FieldErrorType
+from mljobs.api.patterns import DNS_LABEL, DNS_NAME
 from mljobs.domain.spec.problems import MISSING, Problem, Source, join
 from mljobs.domain.spec.spelling import unknown_field
 
@@ -14,9 +15,8 @@ NAME_LIMIT = 253
 _LABEL_LIMIT = 63
 _ANNOTATIONS_LIMIT = 256 * 1024
 
-_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_NAME = re.compile(rf"{_PART}(\.{_PART})*")
-_NAMESPACE = re.compile(_PART)
+_NAME = re.compile(DNS_NAME)
+_NAMESPACE = re.compile(DNS_LABEL)
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
 _Check = Callable[[str, Any], Iterator[Problem]]

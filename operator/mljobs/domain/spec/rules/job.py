@@ -5,15 +5,13 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mljobs.api.crd import FieldErrorType
+from mljobs.api.patterns import JOB_ID, PROJECT
 from mljobs.domain.job import naming
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
 from mljobs.domain.spec.rules.terms import Term, fits, given, length, present
 
-JOB_ID = r"[A-Za-z][A-Za-z0-9_]{0,127}"
 JOB_ID_TEXT = "a job id is a letter, then letters, digits and underscores, at most 128 characters in all"
-
-PROJECT = r"([a-z0-9-]+([.][a-z0-9-]+)*:)?[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 LABELS_LIMIT = 64 - len(naming.OWNERSHIP_LABELS)
 """A job has at most 64 labels, of which the operator needs its own."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mljobs.api.crd import FieldErrorType
+from mljobs.api.patterns import JOB_ID
 from mljobs.domain.spec.problems import Severity, Source
-from mljobs.domain.spec.rules.job import JOB_ID, JOB_ID_TEXT
+from mljobs.domain.spec.rules.job import JOB_ID_TEXT
 from mljobs.domain.spec.rules.machines import INPUT, KINDS
 from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import (
