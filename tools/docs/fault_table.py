@@ -39,7 +39,7 @@ class Call(StrEnum):
     """What the operator asks of the service, and when."""
 
     CREATE = "`create`"
-    LOOK = "`get` after a create call without an answer"
+    READ_AFTER_CREATE = "`get` after a create call without an answer"
     POLL = "`get` of a running job"
     LIST = "`list` of a project's running jobs"
     PATCH = "`patch` of the labels"
@@ -127,7 +127,7 @@ def _create() -> Iterator[Row]:
         (_submitted("False", Reason.REJECTED), _stalled(Reason.REJECTED)),
         Again.SPEC_CHANGE,
         Reason.REJECTED,
-        "If an earlier try got no answer, the operator first makes sure that there is no job.",
+        "If an earlier call got no answer, the operator first verifies that there is no job.",
     )
     yield Row(
         Call.CREATE,
@@ -169,12 +169,19 @@ def _look() -> Iterator[Row]:
     for faults, error, reason in _KINDS:
         # while it is fresh, the create call without an answer is the graver of the two
         denied = reason is Reason.DENIED
-        told = reason if denied else Reason.OUTCOME_UNKNOWN
-        stuck = _stalled(told) if denied else _reconciling(told)
-        note = "" if denied else f"If it goes on for a minute, the reason is `{reason}`."
-        yield Row(Call.LOOK, faults, error, (_submitted("Unknown", told), stuck), event=told, note=note)
+        reported = reason if denied else Reason.OUTCOME_UNKNOWN
+        stuck = _stalled(reported) if denied else _reconciling(reported)
+        note = "" if denied else f"If it lasts for a minute, the reason is `{reason}`."
+        yield Row(
+            Call.READ_AFTER_CREATE,
+            faults,
+            error,
+            (_submitted("Unknown", reported), stuck),
+            event=reported,
+            note=note,
+        )
     yield Row(
-        Call.LOOK,
+        Call.READ_AFTER_CREATE,
         (Fault.NOT_FOUND,),
         errors.NotFound,
         (_submitted("Unknown", Reason.OUTCOME_UNKNOWN),),
@@ -192,7 +199,7 @@ def _poll() -> Iterator[Row]:
         (Fault.NOT_FOUND,),
         errors.NotFound,
         again=Again.NEXT_POLL,
-        note="If it goes on for `lostAfter`, the job is `Lost`: it is stalled, and submits nothing again.",
+        note="If it lasts for `lostAfter`, the job is `Lost`: it is stalled, and submits nothing again.",
     )
     for faults, error, reason in _KINDS:
         if reason is not Reason.DENIED:
@@ -224,7 +231,7 @@ def _without_conflict(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _tend() -> Iterator[Row]:
-    gone = "The next polls tell whether the job is lost."
+    gone = "The next polls show whether the job is lost."
     yield from _without_conflict(_effects(Call.PATCH, Reason.REJECTED))
     yield Row(
         Call.PATCH,
@@ -289,12 +296,12 @@ TABLE: tuple[Row, ...] = (*_create(), *_look(), *_poll(), *_list(), *_tend(), *_
 
 SURPRISES: Mapping[str, str] = {
     "A recorded job vanishes": (
-        f"After {ANSWERS} answers in a row that there is none, over `lostAfter` (five minutes) or longer: "
+        f"After {ANSWERS} consecutive answers that there is none, over `lostAfter` (five minutes) or longer: "
         f"`Succeeded=False` and `Stalled=True`, both `Lost`. Nothing is submitted again. A deletion looks "
         f"once more, and ends."
     ),
     "A lost job is there again": (
-        "It is looked for every `lostInterval` (ten minutes), and taken back: `Succeeded=Unknown`, "
+        "It is read every `lostInterval` (ten minutes), and resumed: `Succeeded=Unknown`, "
         "`FoundAgain`. A deletion cancels it."
     ),
     "Many jobs of a project vanish at once": (
@@ -311,7 +318,7 @@ SURPRISES: Mapping[str, str] = {
         "`Submitted=Unknown`, `OutcomeUnknown`; the calls go on ever more slowly."
     ),
     "Calls fail for causes that take turns, 503 and 429 say": (
-        "The worst that was met in the last minute is told, so that they are one status write and one Event."
+        "The most severe one of the last minute is reported, so that they are one status write and one Event."
     ),
 }
 """What a service can do besides: the answer is well-formed and wrong, or never the same."""

@@ -321,7 +321,7 @@ def schema() -> JsonObject:
 
 
 def _tidy(node: JsonObject) -> JsonObject:
-    """Drop titles, which repeat the names, and defaults, which stand in values.yaml; recursive."""
+    """Drop titles, which repeat the names, and defaults, which are in values.yaml; recursive."""
     tidied = {word: value for word, value in node.items() if word not in ("title", "default")}
     if "description" in tidied:
         tidied["description"] = " ".join(tidied["description"].split())

@@ -152,7 +152,7 @@ class SupervisedProcess:
                     guardian.stdin.flush()
 
     def wait(self, timeout: float | None = None) -> Exit | None:
-        """Wait until it has ended for good, and tell how; None after `timeout` seconds."""
+        """Wait until it has ended finally, and return how; None after `timeout` seconds."""
         return self._last_exit if self._done.wait(timeout) else None
 
     def terminate(self, deadline: float = 10.0) -> Exit | None:
@@ -283,4 +283,4 @@ class SupervisedProcess:
             if callback is not None:
                 callback(argument)
         except Exception:
-            _logger.exception("a callback of %s failed; it goes on running", self.name)
+            _logger.exception("a callback of %s failed; it keeps running", self.name)

@@ -1,4 +1,4 @@
-"""Judges what the cluster and the ledger say about the demo: pure functions, without any I/O."""
+"""Evaluates the state of the cluster and the ledger for the demo: pure functions, without any I/O."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ def row(act: Act, body: Json | None, *, deleted: bool) -> Row:
 
     Args:
         act: its story.
-        body: the object as the API server gives it; None if there is none.
+        body: the object from the API server; None if there is none.
         deleted: whether the demo has asked for its deletion.
 
     Raises:
@@ -89,13 +89,13 @@ def judge_ledger(acts: Sequence[Act], jobs: Mapping[str, str], effects: Iterable
 
 
 def excerpt(description: str) -> list[str]:
-    """The lines of `kubectl describe` that tell how a job ended: names, error message, state, and events.
+    """The lines of `kubectl describe` that show how a job ended: names, error message, state, and events.
 
     Args:
         description: all of the command's output.
     """
     lines = description.splitlines()
     events = next((index for index, line in enumerate(lines) if line.startswith("Events:")), len(lines))
-    told = re.compile(r"(  )?(Name|Kind|Error Message|Job Name|State): ")
-    shown = [line for line in lines[:events] if told.match(line)]
+    wanted = re.compile(r"(  )?(Name|Kind|Error Message|Job Name|State): ")
+    shown = [line for line in lines[:events] if wanted.match(line)]
     return [line.rstrip() for line in (*shown, *lines[events:])]

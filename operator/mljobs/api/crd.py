@@ -252,7 +252,7 @@ def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
 
 
 def _fixed(kind: JobKind, field: str) -> CelRule:
-    """Who changed it would have two controllers at work: another one may have begun, or be about to."""
+    """A change would put two controllers to work: the other one may have started, or be about to."""
     new, old = (f"(has({me}.spec.{field}) ? {me}.spec.{field} : '')" for me in ("self", "oldSelf"))
     return CelRule(
         rule=f"{new} == {old}",

@@ -240,7 +240,7 @@ def test_of_many_missing_jobs_the_service_is_not_believed() -> None:
     assert [bool(item.disbelieved) for item in items] == [False] * 3 + [True] * 3 + [False] * 10
     word, why = report.plan(items[3], POLICY, NOW)
     assert word == "wait"
-    assert "3 of 6 jobs of proj do not exist, and is not believed: see that --endpoint is right" in why
+    assert "3 of 6 jobs of proj do not exist, and is not believed: check --endpoint" in why
     assert next_step(items[3], Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
     assert not any(item.disbelieved for item in marked([*there, *there[:1], *gone]))
     assert not any(item.disbelieved for item in marked(gone[:2]))

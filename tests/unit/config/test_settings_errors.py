@@ -134,7 +134,7 @@ def test_an_unknown_key_of_the_file(tmp_path: Path, key: str, nearest: str) -> N
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"port: [", "it is no YAML: "),
+        (b"port: [", "it is not YAML: "),
         (b"- port\n", "it must hold settings, one `name: value` a line"),
         (b"port\n", "it must hold settings, one `name: value` a line"),
         (b"port: 1\nthreads: 2\nport: 3\n", "port is given twice"),

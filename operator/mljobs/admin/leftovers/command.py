@@ -68,10 +68,10 @@ def leftovers(
     for strays. A finalizer stays if it is not known whether the job runs.
 
     While an operator runs, --cancel ends only resources that are being deleted, whose finalizer that operator
-    may have lost the right to take off, and leaves it those whose job may still be submitted.
+    may have lost the permission to remove, and leaves it those whose job may still be submitted.
 
     The exit code is 0 if all that was asked for is done, 1 if something of it remains or could not be looked
-    at, and 2 if nothing was begun.
+    at, and 2 if nothing was started.
     """
     import asyncio
 

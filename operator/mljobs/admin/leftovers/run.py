@@ -55,7 +55,7 @@ class Request:
 
     @property
     def acts(self) -> bool:
-        """Whether anything is to be changed."""
+        """Whether to change anything."""
         return self.way is not None or bool(self.strays) or self.all_strays
 
     def way_of(self, item: Leftover) -> Way | None:

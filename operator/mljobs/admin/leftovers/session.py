@@ -126,7 +126,7 @@ class Session:
 
         Args:
             item: from the survey.
-            way: what becomes of the job.
+            way: what happens to the job.
             until: how long to wait for what is not known yet.
         """
         while True:

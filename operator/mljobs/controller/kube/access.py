@@ -39,7 +39,7 @@ class Plugin:
     """A program that returns credentials (client.authentication.k8s.io).
 
     Attributes:
-        command: a path, or a name that is looked for in PATH.
+        command: a path, or a name that is searched in PATH.
         args: its arguments.
         env: more variables for it.
         api_version: of its input and output.

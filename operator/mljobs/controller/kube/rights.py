@@ -53,8 +53,8 @@ LASTING: Mapping[str, tuple[PolicyRule, ...]] = {
     "Patch": tuple(PolicyRule(GROUP, rule.resources, ("patch",)) for rule in _OURS),
     "ReadAndPatch": _OURS,
 }
-"""What may be granted in the whole cluster to an operator that watches namespaces: one that is deleted loses
-its Roles first, and the resources in it go only once somebody has taken the finalizer off.
+"""What may be granted in the whole cluster to an operator that watches namespaces: one that is being
+deleted loses its Roles first, and its resources are deleted only once the finalizer is removed.
 
 `Patch` is all that this needs, also to read a resource again (see `Kube.get`). With `ReadAndPatch` an
 operator that starts meanwhile finds what is left there."""

@@ -56,7 +56,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        # a series more for each counter, which only tells when the process began
+        # an additional series for each counter, with nothing but the start of the process
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.scraped: list[Callable[[], None]] = []
@@ -92,18 +92,18 @@ class Metrics:
         queue = ("name", "controller")
         self.queue_depth = self._gauge("workqueue_depth", "Resources that wait for a worker.", *queue)
         self.queue_adds = self._counter(
-            "workqueue_adds", "How often a resource came to have to be worked on.", *queue
+            "workqueue_adds", "How often a resource was added to the queue.", *queue
         )
         self.queue_retries = self._counter(
             "workqueue_retries",
-            "How often a resource was put off: to be tried again, or looked at later.",
+            "How often a resource was requeued with a delay.",
             *queue,
         )
         self.queue_seconds = self._histogram(
             "workqueue_queue_duration_seconds", "How long resources waited for a worker.", _QUEUE, *queue
         )
         self.work_seconds = self._histogram(
-            "workqueue_work_duration_seconds", "How long resources were worked on.", _QUEUE, *queue
+            "workqueue_work_duration_seconds", "How long resources were processed.", _QUEUE, *queue
         )
         self.unfinished_seconds = self._gauge(
             "workqueue_unfinished_work_seconds", "How long all work in progress has taken so far.", *queue
@@ -118,38 +118,38 @@ class Metrics:
         )
 
     def _define_jobs(self) -> None:
-        self.resources = self._gauge("mljobs_resources", "Resources that the operator knows.")
+        self.resources = self._gauge("mljobs_resources", "Resources in the operator's cache.")
         self.kind_defined = self._gauge(
             "mljobs_kind_defined", "Whether the cluster has the definition (CRD) of a kind.", "kind"
         )
         self.jobs = self._gauge(
             "mljobs_jobs",
-            f"Resources by the state of their newest job; {NO_STATE} where there is none yet.",
+            f"Resources by the state of their newest job; {NO_STATE} if there is none yet.",
             "kind",
             "state",
         )
         self.stalled = self._gauge(
             "mljobs_stalled_resources",
-            "Resources that cannot go on without a change, by reason.",
+            "Resources that are stalled, by reason.",
             "kind",
             "reason",
         )
         self.acceptance_seconds = self._histogram(
             "mljobs_acceptance_wait_seconds",
-            "Time from a resource's creation until the service has accepted its first job. What this process "
-            "finds accepted is not counted.",
+            "Time from a resource's creation until the service has accepted its first job. Jobs that were "
+            "accepted before this process started are not counted.",
             _WAIT,
             "kind",
         )
         self.jobs_ended = self._counter(
             "mljobs_jobs_ended",
-            "Jobs whose end this process has shown, by the state in which they ended.",
+            "Jobs that have ended, as observed by this process, by terminal state.",
             "kind",
             "state",
         )
         self.run_seconds = self._histogram(
             "mljobs_job_run_seconds",
-            "Time from the start to the end of jobs whose end this process has shown, by the service.",
+            "Run time of ended jobs, as observed by this process, by the service's clock.",
             _RUN,
             "kind",
             "state",
@@ -161,8 +161,8 @@ class Metrics:
         self.watched = self._gauge("mljobs_watched_jobs", "Cloud jobs that are polled.")
         self.missing = self._gauge(
             "mljobs_missing_jobs",
-            "Active jobs that the service does not show, in projects where so many are missing at once that "
-            "the service is believed to be wrong.",
+            "Active jobs that the service does not find, in projects where so many are missing at once that "
+            "the service is assumed to be wrong.",
         )
         self.poll_lag = self._gauge(
             "mljobs_poll_lag_seconds",
@@ -170,7 +170,7 @@ class Metrics:
         )
         self.poll_age = self._gauge(
             "mljobs_oldest_poll_age_seconds",
-            "Time for which the service has said nothing of an active job, at most.",
+            "The longest time since the service answered about an active job.",
         )
         self.cloud_requests = self._counter(
             "mljobs_cloud_requests", "Requests to the job service.", "method", "code"
@@ -186,7 +186,7 @@ class Metrics:
         )
         self.rest_requests = self._counter(
             "rest_client_requests",
-            "Requests to the API server; the code is <error> where there was no answer.",
+            "Requests to the API server; the code is <error> if there was no answer.",
             "code",
             "method",
             "host",
@@ -200,7 +200,7 @@ class Metrics:
         )
 
     def _define_process(self) -> None:
-        self.build = self._gauge("mljobs_build_info", "The version that runs; always 1.", "version")
+        self.build = self._gauge("mljobs_build_info", "The running version; always 1.", "version")
         self.build.labels(__version__).set(1)
 
     def refresh(self) -> None:
