@@ -35,7 +35,7 @@ class Fault(StrEnum):
     SLOW = "no answer within `requestTimeout`"
 
 
-class Call(StrEnum):
+class FaultedCall(StrEnum):
     """What the operator asks of the service, and when."""
 
     CREATE = "`create`"
@@ -77,7 +77,7 @@ class Row:
         note: what else a user should know.
     """
 
-    call: Call
+    call: FaultedCall
     faults: tuple[Fault, ...]
     error: type[errors.JobServiceError]
     shown: tuple[Condition, ...] = ()
@@ -121,7 +121,7 @@ def _stalled(reason: Reason) -> Condition:
 
 def _create() -> Iterator[Row]:
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         (Fault.BAD_REQUEST,),
         errors.Rejected,
         (_submitted("False", Reason.REJECTED), _stalled(Reason.REJECTED)),
@@ -130,14 +130,14 @@ def _create() -> Iterator[Row]:
         "If an earlier call got no answer, the operator first verifies that there is no job.",
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         _DENIED,
         errors.Denied,
         (_submitted("False", Reason.DENIED), _stalled(Reason.DENIED)),
         event=Reason.DENIED,
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         (Fault.NOT_FOUND,),
         errors.ProjectNotFound,
         (_submitted("False", Reason.PROJECT_NOT_FOUND), _stalled(Reason.PROJECT_NOT_FOUND)),
@@ -145,7 +145,7 @@ def _create() -> Iterator[Row]:
         note="What is missing is the project: the message names the field. A corrected one is tried at once.",
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         _QUOTA,
         errors.Throttled,
         (_submitted("False", Reason.THROTTLED), _reconciling(Reason.THROTTLED)),
@@ -153,7 +153,7 @@ def _create() -> Iterator[Row]:
         note="The project's other create calls wait as long as `Retry-After` says.",
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         (Fault.CONFLICT, *_UNKNOWN),
         errors.Unavailable,
         (_submitted("Unknown", Reason.OUTCOME_UNKNOWN), _reconciling(Reason.OUTCOME_UNKNOWN)),
@@ -173,7 +173,7 @@ def _look() -> Iterator[Row]:
         stuck = _stalled(reported) if denied else _reconciling(reported)
         note = "" if denied else f"If it lasts for a minute, the reason is `{reason}`."
         yield Row(
-            Call.READ_AFTER_CREATE,
+            FaultedCall.READ_AFTER_CREATE,
             faults,
             error,
             (_submitted("Unknown", reported), stuck),
@@ -181,7 +181,7 @@ def _look() -> Iterator[Row]:
             note=note,
         )
     yield Row(
-        Call.READ_AFTER_CREATE,
+        FaultedCall.READ_AFTER_CREATE,
         (Fault.NOT_FOUND,),
         errors.NotFound,
         (_submitted("Unknown", Reason.OUTCOME_UNKNOWN),),
@@ -192,10 +192,15 @@ def _look() -> Iterator[Row]:
 def _poll() -> Iterator[Row]:
     denied = (_stalled(Reason.DENIED),)
     yield Row(
-        Call.POLL, _DENIED, errors.Denied, denied, event=Reason.DENIED, note="The state shown may be old."
+        FaultedCall.POLL,
+        _DENIED,
+        errors.Denied,
+        denied,
+        event=Reason.DENIED,
+        note="The state shown may be old.",
     )
     yield Row(
-        Call.POLL,
+        FaultedCall.POLL,
         (Fault.NOT_FOUND,),
         errors.NotFound,
         again=Again.NEXT_POLL,
@@ -203,16 +208,16 @@ def _poll() -> Iterator[Row]:
     )
     for faults, error, reason in _KINDS:
         if reason is not Reason.DENIED:
-            yield Row(Call.POLL, faults, error)
+            yield Row(FaultedCall.POLL, faults, error)
 
 
 def _list() -> Iterator[Row]:
     note = "Each job of the project is read by itself instead."
     everything = tuple(fault for fault in Fault)
-    yield Row(Call.LIST, everything, errors.JobServiceError, again=Again.NEXT_POLL, note=note)
+    yield Row(FaultedCall.LIST, everything, errors.JobServiceError, again=Again.NEXT_POLL, note=note)
 
 
-def _effects(call: Call, refused: Reason | None) -> Iterator[Row]:
+def _effects(call: FaultedCall, refused: Reason | None) -> Iterator[Row]:
     """A call that changes a job that is there."""
     for faults, error, reason in _KINDS:
         if reason is Reason.DENIED:
@@ -232,31 +237,31 @@ def _without_conflict(rows: Iterator[Row]) -> Iterator[Row]:
 
 def _tend() -> Iterator[Row]:
     gone = "The next polls show whether the job is lost."
-    yield from _without_conflict(_effects(Call.PATCH, Reason.REJECTED))
+    yield from _without_conflict(_effects(FaultedCall.PATCH, Reason.REJECTED))
     yield Row(
-        Call.PATCH,
+        FaultedCall.PATCH,
         (Fault.CONFLICT,),
         errors.StaleEtag,
         (_reconciling(Reason.SERVICE_UNAVAILABLE),),
         event=Reason.SERVICE_UNAVAILABLE,
         note="The job is read again. If it has changed, the call is made again at once, and nothing shown.",
     )
-    yield Row(Call.PATCH, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
-    yield from _effects(Call.GET_POLICY, Reason.REJECTED)
-    yield Row(Call.GET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
-    yield from _without_conflict(_effects(Call.SET_POLICY, Reason.REJECTED))
+    yield Row(FaultedCall.PATCH, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
+    yield from _effects(FaultedCall.GET_POLICY, Reason.REJECTED)
+    yield Row(FaultedCall.GET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
+    yield from _without_conflict(_effects(FaultedCall.SET_POLICY, Reason.REJECTED))
     yield Row(
-        Call.SET_POLICY,
+        FaultedCall.SET_POLICY,
         (Fault.CONFLICT,),
         errors.StaleEtag,
         again=Again.AT_ONCE,
         note="The policy is read again each time, so that nobody's change is lost.",
     )
-    yield Row(Call.SET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
+    yield Row(FaultedCall.SET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
 
 
 def _cancel() -> Iterator[Row]:
-    for row in _effects(Call.CANCEL, None):
+    for row in _effects(FaultedCall.CANCEL, None):
         denied = row.error is errors.Denied
         note = (
             "The message names the permission `ml.jobs.cancel` where the service says that it is missing."
@@ -265,7 +270,7 @@ def _cancel() -> Iterator[Row]:
         )
         yield Row(row.call, row.faults, row.error, row.shown, row.again, row.event, note)
     yield Row(
-        Call.CANCEL,
+        FaultedCall.CANCEL,
         (Fault.NOT_FOUND,),
         errors.NotFound,
         (_reconciling(Reason.DELETING),),
@@ -273,7 +278,7 @@ def _cancel() -> Iterator[Row]:
         note="The resource goes after `lostAfter` without the job; if it is there again, it is cancelled.",
     )
     yield Row(
-        Call.TEST_PERMISSIONS,
+        FaultedCall.TEST_PERMISSIONS,
         tuple(fault for fault in Fault),
         errors.JobServiceError,
         (_stalled(Reason.DENIED),),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from mljobs.domain import errors
-from tools.docs.fault_table import SURPRISES, TABLE, Again, Call, Condition, Row, delays
+from tools.docs.fault_table import SURPRISES, TABLE, Again, Condition, FaultedCall, Row, delays
 
 _TITLES = ("Fault", "The resource shows", "The call is made again", "Event", "Remarks")
 
@@ -25,7 +25,7 @@ these tables over HTTP, so that they are as true as the tests are green.
 def page() -> str:
     """The whole page, in Markdown."""
     parts = [_INTRODUCTION, _pace()]
-    for call in Call:
+    for call in FaultedCall:
         rows = [row for row in TABLE if row.call is call]
         parts.append(f"## {call}\n\n{_table(_TITLES, map(_cells, rows))}")
     surprises = _table(("What the service does", "What the operator does"), SURPRISES.items())
@@ -54,7 +54,9 @@ share its quota.
 
 
 def _cells(row: Row) -> Sequence[str]:
-    faults = ", ".join(row.faults) if row.call not in (Call.LIST, Call.TEST_PERMISSIONS) else "any"
+    faults = (
+        ", ".join(row.faults) if row.call not in (FaultedCall.LIST, FaultedCall.TEST_PERMISSIONS) else "any"
+    )
     shown = ", ".join(map(_condition, row.shown)) or "nothing of it"
     return faults, shown, _again(row), f"`{row.event}`" if row.event else "none", row.note
 

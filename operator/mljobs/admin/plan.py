@@ -232,7 +232,7 @@ def _patch(text: str, exact: bool) -> dict[str, Any]:
     try:
         patch = value(written, exact=exact)
     except Unreadable as error:
-        raise _Usage(f"--set {text}: the value is no YAML: {error}") from None
+        raise _Usage(f"--set {text}: the value is not YAML: {error}") from None
     for key in reversed(keys):
         patch = {key: patch}
     return dict(patch)

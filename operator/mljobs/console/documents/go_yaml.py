@@ -44,7 +44,7 @@ def load(text: str, line: int = 1) -> Loaded:
 
     Raises:
         Unreadable: it means nothing that JSON has.
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: it is not YAML.
         RecursionError: it is nested too deeply.
     """
     root = _Tree(text, line).root()

@@ -89,7 +89,7 @@ def _read(path: Path) -> schema.Config | None:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise KubeError(f"{path}: it is no YAML: {' '.join(str(error).split())}") from error
+        raise KubeError(f"{path}: it is not YAML: {' '.join(str(error).split())}") from error
     try:
         return schema.Config.model_validate({} if document is None else document).placed(path.absolute())
     except ValidationError as error:
