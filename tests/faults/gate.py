@@ -88,7 +88,7 @@ class Trap:
 
     Attributes:
         name: of the step; for a read of the service, `answered` gives it. Empty: any write.
-        nth: the how manieth of that name, from 1.
+        nth: the ordinal number among those of that name, from 1.
         moment: before it is passed on, or after it was answered.
         gentle: whether it gets a SIGTERM and everything goes on, as in a rolling update.
         sprung: whether it has happened.

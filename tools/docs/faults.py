@@ -10,7 +10,7 @@ _TITLES = ("Fault", "The resource shows", "The call is made again", "Event", "Re
 _INTRODUCTION = """\
 # When the job service fails
 
-What becomes of a resource when a call of the job service does not go well. Tests bring about every line of
+What happens to a resource when a call of the job service fails. Tests produce every line of
 these tables over HTTP, so that they are as true as the tests are green.
 
 - **Nothing is submitted twice.** The client sends a request once, except that after a 401 it fetches a new

@@ -126,7 +126,7 @@ SUBMISSION_CASES: Cases = {
         observed(job=job()),
         Record(intent()),
     ),
-    "rejected, then mended, and the new intent is recorded": (
+    "rejected, then fixed, and the new intent is recorded": (
         resource(intended=intent(generation=2), status=stalled("Rejected"), generation=2),
         observed(alone=True, failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
         Submit,
@@ -141,7 +141,7 @@ SUBMISSION_CASES: Cases = {
         None,
         Finish(),
     ),
-    "rejected, then mended": (
+    "rejected, then fixed": (
         resource(intended=intent(), status=stalled("Rejected"), generation=2),
         observed(failed_calls=trouble(Call.CREATE, errors.Rejected("bad region"))),
         Submit,
