@@ -130,7 +130,7 @@ class Upload:
 
 
 class Storage:
-    """The buckets. Each legal name is a bucket's that there is, until it is told otherwise.
+    """The buckets. Each legal name counts as an existing bucket until it is removed by a script.
 
     Args:
         unix: reads Unix time.
