@@ -50,11 +50,11 @@ lint: $(STAMP) ## Check style, types, import contracts, generated files, licence
 
 verify: lint test ## Everything that a change must pass
 
-format: $(STAMP) ## Format the code and mend what ruff can mend
+format: $(STAMP) ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix-only --exit-zero .
 	@$(BIN)/ruff format .
 
-generate: $(STAMP) ## Write every generated file anew
+generate: $(STAMP) ## Regenerate all generated files
 	@$(BIN)/python -m tools.generate
 
 bench: $(STAMP) ## Measure the figures of docs/benchmarks.md

@@ -55,11 +55,11 @@ def installed(packages: Iterable[Locked]) -> dict[str, Mapping[str, str]]:
 
 
 def license_of(package: Locked, row: Mapping[str, str] | None) -> str:
-    """The licence of a package as an SPDX expression; empty where it is not known.
+    """The licence of a package as an SPDX expression; empty if it is not known.
 
     Args:
         package: the package.
-        row: what pip-licenses says of it; None where it is not installed.
+        row: what pip-licenses says of it; None if it is not installed.
     """
     if package.pin in READ:
         return READ[package.pin]

@@ -2,7 +2,7 @@
 
 cyclonedx-py reads the lock. What it cannot know is added: our version, the licences, who needs whom, and the
 digest of the lock, which has the hashes of all files. The addresses of an index, which it assumes, are left
-out. The same lock gives the same bytes.
+out. The same lock yields the same bytes.
 """
 
 import hashlib

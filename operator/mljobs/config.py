@@ -19,17 +19,19 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mljobs.api.patterns import DNS_LABEL, DNS_NAME, PROJECT
+
 ENV_PREFIX = "MLJOBS_"
 
 OTHER_VARIABLES = frozenset(
     {"MLJOBS_DEBUG", "MLJOBS_ENVTEST_INDEX", "MLJOBS_LOGGING_ENDPOINT", "MLJOBS_STORAGE_ENDPOINT"}
 )
-"""Variables of that prefix that other commands read."""
+"""Variables with that prefix that other commands read."""
 
 URL_PATTERN = r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$"
-PROJECT_PATTERN = r"^(([a-z0-9-]+([.][a-z0-9-]+)*:)?[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$"
-DNS_LABEL_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-DNS_NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
+PROJECT_PATTERN = rf"^({PROJECT})?$"
+DNS_LABEL_PATTERN = rf"^{DNS_LABEL}$"
+DNS_NAME_PATTERN = rf"^{DNS_NAME}$"
 
 _WORDS = {
     URL_PATTERN: "an http or https URL without user, query or fragment, or nothing",
@@ -37,7 +39,7 @@ _WORDS = {
     DNS_LABEL_PATTERN: "a name of lower-case letters, digits and hyphens, at most 63 characters",
     DNS_NAME_PATTERN: "a name of lower-case letters, digits, hyphens and dots, at most 253 characters",
 }
-"""What the patterns ask for."""
+"""The patterns in words."""
 
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 PerMinute = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
@@ -52,7 +54,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """What `mljobs run` can be told.
+    """The settings of `mljobs run`.
 
     In a file the names are camelCase (`pollInterval`), in the environment they are upper case with a prefix
     (`MLJOBS_POLL_INTERVAL`), as flags they are spelled with hyphens (`--poll-interval`; see `flag`). No
@@ -71,69 +73,70 @@ class Settings(BaseSettings):
     )
 
     project_id: Project | None = None
-    """The Google Cloud project of resources that name none. Without it, `spec.projectId` is required."""
+    """The default Google Cloud project. Without it, `spec.projectId` is required."""
 
     endpoint: Url = ""
     """The URL of the job service: the emulator's, or a compatible endpoint's. Empty: the public one."""
 
     anonymous: bool = False
-    """Whether requests to the job service carry no credentials, as the emulator wants it. Otherwise they
-    carry Google's application default credentials."""
+    """Whether requests to the job service carry no credentials, as for the emulator. Otherwise they carry
+    Google's application default credentials."""
 
     namespaces: tuple[DnsLabel, ...] = ()
     """The namespaces to watch. Empty: the whole cluster."""
 
     poll_interval: Seconds = 10
-    """Seconds between two looks at the active jobs. A project's quota of reads bounds it too."""
+    """Seconds between two polls of the active jobs. A project's quota of reads may make it longer."""
 
     resync_interval: Seconds = 300
-    """Seconds between two complete lists of the resources, which repair what the watch has missed."""
+    """Seconds between two complete lists of the resources, which find what the watch has missed."""
 
     creates_per_minute: PerMinute = 60
-    """Create calls for each project and minute, at the most; 0 is no limit. The service's own quota is 60."""
+    """Create calls for each project and minute, at most; 0 is no limit. The service's own quota is 60."""
 
     others_per_minute: PerMinute = 300
-    """All other calls for each project and minute, at the most; 0 is no limit. The service's own is 300."""
+    """All other calls for each project and minute, at most; 0 is no limit. The service's own is 300."""
 
     request_timeout: Seconds = 30
     """Seconds for one call of the job service. After it the outcome counts as unknown."""
 
     unknown_outcome_grace: Seconds = 60
-    """Seconds in which a create call that got no answer may still take effect. A resource that is deleted
-    meanwhile is held for so long, so that its job cannot be left behind."""
+    """Seconds in which an unanswered create call may still take effect. A resource that is deleted in the
+    meantime is kept for that time, so that its job is not left behind."""
 
     adoption: Literal["Never", "SameNamespace", "Any"] = "SameNamespace"
-    """Which jobs a resource may take over by the annotation `mljobs.dev/adopt`: none; those that are nobody's
-    or belong to a resource of its own namespace; or those of other namespaces' resources, too."""
+    """Which jobs a resource may adopt by the annotation `mljobs.dev/adopt`: none; those without an owner or
+    with one in the same namespace; or those of resources in other namespaces, too."""
     lost_after: Seconds = 300
-    """Seconds for which the service has to say, again and again, that it does not know a job which it had
-    accepted. Only then does the job count as lost, or may a resource that is being deleted go."""
+    """Seconds for which an accepted job has to be missing at the service before it counts as lost, and before
+    a resource that is being deleted is released."""
 
     lost_interval: Seconds = 600
-    """Seconds between two looks at a job that counts as lost; it is taken back when it is there again."""
+    """Seconds between two reads of a job that counts as lost; the operator resumes it when it reappears."""
 
     believe_missing: bool = False
-    """Whether a service is believed that does not know three or more jobs of a project, half of them or more,
-    at once, as the emulator after a restart. Otherwise nothing is changed for them, and none is let go."""
+    """Whether three or more jobs of a project, half of them or more, may be missing at once, as after a
+    restart of the emulator. Otherwise the service is assumed to be wrong, and nothing is changed or
+    released."""
 
     threads: Annotated[int, Field(ge=1, le=128)] = 8
-    """Calls of the job service at once, at the most."""
+    """The maximum number of concurrent calls of the job service."""
 
     workers: Annotated[int, Field(ge=1, le=1024)] = 64
-    """Resources that are worked on at once, at the most."""
+    """The maximum number of concurrent reconciliations."""
 
     kubernetes_connections: Annotated[int, Field(ge=2, le=1024)] = 32
-    """Connections to the API server, at the most, for watching and for writing each."""
+    """The maximum number of connections to the API server, for watching and for writing each."""
 
     host: Annotated[str, Field(min_length=1)] = "::"
-    """The address at which `/metrics`, `/healthz` and `/readyz` are served. `::` is all addresses, those of
-    IPv4 too; where the machine has no IPv6, those of IPv4 alone."""
+    """The address at which `/metrics`, `/healthz` and `/readyz` are served. `::` is all addresses, IPv4
+    included; without IPv6 on the machine, IPv4 alone."""
 
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    """The port of `/metrics`, `/healthz` and `/readyz`; 0 takes a free one."""
+    """The port of `/metrics`, `/healthz` and `/readyz`; 0 picks a free one."""
 
     drain_seconds: Seconds = 20
-    """Seconds that the work under way has to end when the operator is stopped."""
+    """Seconds for the work in progress to finish when the operator is stopped."""
 
     leader_election: bool = False
     """Whether to act only while holding a Lease, so that several replicas can run."""
@@ -148,17 +151,17 @@ class Settings(BaseSettings):
     """Whether log lines are JSON objects, for collectors, or plain text."""
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    """The least severe messages that are logged."""
+    """The least severe level that is logged."""
 
     @field_validator("*", mode="before")
     @classmethod
     def _meant(cls, value: Any, info: ValidationInfo) -> Any:
-        """Take an empty text for nothing where nothing is allowed, and no truth value for a number."""
+        """Read an empty text as None if None is allowed, and refuse a boolean for a number."""
         field = cls.model_fields[str(info.field_name)]
         if value == "" and field.default is None:
             return None
         if isinstance(value, bool) and field.annotation in (int, float):
-            raise ValueError("a truth value is no number")
+            raise ValueError("a boolean is not a number")
         return value
 
     @classmethod
@@ -188,7 +191,7 @@ def load(file: Path | None = None, **flags: Any) -> Settings:
     in_file = _read(file) if file else {}
     names = {to_camel(name): name for name in Settings.model_fields}
     problems = [
-        f"{key!r} (in {file}) is no setting; {_nearest(str(key))}" for key in in_file if key not in names
+        f"{key!r} (in {file}) is not a setting; {_nearest(str(key))}" for key in in_file if key not in names
     ]
     sources = {
         f"in {file}": {names[key]: value for key, value in in_file.items() if key in names},
@@ -230,7 +233,7 @@ def allowed(name: str) -> str:
 
 
 def warnings(environ: Mapping[str, str] = os.environ) -> list[str]:
-    """What is odd about the environment: variables that look like settings and are none.
+    """Warnings about the environment: variables that look like settings but are not.
 
     Kubernetes sets variables for every Service of a Pod's namespace. One whose name begins with `mljobs` is
     no reason to warn, but for `MLJOBS_PORT`, which is ignored if it holds such an address.
@@ -268,7 +271,7 @@ class _Environment(EnvSettingsSource):
         try:
             return super().decode_complex_value(field_name, field, value)
         except ValueError:
-            return value  # which validation refuses in our own words
+            return value  # validation refuses it with our own message
 
 
 def _read(file: Path) -> dict[Any, Any]:
@@ -282,7 +285,7 @@ def _read(file: Path) -> dict[Any, Any]:
         node = yaml.compose(text, yaml.SafeLoader)
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise SettingsError(f"--config {file}: it is no YAML: {' '.join(str(error).split())}") from error
+        raise SettingsError(f"--config {file}: it is not YAML: {' '.join(str(error).split())}") from error
     if document is None:
         return {}
     if not isinstance(node, yaml.MappingNode) or not isinstance(document, dict):
@@ -290,12 +293,12 @@ def _read(file: Path) -> dict[Any, Any]:
     keys = [str(key.value) for key, _ in node.value]
     twice = sorted({key for key in keys if keys.count(key) > 1})
     if twice:
-        raise SettingsError(f"--config {file}: {', '.join(twice)} stands there twice")
+        raise SettingsError(f"--config {file}: {', '.join(twice)} is given twice")
     return document
 
 
 def _nearest(name: str) -> str:
-    """Point from an unknown name to the setting that may be meant, in the same spelling."""
+    """Suggest the setting that an unknown name may mean, in the same spelling."""
     in_environment = name.startswith(ENV_PREFIX)
     spellings = {
         field.replace("_", ""): variable(field) if in_environment else to_camel(field)

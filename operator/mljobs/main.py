@@ -9,14 +9,14 @@ from datetime import timedelta
 from mljobs.backends import MLV1, Access, Limits, service_named
 from mljobs.config import Settings
 from mljobs.controller.kube.lease import Fence, LeaseOptions
-from mljobs.controller.process.health import Part
+from mljobs.controller.process.health import LivenessCheck
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.run import Options, run
-from mljobs.domain.decide import Adoption, Policy
+from mljobs.domain.decide import AdminPolicy, Adoption
 
 EXCHANGES = 4.0
-"""Time-outs after which a thread is stuck: a call with two tokens and the request sent twice has as many."""
+"""Time-outs after which a thread counts as stuck: a call with two tokens and two requests has this many."""
 
 
 def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
@@ -41,9 +41,11 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
         access_of(settings), on_request=metrics.cloud_request, on_wait=metrics.throttled, guard=fence
     )
     async with service_named(MLV1).open(access) as backend:
-        threads = Part("a call of the job service", backend.longest, EXCHANGES * settings.request_timeout)
+        threads = LivenessCheck(
+            "a call of the job service", backend.longest, EXCHANGES * settings.request_timeout
+        )
         options = _options(settings)
-        await run(backend, metrics, options, fence=fence, service_part=threads, ready=ready)
+        await run(backend, metrics, options, fence=fence, service_check=threads, ready=ready)
 
 
 def access_of(settings: Settings) -> Access:
@@ -59,9 +61,9 @@ def access_of(settings: Settings) -> Access:
     )
 
 
-def policy_of(settings: Settings) -> Policy:
-    """What the administrator decides for all resources."""
-    return Policy(
+def policy_of(settings: Settings) -> AdminPolicy:
+    """The administrator's settings for all resources."""
+    return AdminPolicy(
         default_project=settings.project_id,
         grace=timedelta(seconds=settings.unknown_outcome_grace),
         adoption=Adoption(settings.adoption),

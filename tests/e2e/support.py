@@ -136,7 +136,7 @@ class Namespace:
         return Job(self, KINDS[kind], name)
 
     def get(self, kind: JobKind, name: str) -> Json | None:
-        """Read a resource; None where there is none."""
+        """Read a resource; None if there is none."""
         try:
             found: Json = self._custom.get_namespaced_custom_object(
                 GROUP, VERSION, self.name, kind.plural, name
@@ -231,7 +231,7 @@ class Job:
         return metadata
 
     def status(self) -> Json:
-        """Its status; empty where there is none."""
+        """Its status; empty if there is none."""
         return (self.object() or {}).get("status") or {}
 
     def statuses_until(self, state: str) -> list[Json]:
@@ -320,7 +320,7 @@ class Job:
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Json:
-    """A condition of a status; empty where it has none of the type."""
+    """A condition of a status; empty if it has none of the type."""
     return next((dict(row) for row in status.get("conditions") or () if row["type"] == kind), {})
 
 

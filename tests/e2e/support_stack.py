@@ -119,7 +119,7 @@ class Emulator(_Server):
         named = {"method": API + method} if method else {}
         self._post("/_emulator/faults", [{"action": action, **named, **fault}])
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End all faults."""
         self._json("DELETE", "/_emulator/faults")
 

@@ -24,7 +24,7 @@ def test_an_existing_job_is_adopted_watched_and_cancelled(namespace: Namespace, 
     existing(emulator, job_id, owner="x")
     job = namespace.create(adopting("census", job_id, {"labels": {"owner": "x"}}))
     adopted = job.until_condition("Submitted", "True", "Adopted")
-    assert "as the annotation mljobs.dev/adopt asks" in adopted["message"]
+    assert "as the annotation mljobs.dev/adopt requests" in adopted["message"]
     assert job.status()["jobName"] == f"projects/{PROJECT}/jobs/{job_id}"
     labels = emulator.job(job_id)["labels"]
     assert (labels["owner"], labels["mljobs-uid"]) == ("x", job.uid)

@@ -59,7 +59,7 @@ def test_killed_while_fifty_jobs_are_being_created(
     until_applied(emulator, namespace, "create", creates)
     operator.kill()
     assert len(emulator.applied("create", namespace.name)) < JOBS  # it was in the middle of it
-    emulator.mend()
+    emulator.fix()
     operator.start()
     created = expect_one_true_job_each(namespace, emulator)
     namespace.delete_all()
@@ -76,7 +76,7 @@ def test_killed_again_and_again(
         until_applied(emulator, namespace, "create", creates)
         operator.kill()
         operator.start()
-    emulator.mend()
+    emulator.fix()
     expect_one_true_job_each(namespace, emulator)
 
 
@@ -90,7 +90,7 @@ def test_killed_while_fifty_jobs_are_being_cancelled(
     until_applied(emulator, namespace, "cancel", 20)
     operator.kill()
     assert namespace.all(), "it was in the middle of it"
-    emulator.mend()
+    emulator.fix()
     operator.start()
     eventually(namespace.all, lambda left: not left, what="all are gone", report=namespace.report)
     assert sorted(emulator.applied("cancel", namespace.name)) == sorted(created)

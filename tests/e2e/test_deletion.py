@@ -109,7 +109,7 @@ def test_a_job_that_ends_just_before_the_cancel_holds_nothing_up(
         what="the service refuses to cancel what has ended",
         report=namespace.report,
     )
-    emulator.mend()
+    emulator.fix()
     job.until_gone()
     assert emulator.applied("cancel", namespace.name) == []
 
@@ -121,7 +121,7 @@ def test_a_job_that_has_vanished_holds_nothing_up(namespace: Namespace, emulator
     emulator.vanish(job_id)
     job.delete()
     job.until_condition("Reconciling", "True", "ServiceUnavailable")
-    emulator.mend()
+    emulator.fix()
     job.until_gone()
     assert emulator.applied("create", namespace.name) == [job_id]
 
@@ -194,7 +194,7 @@ def test_while_the_service_is_down_deletion_waits_and_says_why(
     assert "The service is on holiday." in shown["message"]
     assert job.metadata()["finalizers"] == ["mljobs.dev/cancel-job"]
     assert condition(job.status(), "Submitted")["status"] == "True"
-    emulator.mend()
+    emulator.fix()
     job.until_gone()
     assert emulator.applied("cancel", namespace.name) == [job_id]
 
@@ -208,7 +208,7 @@ def test_a_create_call_without_an_answer_is_cleared_up_before_the_resource_goes(
     job.until_condition("Submitted", "Unknown", "OutcomeUnknown")
     job.delete()
     job.until_condition("Reconciling", "True")
-    emulator.mend()
+    emulator.fix()
     job.until_gone()
     assert emulator.applied("create", namespace.name) == emulator.applied("cancel", namespace.name)
     assert len(emulator.applied("create", namespace.name)) == 1
@@ -227,7 +227,7 @@ def test_force_release_lets_go_and_names_what_is_left_behind(
     event = namespace.events(uid)[-1]
     assert (event["type"], event["reason"]) == ("Warning", "LeftBehind")
     assert f"projects/{PROJECT}/jobs/{job_id}" in event["message"]
-    emulator.mend()
+    emulator.fix()
     assert emulator.applied("cancel", namespace.name) == []
 
 

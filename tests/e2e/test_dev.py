@@ -1,4 +1,4 @@
-"""`mljobs dev` as its users and their scripts run it: a process that starts, mends and ends a whole stack."""
+"""`mljobs dev` as its users and their scripts run it: a process that starts, fixes and ends a whole stack."""
 
 import json
 import os

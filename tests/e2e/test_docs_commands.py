@@ -141,7 +141,7 @@ def test_a_resource_is_let_go_by_force(shell: Shell, namespace: Namespace, emula
         shell("kubectl annotate tj census mljobs.dev/force-release=true")
         job.until_gone()
     finally:
-        emulator.mend()
+        emulator.fix()
     assert "LeftBehind" in [event["reason"] for event in namespace.events(uid)]
 
 

@@ -62,7 +62,7 @@ def test_an_ended_job_is_polled_no_more(namespace: Namespace, emulator: Emulator
         what="four rounds of polls",
         report=namespace.report,
     )
-    # the round that was under way may still have read it
+    # the round that was in progress may still have read it
     assert len(emulator.effects(after=before, method="get", jobId=ended.job_id)) <= 1
 
 

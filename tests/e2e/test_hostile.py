@@ -81,7 +81,7 @@ def test_hostile_manifests(
         within=LONG,
         report=namespace.report,
     )
-    emulator.mend()
+    emulator.fix()
     everything = namespace.all()
     assert answers[201] == len(everything) - 1
     items = [item for item in everything if is_ours(item)]
@@ -157,4 +157,4 @@ def test_a_deletion_does_not_wait_for_a_throttled_crowd(
     # the witness is polled at every interval, which tells the time without a clock
     polls = sum(row["jobId"] == witness_id and row["seq"] < cancel["seq"] for row in rows)
     assert polls < PAUSE / POLL_INTERVAL / 2, "the deletion waited for the pause of the crowd"
-    emulator.mend()
+    emulator.fix()

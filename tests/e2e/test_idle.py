@@ -77,7 +77,7 @@ def in_every_state(namespace: Namespace, emulator: Emulator) -> list[Job]:
     jobs["taken"].until_condition("Stalled", "True", "JobIdTaken")
     jobs["rejected"].until_condition("Stalled", "True", "Rejected")
     jobs["orphan"].until_state("QUEUED")
-    emulator.mend()
+    emulator.fix()
     return [jobs[manifest["metadata"]["name"]] for manifest in manifests]
 
 

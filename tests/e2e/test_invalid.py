@@ -130,7 +130,7 @@ def test_a_refusal_of_the_service_is_final_for_this_spec(
     other = namespace.create(in_project("other"))
     other.until_condition("Stalled", "True", "Rejected")
     assert len(emulator.effects(method="create", jobId=calls(emulator, namespace)[0]["jobId"])) == 1
-    emulator.mend()
+    emulator.fix()
     job.patch_spec(trainingInput={"masterConfig": {"imageUri": "gcr.io/team/trainer:2"}})
     job.until_state("QUEUED")
     job.expect_events("Rejected", "Accepted")
@@ -145,7 +145,7 @@ def test_a_denial_is_lifted_by_a_new_spec_at_once(namespace: Namespace, emulator
     job = namespace.create(in_project("census"))
     stalled = job.until_condition("Stalled", "True", "Denied")
     assert "Not you." in stalled["message"]
-    emulator.mend()
+    emulator.fix()
     job.patch_spec(trainingInput={"serviceAccount": "runner@team.iam.gserviceaccount.com"})
     job.until_state("QUEUED")
     job.expect_events("Denied", "Accepted")
@@ -195,9 +195,9 @@ def test_resources_older_than_a_rule_are_shown_and_can_be_mended(
         assert field in job.until_condition("Stalled", "True", "InvalidSpec")["message"]
     assert calls(emulator, namespace) == []
     present_crds(control_plane, namespace)
-    mended, deleted = jobs[1][0], jobs[2][0]
-    mended.patch_spec(trainingInput={"masterType": "n1-standard-4"})
-    mended.until_state("QUEUED")
+    fixed, deleted = jobs[1][0], jobs[2][0]
+    fixed.patch_spec(trainingInput={"masterType": "n1-standard-4"})
+    fixed.until_state("QUEUED")
     deleted.delete()
     deleted.until_gone()
-    assert emulator.applied("create", namespace.name) == [mended.job_id]
+    assert emulator.applied("create", namespace.name) == [fixed.job_id]

@@ -84,7 +84,7 @@ def test_a_project_that_was_deleted(plugin: Plugin, namespace: Namespace, emulat
     assert "Grant" not in lines[-1]
     (line,) = plugin.refused(2, "import", "--project=gone-project")
     assert line.startswith("error: Project #123456 has been deleted; no permission helps here: the project")
-    emulator.mend()
+    emulator.fix()
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def leaving(namespace: Namespace) -> Iterator[str]:
 def test_a_namespace_that_is_being_deleted(plugin: Plugin, leaving: str) -> None:
     line = refused(plugin, "census", "-n", leaving)
     assert "is being terminated" in line
-    assert line.endswith("; choose another namespace, or wait until this one is gone and make it anew")
+    assert line.endswith("; choose another namespace, or wait until this one is deleted and create it again")
 
 
 def test_a_policy_of_the_cluster_speaks_for_itself(plugin: Plugin, namespace: Namespace) -> None:

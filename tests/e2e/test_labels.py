@@ -140,7 +140,7 @@ def test_a_stale_etag_means_to_look_and_try_again(namespace: Namespace, emulator
         what="a patch with a stale etag",
         report=namespace.report,
     )
-    emulator.mend()
+    emulator.fix()
     until_labels(job, emulator, team="b")
     assert patches(emulator, job).count(409) <= 2  # it did not hammer while it could not look
 

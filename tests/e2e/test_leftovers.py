@@ -82,7 +82,7 @@ def operator(operator_kubeconfig: Path, emulator: Emulator, tmp_path: Path) -> I
     server.start()
     server.until_leading()
     yield server
-    emulator.mend()
+    emulator.fix()
     server.stop()
 
 
@@ -140,7 +140,7 @@ def test_resources_in_all_states(
     for name in ("unanswered", "unsent"):
         jobs[name].until_condition("Submitted", "Unknown", "OutcomeUnknown")
     operator.stop()
-    emulator.mend()
+    emulator.fix()
     emulator.relabel(ids["stranger"], {"owner": "bob"})
     emulator.vanish(ids["vanished"])
     for name in ("running", "vanished", "unsent"):
@@ -222,7 +222,7 @@ def test_while_the_service_is_down_nothing_is_let_go(
     assert (kept["outcome"], kept["done"]) == ("kept", False)
     assert "on holiday" in kept["message"]
     assert finalizers(job) == [HELD]
-    emulator.mend()
+    emulator.fix()
     assert leftovers("--cancel")["resources"]["census"]["outcome"] == "cancelled"
     assert emulator.applied("cancel", namespace.name) == [job_id]
 
@@ -236,7 +236,7 @@ def test_a_missing_permission_is_named(
     kept = leftovers("--cancel", code=1)["resources"]["census"]
     assert "Grant the permission" in kept["message"]
     assert finalizers(job) == [HELD]
-    emulator.mend()
+    emulator.fix()
     leftovers("--cancel")
 
 
@@ -264,7 +264,7 @@ def test_orphans_go_on_and_are_named(
     assert finalizers(ended) == [[]]
     event = namespace.events(uid)[-1]
     assert (event["reason"], job_id in event["message"]) == ("LeftBehind", True)
-    emulator.mend()
+    emulator.fix()
     assert emulator.applied("cancel", namespace.name) == []
     assert emulator.job(job_id)["state"] == "RUNNING"
 

@@ -12,7 +12,7 @@ Samples = Callable[..., float]
 
 
 def samples(operator: Operator) -> Samples:
-    """What is scraped now: a function from a sample's name and labels to its value, 0 where there is none."""
+    """What is scraped now: a function from a sample's name and labels to its value, 0 if there is none."""
     families = text_string_to_metric_families(operator.metrics())
     found = {
         (row.name, frozenset(row.labels.items())): row.value for family in families for row in family.samples
@@ -85,7 +85,7 @@ def test_how_long_the_service_has_said_nothing(
     emulator.fault("error", method="get", status=503, times=100_000)
     eventually(lambda: counted(operator, name), lambda age: age > 2, what="it grows")
     assert counted(operator, name) < time.monotonic() - began + 5
-    emulator.mend()
+    emulator.fix()
     eventually(lambda: counted(operator, name), lambda age: age < 1, what="it is small again", within=60)
 
 

@@ -180,7 +180,7 @@ def test_the_successor_of_one_that_was_killed_learns_of_it(
     operator.kill()
     gatekeeper.go.set()
     suspended.until_gone()
-    emulator.mend()
+    emulator.fix()
     assert emulator.applied("cancel", namespace.name) == []
     operator.start()
     until_cancelled(namespace, emulator, job_id)
@@ -212,9 +212,9 @@ def test_marks_that_the_api_server_has_forgotten_hold_nothing_up(
     old = {"metadata": {"annotations": {"mljobs.dev/watched": json.dumps({"TrainingJob": 1})}}}
     client.CoordinationV1Api(admin).patch_namespaced_lease("mljobs-operator", ACCOUNT[0], old)
     operator.start()
-    eventually(lambda: marks(admin)["TrainingJob"], lambda mark: mark > 1, what="the mark begins anew")
+    eventually(lambda: marks(admin)["TrainingJob"], lambda mark: mark > 1, what="the mark starts again")
     job = namespace.create(training("census"))
     version = int(job.metadata()["resourceVersion"])
     assert job.job_id
     eventually(lambda: marks(admin)["TrainingJob"], lambda mark: mark >= version, what="the mark follows")
-    assert "`mljobs leftovers` finds what it may have left" in operator.tail()
+    assert "`mljobs leftovers` finds the jobs it may have left behind" in operator.tail()

@@ -1,4 +1,4 @@
-"""A job that the service has refused is tried anew when its user says so, without a change of the spec."""
+"""A job that the service has refused is tried again when its user says so, without a change of the spec."""
 
 import pytest
 

@@ -19,7 +19,7 @@ from mljobs.domain import errors
 from mljobs.domain.reasons import Reason
 from tests.e2e.support import Job, Json, Namespace, conditions, eventually, training
 from tests.e2e.support_stack import Emulator
-from tools.docs.fault_table import TABLE, Again, Call, Fault, Row, delays
+from tools.docs.fault_table import TABLE, Again, Fault, FaultedCall, Row, delays
 
 LONG_ENOUGH = 90.0
 """Seconds in which all cases end, the slowest retry included."""
@@ -27,15 +27,15 @@ LONG_ENOUGH = 90.0
 RETRY_AFTER = 7
 
 METHODS = {
-    Call.CREATE: "create",
-    Call.LOOK: "get",
-    Call.POLL: "get",
-    Call.LIST: "list",
-    Call.PATCH: "patch",
-    Call.CANCEL: "cancel",
-    Call.GET_POLICY: "getIamPolicy",
-    Call.SET_POLICY: "setIamPolicy",
-    Call.TEST_PERMISSIONS: "testIamPermissions",
+    FaultedCall.CREATE: "create",
+    FaultedCall.READ_AFTER_CREATE: "get",
+    FaultedCall.POLL: "get",
+    FaultedCall.LIST: "list",
+    FaultedCall.PATCH: "patch",
+    FaultedCall.CANCEL: "cancel",
+    FaultedCall.GET_POLICY: "getIamPolicy",
+    FaultedCall.SET_POLICY: "setIamPolicy",
+    FaultedCall.TEST_PERMISSIONS: "testIamPermissions",
 }
 
 ACTIONS: dict[Fault, Json] = {
@@ -95,7 +95,7 @@ class Case:
 
     @property
     def deletes(self) -> bool:
-        return self.row.call in (Call.CANCEL, Call.TEST_PERMISSIONS)
+        return self.row.call in (FaultedCall.CANCEL, FaultedCall.TEST_PERMISSIONS)
 
     @property
     def done(self) -> bool:
@@ -104,10 +104,10 @@ class Case:
 
     @property
     def times(self) -> int | None:
-        """How often the call fails: for ever where it is never made again, twice where that does not last."""
+        """How often the call fails: forever where it is never made again, twice where that does not last."""
         if self.row.again is Again.SPEC_CHANGE:
             return None
-        if self.done and self.row.call in (Call.PATCH, Call.SET_POLICY):
+        if self.done and self.row.call in (FaultedCall.PATCH, FaultedCall.SET_POLICY):
             return 1  # what is read next shows that nothing is left to do
         lasts = self.row.error is errors.Denied or self.row.again in (Again.NEXT_POLL, Again.NEVER)
         return 1 if lasts else 2
@@ -119,7 +119,7 @@ class Case:
 def cases() -> Iterator[Case]:
     for row in TABLE:
         for fault in row.faults:
-            if row.call is not Call.LIST and fault is not Fault.REFUSED:
+            if row.call is not FaultedCall.LIST and fault is not Fault.REFUSED:
                 yield Case(row, fault)
 
 
@@ -135,7 +135,7 @@ class Story:
 
     def begin(self) -> None:
         """Do what leads to the call that fails, where the resource itself does not."""
-        if self.case.row.call is Call.PATCH:
+        if self.case.row.call is FaultedCall.PATCH:
             self.job.patch_spec(labels={"team": "b"})
         elif self.case.deletes:
             self.job.delete()
@@ -150,9 +150,9 @@ class Story:
         if self.case.row.again is Again.SPEC_CHANGE:
             return shown.get("Stalled") == ("True", Reason.REJECTED)
         good = shown.get("Submitted", ("", ""))[0] == "True" and "Stalled" not in shown
-        if self.case.row.call is Call.PATCH:
+        if self.case.row.call is FaultedCall.PATCH:
             good = good and status["labels"].get("team") == "b"
-        if self.case.row.call in (Call.GET_POLICY, Call.SET_POLICY):
+        if self.case.row.call in (FaultedCall.GET_POLICY, FaultedCall.SET_POLICY):
             good = good and status.get("record", {}).get("iamBindings") == BINDINGS
         return good and len(self.calls()) > (self.case.times or 0) - self.case.done
 
@@ -206,14 +206,14 @@ class Story:
 
 def apply(namespace: Namespace, emulator: Emulator, case: Case) -> Story:
     """Tell the emulator how to fail, and make the resource."""
-    if case.row.call is Call.LOOK:
+    if case.row.call is FaultedCall.READ_AFTER_CREATE:
         emulator.fault("dropAfter", method="create", project=f"^{case.project}$", times=1)
-    if case.row.call is Call.TEST_PERMISSIONS:
+    if case.row.call is FaultedCall.TEST_PERMISSIONS:
         emulator.fault("error", method="cancel", project=f"^{case.project}$", times=1, status=403)
     fault = {**ACTIONS[case.fault], **({"times": case.times} if case.times else {})}
     emulator.fault(fault.pop("action"), method=case.method, project=f"^{case.project}$", **fault)
     spec: dict[str, Any] = {"projectId": case.project, "labels": {"team": "a"}}
-    if case.row.call in (Call.GET_POLICY, Call.SET_POLICY):
+    if case.row.call in (FaultedCall.GET_POLICY, FaultedCall.SET_POLICY):
         spec["iamBindings"] = BINDINGS
     job = namespace.create(training(case.project, spec))
     return Story(case, job, job.uid, emulator)
@@ -233,7 +233,7 @@ def read_history(namespace: Namespace, stories: list[Story]) -> None:
 
 def test_every_call_with_every_fault(namespace: Namespace, emulator: Emulator) -> None:
     stories = [apply(namespace, emulator, case) for case in cases()]
-    waiting = [story for story in stories if story.case.row.call is Call.PATCH or story.case.deletes]
+    waiting = [story for story in stories if story.case.row.call is FaultedCall.PATCH or story.case.deletes]
     for story in waiting:
         story.job.until_condition("Submitted", "True")
         story.begin()

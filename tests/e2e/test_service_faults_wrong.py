@@ -12,7 +12,7 @@ from tests.e2e.support import Job, Json, Namespace, condition, eventually, train
 from tests.e2e.support_proxy import Last, Proxy, honest
 from tests.e2e.support_stack import PROJECT, Emulator, Operator
 from tests.e2e.test_service_faults import ACTIONS, BINDINGS
-from tools.docs.fault_table import TABLE, Call, Fault
+from tools.docs.fault_table import TABLE, Fault, FaultedCall
 
 CROWD = PAGES_FROM + 5
 
@@ -39,10 +39,10 @@ def _honest_again(proxy: Proxy, emulator: Emulator) -> Iterator[None]:
     yield
     proxy.tamper = honest
     proxy.wrong = False
-    emulator.mend()
+    emulator.fix()
 
 
-def shown_on_refusal(call: Call) -> dict[str, tuple[str, str]]:
+def shown_on_refusal(call: FaultedCall) -> dict[str, tuple[str, str]]:
     """What the table says of a refused connection."""
     (row,) = [row for row in TABLE if row.call is call and Fault.REFUSED in row.faults]
     return {kind.value: (status, reason.value) for kind, status, reason in row.shown}
@@ -51,7 +51,7 @@ def shown_on_refusal(call: Call) -> dict[str, tuple[str, str]]:
 def test_no_connection(namespace: Namespace, emulator: Emulator, proxy: Proxy) -> None:
     running = {
         call: namespace.create(training(call.name.lower().replace("_", "-"), {"labels": {"team": "a"}}))
-        for call in (Call.POLL, Call.PATCH, Call.CANCEL, Call.GET_POLICY)
+        for call in (FaultedCall.POLL, FaultedCall.PATCH, FaultedCall.CANCEL, FaultedCall.GET_POLICY)
     }
     ids = {call: job.job_id for call, job in running.items()}
     for job in running.values():
@@ -59,59 +59,63 @@ def test_no_connection(namespace: Namespace, emulator: Emulator, proxy: Proxy) -
     proxy.down()
     try:
         created = namespace.create(training("create"))
-        running[Call.PATCH].patch_spec(labels={"team": "b"})
-        running[Call.GET_POLICY].patch_spec(iamBindings=BINDINGS)
-        running[Call.CANCEL].delete()
-        for call, job in {Call.CREATE: created, **running}.items():
+        running[FaultedCall.PATCH].patch_spec(labels={"team": "b"})
+        running[FaultedCall.GET_POLICY].patch_spec(iamBindings=BINDINGS)
+        running[FaultedCall.CANCEL].delete()
+        for call, job in {FaultedCall.CREATE: created, **running}.items():
             for kind, (status, reason) in shown_on_refusal(call).items():
                 job.until_condition(kind, status, reason)
     finally:
         proxy.up()
     created.until_condition("Submitted", "True")
-    running[Call.CANCEL].until_gone()
-    running[Call.PATCH].until_status(lambda status: status["labels"]["team"] == "b", "the new label")
-    running[Call.GET_POLICY].until_status(bound, "the bindings")
-    emulator.force(ids[Call.POLL], "RUNNING")
-    running[Call.POLL].until_state("RUNNING")
+    running[FaultedCall.CANCEL].until_gone()
+    running[FaultedCall.PATCH].until_status(lambda status: status["labels"]["team"] == "b", "the new label")
+    running[FaultedCall.GET_POLICY].until_status(bound, "the bindings")
+    emulator.force(ids[FaultedCall.POLL], "RUNNING")
+    running[FaultedCall.POLL].until_state("RUNNING")
     made = emulator.applied("create", f"{namespace.name}_")
     assert sorted(made) == sorted([*ids.values(), created.job_id])
-    assert emulator.applied("cancel", f"{namespace.name}_") == [ids[Call.CANCEL]]
+    assert emulator.applied("cancel", f"{namespace.name}_") == [ids[FaultedCall.CANCEL]]
 
 
-LAST: dict[Call, Last] = {
-    Call.LOOK: lambda verb, path, status: verb == "POST" and "/jobs?" in path and status == 409,
-    Call.SET_POLICY: lambda _verb, path, _status: ":getIamPolicy" in path,
-    Call.TEST_PERMISSIONS: lambda _verb, path, status: ":cancel" in path and status == 403,
+LAST: dict[FaultedCall, Last] = {
+    FaultedCall.READ_AFTER_CREATE: lambda verb, path, status: (
+        verb == "POST" and "/jobs?" in path and status == 409
+    ),
+    FaultedCall.SET_POLICY: lambda _verb, path, _status: ":getIamPolicy" in path,
+    FaultedCall.TEST_PERMISSIONS: lambda _verb, path, status: ":cancel" in path and status == 403,
 }
 """The answer after which no connection comes about, so that it is this call which is refused."""
 
 
 @pytest.mark.parametrize("call", LAST)
 def test_no_connection_from_one_call_to_the_next(
-    namespace: Namespace, emulator: Emulator, proxy: Proxy, operator: Operator, call: Call
+    namespace: Namespace, emulator: Emulator, proxy: Proxy, operator: Operator, call: FaultedCall
 ) -> None:
-    if call is Call.LOOK:
+    if call is FaultedCall.READ_AFTER_CREATE:
         emulator.fault("dropAfter", method="create", project=f"^{PROJECT}$", times=1)
         proxy.last = LAST[call]
     job = namespace.create(training(call.name.lower().replace("_", "-")))
-    if call is not Call.LOOK:
+    if call is not FaultedCall.READ_AFTER_CREATE:
         job.until_condition("Submitted", "True")
         proxy.last = LAST[call]
-    if call is Call.SET_POLICY:
+    if call is FaultedCall.SET_POLICY:
         job.patch_spec(iamBindings=BINDINGS)
-    elif call is Call.TEST_PERMISSIONS:
+    elif call is FaultedCall.TEST_PERMISSIONS:
         emulator.fault("error", method="cancel", project=f"^{PROJECT}$", times=1, status=403)
         job.delete()
     try:
         for kind, (status, reason) in shown_on_refusal(call).items():
             job.until_condition(kind, status, reason)
-        name = {Call.LOOK: "get", Call.TEST_PERMISSIONS: "cancel"}.get(call, "setIamPolicy")
+        name = {FaultedCall.READ_AFTER_CREATE: "get", FaultedCall.TEST_PERMISSIONS: "cancel"}.get(
+            call, "setIamPolicy"
+        )
         eventually(operator.tail, lambda log: f"{name} failed" in log, what=f"{name} has failed")
     finally:
         proxy.up()
-    if call is Call.LOOK:
+    if call is FaultedCall.READ_AFTER_CREATE:
         job.until_condition("Submitted", "True", Reason.ADOPTED)
-    elif call is Call.SET_POLICY:
+    elif call is FaultedCall.SET_POLICY:
         job.until_status(bound, "the bindings")
     else:
         assert "ml.jobs.cancel" not in condition(job.status(), "Stalled")["message"]
@@ -207,7 +211,7 @@ def test_a_list_that_fails_is_made_up_for_by_gets(
         emulator.fault(method="list", project=f"^{PROJECT}$", **action)
         emulator.force(job.job_id, "RUNNING")
         job.until_state("RUNNING")
-        emulator.mend()
+        emulator.fix()
         events = {event["reason"] for event in namespace.events(job.uid)}
         assert events == {Reason.ACCEPTED}, fault
 
@@ -233,8 +237,17 @@ def test_no_connection_for_a_list(
 
 
 def test_every_call_meets_a_refused_connection() -> None:
-    refused = {call for call in Call for row in TABLE if row.call is call and Fault.REFUSED in row.faults}
-    whole = {Call.CREATE, Call.POLL, Call.PATCH, Call.CANCEL, Call.GET_POLICY, Call.LIST}
+    refused = {
+        call for call in FaultedCall for row in TABLE if row.call is call and Fault.REFUSED in row.faults
+    }
+    whole = {
+        FaultedCall.CREATE,
+        FaultedCall.POLL,
+        FaultedCall.PATCH,
+        FaultedCall.CANCEL,
+        FaultedCall.GET_POLICY,
+        FaultedCall.LIST,
+    }
     assert refused == {*whole, *LAST}
 
 

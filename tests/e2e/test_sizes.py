@@ -123,7 +123,7 @@ def test_a_running_job_whose_object_is_filled_up_still_says_how_it_is(
             break
     emulator.force(job.job_id, "FAILED", "It went wrong. " * 200)
     job.until_state("FAILED")
-    assert "leaves out outputs" in told(namespace, job, "NotStored")
+    assert "Outputs, earlier attempts and long messages are left out" in told(namespace, job, "NotStored")
     job.until_condition("Succeeded", "False", "JobFailed")
     job.delete()
     job.until_gone()

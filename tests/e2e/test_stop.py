@@ -71,7 +71,7 @@ def starting(kubeconfig: Path, log: Path, **settings: str) -> Iterator[Starting]
 
 
 class Door:
-    """Stands before the API server, and keeps some requests waiting for ever.
+    """Stands before the API server, and keeps some requests waiting forever.
 
     Args:
         target: the API server's URL.

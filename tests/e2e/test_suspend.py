@@ -124,7 +124,7 @@ def test_killed_while_it_suspends(namespace: Namespace, emulator: Emulator, oper
     job.patch_spec(suspend=True)
     job.until_condition("Suspended", "True", "Suspending")
     operator.kill()
-    emulator.mend()
+    emulator.fix()
     operator.start()
     job.until_condition("Suspended", "True", "Suspended")
     job.patch_spec(suspend=False)
@@ -139,7 +139,7 @@ def test_suspended_after_a_create_call_without_an_answer(namespace: Namespace, e
     job = namespace.create(training("census"))
     job.until_condition("Submitted", "Unknown", "OutcomeUnknown")
     job.patch_spec(suspend=True)
-    emulator.mend()
+    emulator.fix()
     job.until_condition("Suspended", "True", "Suspended")
     created = emulator.applied("create", namespace.name)
     assert len(created) == 1

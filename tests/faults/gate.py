@@ -56,7 +56,7 @@ class Call:
         side: where it goes.
         verb: the HTTP method.
         path: with the query.
-        body: parsed JSON; None where there is none.
+        body: parsed JSON; None if there is none.
         step: what it is.
         status: of the answer; 0 until there is one.
         answer: parsed JSON, of a call of the job service.
@@ -88,7 +88,7 @@ class Trap:
 
     Attributes:
         name: of the step; for a read of the service, `answered` gives it. Empty: any write.
-        nth: the how manieth of that name, from 1.
+        nth: the ordinal number among those of that name, from 1.
         moment: before it is passed on, or after it was answered.
         gentle: whether it gets a SIGTERM and everything goes on, as in a rolling update.
         sprung: whether it has happened.
@@ -113,7 +113,7 @@ Fault = Callable[[Call], Awaitable[web.StreamResponse | None]]
 
 
 @dataclass
-class Rule:
+class FaultRule:
     """A fault of requests.
 
     Attributes:
@@ -248,7 +248,7 @@ class Gate:
         observer: Observer | None = None,
     ) -> None:
         self.calls: list[Call] = []
-        self.rules: list[Rule] = []
+        self.rules: list[FaultRule] = []
         self.trap = trap
         self.kill: Callable[[], Awaitable[None]] | None = None
         self.stop: Callable[[], None] = lambda: None
@@ -271,18 +271,18 @@ class Gate:
         times: int | None = None,
         after: bool = False,
         late: bool = False,
-    ) -> Rule:
+    ) -> FaultRule:
         """Let requests go wrong from now on."""
-        rule = Rule(matches, answer, times, after, late)
+        rule = FaultRule(matches, answer, times, after, late)
         self.rules.append(rule)
         return rule
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End all faults."""
         self.rules.clear()
 
     def cut(self, matches: Callable[[Call], bool]) -> None:
-        """Break the connections of requests that are under way."""
+        """Break the connections of requests that are in progress."""
         for task, call in list(self._streams.items()):
             if matches(call):
                 task.cancel()

@@ -159,7 +159,7 @@ class Cluster:
 async def until(
     look: Callable[[], Any], *, what: str, within: float = PATIENCE, report: Callable[[], str] = str
 ) -> Any:
-    """Look again and again until what is seen is true, and give it."""
+    """Poll until what is seen is true, and return it."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
     while not (seen := look()):

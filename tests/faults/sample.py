@@ -8,10 +8,10 @@ from tests.faults.crash import Point, is_renewal
 from tests.faults.gate import Moment
 from tests.faults.groups import ALL
 
-Kind = tuple[str, Moment]
+PointType = tuple[str, Moment]
 
 
-def kind_of(point: Point) -> Kind:
+def kind_of(point: Point) -> PointType:
     """What is called, whatever it says, and whether before or after."""
     return (point.name if is_renewal(point.name) else point.name.partition(" ")[0]), point.moment
 
@@ -28,7 +28,7 @@ def sampled(stories: Sequence[list[Point]], *, each: int, every_kind: bool = Fal
     """
     if ALL:
         return list(stories)
-    tried: Counter[Kind] = Counter()
+    tried: Counter[PointType] = Counter()
     chosen: list[list[Point]] = [[] for _ in stories]
     for points, mine in zip(stories, chosen, strict=True):
         for _ in range(min(each, len(points))):

@@ -263,7 +263,7 @@ async def bindings(world: World) -> None:
     await running(world)
     await world.patch_spec(iamBindings=[reader("bob")])
     await world.until(
-        lambda: world.status().get("record", {}).get("iamBindings") == [reader("bob")], "bound anew"
+        lambda: world.status().get("record", {}).get("iamBindings") == [reader("bob")], "bound again"
     )
     await to_end(world)
 
@@ -303,7 +303,7 @@ async def answer_lost_and_deleted(world: World) -> None:
     await world.create()
     await world.until(lambda: world.truth.jobs(), "the service has the job")
     await world.delete()
-    world.mend()
+    world.fix()
     await world.until_gone()
 
 

@@ -39,7 +39,7 @@ async def test_the_clock_is_set_while_calls_are_tried_again(world: World, clock:
     refused = world.fail("get", refusing(503))
     await until(lambda: refused.hits, what="a poll that fails", report=world.report)
     clock.set(hours)
-    world.mend()
+    world.fix()
     world.force("SUCCEEDED")
     await world.until_state("SUCCEEDED")
 
@@ -56,7 +56,7 @@ async def test_the_clock_is_set_while_a_create_call_is_in_doubt(
     await until(lambda: world.truth.jobs(), what="the job", report=world.report)
     await world.delete()
     clock.set(hours)
-    world.mend()
+    world.fix()
     await world.until_gone()
     assert [method for method, _ in world.truth.applied()] == ["create", "cancel"]
 
@@ -78,5 +78,5 @@ async def test_the_next_process_has_another_clock(world: World, clock: Clock, ho
         what="it has looked",
         report=world.report,
     )
-    assert world.object(), "it was let go although the create call may still take effect"
+    assert world.object(), "it was released although the create call may still take effect"
     await world.until_gone()

@@ -132,7 +132,7 @@ async def test_a_namespace_ends_with_resources_in_all_states(world: World, figur
     world.default_project = False
     await world.start()
     names = await populate(world)
-    world.mend()
+    world.fix()
     await delete_namespace(world)
     seconds = await namespace_gone(world)
     figures["namespace deletion"] = {"resources": len(names), "seconds": round(seconds, 1)}
@@ -144,12 +144,12 @@ async def test_a_namespace_waits_for_a_service_that_is_down(world: World) -> Non
     world.default_project = False
     operator = await world.start()
     await populate(world)
-    world.mend()
+    world.fix()
     await operator.gate.shut("service")
     await delete_namespace(world)
     await world.until_condition("Reconciling", "True", "ServiceUnavailable", name="running-0")
     said = condition(world.status("running-0"), "Reconciling")["message"]
-    assert "The operator keeps trying." in said, said
+    assert "The operator keeps retrying." in said, said
     for free in (
         "invalid",
         "suspended",
@@ -184,7 +184,7 @@ async def test_the_reason_is_said_once(world: World) -> None:
     writes = [call.step.name for call in operator.gate.writes()[written:] if call.side == "kubernetes"]
     assert writes == ["event ServiceUnavailable"] or not writes
     assert (await world.events()).count("ServiceUnavailable") == 1
-    world.mend()
+    world.fix()
     await world.until_gone()
     await world.settle()
     assert not broken(world), world.report()
@@ -294,7 +294,7 @@ async def test_a_create_call_takes_effect_after_its_process_is_dead(world: World
         what="the next process has looked",
         report=world.report,
     )
-    assert world.object(), "it was let go although the job may still come"
+    assert world.object(), "it was released although the job may still come"
     world.truth.create(held[0].body)
     await world.until_gone()
     await world.settle()

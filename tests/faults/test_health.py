@@ -9,7 +9,7 @@ import pytest
 
 from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB
 from mljobs.controller.process.run import CALLS
-from tests.faults.gate import Call, Rule, hang, refusing
+from tests.faults.gate import Call, FaultRule, hang, refusing
 from tests.faults.groups import grouped, together
 from tests.faults.lab import Lab, Operator, until
 from tests.faults.process import LIMITS
@@ -64,13 +64,13 @@ def is_list(call: Call) -> bool:
 
 async def start_up(world: World) -> None:
     """Ready once it watches, alive before that."""
-    held = Rule(is_list, hang)
+    held = FaultRule(is_list, hang)
     world.rules.append(held)
     operator = await world.start()
     await until(lambda: held.hits, what="a list that hangs", report=world.report)
     assert (await probe(world, "readyz"))[0] == 503
     assert await probe(world, "healthz") == (200, "ok")
-    operator.gate.mend()
+    operator.gate.fix()
     operator.gate.cut(is_list)
     await until_probe(world, "readyz", 200)
 
@@ -101,7 +101,7 @@ async def trouble_around(world: World) -> None:
     seen = {kind.plural: watches(world, kind.plural) for kind in KINDS.values()}
     await until(
         lambda: all(watches(world, plural) > count + 6 for plural, count in seen.items()),
-        what="watches are begun anew",
+        what="watches are started again",
         report=world.report,
     )
     assert await probe(world, "healthz") == (200, "ok")
@@ -113,7 +113,7 @@ def watches(world: World, plural: str) -> int:
 
 
 async def dead_watch(world: World) -> None:
-    """The connection stays open, and nothing comes through for ever; the other kind's watch goes on."""
+    """The connection stays open, and nothing comes through forever; the other kind's watch goes on."""
     operator = await world.start()
     await operator.until_watching()
     operator.gate.fail(lambda call: call.watch and f"/{PREDICTION_JOB.plural}?" in call.path, hang)

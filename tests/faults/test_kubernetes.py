@@ -88,7 +88,7 @@ async def test_status_writes_are_refused_for_a_while(world: World) -> None:
     job = world.truth.jobs()[0]
     world.truth.force(job.job_id, "RUNNING")
     await until(lambda: refusal.hits >= 5, what="one more refusal", report=world.report)
-    operator.gate.mend()
+    operator.gate.fix()
     await world.until_state("RUNNING")
     assert refusal.hits <= 9  # it is tried again ever more slowly, even though the job is polled
     assert [method for method, _ in world.truth.applied()] == ["create"]
@@ -173,7 +173,7 @@ async def test_a_status_write_that_hangs_holds_up_no_other_resource(world: World
     await world.create()
     await running(world)
     await to_end(world)
-    operator.gate.mend()
+    operator.gate.fix()
     operator.gate.cut(lambda call: "/stuck/" in call.path)
     await world.until_state("QUEUED", name="stuck")
 

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from mljobs.api.resources import KINDS, TRAINING_JOB
-from tests.faults.gate import Call, Gate, Rule, answering, hang
+from tests.faults.gate import Call, FaultRule, Gate, answering, hang
 from tests.faults.kubernetes import a_world
 from tests.faults.lab import Lab, until
 from tests.faults.process import LIMITS
@@ -85,14 +85,14 @@ async def test_the_version_is_too_old(world: World) -> None:
     await until(lambda: blocked.hits, what="the watches are cut", report=world.report)
     await world.delete()
     operator.gate.edit = lambda line: [line]
-    operator.gate.mend()
+    operator.gate.fix()
     await world.until_gone()
 
 
 @pytest.mark.faults
 async def test_a_list_has_become_too_old(world: World) -> None:
-    """410 as an answer, as between two pages of a list: it is begun anew."""
-    old = Rule(is_list, answering(410, "Expired"), times=4)
+    """410 as an answer, as between two pages of a list: it is started again."""
+    old = FaultRule(is_list, answering(410, "Expired"), times=4)
     world.rules.append(old)
     operator = await world.start()
     await operator.until_watching()
@@ -114,7 +114,7 @@ async def test_watches_are_refused_for_long(world: World, status: int) -> None:
     await world.create()
     await until(lambda: refused.hits > 50, what="many tries", report=world.report)
     assert operator.process.running
-    operator.gate.mend()
+    operator.gate.fix()
     await queued(world)
 
 
@@ -174,7 +174,7 @@ async def test_a_resource_that_went_away_unseen_is_seen_off(world: World) -> Non
     await world.patch({"metadata": {"finalizers": None}})
     await world.delete()
     await world.until_gone()
-    operator.gate.mend()
+    operator.gate.fix()
     operator.gate.cut(is_list)
     await world.until_job(lambda job: job.state == "CANCELLING", "the job is cancelled")
 
@@ -221,7 +221,7 @@ async def test_made_again_before_the_operator_has_seen_that_it_went(world: World
     await world.until(lambda: world.uid() not in ("", first), "another resource")
     expired = iter([[EXPIRED]])
     operator.gate.edit = lambda line: next(expired, [line])
-    operator.gate.mend()
+    operator.gate.fix()
     operator.gate.cut(is_list)
     await queued(world)
     await world.until_job(lambda job: job.owned(first) and job.state == "CANCELLING", "it is cancelled")
@@ -247,7 +247,7 @@ async def test_stale_list_after_a_restart(world: World) -> None:
         operator = await world.start()
         _show(operator.gate, moment)
         await until(partial(_settled, operator.gate), what="it has acted", report=world.report)
-        operator.gate.mend()
+        operator.gate.fix()
         operator.gate.cut_watches()
         await world.settle()
     await to_end(world)

@@ -232,7 +232,7 @@ async def renewed_and_looked_at(world: World, leader: Operator, standby: Operato
 
 
 async def stopped_with_a_call_that_does_not_end(world: World, figures: dict[str, Any]) -> None:
-    """The work under way has so much time, and no more; what it was at is found out by the other process."""
+    """The work in progress has so much time, and no more; the other process finds out what it did."""
     world.settings |= {"MLJOBS_DRAIN_SECONDS": "2", "MLJOBS_REQUEST_TIMEOUT": "3"}
     leader, standby = await pair(world)
     stuck = leader.gate.fail(lambda call: call.step.name == "create", hang)

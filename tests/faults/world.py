@@ -10,7 +10,7 @@ from mljobs.api.resources import JobKind
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE
 from tests.e2e.support import condition, conditions, of_kind
 from tests.faults.backend import CloudJob, Truth
-from tests.faults.gate import Call, Fault, Gate, Json, Rule, Trap, no_answer
+from tests.faults.gate import Call, Fault, FaultRule, Gate, Json, Trap, no_answer
 from tests.faults.lab import MERGE, PATIENCE, KubernetesError, Lab, Operator, until
 
 NAME = "census"
@@ -59,9 +59,9 @@ class World:
     operators: list[Operator] = field(default_factory=list)
     freed: list[Freed] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
-    rules: list[Rule] = field(default_factory=list)
+    rules: list[FaultRule] = field(default_factory=list)
     spec: Json = field(default_factory=dict)
-    _mine: list[Rule] = field(default_factory=list)
+    _mine: list[FaultRule] = field(default_factory=list)
 
     @property
     def project(self) -> str:
@@ -135,19 +135,19 @@ class World:
 
     def fail(
         self, method: str, answer: Fault, *, times: int | None = None, after: bool = False, only: str = ""
-    ) -> Rule:
-        """Let calls of a method of the service go wrong from now on; see `Rule`."""
+    ) -> FaultRule:
+        """Let calls of a method of the service go wrong from now on; see `FaultRule`."""
 
         def matches(call: Call) -> bool:
             named = (call.body or {}).get("jobId", "") if method == "create" else call.path
             mine = call.side == "service" and f"/projects/{self.project}/" in call.path
             return mine and call.step.name == method and only in named
 
-        rule = Rule(matches, answer, times, after)
+        rule = FaultRule(matches, answer, times, after)
         self._add(rule)
         return rule
 
-    def _add(self, rule: Rule) -> None:
+    def _add(self, rule: FaultRule) -> None:
         self._mine.append(rule)
         self.rules.append(rule)
 
@@ -163,9 +163,9 @@ class World:
                 act()
             return False
 
-        self._add(Rule(matches, no_answer))
+        self._add(FaultRule(matches, no_answer))
 
-    def mend(self) -> None:
+    def fix(self) -> None:
         """End all faults of this run."""
         for rule in self._mine:
             self.rules.remove(rule)

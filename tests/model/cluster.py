@@ -9,7 +9,7 @@ from typing import Any
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, Refused
+from mljobs.controller.kube.errors import Conflict, ObjectNotFound, Refused
 from mljobs.controller.kube.events import Posting
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import FINALIZER, Resource
@@ -118,7 +118,7 @@ class Cluster:
     def read(self, key: Key) -> JsonObject:
         """Read an object."""
         if key not in self.objects:
-            raise Gone(f"{key} not found")
+            raise ObjectNotFound(f"{key} not found")
         return copy.deepcopy(self.objects[key])
 
     def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
@@ -144,7 +144,7 @@ class Cluster:
     def _same(self, key: Key, resource: Resource) -> JsonObject:
         body = self.objects.get(key)
         if body is None or body["metadata"]["uid"] != resource.uid:
-            raise Gone(f"{key} with uid {resource.uid} not found")
+            raise ObjectNotFound(f"{key} with uid {resource.uid} not found")
         if body["metadata"]["resourceVersion"] != resource.version:
             raise Conflict(f"{key} has been modified")
         return body

@@ -42,7 +42,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """Let time pass; timers go off at their time, in order.
 
         Args:
-            seconds: how much, at the most.
+            seconds: how much, at most.
             to_timer: stop once the first timer has gone off.
         """
         self._until, self._pause = self.now + seconds, to_timer

@@ -17,7 +17,7 @@ from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from tests.model.cluster import Cluster, ModelKube, WatchEvent
 from tests.model.service import ModelBackend, Service, UnnamedBackend
 from tests.model.wire import Wire
@@ -27,7 +27,7 @@ POLL_INTERVAL = 10.0
 RESYNC_INTERVAL = 300.0
 WORKERS = 2
 LOST_INTERVAL = 120.0
-POLICY = Policy(default_project="proj", grace=timedelta(seconds=60), lost_after=timedelta(seconds=60))
+POLICY = AdminPolicy(default_project="proj", grace=timedelta(seconds=60), lost_after=timedelta(seconds=60))
 
 _METRICS = Metrics()
 
@@ -109,7 +109,7 @@ class Process:
         return self._cluster.history[self._first : self._told][::-1]
 
     def relist(self) -> None:
-        """Begin the watch anew: what was not received yet is lost, and a list takes its place."""
+        """Begin the watch again: what was not received yet is lost, and a list takes its place."""
         self._told = len(self._cluster.history)
         self.inbox = [("LISTED", copy.deepcopy(body)) for body in self._cluster.objects.values()]
 

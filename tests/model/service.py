@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
-from mljobs.backends.mlv1.policy import Policy, merged
+from mljobs.backends.mlv1.iam_policy import IamPolicy, merged
 from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain import errors
 from mljobs.domain.job import naming
 from mljobs.domain.port import (
-    TERMINAL_STATES,
+    AttemptSelector,
     Binding,
     Facts,
     Job,
@@ -21,7 +22,6 @@ from mljobs.domain.port import (
     Polling,
     Reference,
     Scope,
-    Sought,
 )
 from tests.model.wire import Wire
 from tests.tiny.facts import TinyFacts
@@ -53,7 +53,7 @@ class CloudJob:
         policy: its IAM policy.
         vanished: whether the service has lost it.
         away: from when to when the service did not show it; the last one may have no end yet.
-        excused: whether its resource was let go for good reason while it was away.
+        excused: whether its resource was rightly released while it was missing.
         disowned: whether somebody has taken our labels off it.
         others: the labels that others have put on it.
         inherited: the members that its former owners have put into its policy.
@@ -217,7 +217,7 @@ class Service:
         self.cancel(self.find(place))
         self.cancelled.append(place)
 
-    def take_set_policy(self, place: Place, policy: Policy) -> Policy:
+    def take_set_policy(self, place: Place, policy: IamPolicy) -> IamPolicy:
         job = self.find(place)
         if policy.get("etag") != job.policy["etag"]:
             raise errors.StaleEtag("the policy has changed")
@@ -229,7 +229,7 @@ class Service:
         return Job.parse(copy.deepcopy(job.document), reference_of(job.project, job.job_id))
 
     def older(self, place: Place) -> Job | None:
-        """What a lagging replica shows; None where nothing has changed lately."""
+        """What a lagging replica shows; None if nothing has changed lately."""
         job = self.jobs.get(place)
         if (
             job is None
@@ -318,8 +318,8 @@ class ModelBackend(_Calls):
         )
         return made
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
-        raise AssertionError(f"every reference is known before the call, and yet {sought} is looked for")
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
+        raise AssertionError(f"every reference is known before the call, and yet {selector} is looked for")
 
     async def relabel(self, reference: Reference, labels: Mapping[str, str], etag: str) -> Job:
         place = parts(reference)
@@ -332,7 +332,7 @@ class ModelBackend(_Calls):
         self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
     ) -> None:
         place = parts(reference)
-        policy: Policy = await self._wire.send(
+        policy: IamPolicy = await self._wire.send(
             "service",
             "get_policy",
             place,
@@ -376,12 +376,12 @@ class UnnamedBackend(_Calls):
         )
         return made
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
         found: Sequence[Job] = await self._wire.send(
             "service",
             "find",
-            (sought.scope, dict(sought.marks)),
-            lambda: [job for job in self._service.listed() if sought.fits(job)],
+            (selector.scope, dict(selector.labels)),
+            lambda: [job for job in self._service.listed() if selector.matches(job)],
             reads=True,
         )
         return found

@@ -208,7 +208,7 @@ class Model(RuleBasedStateMachine):
         resource = Resource.parse(self.cluster.objects[key])
         if on is (OTHERS in resource.finalizers) or (on and resource.deleting):
             return
-        self.world.tell(f"others: {'hold' if on else 'let go of'} {key.name}")
+        self.world.tell(f"others: {'hold' if on else 'release'} {key.name}")
         if resource.deleting and not resource.held:
             self.world.waive(key, for_good=True)  # before the operator may have noticed
         self.cluster.hold(key, on)

@@ -127,7 +127,7 @@ def test_a_job_of_such_a_service_is_not_adopted(world: World) -> None:
     world.work()
     stalled = condition_of(resource(world), ConditionType.STALLED)
     assert (stalled["status"], stalled["reason"]) == ("True", Reason.NOT_ALLOWED)
-    assert "changes no labels" in stalled["message"]
+    assert "cannot change labels" in stalled["message"]
     assert world.wire.counts["create"] == 0
 
 

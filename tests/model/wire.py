@@ -58,7 +58,7 @@ class Call:
         sent: when, in the loop's time.
         take_effect: applies it; gives the answer or raises the natural error.
         future: the caller waits for it.
-        stale: gives the answer of a replica that lags behind; None where there is none to give.
+        stale: gives the answer of a replica that lags behind; None if there is none to give.
         absent: whether a replica may not have heard of the subject yet.
         reads: whether it changes nothing.
         owner: the uid of the resource whose job it makes.
@@ -92,7 +92,7 @@ class Late:
 
 @dataclass
 class Wire:
-    """All calls under way.
+    """All calls in progress.
 
     Args:
         loop: tells the time, and runs the callers.

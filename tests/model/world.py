@@ -6,13 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mljobs.api.base import JsonObject
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.policies.lost import service_errs
-from mljobs.domain.port import TERMINAL_STATES, Reference
+from mljobs.domain.policies.lost import service_is_wrong
+from mljobs.domain.port import Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
 from tests.conditions import condition_of, stalled_by
@@ -385,7 +386,11 @@ class World:
 
     def _left(self, resource: Resource, disbelieved: bool) -> list[str]:
         """Why a resource that is being deleted, and held by others alone, is not as it should be."""
-        problems = [f"it is let go, and {place} runs on" for place in self._held(resource) if not disbelieved]
+        problems = [
+            f"it was released, and {place} is still running"
+            for place in self._held(resource)
+            if not disbelieved
+        ]
         if resource.status.get("observedGeneration") != resource.generation:
             problems.append("its generation is not observed")
         target = resource.recorded
@@ -405,7 +410,7 @@ class World:
             return False
         active = {place for place in active if place[0] == target.project}
         missing = {place for place in active if self.service.jobs[place].vanished}
-        return service_errs(asked=len(active), missing=len(missing))
+        return service_is_wrong(asked=len(active), missing=len(missing))
 
     def _unsubmitted(self, resource: Resource, active: list[Place]) -> list[str]:
         if active:
@@ -413,7 +418,7 @@ class World:
         stalled = condition_of(resource, ConditionType.STALLED)
         reconciling = condition_of(resource, ConditionType.RECONCILING)
         if resource.status.get("jobId") and reconciling["status"] != "True":
-            return ["it names a job that does not exist, so that its spec cannot be mended"]
+            return ["it names a job that does not exist, so that its spec cannot be fixed"]
         validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
         if validated.spec is None:
             return [] if stalled_by(resource, Reason.INVALID_SPEC) else [f"it is invalid: {stalled}"]

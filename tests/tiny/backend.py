@@ -8,7 +8,7 @@ import aiohttp
 
 from mljobs.backends import MLV1, SERVICES, Access, Service
 from mljobs.domain import errors
-from mljobs.domain.port import Job, JobDocument, JobPage, Order, Reference, Scope, Sought
+from mljobs.domain.port import AttemptSelector, Job, JobDocument, JobPage, Order, Reference, Scope
 from tests.tiny.facts import TinyFacts, parts
 from tests.tiny.read import job_of
 
@@ -45,12 +45,12 @@ class TinyBackend:
         verb, _, path = line.partition(" ")
         return job_of(order.scope, await self._call(verb, path, body))
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
         found: list[Job] = []
         token = ""
         while True:
-            page = await self.active(sought.scope, page_token=token)
-            found += [job for job in page.jobs if sought.fits(job)]
+            page = await self.active(selector.scope, page_token=token)
+            found += [job for job in page.jobs if selector.matches(job)]
             token = page.next_page_token
             if not token:
                 return sorted(found, key=lambda job: str(job.document["createTime"]))

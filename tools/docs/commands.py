@@ -37,7 +37,7 @@ def plugin_page() -> str:
     parts = [
         "# Options of kubectl mljobs",
         "All options of all commands; `--help` after each says the same. What the commands are for, with "
-        "examples, is told in [kubectl mljobs](../kubectl-plugin.md).",
+        "examples, is described in [kubectl mljobs](../kubectl-plugin.md).",
     ]
     root: Any = get_command(plugin.app)
     parts += ["## Before the command", "As in `kubectl mljobs --as USER list`:", *_options(root)]

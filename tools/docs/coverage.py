@@ -116,7 +116,7 @@ def page() -> str:
 
 def _said(words: Mapping[str, str], name: str) -> str:
     if name not in words:
-        raise Incomplete(f"ml.projects.jobs.{name}: nothing says what becomes of it")
+        raise Incomplete(f"ml.projects.jobs.{name}: its use is not documented")
     return words[name]
 
 

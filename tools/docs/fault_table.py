@@ -35,11 +35,11 @@ class Fault(StrEnum):
     SLOW = "no answer within `requestTimeout`"
 
 
-class Call(StrEnum):
+class FaultedCall(StrEnum):
     """What the operator asks of the service, and when."""
 
     CREATE = "`create`"
-    LOOK = "`get` after a create call without an answer"
+    READ_AFTER_CREATE = "`get` after a create call without an answer"
     POLL = "`get` of a running job"
     LIST = "`list` of a project's running jobs"
     PATCH = "`patch` of the labels"
@@ -54,7 +54,7 @@ class Again(StrEnum):
 
     BACKING_OFF = "backing off"
     NEXT_POLL = "at the next poll"
-    AT_ONCE = "at once, twice at the most; then after 1 s, …, 60 s"
+    AT_ONCE = "at once, twice at most; then after 1 s, …, 60 s"
     SPEC_CHANGE = "never for the same spec"
     NEVER = "never"
 
@@ -77,7 +77,7 @@ class Row:
         note: what else a user should know.
     """
 
-    call: Call
+    call: FaultedCall
     faults: tuple[Fault, ...]
     error: type[errors.JobServiceError]
     shown: tuple[Condition, ...] = ()
@@ -121,23 +121,23 @@ def _stalled(reason: Reason) -> Condition:
 
 def _create() -> Iterator[Row]:
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         (Fault.BAD_REQUEST,),
         errors.Rejected,
         (_submitted("False", Reason.REJECTED), _stalled(Reason.REJECTED)),
         Again.SPEC_CHANGE,
         Reason.REJECTED,
-        "If an earlier try got no answer, the operator first makes sure that there is no job.",
+        "If an earlier call got no answer, the operator first verifies that there is no job.",
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         _DENIED,
         errors.Denied,
         (_submitted("False", Reason.DENIED), _stalled(Reason.DENIED)),
         event=Reason.DENIED,
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         (Fault.NOT_FOUND,),
         errors.ProjectNotFound,
         (_submitted("False", Reason.PROJECT_NOT_FOUND), _stalled(Reason.PROJECT_NOT_FOUND)),
@@ -145,7 +145,7 @@ def _create() -> Iterator[Row]:
         note="What is missing is the project: the message names the field. A corrected one is tried at once.",
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         _QUOTA,
         errors.Throttled,
         (_submitted("False", Reason.THROTTLED), _reconciling(Reason.THROTTLED)),
@@ -153,7 +153,7 @@ def _create() -> Iterator[Row]:
         note="The project's other create calls wait as long as `Retry-After` says.",
     )
     yield Row(
-        Call.CREATE,
+        FaultedCall.CREATE,
         (Fault.CONFLICT, *_UNKNOWN),
         errors.Unavailable,
         (_submitted("Unknown", Reason.OUTCOME_UNKNOWN), _reconciling(Reason.OUTCOME_UNKNOWN)),
@@ -169,12 +169,19 @@ def _look() -> Iterator[Row]:
     for faults, error, reason in _KINDS:
         # while it is fresh, the create call without an answer is the graver of the two
         denied = reason is Reason.DENIED
-        told = reason if denied else Reason.OUTCOME_UNKNOWN
-        stuck = _stalled(told) if denied else _reconciling(told)
-        note = "" if denied else f"If it goes on for a minute, the reason is `{reason}`."
-        yield Row(Call.LOOK, faults, error, (_submitted("Unknown", told), stuck), event=told, note=note)
+        reported = reason if denied else Reason.OUTCOME_UNKNOWN
+        stuck = _stalled(reported) if denied else _reconciling(reported)
+        note = "" if denied else f"If it lasts for a minute, the reason is `{reason}`."
+        yield Row(
+            FaultedCall.READ_AFTER_CREATE,
+            faults,
+            error,
+            (_submitted("Unknown", reported), stuck),
+            event=reported,
+            note=note,
+        )
     yield Row(
-        Call.LOOK,
+        FaultedCall.READ_AFTER_CREATE,
         (Fault.NOT_FOUND,),
         errors.NotFound,
         (_submitted("Unknown", Reason.OUTCOME_UNKNOWN),),
@@ -185,27 +192,32 @@ def _look() -> Iterator[Row]:
 def _poll() -> Iterator[Row]:
     denied = (_stalled(Reason.DENIED),)
     yield Row(
-        Call.POLL, _DENIED, errors.Denied, denied, event=Reason.DENIED, note="The state shown may be old."
+        FaultedCall.POLL,
+        _DENIED,
+        errors.Denied,
+        denied,
+        event=Reason.DENIED,
+        note="The state shown may be old.",
     )
     yield Row(
-        Call.POLL,
+        FaultedCall.POLL,
         (Fault.NOT_FOUND,),
         errors.NotFound,
         again=Again.NEXT_POLL,
-        note="If it goes on for `lostAfter`, the job is `Lost`: it is stalled, and submits nothing again.",
+        note="If it lasts for `lostAfter`, the job is `Lost`: it is stalled, and submits nothing again.",
     )
     for faults, error, reason in _KINDS:
         if reason is not Reason.DENIED:
-            yield Row(Call.POLL, faults, error)
+            yield Row(FaultedCall.POLL, faults, error)
 
 
 def _list() -> Iterator[Row]:
     note = "Each job of the project is read by itself instead."
     everything = tuple(fault for fault in Fault)
-    yield Row(Call.LIST, everything, errors.JobServiceError, again=Again.NEXT_POLL, note=note)
+    yield Row(FaultedCall.LIST, everything, errors.JobServiceError, again=Again.NEXT_POLL, note=note)
 
 
-def _effects(call: Call, refused: Reason | None) -> Iterator[Row]:
+def _effects(call: FaultedCall, refused: Reason | None) -> Iterator[Row]:
     """A call that changes a job that is there."""
     for faults, error, reason in _KINDS:
         if reason is Reason.DENIED:
@@ -224,32 +236,32 @@ def _without_conflict(rows: Iterator[Row]) -> Iterator[Row]:
 
 
 def _tend() -> Iterator[Row]:
-    gone = "The next polls tell whether the job is lost."
-    yield from _without_conflict(_effects(Call.PATCH, Reason.REJECTED))
+    gone = "The next polls show whether the job is lost."
+    yield from _without_conflict(_effects(FaultedCall.PATCH, Reason.REJECTED))
     yield Row(
-        Call.PATCH,
+        FaultedCall.PATCH,
         (Fault.CONFLICT,),
         errors.StaleEtag,
         (_reconciling(Reason.SERVICE_UNAVAILABLE),),
         event=Reason.SERVICE_UNAVAILABLE,
-        note="The job is read anew. If it has changed, the call is made again at once, and nothing shown.",
+        note="The job is read again. If it has changed, the call is made again at once, and nothing shown.",
     )
-    yield Row(Call.PATCH, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
-    yield from _effects(Call.GET_POLICY, Reason.REJECTED)
-    yield Row(Call.GET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
-    yield from _without_conflict(_effects(Call.SET_POLICY, Reason.REJECTED))
+    yield Row(FaultedCall.PATCH, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
+    yield from _effects(FaultedCall.GET_POLICY, Reason.REJECTED)
+    yield Row(FaultedCall.GET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
+    yield from _without_conflict(_effects(FaultedCall.SET_POLICY, Reason.REJECTED))
     yield Row(
-        Call.SET_POLICY,
+        FaultedCall.SET_POLICY,
         (Fault.CONFLICT,),
         errors.StaleEtag,
         again=Again.AT_ONCE,
-        note="The policy is read anew each time, so that nobody's change is lost.",
+        note="The policy is read again each time, so that nobody's change is lost.",
     )
-    yield Row(Call.SET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
+    yield Row(FaultedCall.SET_POLICY, (Fault.NOT_FOUND,), errors.NotFound, again=Again.NEXT_POLL, note=gone)
 
 
 def _cancel() -> Iterator[Row]:
-    for row in _effects(Call.CANCEL, None):
+    for row in _effects(FaultedCall.CANCEL, None):
         denied = row.error is errors.Denied
         note = (
             "The message names the permission `ml.jobs.cancel` where the service says that it is missing."
@@ -258,7 +270,7 @@ def _cancel() -> Iterator[Row]:
         )
         yield Row(row.call, row.faults, row.error, row.shown, row.again, row.event, note)
     yield Row(
-        Call.CANCEL,
+        FaultedCall.CANCEL,
         (Fault.NOT_FOUND,),
         errors.NotFound,
         (_reconciling(Reason.DELETING),),
@@ -266,7 +278,7 @@ def _cancel() -> Iterator[Row]:
         note="The resource goes after `lostAfter` without the job; if it is there again, it is cancelled.",
     )
     yield Row(
-        Call.TEST_PERMISSIONS,
+        FaultedCall.TEST_PERMISSIONS,
         tuple(fault for fault in Fault),
         errors.JobServiceError,
         (_stalled(Reason.DENIED),),
@@ -289,12 +301,12 @@ TABLE: tuple[Row, ...] = (*_create(), *_look(), *_poll(), *_list(), *_tend(), *_
 
 SURPRISES: Mapping[str, str] = {
     "A recorded job vanishes": (
-        f"After {ANSWERS} answers in a row that there is none, over `lostAfter` (five minutes) or longer: "
+        f"After {ANSWERS} consecutive answers that there is none, over `lostAfter` (five minutes) or longer: "
         f"`Succeeded=False` and `Stalled=True`, both `Lost`. Nothing is submitted again. A deletion looks "
         f"once more, and ends."
     ),
     "A lost job is there again": (
-        "It is looked for every `lostInterval` (ten minutes), and taken back: `Succeeded=Unknown`, "
+        "It is read every `lostInterval` (ten minutes), and resumed: `Succeeded=Unknown`, "
         "`FoundAgain`. A deletion cancels it."
     ),
     "Many jobs of a project vanish at once": (
@@ -311,7 +323,7 @@ SURPRISES: Mapping[str, str] = {
         "`Submitted=Unknown`, `OutcomeUnknown`; the calls go on ever more slowly."
     ),
     "Calls fail for causes that take turns, 503 and 429 say": (
-        "The worst that was met in the last minute is told, so that they are one status write and one Event."
+        "The most severe one of the last minute is reported, so that they are one status write and one Event."
     ),
 }
 """What a service can do besides: the answer is well-formed and wrong, or never the same."""

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 
 from mljobs.domain import errors
-from tools.docs.fault_table import SURPRISES, TABLE, Again, Call, Condition, Row, delays
+from tools.docs.fault_table import SURPRISES, TABLE, Again, Condition, FaultedCall, Row, delays
 
 _TITLES = ("Fault", "The resource shows", "The call is made again", "Event", "Remarks")
 
 _INTRODUCTION = """\
 # When the job service fails
 
-What becomes of a resource when a call of the job service does not go well. Tests bring about every line of
+What happens to a resource when a call of the job service fails. Tests produce every line of
 these tables over HTTP, so that they are as true as the tests are green.
 
 - **Nothing is submitted twice.** The client sends a request once, except that after a 401 it fetches a new
@@ -25,7 +25,7 @@ these tables over HTTP, so that they are as true as the tests are green.
 def page() -> str:
     """The whole page, in Markdown."""
     parts = [_INTRODUCTION, _pace()]
-    for call in Call:
+    for call in FaultedCall:
         rows = [row for row in TABLE if row.call is call]
         parts.append(f"## {call}\n\n{_table(_TITLES, map(_cells, rows))}")
     surprises = _table(("What the service does", "What the operator does"), SURPRISES.items())
@@ -46,7 +46,7 @@ def _pace() -> str:
     return f"""\
 ## How fast calls are made again
 
-A delay doubles with each failure in a row. Up to half of it is taken off at random, so that many resources do
+A delay doubles with each failure in a row. Up to half of it is removed at random, so that many resources do
 not call at the same moment; a `Retry-After` of the service is always kept. Besides, all calls of a project
 share its quota.
 
@@ -54,7 +54,9 @@ share its quota.
 
 
 def _cells(row: Row) -> Sequence[str]:
-    faults = ", ".join(row.faults) if row.call not in (Call.LIST, Call.TEST_PERMISSIONS) else "any"
+    faults = (
+        ", ".join(row.faults) if row.call not in (FaultedCall.LIST, FaultedCall.TEST_PERMISSIONS) else "any"
+    )
     shown = ", ".join(map(_condition, row.shown)) or "nothing of it"
     return faults, shown, _again(row), f"`{row.event}`" if row.event else "none", row.note
 

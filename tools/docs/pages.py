@@ -95,7 +95,7 @@ def conditions() -> str:
         "# Conditions and reasons",
         "Every resource carries these conditions, each with a reason for programs, a message for people that "
         "says what to do, the generation that it speaks of, and the time at which its status last changed. "
-        "`Stalled` is absent unless it is True. How they follow each other is told in "
+        "`Stalled` is absent unless it is True. How they follow each other is described in "
         "[Concepts](../concepts.md#conditions).",
         _table(
             ("Condition", "True", "False", "Unknown"),
@@ -126,7 +126,7 @@ def settings() -> str:
         "# Settings",
         "`mljobs run` reads its settings from a file (`--config`), from the environment and from flags; the "
         "later wins. The [chart](chart.md) writes the file. An unknown setting or a wrong value stops the "
-        "start with its name, its origin and what is allowed; all problems are told at once. No setting is a "
+        "start with its name, its origin and what is allowed; all problems are reported. No setting is a "
         "secret.",
         _table(
             ("In the file", "Default", "Meaning", "Allowed"),
@@ -170,7 +170,7 @@ def metrics() -> str:
         ),
         "Besides these there are `process_…` for CPU, memory and open files, and `python_info`. A replica "
         "that waits for the Lease has no resources and no jobs.",
-        "What to watch is told in [Operations](../operations.md#what-to-watch).",
+        "What to monitor is described in [Operations](../operations.md#what-to-watch).",
     )
 
 

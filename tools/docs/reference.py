@@ -85,7 +85,7 @@ def _type(node: JsonObject, defs: Mapping[str, JsonObject]) -> str:
 
 
 def _object(node: JsonObject, defs: Mapping[str, JsonObject]) -> str | None:
-    """The name of the object that a field holds; None where it holds something else."""
+    """The name of the object that a field holds; None if it holds something else."""
     for choice in node.get("anyOf", [node]):
         name = choice.get("$ref", "").rpartition("/")[2]
         if name and "properties" in defs[name]:

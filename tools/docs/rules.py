@@ -33,5 +33,5 @@ def _field(rule: Rule) -> str:
 
 def _refused_by(rule: Rule) -> str:
     if rule.severity is Severity.WARNING:
-        return "nobody: a warning"
+        return "none: a warning"
     return "`kubectl apply`" if rule.in_schema or rule.cel else "the operator"

@@ -94,7 +94,7 @@ def rules_template(header: str) -> str:
     definitions = {
         "rules": _documents(rights.RESOURCES),
         "lastingRules": {mode: _documents(rules) for mode, rules in rights.LASTING.items()},
-        "namespaceRules": {mode: _documents(rights.besides(rules)) for mode, rules in rights.LASTING.items()},
+        "namespaceRules": {mode: _documents(rights.without(rules)) for mode, rules in rights.LASTING.items()},
         "leaseRules": _documents(rights.lease(_LEASE)),
         "userRules": {role: _documents(rules) for role, rules in rights.USERS.items()},
     }
@@ -105,7 +105,7 @@ def rules_template(header: str) -> str:
     return "\n".join(parts)
 
 
-def _documents(rules: tuple[rights.Rule, ...]) -> list[JsonObject]:
+def _documents(rules: tuple[rights.PolicyRule, ...]) -> list[JsonObject]:
     return [rule.document() for rule in rules]
 
 

@@ -76,7 +76,7 @@ PANELS = (
     ),
     Panel(
         "Stalled resources",
-        "Resources that cannot go on without a change by somebody, by reason.",
+        "Resources that are stalled until somebody changes something, by reason.",
         "short",
         {"{{kind}} {{reason}}": "max by (kind, reason) (mljobs_stalled_resources{$of})"},
     ),
@@ -128,7 +128,7 @@ PANELS = (
     ),
     Panel(
         "Workers",
-        "Reconciliations under way, and how many there can be, of all kinds together.",
+        "Reconciliations in progress, and how many there can be, of all kinds together.",
         "short",
         {
             "{{controller}}": "max by (controller) (controller_runtime_active_workers{$of})",
@@ -136,7 +136,7 @@ PANELS = (
         },
     ),
     Panel(
-        "Work under way",
+        "Work in progress",
         "How long it has taken so far. What grows with the time is stuck.",
         "s",
         {
@@ -146,7 +146,7 @@ PANELS = (
     ),
     Panel(
         "Work queue",
-        "Resources that came to have to be worked on, and that were put off, per second.",
+        "Resources that were added to the queue, and requeued with a delay, per second.",
         "ops",
         {
             "adds": "sum(rate(workqueue_adds_total{$of}[$__rate_interval]))",

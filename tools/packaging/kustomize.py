@@ -74,7 +74,7 @@ def namespace_role() -> str:
     return _text(_granted("Role", rights.RESOURCES, _named("-jobs", namespaced=True)))
 
 
-def _granted(kind: str, rules: Sequence[rights.Rule], metadata: JsonObject) -> list[JsonObject]:
+def _granted(kind: str, rules: Sequence[rights.PolicyRule], metadata: JsonObject) -> list[JsonObject]:
     """A role and its binding to the operator's account."""
     binding: JsonObject = {
         "apiVersion": f"{_API_GROUP}/v1",
@@ -86,7 +86,7 @@ def _granted(kind: str, rules: Sequence[rights.Rule], metadata: JsonObject) -> l
     return [_role(kind, rules, metadata), binding]
 
 
-def _role(kind: str, rules: Sequence[rights.Rule], metadata: JsonObject) -> JsonObject:
+def _role(kind: str, rules: Sequence[rights.PolicyRule], metadata: JsonObject) -> JsonObject:
     return {
         "apiVersion": f"{_API_GROUP}/v1",
         "kind": kind,

@@ -12,7 +12,8 @@ from pydantic import Field, create_model
 from pydantic.alias_generators import to_camel
 
 from mljobs.api.base import JsonObject
-from mljobs.config import Settings
+from mljobs.api.patterns import DNS_LABEL
+from mljobs.config import DNS_LABEL_PATTERN, Settings
 from tools.packaging.scheduling import (
     Affinity,
     EnvVar,
@@ -27,8 +28,8 @@ from tools.packaging.scheduling import (
 CHART_SETS = frozenset({"namespaces", "host", "port", "leader_election", "lease_namespace", "lease_name"})
 """Settings that follow from other values, so that they cannot contradict them."""
 
-Name = Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", max_length=53)]
-Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
+Name = Annotated[str, Field(pattern=rf"^({DNS_LABEL})?$", max_length=53)]
+Namespace = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
 ObjectName = Annotated[str, Field(pattern=r"^([a-z0-9]([-.a-z0-9]*[a-z0-9])?)?$", max_length=253)]
 Duration = Annotated[str, Field(pattern=r"^([0-9]+(ms|s|m|h))+$")]
 Texts = dict[str, str]
@@ -239,7 +240,7 @@ class Values(Part):
     """In place of release and chart in the names of objects."""
 
     watch_namespaces: Annotated[list[Namespace], Field(json_schema_extra={"uniqueItems": True})] = []
-    """The namespaces whose resources are worked on; the operator gets a Role in each, and they must exist.
+    """The namespaces whose resources are reconciled; the operator gets a Role in each, and they must exist.
     Empty: the whole cluster."""
 
     config: Config = Config()
@@ -253,7 +254,7 @@ class Values(Part):
     crds: Crds = Crds()
 
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "192Mi"}, limits={"memory": "512Mi"})
-    """What each replica asks for, and gets at the most."""
+    """What each replica asks for, and gets at most."""
 
     run_as_user: Annotated[int, Field(ge=1)] | None = 65532
     """The user and group that the Pods run as. null: what the cluster assigns, as on OpenShift."""
@@ -320,7 +321,7 @@ def schema() -> JsonObject:
 
 
 def _tidy(node: JsonObject) -> JsonObject:
-    """Drop titles, which repeat the names, and defaults, which stand in values.yaml; recursive."""
+    """Drop titles, which repeat the names, and defaults, which are in values.yaml; recursive."""
     tidied = {word: value for word, value in node.items() if word not in ("title", "default")}
     if "description" in tidied:
         tidied["description"] = " ".join(tidied["description"].split())
@@ -336,7 +337,7 @@ def _tidy(node: JsonObject) -> JsonObject:
 
 
 def as_json(value: Any) -> Any:
-    """A default as it stands in values.yaml."""
+    """A default of values.yaml."""
     if isinstance(value, Part):
         return value.model_dump(mode="json", by_alias=True, exclude_unset=True)
     if isinstance(value, float) and value.is_integer():

@@ -45,7 +45,7 @@ def ensure(
 
     Args:
         extras: of `EXTRAS`.
-        report: told what happens; a build takes minutes.
+        report: called with progress; a build takes minutes.
         root: the cache; None: `cache_root()`.
         build: makes binaries; for tests.
 
@@ -131,14 +131,14 @@ def _fill(root: Path, names: Sequence[str], report: Reporter, build: Builder) ->
 @contextlib.contextmanager
 def _only_one(root: Path, report: Reporter) -> Iterator[None]:
     lock = filelock.FileLock(root / ".lock")
-    told = False
+    reported = False
     while not lock.is_locked:
         try:
-            lock.acquire(timeout=_LOCK_POLL_SECONDS if told else 0)
+            lock.acquire(timeout=_LOCK_POLL_SECONDS if reported else 0)
         except filelock.Timeout:
-            if not told:
+            if not reported:
                 report(Step("another run is getting the binaries of the control plane; waiting for it"))
-            told = True
+            reported = True
     try:
         yield
     finally:

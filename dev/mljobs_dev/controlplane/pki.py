@@ -170,7 +170,7 @@ def kubeconfig(
 ) -> bytes:
     """Return a kubeconfig (YAML that happens to be JSON).
 
-    It names files where it can: what stands in a kubeconfig itself, clients in Python write into temporary
+    It names files where it can: data inside a kubeconfig, clients in Python write into temporary
     files, which stay behind when the process is killed.
 
     Args:

@@ -8,7 +8,7 @@ LOOPBACK = "127.0.0.1"
 class PortReservation:
     """Holds a TCP port on 127.0.0.1, bound and not listening, for a server that binds it with SO_REUSEPORT.
 
-    While it is held, the system gives the port to nobody who asks for any free port, so that two runs at once
+    While it is held, the system does not assign the port to anybody else, so that two runs at once
     cannot meet; a connection to it is refused until the server listens.
 
     Args:

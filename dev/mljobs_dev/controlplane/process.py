@@ -40,7 +40,7 @@ class Exit:
         pid: the process id that it had.
         code: exit code; negative where a signal ended it.
         expected: whether `terminate` had asked for it.
-        log_tail: the last lines of its log; empty where it has no log file.
+        log_tail: the last lines of its log; empty if it has no log file.
     """
 
     name: str
@@ -126,7 +126,7 @@ class SupervisedProcess:
 
     @property
     def last_exit(self) -> Exit | None:
-        """How its newest run ended, or None where none has ended yet."""
+        """How its newest run ended, or None if none has ended yet."""
         return self._last_exit
 
     def start(self) -> "SupervisedProcess":
@@ -152,14 +152,14 @@ class SupervisedProcess:
                     guardian.stdin.flush()
 
     def wait(self, timeout: float | None = None) -> Exit | None:
-        """Wait until it has ended for good, and tell how; None after `timeout` seconds."""
+        """Wait until it has ended finally, and return how; None after `timeout` seconds."""
         return self._last_exit if self._done.wait(timeout) else None
 
     def terminate(self, deadline: float = 10.0) -> Exit | None:
         """End it with SIGTERM, and with SIGKILL once `deadline` seconds have passed.
 
         Returns:
-            How it ended; None where it was never started. Called from one of its own callbacks, this only
+            How it ended; None if it was never started. Called from one of its own callbacks, this only
             asks it to end, and returns how the run before ended.
         """
         self._stopping.set()
@@ -175,7 +175,7 @@ class SupervisedProcess:
         return self._last_exit
 
     def log_tail(self, lines: int = 20) -> str:
-        """Return the last lines of its log, at most 16 KiB; empty where it has no log file."""
+        """Return the last lines of its log, at most 16 KiB; empty if it has no log file."""
         if self.log is None or not self.log.exists():
             return ""
         with self.log.open("rb") as file:
@@ -283,4 +283,4 @@ class SupervisedProcess:
             if callback is not None:
                 callback(argument)
         except Exception:
-            _logger.exception("a callback of %s failed; it goes on running", self.name)
+            _logger.exception("a callback of %s failed; it keeps running", self.name)

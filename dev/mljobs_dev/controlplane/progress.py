@@ -1,4 +1,4 @@
-"""How the provisioning of binaries tells what it does, and the errors with which it gives up."""
+"""The progress reports of the provisioning of binaries, and its errors."""
 
 import logging
 from collections.abc import Callable
@@ -21,9 +21,9 @@ class Step:
     Attributes:
         message: for a person, without the numbers below.
         done: how much of `total` is done.
-        total: bytes or packages in all; 0 where nobody knows.
+        total: bytes or packages in all; 0 if nobody knows.
         unit: what `done` and `total` count.
-        warning: whether it needs attention although the work goes on.
+        warning: whether it needs attention although the work continues.
     """
 
     message: str

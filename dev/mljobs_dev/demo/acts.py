@@ -32,7 +32,7 @@ class Act:
     error: str = ""
 
     def script(self) -> dict[str, Any]:
-        """What the emulator is told, so that it runs this sample's job so."""
+        """The emulator's script for this sample's job."""
         readable = re.sub(r"[^A-Za-z0-9_]", "_", f"{NAMESPACE}_{self.sample}")
         script: dict[str, Any] = {"jobId": f"^{readable}_[0-9a-f]+_1$", "timeline": dict(self.timeline)}
         if self.end != DELETED:

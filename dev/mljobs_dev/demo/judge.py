@@ -1,15 +1,15 @@
-"""Judges what the cluster and the ledger say about the demo: pure functions, without any I/O."""
+"""Evaluates the state of the cluster and the ledger for the demo: pure functions, without any I/O."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs_dev.demo.acts import DELETED, Act
 from mljobs_dev.demo.table import Row
 from mljobs_dev.stack.emulator_control import CANCEL, CREATE
 
 Json = Mapping[str, Any]
-_ENDS = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
 class DemoError(Exception):
@@ -21,7 +21,7 @@ def row(act: Act, body: Json | None, *, deleted: bool) -> Row:
 
     Args:
         act: its story.
-        body: the object as the API server gives it; None where there is none.
+        body: the object from the API server; None if there is none.
         deleted: whether the demo has asked for its deletion.
 
     Raises:
@@ -38,7 +38,7 @@ def row(act: Act, body: Json | None, *, deleted: bool) -> Row:
         raise DemoError(
             f"{kind} {act.sample} cannot go on: {stalled.get('reason')}: {stalled.get('message')}"
         )
-    if state in _ENDS and state != act.end:
+    if state in TERMINAL_STATES and state != act.end:
         raise DemoError(
             f"{kind} {act.sample} should end as {act.end}, and its job is {state}: "
             f"{status.get('errorMessage') or 'without an error message'}"
@@ -89,13 +89,13 @@ def judge_ledger(acts: Sequence[Act], jobs: Mapping[str, str], effects: Iterable
 
 
 def excerpt(description: str) -> list[str]:
-    """The lines of `kubectl describe` that tell how a job ended: names, error message, state, and events.
+    """The lines of `kubectl describe` that show how a job ended: names, error message, state, and events.
 
     Args:
         description: all of the command's output.
     """
     lines = description.splitlines()
     events = next((index for index, line in enumerate(lines) if line.startswith("Events:")), len(lines))
-    told = re.compile(r"(  )?(Name|Kind|Error Message|Job Name|State): ")
-    shown = [line for line in lines[:events] if told.match(line)]
+    wanted = re.compile(r"(  )?(Name|Kind|Error Message|Job Name|State): ")
+    shown = [line for line in lines[:events] if wanted.match(line)]
     return [line.rstrip() for line in (*shown, *lines[events:])]

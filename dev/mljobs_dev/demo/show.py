@@ -20,7 +20,7 @@ from mljobs_dev.demo.table import Row, StateTable, open_table
 from mljobs_dev.stack import binaries as stack_binaries
 from mljobs_dev.stack.emulator_control import EmulatorControl
 from mljobs_dev.stack.files import deploy_folder, shown
-from mljobs_dev.stack.session import told
+from mljobs_dev.stack.session import described
 from mljobs_dev.stack.stack import Stack
 
 DEADLINE = 60.0
@@ -43,7 +43,7 @@ class Play:
         self._paths: dict[str, str] = {}
         self._deleted: set[str] = set()
         self.jobs: dict[str, str] = {}
-        """Each sample's job id, as soon as its status has told it."""
+        """Each sample's job id, as soon as its status shows it."""
 
     def apply(self) -> None:
         """Apply the samples.
@@ -57,7 +57,7 @@ class Play:
             self._paths[act.sample] = self._client.path_of(manifest, NAMESPACE)
 
     def look(self) -> list[Row]:
-        """Read all resources, delete the one whose time has come, and tell their rows.
+        """Read all resources, delete the one whose time has come, and return their rows.
 
         Raises:
             DemoError: one cannot come to its end any more.
@@ -120,7 +120,7 @@ class Show:
         kubectl = stack_binaries.kubectl(binaries)
         self._say("Starting a control plane, the emulated service and the operator …")
         with Stack(
-            binaries, speed=SPEED, poll_interval=0.5, on_exit=lambda exit_: self._say(told(exit_))
+            binaries, speed=SPEED, poll_interval=0.5, on_exit=lambda exit_: self._say(described(exit_))
         ) as stack:
             self._say(f"They run, after {time.monotonic() - started:.0f} s.\n")
             try:
@@ -168,7 +168,7 @@ class Show:
         done = subprocess.run([*command, *private], capture_output=True, text=True, timeout=30, check=False)
         if done.returncode != 0 or act.error not in done.stdout:
             raise DemoError(
-                f"kubectl describe does not tell why {act.sample} failed: {done.stderr or done.stdout}"
+                f"kubectl describe does not show why {act.sample} failed: {done.stderr or done.stdout}"
             )
         self._say(f"\nkubectl describe {kind} {act.sample}")
         for line in excerpt(done.stdout):

@@ -1,4 +1,4 @@
-"""Emulated time: durations run faster by a factor, and instants are told on the wall clock.
+"""Emulated time: durations run faster by a factor, and timestamps follow the wall clock.
 
 A client may compare a job's timestamps with its own clock (to age a job, to delete it some time after its
 end), so that only what lasts is sped up: an hour of training takes a minute at speed 60, and its endTime is

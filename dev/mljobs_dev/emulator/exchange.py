@@ -103,7 +103,7 @@ def _answered(exchange: Exchange) -> Outcome:
     except ApiError as error:
         return exchange.refusal(error)
     except Exception:
-        logger.exception("%s failed by a fault of the emulator itself; the client is told 500", exchange)
+        logger.exception("%s failed by a bug of the emulator; the client gets a 500", exchange)
         return exchange.refusal(ApiError(500))
 
 

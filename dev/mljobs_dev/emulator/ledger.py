@@ -20,7 +20,7 @@ class Effect(NamedTuple):
         time: Unix time at which it was answered.
         method: as the discovery document names it.
         subject: what it was about; of a `create` on Vertex AI that was applied, with the new job's id.
-        status: the HTTP status; 0 where the connection was closed without an answer.
+        status: the HTTP status; 0 if the connection was closed without an answer.
         applied: whether it changed any state.
         identity: who called; empty where nobody said so.
     """

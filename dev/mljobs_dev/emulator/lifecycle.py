@@ -1,7 +1,7 @@
 """The life of a job as a function of emulated time.
 
 A timeline is the list of states that a job enters and of the instants at which it does; what lies in the
-future may be planned anew, what has happened never changes. No job needs a task or a timer: its state is
+future may be planned again, what has happened never changes. No job needs a task or a timer: its state is
 looked up when somebody asks.
 
     QUEUED → PREPARING → RUNNING → SUCCEEDED | FAILED
@@ -37,7 +37,7 @@ class State(StrEnum):
 
     @property
     def terminal(self) -> bool:
-        """Whether a job stays in this state for ever."""
+        """Whether a job stays in this state forever."""
         return self in TERMINAL
 
 

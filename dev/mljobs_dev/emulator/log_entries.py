@@ -88,7 +88,7 @@ def list_entries(body: Any, sources: Sequence[Source]) -> dict[str, Any]:
 
 
 def names_of(body: Mapping[str, Any]) -> tuple[str, str]:
-    """The first project and the job id that a request's body asks for; empty where there is none."""
+    """The first project and the job id that a request's body asks for; empty if there is none."""
     resource = re.search(
         r"projects/([^/\"']+)", str(body.get("resourceNames", body.get("resource_names", "")))
     )

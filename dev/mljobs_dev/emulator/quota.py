@@ -1,4 +1,4 @@
-"""Google's request quotas, where the emulator is told to enforce them."""
+"""Google's request quotas, if the emulator is configured to enforce them."""
 
 from collections import defaultdict, deque
 

@@ -52,7 +52,7 @@ def find_route(verb: str, raw_path: str) -> Route | None:
             an endpoint and a path carelessly send two slashes first.
 
     Returns:
-        The route, or None where the API has none.
+        The route, or None if the API has none.
     """
     path = unquote(raw_path)
     if path.replace("//", "/") == _ENTRIES:

@@ -1,4 +1,4 @@
-"""What tests tell the emulator beforehand: faults of requests, scripted jobs, denied permissions.
+"""What tests configure in advance: faults of requests, scripted jobs, denied permissions.
 
 These are the bodies of the control surface; `jobId` patterns are regular expressions that may match anywhere
 in the id (`^x$` is the exact one).

@@ -217,7 +217,7 @@ async def run(settings: Settings, host: str, port: int, announce: Callable[[str]
         settings: the emulator's settings.
         host: the address to listen on.
         port: the port; 0 takes a free one.
-        announce: is told the base URL once it answers.
+        announce: called with the base URL once it answers.
 
     Raises:
         OSError: the address cannot be listened on.

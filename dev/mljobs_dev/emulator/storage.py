@@ -45,7 +45,7 @@ class Conditions:
     differ: int | None = None
 
     def hold(self, generation: int) -> bool:
-        """Whether they hold for an object's generation, 0 where there is none."""
+        """Whether they hold for an object's generation, 0 if there is none."""
         return self.match in (None, generation) and self.differ != generation
 
 
@@ -130,7 +130,7 @@ class Upload:
 
 
 class Storage:
-    """The buckets. Each legal name is a bucket's that there is, until it is told otherwise.
+    """The buckets. Each legal name counts as an existing bucket until it is removed by a script.
 
     Args:
         unix: reads Unix time.

@@ -58,7 +58,7 @@ class StorageCall:
     Attributes:
         method: as the discovery document names it.
         bucket: of the path.
-        name: the object's, of the path; empty where the path has none.
+        name: the object's, of the path; empty if the path has none.
         verb: the HTTP method.
         uploading: whether the path is an upload's.
         url: what the client calls the server, for links.
@@ -96,7 +96,7 @@ class Reply:
 
 
 def find_storage_call(verb: str, raw_path: str) -> StorageCall | None:
-    """The method that an HTTP verb and a path mean, or None where the API has none.
+    """The method that an HTTP verb and a path mean, or None if the API has none.
 
     Args:
         verb: the HTTP method.
@@ -323,7 +323,7 @@ def _conditions(call: StorageCall) -> Conditions:
 
 
 def _place(call: StorageCall, kept: int) -> tuple[int, int | None]:
-    """Where a chunk begins, and how long the whole is; None where that is not said yet.
+    """Where a chunk begins, and how long the whole is; None if that is not said yet.
 
     Raises:
         ApiError: 400 for a range that is none, or is not the body's.

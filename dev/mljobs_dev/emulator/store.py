@@ -1,4 +1,4 @@
-"""All jobs of the emulator: made, found, planned anew, taken away."""
+"""All jobs of the emulator: made, found, planned again, taken away."""
 
 import bisect
 import dataclasses

@@ -14,7 +14,7 @@ from typing import Any
 from mljobs_dev.emulator.errors import Violation, refused
 
 Input = Mapping[str, Any]
-Rule = Callable[[Input], Iterator[Violation]]
+Check = Callable[[Input], Iterator[Violation]]
 
 REGIONS = ("asia-east1", "europe-west1", "europe-west4", "us-central1", "us-east1", "us-west1")
 """The regions that the service itself named in an error."""
@@ -352,7 +352,7 @@ def _model(given: Input) -> Iterator[Violation]:
     yield Violation("model_version", "One of model_name, version_name and uri should be specified.")
 
 
-TRAINING_RULES: tuple[Rule, ...] = (
+TRAINING_RULES: tuple[Check, ...] = (
     _program,
     _runtime,
     _scale,

@@ -27,7 +27,7 @@ def provide() -> Path:
 
 
 def kubectl(binaries: Path) -> Path | None:
-    """The user's kubectl, else the one among the binaries; None where there is neither."""
+    """The user's kubectl, else the one among the binaries; None if there is neither."""
     found = shutil.which(KUBECTL)
     if found:
         return Path(found)

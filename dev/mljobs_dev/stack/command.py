@@ -25,7 +25,7 @@ ERRORS = (
     OSError,
     urllib3.exceptions.HTTPError,
 )
-"""What goes wrong around a stack for reasons that its user can see and mend."""
+"""What goes wrong around a stack for reasons that its user can see and fix."""
 
 
 def run_command(

@@ -60,7 +60,7 @@ class Server:
     Args:
         name: `operator` or `emulator`.
         arguments: the command line after `mljobs`, without a port.
-        announcement: matches the log line that tells the URL, which is its first group.
+        announcement: matches the log line with the URL, which is its first group.
         supervision: how it is run.
         env: its whole environment.
 
@@ -102,7 +102,7 @@ class Server:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it; `wait` tells when it serves.
+        """Start it; `wait` returns when it serves.
 
         Raises:
             ProcessError: the process cannot be started.
@@ -110,7 +110,7 @@ class Server:
         self._process.start()
 
     def wait(self, deadline: float, path: str = "/") -> None:
-        """Wait until it has told its URL and answers; from then on it is started again when it dies.
+        """Wait until it has printed its URL and answers; from then on it is restarted when it dies.
 
         Args:
             deadline: on the monotonic clock.
@@ -119,7 +119,7 @@ class Server:
         Raises:
             StackError: it ended, or the time is over.
         """
-        self.url = self._until(self._announced, deadline, "did not tell its URL")
+        self.url = self._until(self._announced, deadline, "did not print its URL")
         self._until(lambda: answers(self.url + path), deadline, f"did not answer at {self.url}{path}")
         port = self.url.rsplit(":", 1)[1]
         self._process.command = [*self._command, f"--port={port}"]

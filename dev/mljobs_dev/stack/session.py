@@ -1,4 +1,4 @@
-"""One run of `mljobs dev`: starts the stack, tells how to use it, and tells what happens to its processes."""
+"""One run of `mljobs dev`: starts the stack, prints how to use it, and reports on its processes."""
 
 import contextlib
 import shutil
@@ -31,7 +31,7 @@ class Session:
     """One run in the foreground.
 
     Args:
-        ready_file: where to tell scripts, or None.
+        ready_file: written for scripts, or None.
         speed: emulated seconds in a real second.
         state_dir: keeps the cluster from run to run, or None.
         say: prints a line.
@@ -87,7 +87,7 @@ class Session:
             )
 
     def _exited(self, exit_: Exit) -> None:
-        self._say(f"mljobs dev: {told(exit_)}. Starting it again …")
+        self._say(f"mljobs dev: {described(exit_)}. Starting it again …")
 
     def _restarted(self, name: str, pid: int) -> None:
         try:
@@ -99,7 +99,7 @@ class Session:
             self._say(f"mljobs dev: {FORGETFUL}")
 
 
-def told(exit_: Exit) -> str:
+def described(exit_: Exit) -> str:
     """How a process has ended, in one line; the last of its log where it ended by itself."""
     if exit_.code < 0:
         return f"{exit_.name} (process {exit_.pid}) was ended by signal {-exit_.code}"
@@ -112,7 +112,7 @@ def usage(stack: Stack, kubectl: Path | None, speed: float) -> str:
 
     Args:
         stack: is ready.
-        kubectl: the program, or None where there is none.
+        kubectl: the program, or None if there is none.
         speed: emulated seconds in a real second.
     """
     samples = deploy_folder() / "samples"

@@ -24,14 +24,14 @@ PROCESSES = (OPERATOR, EMULATOR, API_SERVER, ETCD)
 """The names of the stack's processes, in the order in which they are shown."""
 
 NAMESPACE, SERVICE_ACCOUNT = "mljobs-system", "mljobs-operator"
-"""Whom the manifests of `deploy/base` give the operator's rights."""
+"""The account that the manifests of `deploy/base` grant the operator's permissions."""
 
 PROJECT = "mljobs-dev"
 """The project of resources that name none."""
 
 _RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
 _FORGETFUL = ("--believe-missing", "--lost-after=5", "--lost-interval=10")
-"""The emulator forgets all jobs when it is started again, and is to be believed soon."""
+"""The emulator forgets all jobs when it is restarted, and should be believed soon."""
 
 _DRAIN_SECONDS = 1.5
 _OPERATOR_SECONDS = 2.0
@@ -46,9 +46,9 @@ class Stack:
         speed: emulated seconds in a real second.
         poll_interval: seconds between two looks of the operator at active jobs.
         state_dir: keeps the cluster's data, its keys, its port and all logs; None: a temporary folder.
-        on_exit: told, once the stack is ready, of each process that ends without having been asked to; from
+        on_exit: called, once the stack is ready, for each process that ends unexpectedly; from
             another thread.
-        on_restart: told of the name and the new process id of one that was started again; from another
+        on_restart: called with the name and the new process id of a restarted one; from another
             thread.
         timeout: seconds until the control plane, and after it the rest, must be ready.
 

@@ -50,7 +50,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- merge $set .Values.config | toYaml }}
 {{- end }}
 
-{{/* The work under way, then the calls under way, then the Lease: all have to end before the kill. */}}
+{{/* The work in progress, then the calls in progress, then the Lease: all have to end before the kill. */}}
 {{- define "mljobs-operator.grace" -}}
 {{- add (ceil .Values.config.drainSeconds | int) (ceil .Values.config.requestTimeout | int) 10 }}
 {{- end }}

@@ -90,7 +90,7 @@ def plan(
 ) -> None:
     """Check descriptions of jobs without a cluster, and print the requests that they make.
 
-    Prints each problem on a line of its own and exits with 1, or prints the create request as JSON (a list of
+    Prints each problem on its own line and exits with 1, or prints the create request as JSON (a list of
     them for several descriptions) and exits with 0.
     """
     options = _Options(project, namespace, name, uid, kind, values or ())
@@ -232,7 +232,7 @@ def _patch(text: str, exact: bool) -> dict[str, Any]:
     try:
         patch = value(written, exact=exact)
     except Unreadable as error:
-        raise _Usage(f"--set {text}: the value is no YAML: {error}") from None
+        raise _Usage(f"--set {text}: the value is not YAML: {error}") from None
     for key in reversed(keys):
         patch = {key: patch}
     return dict(patch)

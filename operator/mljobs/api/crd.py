@@ -7,7 +7,8 @@ from the caller; only those that compare a resource with its former self are mad
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -15,7 +16,14 @@ from mljobs.api.base import JsonObject
 from mljobs.api.equality import same
 from mljobs.api.resources import CATEGORY, GROUP, KINDS, VERSION, JobKind
 
-CelReason = Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]
+
+class FieldErrorType(StrEnum):
+    """What is wrong with a field, in the API server's words (`field.ErrorType` of apimachinery)."""
+
+    REQUIRED = "FieldValueRequired"
+    INVALID = "FieldValueInvalid"
+    FORBIDDEN = "FieldValueForbidden"
+    DUPLICATE = "FieldValueDuplicate"
 
 
 @dataclass(frozen=True)
@@ -24,20 +32,20 @@ class CelRule:
 
     Attributes:
         rule: the CEL expression; `self` is the value at the path where the rule stands.
-        message: what the user reads when the rule is broken.
+        message: what the user reads if the rule is broken.
         field_path: the field that the error names, relative to that path and starting with a dot; None for
             the place itself.
-        reason: the kind of error that the API server reports.
+        reason: the type of the error that the API server reports.
     """
 
     rule: str
     message: str
     field_path: str | None = None
-    reason: CelReason = "FieldValueInvalid"
+    reason: FieldErrorType = FieldErrorType.INVALID
 
     def document(self) -> JsonObject:
         """The rule as an entry of `x-kubernetes-validations`."""
-        entry: JsonObject = {"rule": self.rule, "message": self.message, "reason": self.reason}
+        entry: JsonObject = {"rule": self.rule, "message": self.message, "reason": self.reason.value}
         if self.field_path is not None:
             entry["fieldPath"] = self.field_path
         return entry
@@ -244,13 +252,13 @@ def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
 
 
 def _fixed(kind: JobKind, field: str) -> CelRule:
-    """Who changed it would have two controllers at work: another one may have begun, or be about to."""
+    """A change would put two controllers to work: the other one may have started, or be about to."""
     new, old = (f"(has({me}.spec.{field}) ? {me}.spec.{field} : '')" for me in ("self", "oldSelf"))
     return CelRule(
         rule=f"{new} == {old}",
         message=f"{field} cannot be changed; make a new {kind.name} instead",
         field_path=f".spec.{field}",
-        reason="FieldValueForbidden",
+        reason=FieldErrorType.FORBIDDEN,
     )
 
 
@@ -262,5 +270,5 @@ def _fixed_once_submitted(kind: JobKind, field: str, schema: JsonObject) -> CelR
         rule=f"!({submitted}) || ({kept})",
         message=f"{field} cannot be changed once the job is submitted; make a new {kind.name} instead",
         field_path=f".spec.{field}",
-        reason="FieldValueForbidden",
+        reason=FieldErrorType.FORBIDDEN,
     )

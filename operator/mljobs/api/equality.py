@@ -21,7 +21,7 @@ def same(new: str, old: str, schema: Schema) -> str:
         schema: the structural schema of both.
 
     Raises:
-        ValueError: a value with several spellings is in a list or a map, where none is looked for.
+        ValueError: a value with several spellings is in a list or a map, where that is not supported.
     """
     if not _is_variable(schema):
         return f"{new} == {old}"

@@ -226,7 +226,7 @@ class HyperparameterSpec(Model):
     """The parameters to tune. Required unless an earlier job's search is resumed."""
 
     resume_previous_job_id: Word | None = None
-    """The id of an earlier tuning job of the same project, whose search goes on here with what it learnt."""
+    """The id of an earlier tuning job of the same project, whose results this search continues from."""
 
 
 class TrainingInput(Model):

@@ -1,4 +1,4 @@
-"""What a job has brought: the outputs of `ml` v1, one class for each schema of its discovery document."""
+"""The results of a job: the outputs of `ml` v1, one class for each schema of its discovery document."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +9,7 @@ from mljobs.api.base import Double, Flag, Int64, Name, Observed, TextMap, Timest
 
 
 class State(StrEnum):
-    """The words of `Job.state` and of a trial's state."""
+    """The states of a job and of a trial."""
 
     STATE_UNSPECIFIED = "STATE_UNSPECIFIED"
     QUEUED = "QUEUED"
@@ -19,6 +19,10 @@ class State(StrEnum):
     FAILED = "FAILED"
     CANCELLING = "CANCELLING"
     CANCELLED = "CANCELLED"
+
+
+TERMINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+"""The states that a job never leaves."""
 
 
 class BuiltInAlgorithmOutput(Observed):

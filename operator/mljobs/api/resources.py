@@ -1,4 +1,4 @@
-"""The custom resources: what users write and what the operator reports, and the words that name them."""
+"""The custom resources: what users write and what the operator reports, and the names of the kinds."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,14 +29,14 @@ API_VERSION = f"{GROUP}/{VERSION}"
 CATEGORY = "mljobs"
 
 TRIALS_LIMIT = 1000
-"""The most trials that a status can hold; what else keeps it small is the operator's business."""
+"""The most trials that a status can hold; the operator limits their size as well."""
 
 ATTEMPTS_LIMIT = 100
 """The most attempts that a status can hold."""
 
 
 class DeletionPolicy(StrEnum):
-    """What becomes of the job when its resource is deleted."""
+    """What happens to the job when its resource is deleted."""
 
     CANCEL = "Cancel"
     ORPHAN = "Orphan"
@@ -68,7 +68,7 @@ class IamBinding(Model):
     """Who has it: `user:…`, `group:…`, `serviceAccount:…`, `domain:…`."""
 
     condition: IamCondition | None = None
-    """When they have it. Left out, always."""
+    """When they have it. If unset, always."""
 
 
 IamBindings = Annotated[tuple[IamBinding, ...], Field(max_length=32)]
@@ -78,72 +78,72 @@ RecordedIamBindings = Annotated[tuple[IamBinding, ...], Field(max_length=RECORDE
 
 
 class JobSpec(Model):
-    """What both kinds have in common."""
+    """The common fields of both kinds."""
 
     project_id: Word | None = None
-    """The Google Cloud project that runs the job. Left out, it is the one that the administrator chose. It
-    cannot be changed once the job is submitted."""
+    """The Google Cloud project that runs the job. Defaults to the one that the administrator has set.
+    Immutable once the job is submitted."""
 
     job_id: Word | None = None
-    """The job's id, unique in its project for ever: a letter, then letters, digits and underscores, at most
-    128 in all. Left out, the operator derives one from the resource's namespace, name and uid. It cannot be
-    changed once the job is submitted."""
+    """The job's id, which a project never reuses: a letter, then letters, digits and underscores, at most 128
+    in all. If unset, the operator derives one from the resource's namespace, name and uid. Immutable once the
+    job is submitted."""
 
     labels: Labels | None = None
-    """Labels of the job. They may be changed until the job has ended; the operator adds three of its own,
-    whose names start with `mljobs-`."""
+    """Labels of the job. They may be changed until the job has ended; the operator adds its own, whose names
+    start with `mljobs-`."""
 
     deletion_policy: DeletionPolicy = DeletionPolicy.CANCEL
-    """What becomes of the job when the resource is deleted: `Cancel` ends it, `Orphan` leaves it running."""
+    """What happens to the job when the resource is deleted: `Cancel` cancels it, `Orphan` leaves it
+    running."""
 
     iam_bindings: IamBindings | None = None
-    """Who may do what with the job, kept in its IAM policy; bindings that others have made stay. They may be
-    changed until the job has ended."""
+    """Bindings in the job's IAM policy; those of others are kept. They may be changed until the job has
+    ended."""
 
     suspend: Flag = False
-    """Holds the job back while it is true. On a job that was submitted, true cancels it, and false again
+    """Whether the job is suspended. Setting it to true cancels a submitted job, and setting it back to false
     submits a new attempt."""
 
     managed_by: Annotated[str, Field(max_length=63)] | None = None
-    """The controller that looks after this resource, as in a `batch/v1` Job. Left out, or
-    `mljobs.dev/operator`, it is this operator; with any other name it leaves the resource alone entirely. It
-    cannot be changed."""
+    """The controller that manages this resource, as in a `batch/v1` Job. Unset or `mljobs.dev/operator` means
+    this operator; with any other name it ignores the resource. Immutable."""
 
 
 class TrainingJobSpec(JobSpec):
-    """A training job as it is wanted."""
+    """The desired state of a training job."""
 
     training_input: TrainingInput
-    """What to train, on which machines, and where. It cannot be changed once the job is submitted."""
+    """What to train, on which machines, and where. Immutable once the job is submitted."""
 
 
 class PredictionJobSpec(JobSpec):
-    """A batch prediction job as it is wanted."""
+    """The desired state of a batch prediction job."""
 
     prediction_input: PredictionInput
-    """What to predict, with which model, and where. It cannot be changed once the job is submitted."""
+    """What to predict, with which model, and where. Immutable once the job is submitted."""
 
 
 class Condition(Observed):
-    """One aspect of the resource's state, in the shape that all Kubernetes resources share."""
+    """One aspect of the resource's state, in the standard format of Kubernetes."""
 
     type: Annotated[str, Field(min_length=1, max_length=316)]
-    """The aspect: Submitted, Succeeded, Reconciling, Suspended or Stalled."""
+    """The type: Submitted, Succeeded, Reconciling, Suspended or Stalled."""
 
     status: Literal["True", "False", "Unknown"]
     """Whether it holds: True, False or Unknown."""
 
     observed_generation: Annotated[Counter | None, Field(ge=0)] = None
-    """The generation of the spec that the condition was made from."""
+    """The generation of the spec that the condition is based on."""
 
     last_transition_time: Timestamp
-    """When the status last changed from one word to another."""
+    """When the status last changed."""
 
     reason: Annotated[str, Field(min_length=1, max_length=1024)]
-    """A single word for programs that says why."""
+    """The machine-readable reason, in one word."""
 
     message: Annotated[str, Field(max_length=32768)]
-    """A text for people that says why, and what to do."""
+    """A human-readable message that says why, and what to do."""
 
 
 class Attempt(Observed):
@@ -159,7 +159,7 @@ class Attempt(Observed):
     """The full name of the attempt's job, `projects/PROJECT/jobs/ID`."""
 
     state: State | None = None
-    """The state that was last seen."""
+    """The last known state."""
 
     create_time: Timestamp | None = None
     """When the service accepted the job."""
@@ -178,7 +178,7 @@ class TrainingJobOutput(TrainingOutput):
     """The results of a training job, with its trials best first and only as many as a status can hold."""
 
     trials: Annotated[tuple[HyperparameterOutput, ...] | None, Field(max_length=TRIALS_LIMIT)] = None
-    """The trials of a tuning job, best first; `trialsTruncated` says how many more there are."""
+    """The trials of a tuning job, best first; `trialsTruncated` counts those left out."""
 
     best_trial: HyperparameterOutput | None = None
     """The trial whose final metric is the best for the job's goal."""
@@ -188,43 +188,43 @@ class TrainingJobOutput(TrainingOutput):
 
 
 RETRY_LIMIT = 64
-"""Characters of the annotation that are told from each other: a time has some twenty."""
+"""Characters of the annotation that are compared: a time has some twenty."""
 
 
 class Refusal(Observed):
-    """A generation that the service has refused for good."""
+    """A generation that the service has refused permanently."""
 
     generation: Annotated[Counter, Field(ge=0)]
     """The generation of the spec that was refused."""
 
     reason: Annotated[str, Field(min_length=1, max_length=64)]
-    """Why, in the word of the condition Stalled."""
+    """The reason of the Stalled condition."""
 
     retry: Annotated[str, Field(max_length=RETRY_LIMIT)] | None = None
-    """The value of the annotation `mljobs.dev/retry-requested-at` that was there then."""
+    """The value of the annotation `mljobs.dev/retry-requested-at` at that time."""
 
 
 class Record(Observed):
-    """What the operator has to remember of the current attempt. It is no report: read the conditions."""
+    """The operator's internal record of the current attempt. For reports, read the conditions."""
 
     accepted: Literal["Created", "Recovered", "TakenOver"] | None = None
-    """How the attempt came by its job; absent while the service has not accepted it."""
+    """How the attempt got its job; absent until the service has accepted it."""
 
     suspended_attempt: Annotated[Counter | None, Field(ge=1)] = None
     """The attempt that a suspension ends, or has ended."""
 
     presence: Literal["Lost", "FoundAgain"] | None = None
-    """Whether the service has denied the job for so long that it counts as lost, and whether it is back."""
+    """Whether the job counts as lost because the service no longer has it, or has reappeared since."""
 
     refused: Refusal | None = None
-    """What the service has refused, and would refuse again."""
+    """The last refusal by the service."""
 
     iam_bindings: RecordedIamBindings | None = None
-    """What the operator has put into the job's IAM policy, or is about to put there."""
+    """The bindings that the operator has set in the job's IAM policy, or is about to set."""
 
     label_keys: LabelKeys | None = None
-    """The keys of the job's labels that are, or were, those of `spec.labels`. The job's other labels are
-    somebody else's and stay as they are."""
+    """The keys of the job's labels that are, or were, those of `spec.labels`. The job's other labels
+    are kept unchanged."""
 
 
 class JobStatus(Observed):
@@ -237,16 +237,17 @@ class JobStatus(Observed):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = None
-    """The aspects of the resource's state, one for each type."""
+    """The conditions, one for each type."""
 
     observed_generation: Counter | None = None
-    """The generation of the spec that this status was made from; -1 before the operator has seen it."""
+    """The generation of the spec that this status is based on; -1 before the operator has seen it."""
 
     state: State | None = None
     """The job's state in the service's words. Absent until the service has accepted the job."""
 
     job_id: Word | None = None
-    """The id of the current attempt's job. Once it is set, the input, the project and the id are fixed."""
+    """The id of the current attempt's job. Once it is set, the input, the project and the id are
+    immutable."""
 
     job_name: Name | None = None
     """The full name of the current attempt's job, `projects/PROJECT/jobs/ID`."""
@@ -267,13 +268,13 @@ class JobStatus(Observed):
     """When the job ended."""
 
     job_position: Int64 | None = None
-    """The job's place in the queue while its state is QUEUED; 0 once it is scheduled."""
+    """The job's position in the queue while its state is QUEUED; 0 once it is scheduled."""
 
     error_message: Text | None = None
     """Why the job failed or was cancelled, in the service's words."""
 
     etag: Name | None = None
-    """The service's mark of the job's current version, which guards changes of its labels."""
+    """The service's etag of the job, which guards changes of its labels."""
 
     project_id: Word | None = None
     """The Google Cloud project that the job is in."""
@@ -282,7 +283,7 @@ class JobStatus(Observed):
     """The labels that the job has at the service, the operator's own included."""
 
     record: Record | None = None
-    """What the operator has to remember of the current attempt; for nobody else."""
+    """The operator's internal record of the current attempt."""
 
     console_url: Uri | None = None
     """The job's page in the Google Cloud console."""
@@ -292,14 +293,14 @@ class JobStatus(Observed):
 
 
 class TrainingJobStatus(JobStatus):
-    """A training job as it is."""
+    """The observed state of a training job."""
 
     training_output: TrainingJobOutput | None = None
     """The job's results so far."""
 
 
 class PredictionJobStatus(JobStatus):
-    """A batch prediction job as it is."""
+    """The observed state of a batch prediction job."""
 
     prediction_output: PredictionOutput | None = None
     """The job's results so far."""
@@ -315,7 +316,7 @@ class Metadata(Observed):
     """The resource's namespace."""
 
     uid: str | None = None
-    """Unique for ever, also when a resource of the same name is made again."""
+    """Unique over time, even if a resource of the same name is created again."""
 
     generation: Counter | None = None
     """Counts the changes of the spec."""
@@ -330,13 +331,13 @@ class Metadata(Observed):
     """The resource's annotations."""
 
     finalizers: tuple[str, ...] | None = None
-    """What holds the resource back from going away."""
+    """The finalizers, which block the deletion."""
 
     creation_timestamp: Timestamp | None = None
     """When the resource was created."""
 
     deletion_timestamp: Timestamp | None = None
-    """When its deletion was asked for; absent for a resource that is to stay."""
+    """When its deletion was requested; absent otherwise."""
 
 
 class TrainingJob(Model):
@@ -349,13 +350,13 @@ class TrainingJob(Model):
     """The kind of this resource."""
 
     metadata: Metadata
-    """Name, namespace and what Kubernetes keeps about the resource."""
+    """Name, namespace and Kubernetes' other metadata."""
 
     spec: TrainingJobSpec
-    """The job as it is wanted. The input's fields are those of the service's `TrainingInput`."""
+    """The desired state. The input's fields are those of the service's `TrainingInput`."""
 
     status: TrainingJobStatus | None = None
-    """The job as it is, written by the operator alone."""
+    """The observed state, written by the operator alone."""
 
 
 class PredictionJob(Model):
@@ -368,18 +369,18 @@ class PredictionJob(Model):
     """The kind of this resource."""
 
     metadata: Metadata
-    """Name, namespace and what Kubernetes keeps about the resource."""
+    """Name, namespace and Kubernetes' other metadata."""
 
     spec: PredictionJobSpec
-    """The job as it is wanted. The input's fields are those of the service's `PredictionInput`."""
+    """The desired state. The input's fields are those of the service's `PredictionInput`."""
 
     status: PredictionJobStatus | None = None
-    """The job as it is, written by the operator alone."""
+    """The observed state, written by the operator alone."""
 
 
 @dataclass(frozen=True)
 class ResourceKind:
-    """The words of one kind of resource.
+    """The names of a kind.
 
     Attributes:
         name: the kind, `TrainingJob`.

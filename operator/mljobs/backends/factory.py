@@ -1,4 +1,4 @@
-"""Opens the clients from plain values, so that nobody else needs to know a type of Google's."""
+"""Opens the clients from plain values, so that Google's types stay inside."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -36,18 +36,17 @@ def open_job_service(
 
     Args:
         endpoint: URL of the API, for a region or the emulator; empty for the global one.
-        anonymous: whether to send no credentials, as the emulator wants it; otherwise Google's application
+        anonymous: whether to send no credentials, as for the emulator; otherwise Google's application
             default credentials with the cloud-platform scope.
         timeout: seconds for each wait on the network and for a whole exchange.
-        threads: how many requests may be on their way at once.
+        threads: the maximum number of concurrent requests.
         limits: quotas of each project; None for the service's own.
-        on_request: told of each call: method id, HTTP status as text or `none`, seconds; on any thread.
-        on_wait: told of each call that a quota held back: method id, seconds.
+        on_request: called after each call: method id, HTTP status as text or `none`, seconds; on any thread.
+        on_wait: called after each call that waited for a quota: method id, seconds.
         guard: called on the request's thread, its connection open and its token fetched, as the last thing
-            before it is written; where it must not be sent, the guard raises an error of the port or ends the
+            before it is written; if it must not be sent, the guard raises an error of the port or ends the
             process.
-        patient: whether every call waits for its quota as long as it takes, for a command that has nothing
-            else to do meanwhile.
+        patient: whether every call waits for its quota as long as it takes, as commands do.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
@@ -97,7 +96,7 @@ def open_object_storage(
         endpoint: URL of the API, with or without `/storage/v1`; the emulator's own serves it too. Empty for
             Google's.
         anonymous: whether to send no credentials.
-        timeout: seconds for each wait on the network and for a whole exchange, a chunk of an upload say.
+        timeout: seconds for each wait on the network and for a whole exchange, such as a chunk of an upload.
         pauses: seconds before each new try of a chunk that was not answered.
 
     Raises:

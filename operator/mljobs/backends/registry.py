@@ -1,4 +1,4 @@
-"""The services that can run jobs, by the names that settings give them. A new backend is one line here."""
+"""The services that can run jobs, by their names in settings. A new backend is one line here."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -17,17 +17,17 @@ from mljobs.domain.port import Backend, Facts, JobDocument, Order
 
 @dataclass(frozen=True)
 class Access:
-    """How a service is reached.
+    """How to reach a service.
 
     Attributes:
         endpoint: URL of its API; empty for its usual one.
         anonymous: whether to send no credentials.
         timeout: seconds for one call.
-        threads: calls at once, at the most.
+        threads: the maximum number of concurrent calls.
         limits: quotas of each project; None for the service's own.
-        on_request: told of each call: method id, HTTP status as text or `none`, seconds; on any thread.
-        on_wait: told of each call that a quota held back: method id, seconds.
-        guard: called as the last thing before a request is written; where it must not be sent, the guard
+        on_request: called after each call: method id, HTTP status as text or `none`, seconds; on any thread.
+        on_wait: called after each call that waited for a quota: method id, seconds.
+        guard: called as the last thing before a request is written; if it must not be sent, the guard
             raises an error of the port or ends the process.
         patient: whether every call waits for its quota as long as it takes.
     """
@@ -44,13 +44,13 @@ class Access:
 
 
 class OpenBackend(Backend, AbstractAsyncContextManager["OpenBackend"], Protocol):
-    """A backend that is closed by whoever has opened it."""
+    """A backend that its opener closes."""
 
     async def __aenter__(self) -> Self:
         """Open it."""
 
     def longest(self) -> float:
-        """Seconds for which the oldest call has gone on; far above its time-out, it is stuck."""
+        """Seconds that the oldest call has taken so far; far above its time-out, it is stuck."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Service:
     """A service that can run jobs.
 
     Attributes:
-        facts: what is known of it without asking.
+        facts: what is known of it without a request.
         open: opens its backend. Nothing is sent, and no credentials are looked up, before the first call.
         request: the call that submits an order: the line of the HTTP request, and its body.
     """
@@ -73,7 +73,7 @@ MLV1 = "MLv1"
 SERVICES: dict[str, Service] = {
     MLV1: Service(MlV1Facts(), lambda access: MlV1(open_job_service(**vars(access))), translate.request),
 }
-"""By the names that settings give them."""
+"""By their names in settings."""
 
 
 def service_named(name: str) -> Service:
@@ -83,5 +83,5 @@ def service_named(name: str) -> Service:
         ValueError: there is none; with the value and the rule.
     """
     if name not in SERVICES:
-        raise ValueError(f"service: {name!r} is none of {', '.join(SERVICES)}")
+        raise ValueError(f"service: {name!r} must be one of {', '.join(SERVICES)}")
     return SERVICES[name]

@@ -30,7 +30,7 @@ def takes_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Make a typer command of a function whose keyword `settings` is a `Settings`.
 
     The command has the function's other parameters, `--config`, and one option for each setting. Settings
-    that cannot be used end it with exit code 2 and a message for each; oddities are told as warnings.
+    that cannot be used end it with exit code 2 and a message for each; oddities are printed as warnings.
     """
     signature = inspect.signature(command)
     own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]

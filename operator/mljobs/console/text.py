@@ -108,7 +108,7 @@ def _moment(moment: str | datetime | None) -> datetime | None:
 
 
 def tidy(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A resource as kubectl shows it: without the API server's book of who has set which field."""
+    """A resource as kubectl shows it: without `managedFields`."""
     metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
     return {**body, "metadata": metadata}
 

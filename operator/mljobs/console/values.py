@@ -25,7 +25,7 @@ def pairs(text: str) -> dict[str, str]:
     """Split `key=value,key=value`.
 
     Raises:
-        ValueError: an item has no `=`, or a key stands there twice.
+        ValueError: an item has no `=`, or a key is given twice.
     """
     found: dict[str, str] = {}
     for item in items(text):
@@ -33,7 +33,7 @@ def pairs(text: str) -> dict[str, str]:
         if not equals or not key:
             raise ValueError(f"{item!r} must be KEY=VALUE")
         if key in found:
-            raise ValueError(f"the key {key!r} stands there twice")
+            raise ValueError(f"the key {key!r} is given twice")
         found[key] = value
     return found
 
@@ -59,7 +59,7 @@ def boolean(text: str) -> bool | str:
 
 
 def count(text: str) -> str:
-    """Take how many replicas there are to be; what is no number stays as it is.
+    """Read a number of replicas; other texts are kept.
 
     Raises:
         ValueError: it is less than 1.

@@ -10,7 +10,7 @@
     ├── Denied           credentials or permissions: somebody has to change something
     └── Rejected         the request itself is wrong: the same request will never pass
 
-Clients map their library's errors to these and to nothing else; `decide` and the retry policy depend on the
+Backends map their library's errors to these and to nothing else; `decide` and the retry delays depend on the
 class alone, never on a text.
 """
 
@@ -23,8 +23,8 @@ class JobServiceError(Exception):
     """The base of the tree.
 
     Args:
-        message: one sentence or more for a person, as the service worded it where it did.
-        status: the HTTP status, or 0 where there was no answer.
+        message: one sentence or more for people, in the service's words if it sent any.
+        status: the HTTP status, or 0 if there was no answer.
     """
 
     def __init__(self, message: str, *, status: int = 0) -> None:
@@ -53,7 +53,7 @@ class Throttled(JobServiceError):
     """A quota refused the request (429); nothing was applied.
 
     Args:
-        retry_after: seconds that the service asked for, or None where it did not say.
+        retry_after: seconds that the service asked for, or None.
     """
 
     def __init__(self, message: str, *, status: int = 429, retry_after: float | None = None) -> None:
@@ -66,7 +66,7 @@ class Unavailable(JobServiceError):
 
 
 class Denial(StrEnum):
-    """What the service found missing, as far as it says so."""
+    """What is missing, as far as the service says."""
 
     PERMISSION = "permission"
     CREDENTIALS = "credentials"
@@ -82,8 +82,8 @@ class Denial(StrEnum):
 REMEDIES: Mapping[Denial, str] = {
     Denial.PERMISSION: "Grant the permission.",
     Denial.CREDENTIALS: (
-        "`mljobs check` tells whose credentials the operator has and where they come from: "
-        "give it others, or have these accepted."
+        "`mljobs check` shows which credentials the operator uses and where they come from: "
+        "replace them, or have them accepted."
     ),
     Denial.NO_CREDENTIALS: (
         "Bind the operator's ServiceAccount with Workload Identity, or point GOOGLE_APPLICATION_CREDENTIALS "
@@ -99,7 +99,7 @@ REMEDIES: Mapping[Denial, str] = {
     Denial.PROXY: "Give the operator a proxy URL with credentials that the proxy accepts.",
     Denial.UNKNOWN: "Grant the permission, or name another project if this one does not exist.",
 }
-"""What somebody has to do before the call can pass."""
+"""What somebody has to do before the call can succeed."""
 
 
 class Denied(JobServiceError):
@@ -120,7 +120,7 @@ class Denied(JobServiceError):
 
     @property
     def hint(self) -> str:
-        """The same as the end of another sentence."""
+        """The remedy as the end of another sentence."""
         return self.remedy[:1].lower() + self.remedy[1:].removesuffix(".")
 
 

@@ -1,13 +1,15 @@
 """The port between the core and a job service, and the job as the core sees it.
 
 A backend implements `Backend` in the vocabulary of the resources, which is that of `ml` v1: attempts, states
-and words. What a service names differently, its backend translates.
+and field names. What a service names differently, its backend translates.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NewType, Protocol, runtime_checkable
+
+from mljobs.api.outputs import TERMINAL_STATES, State
 
 JobDocument = Mapping[str, Any]
 """A `Job` as JSON, with the field names of the discovery document. int64 values are decimal strings."""
@@ -16,30 +18,28 @@ Binding = Mapping[str, Any]
 """Who has a role on a job: `{role, members, condition}`; `condition` may be absent."""
 
 Reference = NewType("Reference", str)
-"""A job's name at its service. Opaque: backends make and read it, everybody else stores and compares it."""
+"""A job's name at its service. Opaque: backends create and parse it, everybody else stores and compares
+it."""
 
 Scope = NewType("Scope", str)
 """Where jobs are listed together, such as a project. Opaque, as a `Reference` is."""
 
-TERMINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-"""The states that a job never leaves."""
-
 
 @dataclass(frozen=True)
 class Job:
-    """A job as the service showed it.
+    """A job as the service returned it.
 
     Attributes:
         job_id: unique in its project.
-        state: a word of the API's `State`; `STATE_UNSPECIFIED` where the service left it out.
+        state: a word of the API's `State`; `STATE_UNSPECIFIED` if the service left it out.
         labels: all labels of the job, ours included.
-        etag: base64 text that changes with every change of the job; empty where absent.
+        etag: base64 text that changes with every change of the job; empty if absent.
         document: the whole answer, for the fields that only the status needs.
         reference: names the job at its service.
     """
 
     job_id: str
-    state: str = "STATE_UNSPECIFIED"
+    state: str = State.STATE_UNSPECIFIED.value
     labels: Mapping[str, str] = field(default_factory=dict)
     etag: str = ""
     document: JobDocument = field(default_factory=dict)
@@ -47,11 +47,11 @@ class Job:
 
     @classmethod
     def parse(cls, document: JobDocument, reference: Reference = Reference("")) -> "Job":
-        """Read a job's JSON. Absent fields take the proto defaults."""
+        """Parse a job's JSON. Absent fields take the proto defaults."""
         return cls(
             reference=reference,
             job_id=document.get("jobId", ""),
-            state=document.get("state", "STATE_UNSPECIFIED"),
+            state=document.get("state", State.STATE_UNSPECIFIED.value),
             labels=document.get("labels") or {},
             etag=document.get("etag", ""),
             document=document,
@@ -65,7 +65,7 @@ class Job:
     @property
     def ending(self) -> bool:
         """Whether the job has ended, or is being cancelled and ends without us."""
-        return self.ended or self.state == "CANCELLING"
+        return self.ended or self.state == State.CANCELLING
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class JobPage:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a service can do, so that the core asks instead of knowing.
+    """What a service supports, so that the core can ask instead of knowing services.
 
     Attributes:
-        client_names_jobs: whether the caller chooses a job's id, so that the same `submit` never makes two
-            jobs and the reference is known before the call; otherwise the service names each job anew.
+        client_names_jobs: whether the caller chooses a job's id, so that the same `submit` never creates two
+            jobs and the reference is known before the call; otherwise the service names each job.
         labels: whether a job's labels can be changed; its backend is a `Relabels`.
         iam: whether a job has an IAM policy; its backend is a `BindsIam`.
     """
@@ -98,7 +98,7 @@ class Polling:
 
     Attributes:
         page_size: jobs in a page of `active`.
-        pages_from: so many watched jobs of one scope make pages cheaper than a `get` for each.
+        pages_from: from this number of watched jobs in a scope on, pages are cheaper than a `get` for each.
     """
 
     page_size: int
@@ -107,14 +107,14 @@ class Polling:
 
 @dataclass(frozen=True)
 class Order:
-    """A job as it is to be made.
+    """A job to create.
 
     Attributes:
         kind: `TrainingJob` or `PredictionJob`.
         spec: the validated spec in canonical JSON.
-        scope: where to make it.
-        job_id: the id that it is to have, or what people are to read where the service names jobs itself.
-        labels: all of them, the marks of its owner included.
+        scope: where to create it.
+        job_id: its id, or its display name if the service names jobs itself.
+        labels: all of them, the ownership labels included.
     """
 
     kind: str
@@ -125,27 +125,27 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Sought:
-    """What is looked for where no reference is known: the job of an attempt.
+class AttemptSelector:
+    """Selects the jobs of an attempt by their labels, where no reference is known.
 
     Attributes:
         scope: where it would be.
-        marks: the labels that tell whose job it is, and of which attempt.
-        since: when the first call that could have made it was written down; nothing older is looked at.
+        labels: those that name the owner and the attempt.
+        since: when the first call that could have created it was recorded; older jobs are ignored.
     """
 
     scope: Scope
-    marks: Mapping[str, str]
+    labels: Mapping[str, str]
     since: datetime
 
-    def fits(self, job: "Job") -> bool:
-        """Whether a job carries all the marks."""
-        return self.marks.items() <= job.labels.items()
+    def matches(self, job: "Job") -> bool:
+        """Whether a job has all the labels."""
+        return self.labels.items() <= job.labels.items()
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Whose job it is: a resource of a cluster.
+    """The owner of a job: a resource of a cluster.
 
     Attributes:
         namespace: its namespace.
@@ -159,33 +159,33 @@ class Owner:
 
 
 class Facts(Protocol):
-    """What is known of a service without asking it: pure, and the same for the whole life of a process."""
+    """What is known of a service without a request: pure, and constant for the lifetime of a process."""
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the service can do."""
+        """What the service supports."""
 
     @property
     def polling(self) -> Polling:
         """What reading many jobs costs."""
 
     def scope(self, project: str, spec: Mapping[str, Any], /) -> Scope:
-        """Where a spec's job is made, in a project."""
+        """Where a spec's job is created, in a project."""
 
     def scope_of(self, reference: Reference, /) -> Scope:
         """Where a job is listed."""
 
     def job_id(self, owner: Owner, attempt: int, chosen: str | None, /) -> str:
-        """Name the job of one attempt: legal for the service, and the same at each call.
+        """Name the job of one attempt: legal for the service, and deterministic.
 
         Args:
-            owner: whose job it is.
+            owner: the job's owner.
             attempt: 1 for the first; a later one gets an id of its own.
-            chosen: `spec.jobId`, kept to the letter for the first attempt.
+            chosen: `spec.jobId`, used unchanged for the first attempt.
         """
 
     def reference(self, scope: Scope, job_id: str, /) -> Reference | None:
-        """The reference of a job that is to have this id; None where only the service knows it."""
+        """The reference of the job with this id; None if the service assigns it."""
 
     def links(self, reference: Reference, /) -> Mapping[str, str]:
         """Pages about a job for people: `consoleUrl` and `logsUrl` of the status."""
@@ -195,31 +195,31 @@ class Backend(Protocol):
     """A job service, in the vocabulary of the resources.
 
     Every method raises the errors of `domain.errors` and no others. A method sends at most one request that
-    changes anything: whoever calls decides about a second try.
+    changes anything: the caller decides about a retry.
     """
 
     @property
     def facts(self) -> Facts:
-        """What is known without asking."""
+        """What is known without a request."""
 
     async def submit(self, order: Order) -> Job:
-        """Make a job. Where the service names jobs itself, a second call makes a second job.
+        """Create a job. If the service names jobs itself, a second call creates a second job.
 
         Raises:
-            AlreadyExists: the id is in use, perhaps by an earlier try of ours.
-            Unavailable: it may have been made.
+            AlreadyExists: the id is in use, perhaps by an earlier call of ours.
+            Unavailable: it may have been created.
         """
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
-        """Find the jobs that carry an attempt's marks, oldest first. None is no proof: lists may lag."""
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
+        """Find the jobs of an attempt, oldest first. None is no proof that there is none: lists may lag."""
 
     async def get(self, reference: Reference, *, patient: bool = False) -> Job:
         """Read one job.
 
         Args:
             reference: of the job.
-            patient: whether it waits behind other calls for as long as the quota takes; else it is refused
-                soon, so that who waits for it can do something else.
+            patient: whether it waits behind other calls for as long as the quota takes; otherwise it is
+                refused soon, so that the caller can do something else.
 
         Raises:
             NotFound: there is no such job.
@@ -229,7 +229,7 @@ class Backend(Protocol):
         """Read one page of a scope's jobs, patiently: the active ones, and perhaps others."""
 
     async def cancel(self, reference: Reference) -> None:
-        """Ask for a running job's end.
+        """Request the cancellation of a running job.
 
         Raises:
             Rejected: the job has already ended.
@@ -255,13 +255,13 @@ class BindsIam(Protocol):
     async def bind_iam(
         self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
     ) -> None:
-        """Bring bindings into a job's policy; everybody else's stay.
+        """Set bindings in a job's policy; everybody else's stay.
 
         Args:
             reference: of the job.
-            wanted: what is to be there.
-            applied: what was put there before; members of these that are no longer wanted are taken out.
+            wanted: the desired bindings.
+            applied: what was set before; members of these that are no longer wanted are removed.
 
         Raises:
-            StaleEtag: the policy is changed by others again and again.
+            StaleEtag: others keep changing the policy.
         """

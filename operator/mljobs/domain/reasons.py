@@ -1,13 +1,14 @@
-"""The words of a resource's conditions: each reason that the operator ever gives, and what it means.
+"""The conditions of a resource: every reason that the operator reports, and what it means.
 
-The texts are for people who read `kubectl describe` and the documentation's table, which is made from here.
+The texts are for readers of `kubectl describe` and of the documentation's table, which is generated from
+here.
 """
 
 from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why a condition is as it is. The members' texts are a stable interface; see `MEANING`."""
+    """The reason of a condition or an Event. The values are a stable interface; see `MEANING`."""
 
     ACCEPTED = "Accepted"
     ADOPTED = "Adopted"
@@ -47,91 +48,93 @@ class Reason(StrEnum):
 MEANING: dict[Reason, str] = {
     Reason.ACCEPTED: "The service has accepted the job.",
     Reason.ADOPTED: (
-        "The service already had the job, and the operator goes on with it: one that this resource has "
-        "submitted before, or one that it takes over."
+        "The service already had the job, and the operator continues with it: a job that this resource has "
+        "submitted before, or one that it adopts."
     ),
     Reason.OUTCOME_UNKNOWN: (
-        "The create call got no usable answer. The operator finds out whether the job exists; "
+        "The create call got no usable answer. The operator checks whether the job exists; "
         "nothing is submitted twice."
     ),
-    Reason.THROTTLED: "A quota of the project refused the call. The operator tries again later.",
-    Reason.SERVICE_UNAVAILABLE: "The service cannot be reached or fails. The operator keeps trying.",
+    Reason.THROTTLED: "The call exceeds a quota of the project. The operator retries later.",
+    Reason.SERVICE_UNAVAILABLE: "The service cannot be reached or fails. The operator keeps retrying.",
     Reason.INVALID_SPEC: "The spec breaks a rule; the message names field, value and rule. Correct the spec.",
-    Reason.REJECTED: "The service refused the job; the message is its own. Correct the spec.",
+    Reason.REJECTED: "The service refused the job; the message is the service's. Correct the spec.",
     Reason.JOB_ID_TAKEN: (
         "The project has a job with this id that belongs to somebody else. Choose another spec.jobId."
     ),
     Reason.DENIED: (
         "The service denies the call. The message says what is missing: a permission, the credentials, or "
-        "the project itself. The operator tries again slowly."
+        "the project itself. The operator keeps retrying slowly."
     ),
     Reason.PROJECT_NOT_FOUND: (
-        "The service knows no such project. Correct spec.projectId, or have the administrator correct the "
-        "default; the operator tries again slowly."
+        "The project does not exist. Correct spec.projectId, or have the administrator correct the default; "
+        "the operator keeps retrying slowly."
     ),
     Reason.NOTHING_TO_ADOPT: (
-        "There is no such job to take over. Correct spec.projectId, spec.jobId or the annotation."
+        "There is no such job to adopt. Correct spec.projectId, spec.jobId or the annotation."
     ),
     Reason.NOT_ALLOWED: "The administrator does not allow this; the message names the setting.",
     Reason.TAKEN: (
         "The job no longer carries this resource's label mljobs-uid: another resource or somebody else has "
-        "taken it over. It is neither changed nor cancelled any more."
+        "taken it over. It is no longer changed or cancelled."
     ),
     Reason.LABELS_CONTESTED: (
-        "Somebody keeps changing labels of the job that the resource sets. The operator puts them right ever "
-        "more rarely."
+        "Another writer keeps changing labels of the job that the resource sets. The operator restores them "
+        "with increasing delays."
     ),
     Reason.LOST: (
-        "The service no longer knows the job. It is never submitted again silently, and taken back if it is "
-        "there again: make a new resource if it is still wanted."
+        "The service no longer has the job. It is not submitted again, and the operator resumes if it "
+        "reappears: create a new resource if the job is still wanted."
     ),
-    Reason.FOUND_AGAIN: "The service knows the job again, which it had denied; the job has not ended.",
+    Reason.FOUND_AGAIN: "A job that was missing has reappeared; it has not ended.",
     Reason.NOT_FINISHED: "The job has not ended.",
     Reason.JOB_SUCCEEDED: "The job has succeeded.",
-    Reason.JOB_FAILED: "The job has failed; the message is the service's own.",
+    Reason.JOB_FAILED: "The job has failed; the message is the service's.",
     Reason.JOB_CANCELLED: "The job was cancelled.",
     Reason.WATCHING: "The service owns the job; the operator only watches it.",
     Reason.FINISHED: "The job has ended; there is nothing left to do.",
-    Reason.DELETING: "The resource is being deleted; it goes away when its job is known to end.",
+    Reason.DELETING: "The resource is being deleted; it is released once its job is known to end.",
     Reason.RELEASED: (
-        "The resource is being deleted, and nothing is left to do for the operator; another finalizer holds "
-        "the resource."
+        "The resource is being deleted, and the operator has nothing left to do; another finalizer blocks "
+        "the deletion."
     ),
     Reason.SUSPENDED: "spec.suspend is true: no job runs. Set it to false to start one.",
-    Reason.SUSPENDING: "spec.suspend is true: what runs is being cancelled.",
+    Reason.SUSPENDING: "spec.suspend is true: the running job is being cancelled.",
     Reason.RESUMING: (
-        "spec.suspend was true, and is so no longer: once the job that it has ended is cancelled, a new one "
-        "is submitted."
+        "spec.suspend is no longer true: once the job that it ended has been cancelled, a new one is "
+        "submitted."
     ),
     Reason.NOT_SUSPENDED: "spec.suspend is not true.",
     Reason.EXTRA_JOB: (
-        "A create call that got no answer had made a job all the same, besides the one that the resource "
+        "A create call that got no answer has created an additional job, besides the one that the resource "
         "has. The operator cancels it."
     ),
     Reason.LEFT_BEHIND: (
-        "The resource was let go while its job may still run; cancel it by hand if it is not wanted."
+        "The resource was released while its job may still run; cancel it manually if it is not wanted."
     ),
     Reason.NOT_STORED: (
-        "The API server does not store what the operator writes about this resource; the message says why. "
-        "What it shows may be old or incomplete."
+        "The API server rejects the operator's writes to this resource; the message says why. "
+        "Its status may be outdated or incomplete."
     ),
     Reason.SPEC_WARNING: "The spec is legal, but something in it is deprecated or has no effect.",
-    Reason.WAITING: "The resource cannot go on before somebody changes something; see Stalled.",
+    Reason.WAITING: "The resource cannot proceed until somebody changes something; see Stalled.",
 }
-"""What each reason means, and what a user does about it."""
+"""What each reason means, and what the user does about it."""
 
-RECOVERED = "The service already had this resource's job, from an earlier try; the operator goes on with it."
-"""`Adopted` in the message of a job whose create call was not answered."""
+RECOVERED = (
+    "The service already had this resource's job, from an earlier call; the operator continues with it."
+)
+"""The message of `Adopted` for a job whose create call was not answered."""
 
 TAKEN_OVER = (
-    "The service already had this job; the operator has taken it over, "
-    "as the annotation mljobs.dev/adopt asks."
+    "The service already had this job; the operator has adopted it, "
+    "as the annotation mljobs.dev/adopt requests."
 )
-"""`Adopted` in the message of a job that the user has handed to the resource."""
+"""The message of `Adopted` for a job that the annotation names."""
 
 
 STALLING = frozenset({Reason.DENIED, Reason.PROJECT_NOT_FOUND})
-"""Why a call fails that is tried again, but in vain until somebody changes something."""
+"""Reasons of retries that cannot succeed until somebody changes something."""
 
 
 class ConditionType(StrEnum):

@@ -28,7 +28,7 @@ def cancel(
     attempt later. Deleting the resource cancels its job too, unless its deletionPolicy is Orphan, and leaves
     no record of it in the cluster.
     """
-    from mljobs.domain.port import TERMINAL_STATES
+    from mljobs.api.outputs import TERMINAL_STATES
     from mljobs.kubectl.references import find
     from mljobs.kubectl.wait import Goal, await_goal
 
@@ -48,7 +48,7 @@ def cancel(
         file=sys.stderr,
     )
     if wait:
-        verdict = await_goal(cluster, found, Goal.ENDED, None, tell=print)
+        verdict = await_goal(cluster, found, Goal.ENDED, None, report=print)
         if verdict is None or not verdict.reached:
             raise Failure(f"{found.title}: {verdict.text if verdict else 'has not ended'}", code=TROUBLE)
         print(f"{found.title} {verdict.text}")
@@ -71,7 +71,7 @@ def resume(
     found = find(cluster, name)
     if not (found.body.get("spec") or {}).get("suspend"):
         raise Failure(f"{found.title} is not suspended", hint="only a suspended job can be resumed")
-    if owners(found.body, "suspend") == [MANAGER]:  # it was `cancel`: give the field back to whoever sets it
+    if owners(found.body, "suspend") == [MANAGER]:  # set by `cancel`: return the field to its other owner
         cluster.apply(found.kind, found.body, {}, MANAGER)
     else:
         cluster.apply(found.kind, found.body, {"suspend": False}, MANAGER)

@@ -32,7 +32,7 @@ class Cluster:
 
     Args:
         api: the client.
-        namespace: where resources are looked for.
+        namespace: of the resources.
     """
 
     def __init__(self, api: Any, namespace: str) -> None:
@@ -50,7 +50,7 @@ class Cluster:
         return client.CoreV1Api(self._api)
 
     def get(self, kind: "JobKind", name: str) -> Json | None:
-        """Read a resource; None where there is none.
+        """Read a resource; None if there is none.
 
         Raises:
             Failure: the API server refuses, or gives no answer.
@@ -109,7 +109,7 @@ class Cluster:
 
         Args:
             kind: its kind.
-            body: the resource as it was read; one that was made anew since is not touched.
+            body: the resource as it was read; one that was recreated since is not touched.
             spec: the fields; others lose those that had another value.
             manager: the name.
         """
@@ -152,7 +152,7 @@ class Cluster:
         ]
 
     def changes(self, kind: "JobKind", name: str, since: str, wait: float) -> Iterator[Json | None]:
-        """What becomes of a resource from a version on, for some seconds at the most.
+        """Watch a resource from a version on, for some seconds at most.
 
         Yields:
             The resource after each change, and None once it is gone. The end means only that nobody knows
@@ -180,7 +180,7 @@ class Cluster:
             if error.status in (401, 403):
                 raise _refusal(f"watch {kind.plural}", self.namespace, error) from None
         except urllib3.exceptions.HTTPError:
-            return  # the connection broke: whoever reads again learns whether the server is there
+            return  # the connection broke: the next read shows whether the server is reachable
 
     def _namespaced(self, verb: str, kind: "JobKind", *args: Any, **kwargs: Any) -> Json:
         from mljobs.api.resources import GROUP, VERSION
@@ -228,7 +228,7 @@ def open_cluster(
     from mljobs.controller.kube.kubeconfig import find_access
     from mljobs.kubectl.acting import acting
 
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would tell of its retries on stderr
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it would log its retries to stderr
     try:
         access = find_access(kubeconfig, context)
     except KubeError as error:
@@ -263,7 +263,7 @@ def worded(what: str, namespace: str = "") -> Iterator[None]:
 
 
 def _status(error: Any) -> Json:
-    """The `Status` object of a refusal; empty where there is none."""
+    """The `Status` object of a refusal; empty if there is none."""
     try:
         found = json.loads(error.body or "")
     except ValueError:
@@ -308,7 +308,7 @@ def _forbidden(status: Json, message: str, namespace: str) -> str:
     where = f"-n {namespace}" if namespace else "-A"
     causes = (status.get("details") or {}).get("causes") or ()
     if any(cause.get("reason") == "NamespaceTerminating" for cause in causes):
-        return "choose another namespace, or wait until this one is gone and make it anew"
+        return "choose another namespace, or wait until this one is deleted and create it again"
     if "exceeded quota:" in message:
         return f"see `kubectl describe resourcequota {where}`: delete what is not needed, or have it raised"
     match = _UNAUTHORIZED.search(message)

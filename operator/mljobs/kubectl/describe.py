@@ -77,7 +77,7 @@ def page(found: "Found", events: Sequence[Json], trials: int, now: datetime) -> 
     Args:
         found: the resource.
         events: about it, the oldest first; see `Cluster.events`.
-        trials: how many to show at the most.
+        trials: how many to show at most.
         now: for ages.
     """
     from mljobs.console.text import age

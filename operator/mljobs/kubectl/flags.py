@@ -112,7 +112,7 @@ def put(spec: Spec, path: str, value: Any) -> Spec:
 
 
 def flag_for(path: str, flags: Sequence[Flag]) -> str:
-    """The flag that sets a field, `spec.trainingInput.region`, or something in it; empty where none does."""
+    """The flag that sets a field, `spec.trainingInput.region`, or something in it; empty if none does."""
     best = ""
     name = ""
     for flag in flags:

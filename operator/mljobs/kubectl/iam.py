@@ -30,7 +30,7 @@ PERMISSIONS = (
 )
 """The permissions on a job (documentation of access control)."""
 
-Policy = Mapping[str, Any]
+IamPolicy = Mapping[str, Any]
 
 OutputOption = Annotated[Output, typer.Option("--output", "-o", help="yaml or json.")]
 
@@ -55,7 +55,7 @@ def get_policy(
 
     project, job_id = find(connect(namespace, context, kubeconfig), name).job
 
-    async def read() -> Policy:
+    async def read() -> IamPolicy:
         from mljobs.backends import open_job_service
 
         async with open_job_service(endpoint=endpoint, anonymous=anonymous) as service:
@@ -143,7 +143,7 @@ def set_policy(
         return
     project, job_id = found.job
 
-    async def write() -> Policy:
+    async def write() -> IamPolicy:
         from mljobs.backends import open_job_service
 
         async with open_job_service(endpoint=endpoint, anonymous=anonymous) as service:
@@ -154,7 +154,7 @@ def set_policy(
     print(dump(dict(ask(write())), "yaml"), end="")
 
 
-def _policy(file: str) -> Policy:
+def _policy(file: str) -> IamPolicy:
     """Read a policy from a file.
 
     Raises:

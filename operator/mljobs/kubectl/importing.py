@@ -51,7 +51,7 @@ def import_jobs(
     ] = "",
     limit: Annotated[
         int | None,
-        typer.Option(min=1, help="The most jobs to look at, the newest first; all where left out."),
+        typer.Option(min=1, help="The maximum number of jobs to read, the newest first; all by default."),
     ] = None,
     deletion_policy: Annotated[
         str | None,
@@ -70,7 +70,7 @@ def import_jobs(
     """Make resources for jobs of a project.
 
     Each job that has no resource gets one, and the operator takes it over. Nothing is submitted a second
-    time: the annotation mljobs.dev/adopt tells the operator to give the job its labels and to watch it. The
+    time: the annotation mljobs.dev/adopt makes the operator label the job and watch it. The
     jobs are read with your own Google credentials.
     """
     from mljobs.api.resources import KINDS
@@ -162,7 +162,7 @@ def _target(item: Json, project: str) -> tuple[str, str]:
 
 
 def _reason_to_leave(job: Json, project: str, here: Mapping[tuple[str, str], str]) -> str:
-    """Why a job gets no resource; empty where it gets one."""
+    """Why a job gets no resource; empty if it gets one."""
     from mljobs.api.resources import KINDS
     from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL
 
@@ -198,7 +198,7 @@ def _spec(job: Json, project: str, deletion_policy: str | None) -> tuple[str, Js
 
 
 def _create(cluster: "Cluster", manifests: Sequence["Manifest"], dry_run: DryRun) -> list[str]:
-    """Make the resources, and give a line for each that the API server refuses."""
+    """Create the resources, and return a line for each that the API server refuses."""
     from mljobs.console.text import print_resource
     from mljobs.kubectl.references import kind_named
 

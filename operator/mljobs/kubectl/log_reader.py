@@ -21,7 +21,7 @@ class Page(Protocol):
 
     @property
     def next_page_token(self) -> str:
-        """Where to go on."""
+        """Where to continue."""
 
 
 class Pages(Protocol):
@@ -91,7 +91,7 @@ class Reader:
 
 
 def moment(entry: Entry) -> datetime | None:
-    """When an entry was written; None where it does not say so."""
+    """When an entry was written; None if it does not say so."""
     try:
         when = datetime.fromisoformat(str(entry.get("timestamp")))
     except ValueError:

@@ -44,7 +44,7 @@ SEVERITIES = (
 
 @dataclass(frozen=True)
 class _Wish:
-    """Which lines are wanted, how they look, and how often new ones are looked for, in seconds."""
+    """Which lines to print, in which format, and the poll interval in seconds."""
 
     query: str = ""
     since: datetime | None = None
@@ -77,7 +77,7 @@ def logs(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print each entry as a line of JSON, with all its fields.")
     ] = False,
-    interval: Annotated[str, typer.Option(metavar="TIME", help="Between two looks for new lines.")] = "5s",
+    interval: Annotated[str, typer.Option(metavar="TIME", help="Between two polls for new lines.")] = "5s",
     endpoint: LoggingEndpointOption = "",
     anonymous: AnonymousOption = False,
     namespace: NamespaceOption = None,
@@ -176,7 +176,7 @@ async def _print_log(cluster: "Cluster", found: "Found", wish: _Wish, *, follow:
 
 
 async def _print_fresh(reader: "Reader", wish: _Wish) -> int:
-    """Print what is new, and give the number of entries."""
+    """Print what is new, and return the number of entries."""
     count = 0
     async for entry in reader.fresh():
         _print_entry(entry, wish)
@@ -196,7 +196,7 @@ async def _patiently(reader: "Reader", wish: _Wish) -> int:
 
 
 def _has_ended(cluster: "Cluster", found: "Found") -> bool:
-    from mljobs.domain.port import TERMINAL_STATES
+    from mljobs.api.outputs import TERMINAL_STATES
 
     try:
         body = cluster.get(found.kind, found.name)

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from mljobs.api.patterns import JOB_ID
 from mljobs.domain.spec.metadata import NAME_LIMIT, is_resource_name
 
 Manifest = dict[str, Any]
 
-_JOB_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,127}")
+_JOB_ID = re.compile(JOB_ID)
 _DIGEST = 8
 
 

@@ -16,7 +16,7 @@ def owners(body: Json, field: str) -> list[str]:
 
 
 def appliers(body: Json, field: str) -> list[str]:
-    """The names of those that own a field of the spec because it stands in what they apply again and again.
+    """The managers that own a field of the spec because they apply it repeatedly.
 
     Who has made the resource by a plain create call owns all of its fields, those with defaults included, and
     says nothing by that.

@@ -76,7 +76,7 @@ class Staging:
         remote: the packages that are in Cloud Storage already, `gs://…`.
         files: the archives of this machine.
         source: the folder of a package that is still to be built, or None.
-        module: the module to run; empty where no flag says.
+        module: the module to run; empty if no flag says.
         place: where they go.
     """
 
@@ -92,11 +92,11 @@ class Staging:
 
     @property
     def provisional(self) -> list[str]:
-        """The field's value before the build, for rules that do not look at names."""
+        """The field's value before the build, for rules that do not depend on names."""
         return self.uris([*self.files, *([Package("trainer.tar.gz", b"")] if self.source else [])])
 
     def packages(self) -> list[Package]:
-        """All that is to be uploaded, built where it has to be.
+        """Everything to upload, built if necessary.
 
         Raises:
             Failure: a build fails, or two have the same name.
@@ -122,7 +122,7 @@ def _named(text: str) -> list[str]:
 
 
 def staging_of(given: Given) -> Staging | None:
-    """What the flags want uploaded; None where nothing is.
+    """What the flags want uploaded; None if nothing is.
 
     Raises:
         Failure: a path or the bucket cannot be.
@@ -157,7 +157,7 @@ def _staging_bucket(text: str) -> Place:
 
 
 def _below_job_dir(given: Given) -> Place:
-    """Where gcloud puts packages when it is told of no bucket."""
+    """Where gcloud puts packages without a staging bucket."""
     job_dir = given.get("--job-dir")
     if not job_dir:
         raise Failure(
@@ -182,7 +182,7 @@ def _read(name: str) -> Package:
 
 
 def _check_names(names: Sequence[str]) -> None:
-    """See that pip can tell the packages apart by their files, and that they make URIs."""
+    """Check that the packages have different file names, and that these are legal in URIs."""
     for name, count in Counter(names).items():
         if count > 1:
             raise Failure(f"--packages: {count} packages are called {name}", hint="rename one", code=TROUBLE)

@@ -73,7 +73,7 @@ def prediction_spec(spec: Spec, given: Given) -> Spec:
     if version and not model:
         raise Failure(f"--version {version}: needs --model", code=TROUBLE)
     if model and "--model-dir" in given:
-        raise Failure("--model and --model-dir: give one of them", code=TROUBLE)
+        raise Failure("--model and --model-dir: specify one of them", code=TROUBLE)
     if model or "--model-dir" in given:
         job_input = spec.get("predictionInput") or {}
         kept = {

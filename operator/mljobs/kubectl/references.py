@@ -37,7 +37,7 @@ class Found:
 
     @property
     def status(self) -> Json:
-        """Its status; empty where it has none."""
+        """Its status; empty if it has none."""
         return self.body.get("status") or {}
 
     @property

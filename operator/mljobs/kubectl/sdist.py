@@ -1,7 +1,7 @@
-"""Builds the source distribution of a package from its folder, in a process of its own, as gcloud does.
+"""Builds the source distribution of a package from its folder, in a separate process, as gcloud does.
 
 Where the folder's parent has a `setup.py`, that is run there; otherwise one is made, outside of the user's
-files. The archive is then written anew, so that the same files give the same bytes.
+files. The archive is then written again, so that the same files yield the same bytes.
 """
 
 import fcntl
@@ -109,7 +109,7 @@ def build(package: Path) -> list[Archive]:
 
 
 def reproducible(file: Path) -> bytes:
-    """Write an archive anew, so that its bytes depend on nothing but its files' names, contents and x bits.
+    """Rewrite an archive, so that its bytes depend on nothing but its files' names, contents and x bits.
 
     Args:
         file: a tar archive, compressed or not.
@@ -199,7 +199,7 @@ def _run(root: Path, temporary: Path, output: Path, *, generated: bool) -> None:
     if not done.returncode:
         return
     print(done.stdout, end="", file=sys.stderr)
-    hint = "write a setup.py beside the package" if generated else "mend it, or build it and give --packages"
+    hint = "write a setup.py beside the package" if generated else "fix it, or build it and use --packages"
     raise Failure(
         f"{FLAG}: `python setup.py sdist` has failed with exit code {done.returncode}, as shown above",
         hint=hint,

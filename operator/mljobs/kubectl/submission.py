@@ -33,7 +33,7 @@ class Request:
         flags: all flags of the command.
         merge: puts the flags over a spec.
         config: the file of `--config`, or None.
-        args: what stood after `--`; None where that was not there.
+        args: what stood after `--`; None if that was not there.
         extra: fields of the spec that gcloud has no flag for.
         namespace: of the resource; None for the file's own.
     """
@@ -95,7 +95,7 @@ def _line(problem: "Problem", flags: Sequence[Flag]) -> str:
 
 
 def _config(request: Request) -> "Reading":
-    """What the file of `--config` says; nothing where there is none."""
+    """The content of the `--config` file; empty if there is none."""
     from mljobs.console.documents.loaded import Unreadable
     from mljobs.console.documents.reading import documents
     from mljobs.domain.spec.lenient import Reading, read

@@ -121,7 +121,7 @@ def training(
         namespace,
     )
     if stream_logs and run_async:
-        raise Failure("--stream-logs and --async: give one of them", code=TROUBLE)
+        raise Failure("--stream-logs and --async: specify one of them", code=TROUBLE)
     complete = partial(_with_packages, staging, dry_run, Access(storage_endpoint, anonymous))
     created = _create(request, dry_run, output, context, kubeconfig, complete)
     if stream_logs and created:
@@ -187,7 +187,7 @@ def _create(
     kubeconfig: str | None,
     complete: Callable[[Manifest], Manifest] | None = None,
 ) -> tuple["Cluster", Found] | None:
-    """Make the resource, unless it is only to be shown; gives the cluster and the resource then.
+    """Create the resource, unless it is only printed; returns the cluster and the resource then.
 
     `complete` gets the manifest once all that needs no time is known to be right.
     """

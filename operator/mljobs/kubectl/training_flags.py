@@ -176,7 +176,7 @@ def training_spec(spec: Spec, given: Given) -> Spec:
 
 
 def _kms_key(given: Given) -> str:
-    """The full name of the key; empty where none is asked for."""
+    """The full name of the key; empty if none is asked for."""
     key = given.get("--kms-key", "")
     ring, location, project = (given.get(name) for name in _KMS_PARTS)
     if not key:
@@ -189,7 +189,7 @@ def _kms_key(given: Given) -> str:
     if not (ring and location and project):
         raise Failure(
             f"--kms-key {key}: an id needs --kms-keyring, --kms-location and --kms-project too",
-            hint="or give its full name, projects/…/locations/…/keyRings/…/cryptoKeys/…",
+            hint="or use its full name, projects/…/locations/…/keyRings/…/cryptoKeys/…",
             code=TROUBLE,
         )
     return f"projects/{project}/locations/{location}/keyRings/{ring}/cryptoKeys/{key}"

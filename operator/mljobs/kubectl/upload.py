@@ -56,7 +56,7 @@ async def _stored(storage: "ObjectStorage", package: Package, place: Place) -> "
     except Denied as error:
         if error.status != 403:
             raise
-        # Who may write may lack the permission to look; the upload itself asks that there is none.
+        # A writer may lack the permission to read; the upload itself requires that there is none.
     else:
         _tell(f"{package.name}: is there already, with the same content")
         return stored
@@ -83,11 +83,11 @@ def _progress(package: Package) -> Iterator[Callable[[int], None]]:
     """A bar on a terminal; elsewhere a line for each quarter of what takes more than one request."""
     total = len(package.content)
     if not sys.stderr.isatty():
-        told = [0]
+        reported = [0]
 
         def in_lines(kept: int) -> None:
-            if (quarter := kept * _QUARTERS // total) > told[0]:
-                told[0] = quarter
+            if (quarter := kept * _QUARTERS // total) > reported[0]:
+                reported[0] = quarter
                 _tell(f"{package.name}: {100 * quarter // _QUARTERS} %")
 
         yield in_lines

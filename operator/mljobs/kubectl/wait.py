@@ -65,7 +65,7 @@ def wait(
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
-    """Wait for a job, and tell its states meanwhile.
+    """Wait for a job, and print its states meanwhile.
 
     Exits with 0 when it has come so far, with 1 when it cannot any more (it failed, it was cancelled, it
     stalls until somebody changes something, it was deleted), and with 2 when the time is over.
@@ -75,7 +75,7 @@ def wait(
     seconds = length_of_time("--timeout", timeout)
     cluster = connect(namespace, context, kubeconfig)
     found = find(cluster, name)
-    verdict = await_goal(cluster, found, goal, seconds or None, tell=print)
+    verdict = await_goal(cluster, found, goal, seconds or None, report=print)
     if verdict is None:
         raise Failure(
             f"{found.title} has not {_PAST[goal]} within {timeout}",
@@ -91,7 +91,7 @@ _PAST = {Goal.SUBMITTED: "been submitted", Goal.SUCCEEDED: "succeeded", Goal.END
 
 
 def await_goal(
-    cluster: "Cluster", found: "Found", goal: Goal, seconds: float | None, tell: Callable[[str], None]
+    cluster: "Cluster", found: "Found", goal: Goal, seconds: float | None, report: Callable[[str], None]
 ) -> Verdict | None:
     """Wait; None when the time is over.
 
@@ -100,17 +100,17 @@ def await_goal(
         found: the resource.
         goal: what to wait for.
         seconds: the longest time; None for no limit.
-        tell: is given a line for each new state.
+        report: called with a line for each new state.
     """
-    told = ""
+    last = ""
     for body in versions(cluster, found, seconds):
         reached = verdict(body, goal)
         if reached:
             return reached
         state = str((body or {}).get("status", {}).get("state") or "")
-        if state and state != told:
-            told = state
-            tell(f"{found.title} {state}")
+        if state and state != last:
+            last = state
+            report(f"{found.title} {state}")
     return None
 
 
@@ -153,7 +153,7 @@ def verdict(body: Json | None, goal: Goal) -> Verdict | None:
 
     Only a status that speaks of the present spec counts.
     """
-    from mljobs.domain.port import TERMINAL_STATES
+    from mljobs.api.outputs import TERMINAL_STATES
 
     if body is None:
         return Verdict(False, "it was deleted")

@@ -29,7 +29,7 @@ class Helm:
     Args:
         program: the binary.
         home: a folder for its caches.
-        kubeconfig: of the cluster; None where there is none.
+        kubeconfig: of the cluster; None if there is none.
     """
 
     def __init__(self, program: Path, home: Path, kubeconfig: Path | None = None) -> None:
@@ -86,8 +86,7 @@ class ClusterKubectl(Kubectl):
 def delete_crds(kubectl: Kubectl) -> None:
     """Delete the CRDs, and wait until they are gone.
 
-    After a failed list of their objects the API server tries again later and later; any change makes it try
-    at once.
+    After a failed list of their objects the API server backs off: a change makes it retry now.
     """
 
     def left() -> list[str]:
@@ -138,7 +137,7 @@ class Objects:
 
 
 def at(document: Any, pointer: str) -> Any:
-    """What a JSON pointer leads to; None where it leads nowhere."""
+    """What a JSON pointer leads to; None if it leads nowhere."""
     for part in pointer.split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         try:

@@ -122,13 +122,13 @@ def start(
         return running[0]
 
     yield run
-    emulator.mend()
+    emulator.fix()
     for world in running:
         world.operator.stop()
         for place in (world.tenant, world.other):
             place.release_all()
             place.delete_all()
-        # where the test has begun with it, the next one needs it anew
+        # where the test has begun with it, the next one needs it again
         left = admin_kubectl.run("get", "namespace", TENANT, "-o", "jsonpath={.status.phase}").stdout
         if left == "Terminating":
             admin_kubectl.out("wait", "--for=delete", f"namespace/{TENANT}", "--timeout=60s")
@@ -162,7 +162,7 @@ def test_a_cancel_that_fails_is_told_on_the_resource(start: Start) -> None:
         "it says what is wrong",
     )
     assert condition(status, "Reconciling")["status"] == "True"
-    world.emulator.mend()
+    world.emulator.fix()
     world.until_ended(job_id)
 
 
@@ -190,7 +190,7 @@ def test_a_deletion_that_the_watch_has_missed_is_found(start: Start, plane: Cont
     eventually(
         lambda: world.operator.tail(100_000),
         lambda log: "cannot list resource" in log,
-        what="the watch may not begin anew",
+        what="the watch may not start again",
     )
     job.delete()
     job.until_gone()
@@ -216,7 +216,7 @@ async def test_the_right_to_patch_is_enough_to_read(start: Start) -> None:
         with pytest.raises(errors.Forbidden):
             await connection.list("TrainingJob", TENANT)
         assert await connection.get("TrainingJob", TENANT, job.name) == before
-        with pytest.raises(errors.Gone):
+        with pytest.raises(errors.ObjectNotFound):
             await connection.get("TrainingJob", TENANT, "nobody")
     assert job.object() == before
 
@@ -258,12 +258,12 @@ def test_without_the_right_it_can_be_granted_afterwards(start: Start) -> None:
     # or the operator may be done before the roles are gone
     world.emulator.fault("error", method="cancel", status=503)
     world.delete_tenant()
-    world.emulator.mend()
+    world.emulator.fix()
     world.until_stuck()
     hint = eventually(
         world.operator.tail, lambda log: "mljobs leftovers --cancel -n tenant" in log, what="the log says why"
     )
-    assert "the finalizer cannot be taken off" in hint
+    assert "the finalizer cannot be removed" in hint
     world.shell(documented("create clusterrole"))
     world.until_ended(job_id)
     assert_the_other_namespace_is_served(world)
@@ -312,6 +312,6 @@ def test_leftovers_leaves_what_may_still_be_submitted_to_the_operator_that_runs(
     assert (row["outcome"], row["done"], "may still submit it" in row["message"]) == ("kept", False, True)
     assert job.metadata()["finalizers"] == [FINALIZER]
     world.operator.stop()
-    world.emulator.mend()
+    world.emulator.fix()
     assert "released" in leftovers(world)
     world.until_ended()

@@ -58,7 +58,7 @@ def test_all_is_well_with_the_role_of_deploy(
         f"Job service, project {PROJECT}": "ok",
         f"Permissions in project {PROJECT}": "ok",
     }
-    assert "nobody has taken it" in found["Lease mljobs-system/mljobs-operator"]["found"]
+    assert "it has no holder yet" in found["Lease mljobs-system/mljobs-operator"]["found"]
     # read-only: nothing was asked for but access reviews, and nothing of the service changed
     written = {(row["verb"], row["objectRef"]["resource"]) for row in plane.writes(user=OPERATOR_USER)}
     assert written == {("create", "selfsubjectaccessreviews")}
@@ -137,7 +137,7 @@ def test_a_missing_permission_is_named(
     assert found.found == f"it may not {verb} {resource}"
     assert f'"resources": ["{resource}"], "verbs": ["{verb}"]' in found.remedy
     eventually(
-        lambda: permissions(cluster)[check], lambda finding: finding.status is Status.OK, what="it is mended"
+        lambda: permissions(cluster)[check], lambda finding: finding.status is Status.OK, what="it is fixed"
     )
 
 

@@ -80,7 +80,7 @@ def test_what_the_service_answers_is_explained(
     try:
         done = run(account, "--anonymous", f"--endpoint={emulator.url}", "--request-timeout=1", "-o", "json")
     finally:
-        emulator.mend()
+        emulator.fix()
     row = rows(done, passed=status != "failed")[SERVICE_ROW]
     assert row["status"] == status
     assert found in row["found"]

@@ -80,10 +80,10 @@ def test_another_spelling_is_no_change_and_another_value_is_one(
 def test_a_spec_may_be_spelt_anew(made: tuple[str, Json], chance: random.Random, kubectl: Kubectl) -> None:
     name, spec = made
     kind = KINDS[name]
-    document = {**resource(kind, "anew"), "spec": spec}
-    kubectl.out("delete", kind.plural, "anew", "--ignore-not-found")
+    document = {**resource(kind, "again"), "spec": spec}
+    kubectl.out("delete", kind.plural, "again", "--ignore-not-found")
     kubectl.apply(document)
-    kubectl.submitted(kind, "anew")
+    kubectl.submitted(kind, "again")
     node = crd.schema(kind)["properties"]["spec"]
     kubectl.apply({**document, "spec": respelt(spec, node, chance)})
 

@@ -114,7 +114,7 @@ def broken(rule: str) -> Iterator[str]:
 def test_every_place_keeps_the_rule(rule: str) -> None:
     accepted = set(ACCEPTED.get(rule, {}))
     found = set(broken(rule))
-    assert found - accepted == set(), f"{rule} is broken; mend the model, or say in ACCEPTED why it may be"
+    assert found - accepted == set(), f"{rule} is broken; fix the model, or say in ACCEPTED why it may be"
     assert accepted - found == set(), f"these keep {rule}: take them out of ACCEPTED"
 
 

@@ -57,11 +57,11 @@ def test_check_passes_on_what_was_written(root: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES)
 def test_check_names_a_file_that_differs_and_leaves_it(root: Path, path: str) -> None:
-    (root / path).write_text("changed by hand\n", encoding="utf-8")
+    (root / path).write_text("changed manually\n", encoding="utf-8")
     code, lines = run(root, "--check")
     assert code == 1
     assert {line for line in lines if not line.startswith("The generated files")} == {f"differs: {path}"}
-    assert (root / path).read_text(encoding="utf-8") == "changed by hand\n"
+    assert (root / path).read_text(encoding="utf-8") == "changed manually\n"
     assert run(root) == (0, {f"written: {path}"})
     assert run(root, "--check") == (0, set())
 

@@ -38,7 +38,7 @@ Step = Callable[[socket.socket, Received], bool]
 
 @dataclass
 class RawServer:
-    """Runs `steps` in order, then `rest` for ever; all threads and sockets end with it. `tls`: https."""
+    """Runs `steps` in order, then `rest` forever; all threads and sockets end with it. `tls`: https."""
 
     steps: list[Step] = field(default_factory=list)
     rest: Step = field(default_factory=lambda: answer(200, {"jobId": "j", "state": "QUEUED"}))

@@ -171,7 +171,7 @@ async def test_without_a_token_nothing_is_sent(
                 await client.create("p", JOB)
             assert server.received == []
             tokens.rest = answer(200, _token(1))
-            assert (await client.create("p", JOB)).job_id == "j"  # mended
+            assert (await client.create("p", JOB)).job_id == "j"  # fixed
 
 
 async def test_threads_that_wait_for_a_token_in_vain_wait_once(key_file: Path, tokens: RawServer) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from mljobs.backends import Limits, open_job_service
-from mljobs.backends.google.credentials import SCOPE
+from mljobs.backends.google.credentials import OAUTH_SCOPE
 from mljobs.backends.google.probe import identify
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Denied, JobServiceError, Unavailable
@@ -121,7 +121,7 @@ async def test_only_the_token_service_is_asked(
     assert sent == sent | {
         "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
         "audience": POOL,
-        "scope": SCOPE,
+        "scope": OAUTH_SCOPE,
         "subject_token": "pod-1",
         "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
     }
@@ -138,7 +138,7 @@ async def test_an_impersonated_account(
     assert asked(tokens) == [STS, IMPERSONATE]
     exchanged, impersonated = tokens.received
     assert form(exchanged)["scope"] == IAM_SCOPE
-    assert impersonated.json["scope"] == [SCOPE]
+    assert impersonated.json["scope"] == [OAUTH_SCOPE]
 
 
 async def test_a_provider_that_is_asked_by_url(
@@ -248,12 +248,12 @@ async def test_without_a_token_nothing_is_sent(
             with pytest.raises(kind, match=words) as caught:
                 await client.create("p", JOB)
             if isinstance(caught.value, Denied):
-                assert "`mljobs check` tells whose credentials" in caught.value.remedy
+                assert "`mljobs check` shows which credentials" in caught.value.remedy
             with pytest.raises(kind, match=words.partition(": ")[0]):
                 identify(endpoint=server.url, timeout=5)
             assert server.received == []
             tokens.rest = exchange
-            assert (await client.create("p", JOB)).job_id == "j"  # mended
+            assert (await client.create("p", JOB)).job_id == "j"  # fixed
 
 
 @pytest.mark.parametrize("step", [answer(400, REFUSED), answer(503, BUSY), answer(200, b"no JSON"), drop])

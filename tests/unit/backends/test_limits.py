@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from mljobs.backends import open_job_service
 from mljobs.backends.google import limits as module
-from mljobs.backends.google.limits import WINDOW, Kind, Limits, ProjectLimits, bucket
+from mljobs.backends.google.limits import WINDOW, Limits, ProjectLimits, QuotaGroup, bucket
 from mljobs.domain.errors import Throttled
 from mljobs.domain.job.observation import retry_delay
 from tests.unit.backends.raw_server import RawServer, answer
@@ -103,7 +103,7 @@ def test_no_limit(none: float | None) -> None:
     )
 
 
-def test_projects_and_kinds_have_buckets_of_their_own() -> None:
+def test_projects_and_groups_have_buckets_of_their_own() -> None:
     async def main() -> float:
         limits = ProjectLimits(
             Limits(creates_per_minute=1, others_per_minute=1), patience=2, longest_pause=30
@@ -159,15 +159,15 @@ def test_those_who_wait_for_the_bucket_do_not_break_out_of_a_pause_together() ->
     assert sum(t == pytest.approx(52) for t in after) <= 7
 
 
-@pytest.mark.parametrize(("kind", "calls"), [("create", "creates"), ("other", "calls other than create")])
-def test_a_crowd_does_not_wait_and_the_patient_do(kind: Kind, calls: str) -> None:
+@pytest.mark.parametrize(("group", "calls"), [("create", "creates"), ("other", "calls other than create")])
+def test_a_crowd_does_not_wait_and_the_patient_do(group: QuotaGroup, calls: str) -> None:
     async def main() -> None:
         limits = ProjectLimits(Limits(60, 60), patience=2, longest_pause=30)
-        results = await asyncio.gather(*(limits.admit("p", kind) for _ in range(20)), return_exceptions=True)
+        results = await asyncio.gather(*(limits.admit("p", group) for _ in range(20)), return_exceptions=True)
         refused = [result for result in results if isinstance(result, Throttled)]
         assert len(results) - len(refused) == 7  # six at once, one within two seconds
         assert str(refused[0]) == f"project p: its quota of 60 {calls} a minute is used up; nothing was sent"
-        await asyncio.gather(*(limits.admit("p", kind, patient=True) for _ in range(20)))
+        await asyncio.gather(*(limits.admit("p", group, patient=True) for _ in range(20)))
 
     run(main())
 
@@ -195,9 +195,9 @@ def test_most_of_a_crowd_is_refused_at_once() -> None:
     )  # the burst went out at once
 
 
-@pytest.mark.parametrize(("kind", "quota", "count"), [("create", 60, 200), ("other", 300, 500)])
+@pytest.mark.parametrize(("group", "quota", "count"), [("create", 60, 200), ("other", 300, 500)])
 def test_a_crowd_that_comes_back_when_it_is_told_to_uses_the_whole_quota(
-    kind: Kind, quota: int, count: int
+    group: QuotaGroup, quota: int, count: int
 ) -> None:
     async def main() -> tuple[float, int]:
         limits = ProjectLimits(Limits(quota, quota), patience=2, longest_pause=30)
@@ -208,7 +208,7 @@ def test_a_crowd_that_comes_back_when_it_is_told_to_uses_the_whole_quota(
             for failures in itertools.count(1):
                 tries += 1
                 try:
-                    await limits.admit("p", kind)
+                    await limits.admit("p", group)
                 except Throttled as error:
                     await asyncio.sleep(retry_delay(error, failures, 0.5).total_seconds())
                 else:
@@ -277,15 +277,15 @@ def test_the_bucket_of_the_default() -> None:
     assert bucket(60).max_rate == 6
 
 
-@pytest.mark.parametrize("kind", ["create", "other"])
-def test_a_crowd_does_not_wait_for_the_end_of_a_pause_either(kind: Kind) -> None:
+@pytest.mark.parametrize("group", ["create", "other"])
+def test_a_crowd_does_not_wait_for_the_end_of_a_pause_either(group: QuotaGroup) -> None:
     async def main() -> None:
         limits = ProjectLimits(Limits(), patience=2, longest_pause=30)
-        limits.pause("p", kind, 20)
+        limits.pause("p", group, 20)
         with pytest.raises(Throttled) as caught:
-            await limits.admit("p", kind)
+            await limits.admit("p", group)
         assert caught.value.retry_after == pytest.approx(20)
-        assert await limits.admit("p", kind, patient=True) == pytest.approx(20)
+        assert await limits.admit("p", group, patient=True) == pytest.approx(20)
 
     run(main())
 

@@ -9,7 +9,7 @@ import pytest
 
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.mlv1.facts import MlV1Facts
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Finish, Watch
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
@@ -107,7 +107,7 @@ def shown(job: Job) -> dict[str, Any]:
         },
     )
     known = Observation(since=NOW, target=resource.target).saw(owned, NOW)
-    decision = decide(resource, known, Policy(), NOW)
+    decision = decide(resource, known, AdminPolicy(), NOW)
     assert isinstance(decision, Finish | Watch)
     return project(resource, known, decision, NOW)
 

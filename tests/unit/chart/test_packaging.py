@@ -142,7 +142,7 @@ def test_all_roles_come_from_the_one_list() -> None:
     lasting, rest = (rules.pop(name) for name in ("lastingRules", "namespaceRules"))
     assert lasting == {mode: [rule.document() for rule in given] for mode, given in rights.LASTING.items()}
     assert rest == {
-        mode: [rule.document() for rule in rights.besides(given)] for mode, given in rights.LASTING.items()
+        mode: [rule.document() for rule in rights.without(given)] for mode, given in rights.LASTING.items()
     }
     assert rules == {"rules": operator, "leaseRules": lease, "userRules": users}
     there = {(role["kind"], role["metadata"]["name"]): role["rules"] for role in ROLES if "rules" in role}
@@ -156,7 +156,7 @@ def test_all_roles_come_from_the_one_list() -> None:
 
 @pytest.mark.parametrize("mode", rights.LASTING)
 def test_what_outlives_a_namespace_and_its_role_are_all_rights_and_none_twice(mode: str) -> None:
-    lasting, rest = rights.LASTING[mode], rights.besides(rights.LASTING[mode])
+    lasting, rest = rights.LASTING[mode], rights.without(rights.LASTING[mode])
     both = [*rights.permissions(lasting), *rights.permissions(rest)]
     assert sorted(both) == sorted(rights.permissions(rights.RESOURCES))
     assert {rule.group for rule in lasting} <= {GROUP}, "the admission policy confines nothing else"

@@ -63,7 +63,7 @@ class Line:
         name: of the case.
         kind: `training` or `prediction`.
         words: the flags.
-        spec: of the manifest, without project and job id; None where the line is refused.
+        spec: of the manifest, without project and job id; None if the line is refused.
         config: what stands in the file `{config}` of the words.
         env: of the environment.
         differs: the entry of the guide's list of differences that says how gcloud takes it; empty: alike.

@@ -73,8 +73,8 @@ def test_the_chart_asks_for_the_version_with_which_all_is_well() -> None:
         ("Thu, 01 Jan 2026 12:00:32 GMT", Status.WARNING, "ours is 31 s behind"),
         ("Thu, 01 Jan 2026 11:59:30 GMT", Status.WARNING, "ours is 31 s ahead of"),
         ("Wed, 31 Dec 2025 12:00:01 GMT", Status.WARNING, "ours is 86400 s ahead of"),
-        ("", Status.SKIPPED, "does not tell the time"),
-        ("noon", Status.SKIPPED, "does not tell the time"),
+        ("", Status.SKIPPED, "does not report the time"),
+        ("noon", Status.SKIPPED, "does not report the time"),
     ],
 )
 def test_clocks(theirs: str, status: Status, words: str) -> None:
@@ -233,7 +233,7 @@ def test_projects_that_are_not_tried_are_named(monkeypatch: pytest.MonkeyPatch) 
 FINDINGS = [
     ok("one", "all is [bold]well[/bold]"),
     warning("two", "it is slow", "wait"),
-    failed("three", "it is broken", "mend it"),
+    failed("three", "it is broken", "fix it"),
     skipped("four", "not looked at"),
 ]
 
@@ -256,5 +256,5 @@ def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
         assert f" {finding.status.value} " in shown
         assert finding.found in shown
     assert "→ wait" in shown
-    assert "→ mend it" in shown
+    assert "→ fix it" in shown
     assert max(map(len, shown.splitlines())) <= 140

@@ -276,7 +276,7 @@ TWICE = [
     ),
     (
         '{"kind": "a", "spec": [{"b": 1, "b": 2}]}',
-        ["spec[0].b: Duplicate value: 2: the key stands there twice, and kubectl would take the later one"],
+        ["spec[0].b: Duplicate value: 2: the key is given twice, and kubectl would take the later one"],
     ),
 ]
 

@@ -147,7 +147,7 @@ def test_a_setup_py_that_fails_shows_what_it_printed(tmp_path: Path) -> None:
     assert "RuntimeError: no compiler" in shown
     assert last == (
         "error: --package-path: `python setup.py sdist` has failed with exit code 1, as shown above; "
-        "mend it, or build it and give --packages"
+        "fix it, or build it and use --packages"
     )
 
 

@@ -238,7 +238,7 @@ def test_warnings_refuse_nothing() -> None:
             "must be type=TYPE,count=COUNT",
         ),
         (f"training census {IMAGE} --labels team", "--labels team: 'team' must be KEY=VALUE"),
-        (f"training census {IMAGE} --labels a=b,a=c", "the key 'a' stands there twice"),
+        (f"training census {IMAGE} --labels a=b,a=c", "the key 'a' is given twice"),
         (
             f"training census {IMAGE} --labels a=b --labels a=c",
             "--labels a=b a=c: the key 'a' is given twice",
@@ -265,7 +265,7 @@ def test_warnings_refuse_nothing() -> None:
             "an id needs --kms-keyring, --kms-location and --kms-project",
         ),
         (f"training census {IMAGE} --kms-keyring r", "need --kms-key"),
-        (f"training census {IMAGE} --stream-logs --async", "--stream-logs and --async: give one of them"),
+        (f"training census {IMAGE} --stream-logs --async", "--stream-logs and --async: specify one of them"),
         (f"training census {IMAGE} stray", "unexpected extra argument"),
         (f"training census {IMAGE} --machine-type x", "No such option: --machine-type"),
         (f"training !! {IMAGE}", "JOB !!: must have letters or digits"),

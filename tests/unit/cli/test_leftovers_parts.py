@@ -20,9 +20,9 @@ from mljobs.admin.leftovers.leftover import (
 from mljobs.admin.leftovers.run import CannotBegin, request
 from mljobs.config import Settings
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy
-from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.decide import AdminPolicy
+from mljobs.domain.decide.decisions import Cancel, Read, Release, Wait, Watch
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
 from tests.unit.domain.world import (
@@ -37,9 +37,9 @@ from tests.unit.domain.world import (
     resource,
 )
 
-POLICY = Policy("proj")
+POLICY = AdminPolicy("proj")
 KNOWN = Observation(since=START, target=TARGET)
-DOWN = KNOWN.failed(Method.GET, errors.Unavailable("down"), generation=1, now=NOW, jitter=1)
+DOWN = KNOWN.failed(Call.GET, errors.Unavailable("down"), generation=1, now=NOW, jitter=1)
 STRANGE = job(uid="another")
 ACCEPTED = {
     "observedGeneration": 1,
@@ -65,7 +65,7 @@ def seen(found: Job) -> Observation:
 
 ORPHAN = {"deletionPolicy": "Orphan"}
 JUST_NOW = Observation(since=NOW, target=TARGET).missed(NOW)
-"""A job that is not there yet, while a create call of an earlier process may be under way."""
+"""A job that is not there yet, while a create call of an earlier process may be in progress."""
 
 CASES = [
     # resource, known of its job, step to cancel, step to orphan
@@ -147,8 +147,8 @@ def test_on_an_unknown_outcome_only_orphaning_lets_go(found: Resource, known: Ob
     assert next_step(item, Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
 
 
-def failing(method: Method, error: errors.JobServiceError) -> Observation:
-    known = seen(job()) if method is Method.CANCEL else KNOWN
+def failing(method: Call, error: errors.JobServiceError) -> Observation:
+    known = seen(job()) if method is Call.CANCEL else KNOWN
     return known.failed(method, error, generation=1, now=NOW, jitter=1)
 
 
@@ -158,21 +158,21 @@ def failing(method: Method, error: errors.JobServiceError) -> Observation:
         (submitted(), DOWN, "Unavailable: down Run this again when it answers."),
         (
             submitted(),
-            failing(Method.CANCEL, errors.Denied("no ml.jobs.cancel")),
+            failing(Call.CANCEL, errors.Denied("no ml.jobs.cancel")),
             "Denied: no ml.jobs.cancel Grant the permission, or name another project",
         ),
         (
             submitted(),
-            failing(Method.CANCEL, errors.Denied("gone.", cause=errors.Denial.PROJECT)),
+            failing(Call.CANCEL, errors.Denied("gone.", cause=errors.Denial.PROJECT)),
             "Denied: gone. No permission helps here: the project does not exist, or it was deleted or "
             "suspended. Restore it, or name another project. Then run this again.",
         ),
         (
             submitted(),
             KNOWN.missed(NOW, deleting=True),
-            "there is no such job: --cancel looks again until that has been so for 300 s, within --timeout.",
+            "there is no such job: --cancel keeps reading until that has lasted 300 s, within --timeout.",
         ),
-        (resource(intended=intent()), JUST_NOW, "a create call may still be under way"),
+        (resource(intended=intent()), JUST_NOW, "a create call may still be in progress"),
     ],
 )
 def test_what_is_waited_for_is_said(found: Resource, known: Observation, text: str) -> None:
@@ -183,7 +183,7 @@ def test_what_is_waited_for_is_said(found: Resource, known: Observation, text: s
 def test_a_create_call_that_may_be_under_way_is_waited_for_as_the_operator_waits() -> None:
     item = Leftover(resource(intended=intent()), JUST_NOW, TARGET)
     assert isinstance(next_step(item, Way.CANCEL, POLICY, later(59)), Wait)
-    assert next_step(item, Way.CANCEL, POLICY, later(61)) == Look(TARGET)
+    assert next_step(item, Way.CANCEL, POLICY, later(61)) == Read(TARGET)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_what_is_known(
 ) -> None:
     item = Leftover(found, known, TARGET)
     assert (item.verdict, item.state, item.may_run) == (verdict, state, may_run)
-    assert item.trouble == ("Unavailable: down" if verdict is Verdict.UNKNOWN else "")
+    assert item.failed == ("Unavailable: down" if verdict is Verdict.UNKNOWN else "")
     shown = report.row(item)
     assert (shown["jobId"], shown["job"], shown["state"]) == (JOB_ID, verdict.value, state)
 
@@ -240,7 +240,7 @@ def test_of_many_missing_jobs_the_service_is_not_believed() -> None:
     assert [bool(item.disbelieved) for item in items] == [False] * 3 + [True] * 3 + [False] * 10
     word, why = report.plan(items[3], POLICY, NOW)
     assert word == "wait"
-    assert "3 of 6 jobs of proj do not exist, and is not believed: see that --endpoint is right" in why
+    assert "3 of 6 jobs of proj do not exist, and is not believed: check --endpoint" in why
     assert next_step(items[3], Way.ORPHAN, POLICY, NOW) == Release(TARGET.job_name)
     assert not any(item.disbelieved for item in marked([*there, *there[:1], *gone]))
     assert not any(item.disbelieved for item in marked(gone[:2]))

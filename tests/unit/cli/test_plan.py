@@ -317,7 +317,7 @@ UNUSABLE: list[tuple[str, tuple[str, ...], str]] = [
     ("{}", ("--kind=Job",), "--kind Job: must be one of TrainingJob, PredictionJob"),
     ("{}", ("--set=region",), "--set region: must be FIELD=VALUE"),
     ("{}", ("--set=a..b=1",), "--set a..b=1: must be FIELD=VALUE"),
-    ("{}", ("--set=a=[",), "--set a=[: the value is no YAML"),
+    ("{}", ("--set=a=[",), "--set a=[: the value is not YAML"),
 ]
 
 

@@ -10,9 +10,9 @@ from pydantic.alias_generators import to_camel
 from typer.testing import CliRunner
 
 from mljobs import config
+from mljobs.api.patterns import PROJECT
 from mljobs.cli.app import app
 from mljobs.config import Settings, SettingsError
-from mljobs.domain.spec.rules.job import PROJECT
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +103,7 @@ def test_all_mistakes_of_all_sources_are_told_at_once(
     assert result.exit_code == 2
     assert result.output.splitlines() == [
         "mljobs run: these settings cannot be used:",
-        f"'pollIntervall' (in {file}) is no setting; did you mean pollInterval?",
+        f"'pollIntervall' (in {file}) is not a setting; did you mean pollInterval?",
         f'namespaces[1]: "B" (in {file}) is not allowed: it must be {NAME}',
         f'pollInterval: "0" (--poll-interval) is not allowed: it must be {SECONDS}',
         f"threads: true (in {file}) is not allowed: it must be a whole number from 1 to 128",
@@ -128,16 +128,16 @@ def test_an_unknown_key_of_the_file(tmp_path: Path, key: str, nearest: str) -> N
     file.write_text(f"{key}: 1\n")
     with pytest.raises(SettingsError) as caught:
         config.load(file)
-    assert str(caught.value) == f"'{key}' (in {file}) is no setting; {nearest}"
+    assert str(caught.value) == f"'{key}' (in {file}) is not a setting; {nearest}"
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"port: [", "it is no YAML: "),
+        (b"port: [", "it is not YAML: "),
         (b"- port\n", "it must hold settings, one `name: value` a line"),
         (b"port\n", "it must hold settings, one `name: value` a line"),
-        (b"port: 1\nthreads: 2\nport: 3\n", "port stands there twice"),
+        (b"port: 1\nthreads: 2\nport: 3\n", "port is given twice"),
         (b"port: \xff\n", "it cannot be read: "),
     ],
 )

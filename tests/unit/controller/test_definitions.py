@@ -16,7 +16,7 @@ from mljobs.api.resources import API_VERSION, GROUP, KINDS
 from mljobs.controller.kube import definitions
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.definitions import Definitions
-from mljobs.controller.process.health import Pulse
+from mljobs.controller.process.health import Heartbeat
 from tests.unit.controller.conftest import Turned
 
 PLURALS = [kind.plural for kind in KINDS.values()]
@@ -36,7 +36,7 @@ def of(*plurals: str) -> web.Response:
 
 @asynccontextmanager
 async def serving(*answers: web.Response) -> AsyncIterator[Kube]:
-    """An API server with these answers, one after the other; the last one for ever."""
+    """An API server with these answers, one after the other; the last one forever."""
     left = list(answers)
 
     async def answer(_: web.Request) -> web.Response:
@@ -70,13 +70,13 @@ class Seen:
 
     Attributes:
         shown: each kind and whether it is there, as often as that was seen.
-        pulses: one for each kind.
+        heartbeats: one for each kind.
     """
 
     def __init__(self) -> None:
         self.shown: list[tuple[str, bool]] = []
-        self.pulses = {f"{API_VERSION}/{plural}": Pulse() for plural in PLURALS}
-        self.definitions = Definitions(self.pulses, lambda kind, there: self.shown.append((kind, there)))
+        self.heartbeats = {f"{API_VERSION}/{plural}": Heartbeat() for plural in PLURALS}
+        self.definitions = Definitions(self.heartbeats, lambda kind, there: self.shown.append((kind, there)))
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ async def test_where_nobody_can_tell_the_watches_will(seen: Seen) -> None:
 
 
 async def test_one_that_is_away_makes_nobody_unhealthy_or_unready(seen: Seen) -> None:
-    first, second = seen.pulses.values()
+    first, second = seen.heartbeats.values()
     async with serving(of(PLURALS[0])) as kube:
         waiting = asyncio.create_task(seen.definitions.wait_for(kube, PLURALS[1]))
         async with asyncio.timeout(10):
@@ -124,14 +124,14 @@ async def test_one_that_is_away_makes_nobody_unhealthy_or_unready(seen: Seen) ->
 
 
 async def test_the_watch_of_one_namespace_is_no_sign_of_life_of_another_s(seen: Seen) -> None:
-    (path, pulse), _ = seen.pulses.items()
+    (path, heartbeat), _ = seen.heartbeats.items()
     other = path.replace(API_VERSION, f"{API_VERSION}/namespaces/team-b")
-    seen.pulses[other] = Pulse(clock := Turned())
+    seen.heartbeats[other] = Heartbeat(clock := Turned())
     clock.seconds += 100
     async with TestHold().session(seen, 200, path=f"/apis/{path}") as ask:
         assert await ask() == 200
-    assert seen.pulses[other].silence() == 100
-    assert not pulse.excused
+    assert seen.heartbeats[other].silence() == 100
+    assert not heartbeat.excused
 
 
 class TestHold:
@@ -143,7 +143,7 @@ class TestHold:
     async def session(
         self, seen: Seen, *answers: int, path: str = PATH
     ) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-        """Something that asks at a path for these answers, one after the other; the last one for ever."""
+        """Something that asks at a path for these answers, one after the other; the last one forever."""
         left = list(answers)
 
         async def answer(_: web.Request) -> web.Response:
@@ -174,7 +174,7 @@ class TestHold:
     async def test_another_failure_meanwhile_is_kopf_s_to_deal_with(self, seen: Seen) -> None:
         async with self.session(seen, 404, 503) as ask:
             assert await ask() == 503
-        assert seen.pulses[f"{API_VERSION}/{PLURALS[0]}"].excused
+        assert seen.heartbeats[f"{API_VERSION}/{PLURALS[0]}"].excused
 
     async def test_it_gives_up_before_kopf_does(self, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(definitions, "HOLD", 0.03)
@@ -182,10 +182,10 @@ class TestHold:
             with pytest.raises(aiohttp.ClientConnectionError, match="is still not defined"):
                 await ask()
 
-    async def test_a_list_that_has_become_too_old_is_begun_anew(self, seen: Seen) -> None:
+    async def test_a_list_that_has_become_too_old_is_started_again(self, seen: Seen) -> None:
         """kopf takes it for one whose connection broke; as an answer it would end kopf."""
         async with self.session(seen, 410) as ask:
-            with pytest.raises(aiohttp.ClientPayloadError, match="begun anew"):
+            with pytest.raises(aiohttp.ClientPayloadError, match="started again"):
                 await ask()
 
     async def test_a_watch_is_kopf_s_to_deal_with(self, seen: Seen) -> None:

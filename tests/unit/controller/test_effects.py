@@ -4,9 +4,9 @@ import pytest
 
 from mljobs.controller.loop.effects import Effects
 from mljobs.domain import errors
-from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Look, Submit, UpdateLabels
+from mljobs.domain.decide.decisions import Adopt, BindIam, Cancel, Effect, Read, Submit, UpdateLabels
 from mljobs.domain.job import naming
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Order
 from tests.unit.controller.conftest import Cloud
@@ -34,8 +34,8 @@ class Rig:
     async def calls(self) -> list[str]:
         return [method for method, _ in await self.cloud.effects()]
 
-    def error(self, method: Method) -> errors.JobServiceError | None:
-        trouble = self.known.troubles.get(method)
+    def error(self, method: Call) -> errors.JobServiceError | None:
+        trouble = self.known.failed_calls.get(method)
         return trouble.error if trouble else None
 
 
@@ -57,9 +57,9 @@ async def test_a_second_create_is_a_fact_and_a_look_tells_whose_it_is(rig: Rig) 
     await rig.do(SUBMIT)
     rig.known = Observation(since=START)
     await rig.do(SUBMIT)
-    assert isinstance(rig.error(Method.CREATE), errors.AlreadyExists)
-    known = await rig.do(Look(TARGET))
-    assert not known.troubles
+    assert isinstance(rig.error(Call.CREATE), errors.AlreadyExists)
+    known = await rig.do(Read(TARGET))
+    assert not known.failed_calls
     assert not known.created
     assert known.job is not None
 
@@ -67,15 +67,15 @@ async def test_a_second_create_is_a_fact_and_a_look_tells_whose_it_is(rig: Rig) 
 async def test_a_lost_answer_leaves_the_outcome_in_doubt(rig: Rig) -> None:
     await rig.cloud.fault(method="ml.projects.jobs.create", action="dropAfter", times=1)
     known = await rig.do(SUBMIT)
-    assert known.doubtful_at == NOW
-    assert isinstance(rig.error(Method.CREATE), errors.Unavailable)
-    assert (await rig.do(Look(TARGET))).job is not None
+    assert known.outcome_unknown_at == NOW
+    assert isinstance(rig.error(Call.CREATE), errors.Unavailable)
+    assert (await rig.do(Read(TARGET))).job is not None
     assert await rig.calls() == ["create", "get"]
 
 
 async def test_absence_is_counted(rig: Rig) -> None:
-    assert (await rig.do(Look(TARGET))).absences == 1
-    assert (await rig.do(Look(TARGET))).absences == 2
+    assert (await rig.do(Read(TARGET))).absences == 1
+    assert (await rig.do(Read(TARGET))).absences == 2
 
 
 async def test_labels_are_patched_with_the_etag(rig: Rig) -> None:
@@ -99,7 +99,7 @@ async def test_a_stale_etag_is_read_again(rig: Rig) -> None:
     assert job is not None
     await rig.cloud.backend.client.patch_labels("p", "census", {**SUBJECT.labels, "team": "x"}, job.etag)
     known = await rig.do(UpdateLabels(TARGET, {**SUBJECT.labels, "team": "b"}, job.etag))
-    assert not known.troubles
+    assert not known.failed_calls
     assert known.job is not None
     assert known.job.labels["team"] == "x"
     known = await rig.do(UpdateLabels(TARGET, {**SUBJECT.labels, "team": "b"}, known.job.etag))
@@ -121,7 +121,7 @@ async def test_a_job_that_has_changed_since_it_was_judged_is_not_adopted(rig: Ri
     known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels, there.etag))
     assert known.job is not None
     assert known.job.labels == {"mljobs-uid": "somebody"}
-    assert not known.troubles
+    assert not known.failed_calls
 
 
 async def test_adopting_nothing_is_an_absence(rig: Rig) -> None:
@@ -139,7 +139,7 @@ async def test_a_cancel_that_came_too_late_is_no_trouble(rig: Rig) -> None:
     await rig.do(SUBMIT)
     rig.cloud.clock.seconds = 1e6
     known = await rig.do(Cancel(TARGET))
-    assert not known.troubles
+    assert not known.failed_calls
     assert not known.cancelled
     assert known.job is not None
     assert known.job.state == "SUCCEEDED"
@@ -149,7 +149,7 @@ async def test_a_cancel_that_is_refused_on_a_running_job_is_trouble(rig: Rig) ->
     await rig.do(SUBMIT)
     await rig.cloud.fault(method="ml.projects.jobs.cancel", action="error", status=400, times=1)
     await rig.do(Cancel(TARGET))
-    assert isinstance(rig.error(Method.CANCEL), errors.Rejected)
+    assert isinstance(rig.error(Call.CANCEL), errors.Rejected)
 
 
 async def test_a_cancel_of_no_job_waits_before_the_next_although_a_look_finds_it(rig: Rig) -> None:
@@ -157,16 +157,16 @@ async def test_a_cancel_of_no_job_waits_before_the_next_although_a_look_finds_it
     await rig.cloud.fault(method="ml.projects.jobs.cancel", action="error", status=404, times=1)
     known = await rig.do(Cancel(TARGET))
     assert (known.job, known.absences) == (None, 1)
-    known = await rig.do(Look(TARGET))
+    known = await rig.do(Read(TARGET))
     assert known.job is not None
-    assert known.waiting(NOW, Method.CANCEL)
+    assert known.waiting(NOW, Call.CANCEL)
 
 
 async def test_a_cancel_that_is_denied_names_the_permission(rig: Rig) -> None:
     await rig.do(SUBMIT)
     await rig.cloud.control("POST", "permissions", {"jobId": "census", "denied": ["ml.jobs.cancel"]})
     await rig.do(Cancel(TARGET))
-    error = rig.error(Method.CANCEL)
+    error = rig.error(Call.CANCEL)
     assert isinstance(error, errors.Denied)
     assert "ml.jobs.cancel is missing on projects/p/jobs/census" in error.message
 
@@ -200,5 +200,5 @@ async def test_a_policy_that_changes_meanwhile_is_read_again_and_only_so_often(r
     await rig.cloud.fault(method="ml.projects.jobs.setIamPolicy", action="error", status=409)
     rig.known = Observation(since=START)
     await rig.do(BindIam(TARGET, [], BINDINGS))
-    assert isinstance(rig.error(Method.IAM), errors.StaleEtag)
+    assert isinstance(rig.error(Call.IAM), errors.StaleEtag)
     assert (await rig.calls()).count("setIamPolicy") == 6

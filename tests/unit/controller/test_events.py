@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.controller.kube.errors import Gone, KubeError, Refused
+from mljobs.controller.kube.errors import KubeError, ObjectNotFound, Refused
 from mljobs.controller.kube.events import BURST, COMBINED, INTERVAL, OBJECTS, REFILL, Correlator, Posting
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.process.metrics import Metrics
@@ -36,7 +36,7 @@ class Server:
     async def count_event(self, _: Resource, posting: Posting, _now: Any) -> None:
         self._note("patch")
         if posting.name not in self.events:
-            raise Gone("not found")
+            raise ObjectNotFound("not found")
         self.events[posting.name] = posting
 
     def _note(self, call: str) -> None:

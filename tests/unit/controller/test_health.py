@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from mljobs.controller.process.health import Health, Part, Pulse
+from mljobs.controller.process.health import Health, Heartbeat, LivenessCheck
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.serve import CannotServe, serve
 
@@ -21,22 +21,25 @@ class Clock:
 def test_a_part_is_stuck_after_its_limit_and_alive_again_after_a_beat() -> None:
     clock = Clock()
     health = Health()
-    pulse = Pulse(clock)
-    health.parts = [Part("the watch", Pulse(clock).silence, 100), Part("the poller", pulse.silence, 10)]
+    heartbeat = Heartbeat(clock)
+    health.checks = [
+        LivenessCheck("the watch", Heartbeat(clock).silence, 100),
+        LivenessCheck("the poller", heartbeat.silence, 10),
+    ]
     clock.now = 10
-    assert health.ailment() == ""
+    assert health.failure() == ""
     clock.now = 11
-    assert health.ailment() == "the poller has shown no life for 11 s"
-    pulse.beat()
-    assert health.ailment() == ""
+    assert health.failure() == "the poller has made no progress for 11 s"
+    heartbeat.beat()
+    assert health.failure() == ""
     clock.now = 101
-    assert health.ailment().startswith("the watch has shown no life")
+    assert health.failure().startswith("the watch has made no progress")
 
 
 def test_ready_is_who_has_got_every_list() -> None:
     health = Health()
     health.watching.set()
-    health.watches = [Pulse(), Pulse()]
+    health.watches = [Heartbeat(), Heartbeat()]
     health.watches[0].answered = True
     assert not health.ready
     health.watches[1].answered = True
@@ -46,7 +49,7 @@ def test_ready_is_who_has_got_every_list() -> None:
 def test_who_waits_for_what_cannot_come_is_ready_if_there_is_something_else_to_do() -> None:
     health = Health()
     health.watching.set()
-    health.watches = [Pulse(), Pulse()]
+    health.watches = [Heartbeat(), Heartbeat()]
     health.watches[0].excused = True
     assert not health.ready
     health.watches[1].answered = True
@@ -64,7 +67,7 @@ async def test_the_probes(standby: bool, watching: bool, ready: int) -> None:
     if watching:
         health.watching.set()
     clock = Clock()
-    health.parts = [Part("the poller", Pulse(clock).silence, 1)]
+    health.checks = [LivenessCheck("the poller", Heartbeat(clock).silence, 1)]
     async with (
         serve(health, metrics, host="127.0.0.1", port=0) as url,
         aiohttp.ClientSession() as session,
@@ -77,7 +80,7 @@ async def test_the_probes(standby: bool, watching: bool, ready: int) -> None:
         assert await get("healthz") == (200, "ok\n")
         assert (await get("readyz"))[0] == ready
         clock.now = 2
-        assert await get("healthz") == (500, "the poller has shown no life for 2 s\n")
+        assert await get("healthz") == (500, "the poller has made no progress for 2 s\n")
         metrics.cloud_request("ml.projects.jobs.get", "200", 0.1)
         status, text = await get("metrics")
         assert status == 200

@@ -8,7 +8,7 @@ from kubernetes.aio import client
 
 from mljobs.api.resources import TRAINING_JOB
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, NotServed
+from mljobs.controller.kube.errors import Conflict, NotServed, ObjectNotFound
 from mljobs.domain.job.resource import Resource
 
 RESOURCE = Resource(TRAINING_JOB.name, "team-a", "census", "uid-1", version="41")
@@ -63,7 +63,7 @@ NO_OBJECT = json.dumps(
     ("status", "body", "error"),
     [
         (409, "", Conflict),
-        (404, NO_OBJECT, Gone),
+        (404, NO_OBJECT, ObjectNotFound),
         (404, "404 page not found\n", NotServed),
         (404, '{"kind": "Status", "code": 404}', NotServed),
         (404, "<html>Not here</html>", NotServed),

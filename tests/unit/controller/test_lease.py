@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube.errors import Conflict, Gone, Unreachable
+from mljobs.controller.kube.errors import Conflict, ObjectNotFound, Unreachable
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions
 
 
@@ -22,7 +22,7 @@ class Leases:
     async def get_lease(self, _namespace: str, name: str) -> JsonObject:
         self._reach()
         if self.lease is None:
-            raise Gone(name)
+            raise ObjectNotFound(name)
         return {**self.lease, "metadata": dict(self.lease["metadata"]), "spec": dict(self.lease["spec"])}
 
     async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
@@ -153,7 +153,7 @@ async def test_of_two_that_create_it_one_wins(candidate: Any, server: Leases) ->
 
     async def stale(namespace: str, name: str) -> JsonObject:
         server.get_lease = real  # type: ignore[method-assign]
-        raise Gone(name)
+        raise ObjectNotFound(name)
 
     server.get_lease = stale  # type: ignore[method-assign, assignment]
     assert not await first._try()

@@ -105,7 +105,7 @@ class TestQueue:
         assert (now("queue_duration_seconds_count"), now("queue_duration_seconds_sum")) == (1, 3)
         clock.now += 5
         await queue.get()
-        queue.add("a")  # while it is worked on: it comes back
+        queue.add("a")  # while it is reconciled: it comes back
         clock.now += 2
         assert now("adds_total") == 3
         assert (now("unfinished_work_seconds"), now("longest_running_processor_seconds")) == (9, 7)
@@ -140,11 +140,13 @@ def job(state: str = "", *, stalled: str = "", kind: str = "TrainingJob", **stat
 
 def test_the_census_forgets_what_is_no_more() -> None:
     metrics = Metrics()
-    metrics.census([job("RUNNING"), job("RUNNING"), job(kind="PredictionJob"), job(stalled="InvalidSpec")])
+    metrics.count_resources(
+        [job("RUNNING"), job("RUNNING"), job(kind="PredictionJob"), job(stalled="InvalidSpec")]
+    )
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="RUNNING") == 2
     assert value(metrics, "mljobs_jobs", kind="PredictionJob", state="STATE_UNSPECIFIED") == 1
     assert value(metrics, "mljobs_stalled_resources", kind="TrainingJob", reason="InvalidSpec") == 1
-    metrics.census([{"kind": "TrainingJob", "metadata": {}}])
+    metrics.count_resources([{"kind": "TrainingJob", "metadata": {}}])
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="RUNNING") is None
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="STATE_UNSPECIFIED") == 1
     assert value(metrics, "mljobs_stalled_resources", kind="TrainingJob", reason="InvalidSpec") is None
@@ -154,7 +156,7 @@ def test_the_census_leaves_out_what_other_controllers_look_after() -> None:
     metrics = Metrics()
     theirs = {**job("RUNNING"), "spec": {"managedBy": "example.com/another"}}
     ours = {**job("RUNNING"), "spec": {"managedBy": "mljobs.dev/operator"}}
-    metrics.census([theirs, theirs, ours])
+    metrics.count_resources([theirs, theirs, ours])
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="RUNNING") == 1
 
 

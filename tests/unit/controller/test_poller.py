@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from mljobs.backends.mlv1.facts import PAGES_FROM
-from mljobs.controller.loop.poller import SELDOM_A_ROUND, Poller
+from mljobs.controller.loop.poller import LOST_PER_ROUND, Poller
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
-from mljobs.domain.job.observation import Method
+from mljobs.domain.job.observation import Call
 from mljobs.domain.port import Backend, Job, Reference
 from tests.unit.controller.conftest import Cloud
 from tests.unit.domain.world import NOW, START, target
@@ -40,11 +40,11 @@ class Watched:
             metrics=self.metrics,
         )
 
-    def watch(self, name: str, job_id: str | None = None, *, seldom: bool = False) -> Key:
+    def watch(self, name: str, job_id: str | None = None, *, lost: bool = False) -> Key:
         key = Key("TrainingJob", "team-a", name)
         meta = {"namespace": "team-a", "name": name, "uid": f"uid-{name}", "resourceVersion": "1"}
         self.store.put({"kind": "TrainingJob", "metadata": meta})
-        self.poller.follow(key, Polled(target("p", job_id or name, 1), seldom=seldom))
+        self.poller.follow(key, Polled(target("p", job_id or name, 1), lost=lost))
         return key
 
     def missing(self) -> float | None:
@@ -171,13 +171,13 @@ async def test_a_project_whose_jobs_nobody_watches_any_more_misses_none(watched:
     await watched.round()
     assert watched.missing() == 3
     for key in keys:
-        watched.poller.follow(key, Polled(target("p", key.name, 1), seldom=True))
+        watched.poller.follow(key, Polled(target("p", key.name, 1), lost=True))
     await watched.round()
     assert watched.missing() == 0
 
 
 async def test_lost_jobs_are_looked_for_seldom_and_taken_back(watched: Watched) -> None:
-    lost = watched.watch("lost", seldom=True)
+    lost = watched.watch("lost", lost=True)
     active = await watched.create("active")
     assert await watched.round() == ["active", "lost"]
     known = watched.store.observation(lost)
@@ -196,17 +196,17 @@ async def test_lost_jobs_are_looked_for_seldom_and_taken_back(watched: Watched) 
 async def test_thousands_of_lost_jobs_are_looked_for_a_few_at_a_time_and_hide_nothing(
     watched: Watched,
 ) -> None:
-    for n in range(3 * SELDOM_A_ROUND):
-        watched.watch(f"lost{n}", seldom=True)
+    for n in range(3 * LOST_PER_ROUND):
+        watched.watch(f"lost{n}", lost=True)
     active = await watched.create("active")
     seen = set()
     for _ in range(3):
         before = len(await watched.cloud.effects())
         await watched.round()
         asked = {job_id for method, job_id in (await watched.cloud.effects())[before:] if method == "get"}
-        assert len(asked) == SELDOM_A_ROUND + 1
+        assert len(asked) == LOST_PER_ROUND + 1
         seen |= asked - {"active"}
-    assert len(seen) == 3 * SELDOM_A_ROUND
+    assert len(seen) == 3 * LOST_PER_ROUND
     assert state(watched, active) == "QUEUED"
     assert watched.missing() == 0
 
@@ -234,7 +234,7 @@ async def test_a_read_that_fails_is_remembered_and_tried_later(
     key = await watched.create("a")
     await watched.cloud.fault(method="ml.projects.jobs.get", times=1, **fault)
     assert await watched.round() == ["a"]
-    trouble = watched.store.observation(key).troubles[Method.GET]
+    trouble = watched.store.observation(key).failed_calls[Call.GET]
     assert isinstance(trouble.error, error)
     calls = len(await watched.cloud.effects())
     assert await watched.round() == []
@@ -245,7 +245,7 @@ async def test_a_read_that_fails_is_remembered_and_tried_later(
     ):  # the client itself keeps the pause that was asked for
         assert await watched.round() == ["a"]
         assert state(watched, key) == "QUEUED"
-        assert not watched.store.observation(key).troubles
+        assert not watched.store.observation(key).failed_calls
 
 
 async def test_an_answer_that_was_overtaken_is_dropped(watched: Watched) -> None:

@@ -51,12 +51,12 @@ def test_a_late_event_of_a_predecessor_changes_nothing() -> None:
 def test_ghosts_are_what_a_later_list_does_not_have() -> None:
     store = Store(START)
     store.put(body(5))
-    assert store.ghosts("TrainingJob", None, {(KEY, "u1")}, "10") == []
-    assert store.ghosts("TrainingJob", None, set(), "4") == []
-    assert store.ghosts("TrainingJob", frozenset({"other"}), set(), "10") == []
-    assert store.ghosts("PredictionJob", None, set(), "10") == []
-    assert store.ghosts("TrainingJob", None, set(), "10") == [KEY]
-    assert store.ghosts("TrainingJob", frozenset({"team-a"}), {(KEY, "u0")}, "10") == [KEY]
+    assert store.unlisted("TrainingJob", None, {(KEY, "u1")}, "10") == []
+    assert store.unlisted("TrainingJob", None, set(), "4") == []
+    assert store.unlisted("TrainingJob", frozenset({"other"}), set(), "10") == []
+    assert store.unlisted("PredictionJob", None, set(), "10") == []
+    assert store.unlisted("TrainingJob", None, set(), "10") == [KEY]
+    assert store.unlisted("TrainingJob", frozenset({"team-a"}), {(KEY, "u0")}, "10") == [KEY]
 
 
 def test_what_is_gone_does_not_come_back_with_a_list_that_was_under_way() -> None:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from mljobs.api.base import JsonObject
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.domain import errors
-from mljobs.domain.job.observation import Method, Observation, Relabelling, Trouble
+from mljobs.domain.job.observation import Call, FailedCall, Observation, Relabelling
 from mljobs.domain.job.resource import Intent, Resource
-from mljobs.domain.port import TERMINAL_STATES, Reference
+from mljobs.domain.port import Reference
 from tests.unit.domain.world import (
     NOW,
     SECOND,
@@ -65,15 +66,15 @@ WANTED: Mapping[str, JsonObject] = {
 LIVES: Mapping[str, JsonObject] = {
     "held": {"held": True},
     "to adopt": {"held": True, "adopt": "true"},
-    "let go": {"held": False},
+    "released": {"held": False},
     "deleted and held": {"held": True, "deleting": True},
     "deleted and held by others": {"held": False, "deleting": True},
     "deleted by force and held by others": {"held": False, "deleting": True, "force": True},
 }
 """What its metadata can say."""
 
-_FAILURES: Mapping[Method, tuple[errors.JobServiceError, ...]] = {
-    Method.CREATE: (
+_FAILURES: Mapping[Call, tuple[errors.JobServiceError, ...]] = {
+    Call.CREATE: (
         errors.Denied("no"),
         errors.Throttled("quota"),
         errors.Unavailable("cut"),
@@ -81,10 +82,10 @@ _FAILURES: Mapping[Method, tuple[errors.JobServiceError, ...]] = {
         errors.AlreadyExists("there is one"),
         errors.ProjectNotFound("no"),
     ),
-    Method.GET: (errors.Denied("no"), errors.Unavailable("cut"), errors.Throttled("quota")),
-    Method.PATCH: (errors.Denied("no"), errors.Rejected("bad")),
-    Method.CANCEL: (errors.Denied("no"), errors.Unavailable("cut")),
-    Method.IAM: (errors.Denied("no"), errors.Rejected("bad")),
+    Call.GET: (errors.Denied("no"), errors.Unavailable("cut"), errors.Throttled("quota")),
+    Call.PATCH: (errors.Denied("no"), errors.Rejected("bad")),
+    Call.CANCEL: (errors.Denied("no"), errors.Unavailable("cut")),
+    Call.IAM: (errors.Denied("no"), errors.Rejected("bad")),
 }
 
 
@@ -99,18 +100,18 @@ def answers(generation: int) -> Iterator[tuple[str, Observation]]:
     yield "another namespace's", observed(job=job(uid=STRANGER, namespace="team-b"), seen_at=NOW)
     contested = Relabelling(generation, 5, NOW)
     yield "labels that somebody changes", observed(job=job(labels={"team": "x"}), relabelling=contested)
-    yield "missing", missing(for_=9, answers=1, sought=True)
-    yield "long missing", missing(sought=True)
-    yield "doubt", observed(doubtful_at=later(-5), absent_at=NOW, absences=1)
-    yield "no doubt any more", observed(doubtful_at=later(-500), absent_at=NOW, absences=1)
+    yield "missing", missing(for_=9, answers=1, checked_while_deleting=True)
+    yield "long missing", missing(checked_while_deleting=True)
+    yield "doubt", observed(outcome_unknown_at=later(-5), absent_at=NOW, absences=1)
+    yield "no doubt any more", observed(outcome_unknown_at=later(-500), absent_at=NOW, absences=1)
     for method, failures in _FAILURES.items():
         for failure in failures:
-            troubles = {method: Trouble(method, failure, generation, later(5))}
+            failed_calls = {method: FailedCall(method, failure, generation, later(5))}
             name = f"{method}: {type(failure).__name__}"
-            yield name, observed(troubles=troubles, alone=True)
-            yield f"{name}, of a job", observed(troubles=troubles, job=job(), seen_at=NOW)
-            if method in (Method.CREATE, Method.GET):
-                yield f"{name}, in doubt", observed(troubles=troubles, doubtful_at=NOW)
+            yield name, observed(failed_calls=failed_calls, alone=True)
+            yield f"{name}, of a job", observed(failed_calls=failed_calls, job=job(), seen_at=NOW)
+            if method in (Call.CREATE, Call.GET):
+                yield f"{name}, in doubt", observed(failed_calls=failed_calls, outcome_unknown_at=NOW)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide import Policy, decide
+from mljobs.api.outputs import TERMINAL_STATES
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Announce, Decision, Keep, Settled
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.port import TERMINAL_STATES
 from mljobs.domain.show.project import project
 from mljobs.domain.spec.validate import validate
 from tests.unit.domain.situations import RECORDED, Situation, situations
@@ -27,7 +27,7 @@ def shown(situation: Situation) -> Iterator[tuple[Resource, Observation, Decisio
     """All that is shown until nothing changes any more, or a call is made."""
     subject, known = situation.subject, situation.known
     for _ in range(6):
-        decision = decide(subject, known, Policy(), NOW)
+        decision = decide(subject, known, AdminPolicy(), NOW)
         if isinstance(decision, Keep):
             yield subject, known, decision, dict(subject.status)
         if not isinstance(decision, Settled):
@@ -149,8 +149,8 @@ class Judge:
         return self.subject.suspend or self.says("Suspended", "True")
 
     def waits(self) -> bool:
-        return any(trouble.retry_at > NOW for trouble in self.known.troubles.values()) or (
-            self.known.doubtful_at is not None or not self.known.alone
+        return any(trouble.retry_at > NOW for trouble in self.known.failed_calls.values()) or (
+            self.known.outcome_unknown_at is not None or not self.known.alone
         )
 
 

@@ -6,12 +6,12 @@ import pytest
 from mljobs.domain import errors
 from mljobs.domain.job.observation import retry_delay
 from mljobs.domain.show.events import WARNINGS
-from tools.docs.fault_table import TABLE, Again, Call, Fault, Row, delays
+from tools.docs.fault_table import TABLE, Again, Fault, FaultedCall, Row, delays
 
 
 def test_every_call_has_every_fault_once() -> None:
     rows = Counter((row.call, fault) for row in TABLE for fault in row.faults)
-    assert rows == Counter((call, fault) for call in Call for fault in Fault)
+    assert rows == Counter((call, fault) for call in FaultedCall for fault in Fault)
 
 
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row.call}: {row.faults[0]}")

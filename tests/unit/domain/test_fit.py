@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Refuse, Settled, Submit
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.fit import barest, fitted
@@ -66,7 +66,7 @@ def shown(subject: Resource, text: str, state: str = "FAILED") -> JsonObject:
         ),
         bound=BINDINGS,
     )
-    decision = decide(subject, known, Policy(), NOW)
+    decision = decide(subject, known, AdminPolicy(), NOW)
     assert isinstance(decision, Settled)
     return project(subject, known, decision, NOW)
 
@@ -129,7 +129,7 @@ def test_nothing_is_submitted_whose_object_has_no_room_for_a_status(beside: int,
     empty = resource()
     fill = OBJECT_BYTES - stored_bytes({"metadata": {"annotations": {"a": ""}}, "spec": empty.spec}) - beside
     subject = replace(empty, metadata={"annotations": {"a": "x" * fill}})
-    step = decide(subject, observed(target=None), Policy(), NOW)
+    step = decide(subject, observed(target=None), AdminPolicy(), NOW)
     assert isinstance(step, Submit if submits else Refuse), step
     if isinstance(step, Refuse):
         (problem,) = step.problems

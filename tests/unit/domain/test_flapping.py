@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Settled
-from mljobs.domain.job.observation import STEADY, Method, Observation
+from mljobs.domain.job.observation import STEADY, Call, Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import ConditionType
 from mljobs.domain.show.events import transitions
@@ -25,7 +25,7 @@ AWAY = errors.Unavailable("The service is currently unavailable.", status=503)
 BUSY = errors.Throttled("Quota exceeded.")
 DENIED = errors.Denied("Permission denied.", status=403)
 
-Failure = tuple[Method, errors.JobServiceError]
+Failure = tuple[Call, errors.JobServiceError]
 
 
 class Teller:
@@ -43,15 +43,15 @@ class Teller:
         self.statuses: list[Mapping[str, Any]] = []
         self.events: list[str] = []
 
-    def fail(self, method: Method, error: errors.JobServiceError, *, after: float | None = None) -> None:
-        due = [trouble.retry_at for trouble in self.known.troubles.values()]
+    def fail(self, method: Call, error: errors.JobServiceError, *, after: float | None = None) -> None:
+        due = [trouble.retry_at for trouble in self.known.failed_calls.values()]
         self.now = max([self.now, *due]) if after is None else self.now + timedelta(seconds=after)
         generation = self.subject.generation
         self.known = self.known.failed(method, error, generation=generation, now=self.now, jitter=1)
         self.show()
 
     def show(self) -> None:
-        decision = decide(self.subject, self.known, Policy(), self.now)
+        decision = decide(self.subject, self.known, AdminPolicy(), self.now)
         assert isinstance(decision, Settled), decision
         shown = project(self.subject, self.known, decision, self.now)
         if shown != self.subject.status:
@@ -82,7 +82,7 @@ def every(seconds: float, failures: Iterable[Failure], teller: Teller) -> Teller
 def test_503_and_429_in_turn_for_an_hour_are_one_write_and_one_event() -> None:
     teller = submitting()
     for error in cycle([AWAY, BUSY]):
-        teller.fail(Method.CREATE, error)
+        teller.fail(Call.CREATE, error)
         if teller.now - NOW > timedelta(hours=1):
             break
     assert teller.events == ["OutcomeUnknown"]
@@ -92,50 +92,50 @@ def test_503_and_429_in_turn_for_an_hour_are_one_write_and_one_event() -> None:
 
 def test_what_sounds_better_takes_its_place_a_minute_after_the_worse_was_last_met() -> None:
     teller = submitting()
-    teller.fail(Method.CREATE, AWAY)
-    every(20, [(Method.CREATE, BUSY)] * 2, teller)
+    teller.fail(Call.CREATE, AWAY)
+    every(20, [(Call.CREATE, BUSY)] * 2, teller)
     assert teller.told()[0] == "OutcomeUnknown"
-    every(20, [(Method.CREATE, BUSY)] * 2, teller)
+    every(20, [(Call.CREATE, BUSY)] * 2, teller)
     assert teller.told()[0] == "Throttled"
     assert teller.events == ["OutcomeUnknown", "Throttled"]
 
 
 @pytest.mark.parametrize("worse", [AWAY, DENIED])
 def test_what_is_worse_is_told_at_once(worse: errors.JobServiceError) -> None:
-    teller = every(1, [(Method.CREATE, BUSY), (Method.CREATE, worse)], submitting())
+    teller = every(1, [(Call.CREATE, BUSY), (Call.CREATE, worse)], submitting())
     assert worse.message in teller.told()[1]
 
 
 def test_calls_of_different_kinds_take_turns_too() -> None:
     """The look before a cancel meets 503, the cancel 429."""
-    turns = islice(cycle([(Method.CANCEL, BUSY), (Method.GET, AWAY)]), 40)
+    turns = islice(cycle([(Call.CANCEL, BUSY), (Call.GET, AWAY)]), 40)
     teller = deleting()
     for method, error in turns:
         teller.fail(method, error, after=15)
-        if method is Method.GET:
+        if method is Call.GET:
             teller.known = teller.known.saw(job(), teller.now)
     assert teller.events == ["Throttled", "ServiceUnavailable"]
 
 
 def test_a_call_that_has_succeeded_is_told_of_no_longer() -> None:
     teller = submitting()
-    teller.fail(Method.CREATE, AWAY)
-    teller.known = teller.known.saw(job("QUEUED", labels={"team": "x"}), teller.now, by=Method.CREATE)
+    teller.fail(Call.CREATE, AWAY)
+    teller.known = teller.known.saw(job("QUEUED", labels={"team": "x"}), teller.now, by=Call.CREATE)
     teller.subject = replace(teller.subject, spec={**teller.subject.spec, "labels": {"a": "b"}})
-    teller.fail(Method.PATCH, BUSY, after=1)
+    teller.fail(Call.PATCH, BUSY, after=1)
     assert teller.told()[0] == "Throttled"
 
 
 def test_a_changed_spec_is_told_of_at_once() -> None:
     teller = submitting()
-    teller.fail(Method.CREATE, DENIED)
+    teller.fail(Call.CREATE, DENIED)
     teller.subject = replace(teller.subject, generation=2)
-    teller.fail(Method.CREATE, BUSY, after=1)
+    teller.fail(Call.CREATE, BUSY, after=1)
     assert teller.told()[0] == "Throttled"
 
 
 def test_a_wording_that_changes_with_each_answer_is_written_once_a_minute() -> None:
-    numbered = [(Method.CREATE, errors.Unavailable(f"request {n} failed", status=503)) for n in range(61)]
+    numbered = [(Call.CREATE, errors.Unavailable(f"request {n} failed", status=503)) for n in range(61)]
     teller = every(10, numbered, submitting())
     assert len(teller.statuses) == 11  # at once, and after each of ten minutes
     assert teller.events == ["OutcomeUnknown"]
@@ -144,7 +144,7 @@ def test_a_wording_that_changes_with_each_answer_is_written_once_a_minute() -> N
 
 def test_polls_that_are_denied_and_fail_in_turn_keep_saying_denied() -> None:
     teller = Teller(resource(intended=intent(), status=status()), observed(job=job()))
-    every(10, [(Method.GET, error) for error in [DENIED, AWAY] * 20], teller)
+    every(10, [(Call.GET, error) for error in [DENIED, AWAY] * 20], teller)
     assert teller.events == ["Denied"]
     assert teller.told("Stalled")[0] == "Denied"
 
@@ -162,7 +162,7 @@ def test_a_cause_is_told_only_while_it_is_fresh_or_the_worst(
     """What is told was met within the last minute, or is what was met last."""
     teller, met = submitting(), dict[str, datetime]()
     for error, pause in answers:
-        teller.fail(Method.CREATE, error, after=pause)
+        teller.fail(Call.CREATE, error, after=pause)
         met[error.message] = teller.now
         (told,) = [message for message in met if message in teller.told()[1]]
         assert told == error.message or teller.now - met[told] < STEADY
@@ -170,8 +170,8 @@ def test_a_cause_is_told_only_while_it_is_fresh_or_the_worst(
 
 def test_delays_are_those_of_the_last_failure() -> None:
     teller = submitting()
-    teller.fail(Method.CREATE, AWAY)
-    teller.fail(Method.CREATE, errors.Throttled("Quota exceeded.", retry_after=100), after=1)
-    waiting = teller.known.waiting(teller.now, Method.CREATE)
+    teller.fail(Call.CREATE, AWAY)
+    teller.fail(Call.CREATE, errors.Throttled("Quota exceeded.", retry_after=100), after=1)
+    waiting = teller.known.waiting(teller.now, Call.CREATE)
     assert waiting is not None
     assert waiting.retry_at == later(101)

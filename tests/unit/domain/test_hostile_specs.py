@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decide.decisions import Hold, Keep, Look, Refuse, Release, Settled, Submit
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.decide import AdminPolicy, decide
+from mljobs.domain.decide.decisions import Hold, Keep, Read, Refuse, Release, Settled, Submit
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.project import project
 from tests.hostile import COUNT, SECRET, hostile
 from tests.unit.domain.world import FACTS, NOW, START
 
-POLICY = Policy(default_project="my-project")
+POLICY = AdminPolicy(default_project="my-project")
 MANIFESTS = hostile()
 
 
@@ -52,7 +52,7 @@ def test_each_can_be_deleted() -> None:
         resource = parsed(manifest, deletionTimestamp="2026-01-01T00:00:00Z", finalizers=[FINALIZER])
         decision = decide(resource, Observation(since=START), POLICY, NOW)
         at_once = resource.orphan or resource.managed_elsewhere
-        assert isinstance(decision, Release if at_once else Look)
+        assert isinstance(decision, Release if at_once else Read)
 
 
 def test_a_name_that_no_job_can_have_does_not_hold_a_resource_back() -> None:
@@ -63,7 +63,7 @@ def test_a_name_that_no_job_can_have_does_not_hold_a_resource_back() -> None:
     )
     known = Observation(since=START)
     look = decide(resource, known, POLICY, NOW)
-    assert isinstance(look, Look)
+    assert isinstance(look, Read)
     refused = errors.Rejected("project_id: '../other' must …", status=0)
-    known = known.about(look.target).failed(Method.GET, refused, generation=1, now=NOW, jitter=1)
+    known = known.about(look.target).failed(Call.GET, refused, generation=1, now=NOW, jitter=1)
     assert decide(resource, known, POLICY, NOW) == Release()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Cancel
 from mljobs.domain.job.resource import SUBMISSION, Intent, Target
 from tests.unit.domain import world
@@ -67,7 +67,7 @@ def test_any_text_can_stand_in_the_annotation(text: str) -> None:
     for recorded in (None, status()):
         subject = resource(held=True, status=recorded)
         odd = replace(subject, annotations={SUBMISSION: text})
-        assert decide(replace(odd, deleting=True), observed(job=job()), Policy(), NOW) == Cancel(TARGET)
+        assert decide(replace(odd, deleting=True), observed(job=job()), AdminPolicy(), NOW) == Cancel(TARGET)
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_an_intent_that_the_record_contradicts_changes_nothing(forged: Target) -
     for known in (observed(job=job()), observed(), observed(job=job("FAILED"))):
         for deleting in (False, True):
             one, other = replace(true, deleting=deleting), replace(odd, deleting=deleting)
-            assert decide(other, known, Policy(), NOW) == decide(one, known, Policy(), NOW)
+            assert decide(other, known, AdminPolicy(), NOW) == decide(one, known, AdminPolicy(), NOW)

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from itertools import pairwise
 
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import UpdateLabels, Wait
 from mljobs.domain.job.observation import CONTEST_LONGEST, CONTEST_OVER, Observation
 from mljobs.domain.reasons import Reason
@@ -21,7 +21,7 @@ def test_who_keeps_changing_them_meets_an_answer_ever_more_rarely() -> None:
     patched, said = [], set()
     while now < NOW + timedelta(hours=6):
         known = known.saw(job(labels={"team": "bot"}), now)
-        step = decide(SUBJECT, known, Policy(), now)
+        step = decide(SUBJECT, known, AdminPolicy(), now)
         if isinstance(step, UpdateLabels):
             patched.append(now)
             known = known.relabelled(job(labels={"team": "a"}), now, generation=1, keys=["team"])

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mljobs.api.crd import structural
+from mljobs.api.crd import FieldErrorType, structural
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.domain.spec.lenient import canonical, read
-from mljobs.domain.spec.problems import MISSING, Reason, Severity
+from mljobs.domain.spec.problems import MISSING, Severity
 from mljobs.domain.spec.validate import validate
 from tests.strategies import kinds_and_specs
 from tests.unit.domain.metadata_cases import REFUSED_METADATA, TAKEN_METADATA
@@ -136,8 +136,7 @@ def test_a_key_in_two_spellings_is_a_problem() -> None:
     made, (problem,) = canonical("TrainingJob", {"trainingInput": fields})
     assert made == {"trainingInput": {"scaleTier": "BASIC"}}
     assert problem.text == (
-        'spec.trainingInput.scale_tier: Duplicate value: "CUSTOM": '
-        "scaleTier stands there twice, in two spellings"
+        'spec.trainingInput.scale_tier: Duplicate value: "CUSTOM": scaleTier is given twice, in two spellings'
     )
 
 
@@ -227,7 +226,7 @@ def test_manifests_with_something_wrong(wrong: Json, path: str) -> None:
 def test_a_manifest_without_a_spec() -> None:
     document = {"apiVersion": API_VERSION, "kind": "TrainingJob", "metadata": {"name": "a"}}
     (problem,) = read(document).problems
-    assert (problem.path, problem.value, problem.reason) == ("spec", MISSING, Reason.REQUIRED)
+    assert (problem.path, problem.value, problem.error_type) == ("spec", MISSING, FieldErrorType.REQUIRED)
 
 
 def test_generated_names_are_names() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mljobs.domain.policies.lost import service_errs
+from mljobs.domain.policies.lost import service_is_wrong
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from mljobs.domain.policies.lost import service_errs
     ],
 )
 def test_three_jobs_that_are_half_of_a_project_are_too_many(asked: int, missing: int, errs: bool) -> None:
-    assert service_errs(asked=asked, missing=missing) is errs
+    assert service_is_wrong(asked=asked, missing=missing) is errs

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.domain.decide import Policy, decide, polled
+from mljobs.domain.decide import AdminPolicy, decide, polled
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import ConditionType, Reason
 from tests.unit.domain.situations import LIVES, RECORDED, WANTED
 from tests.unit.domain.world import NOW, START, TARGET, job, missing, observed, resource
 
-POLICY = Policy(default_project="proj")
+POLICY = AdminPolicy(default_project="proj")
 KNOWN: Mapping[str, Observation] = {
     "nothing": Observation(since=START),
     "alone": observed(alone=True),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Settled
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
@@ -30,7 +30,7 @@ STATUS_LIMIT = 64 * 1024
 
 def shown(subject: Resource, known: Observation) -> JsonObject:
     """What a resource shows after what is decided for it."""
-    decision = decide(subject, known, Policy(), NOW)
+    decision = decide(subject, known, AdminPolicy(), NOW)
     assert isinstance(decision, Settled), decision
     return project(subject, known, decision, NOW)
 

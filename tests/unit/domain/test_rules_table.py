@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from mljobs.api.crd import crds, schema, walk
+from mljobs.api.crd import FieldErrorType, crds, schema, walk
 from mljobs.api.resources import KINDS
 from mljobs.domain.spec import rules
-from mljobs.domain.spec.problems import Reason, Severity
+from mljobs.domain.spec.problems import Severity
 from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.validate import validate
 from tests.unit.domain.rule_case import Case
@@ -46,7 +46,7 @@ def test_rule_is_well_formed(rule: Rule) -> None:
     assert not rule.text.endswith(".")
     assert "\n" not in rule.text
     assert rule.kinds <= set(KINDS)
-    assert not (rule.reason is Reason.REQUIRED and rule.severity is Severity.WARNING)
+    assert not (rule.error_type is FieldErrorType.REQUIRED and rule.severity is Severity.WARNING)
     for kind in rule.kinds:
         places = dict(walk(schema(KINDS[kind])))
         scope = f"spec.{rule.scope}" if rule.scope else "spec"

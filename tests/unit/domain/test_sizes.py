@@ -39,7 +39,7 @@ BOUNDED = {
 
 
 def largest(node: Mapping[str, Any]) -> int:
-    """What a value takes at the most, by the bounds of the schema, in plain text."""
+    """What a value takes at most, by the bounds of the schema, in plain text."""
     if "enum" in node:
         return max(map(len, node["enum"])) + PUNCTUATION
     match node.get("type"):

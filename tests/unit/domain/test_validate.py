@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mljobs.api.crd import FieldErrorType
 from mljobs.api.resources import PredictionJobSpec, TrainingJobSpec
-from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, shown, summary
+from mljobs.domain.spec.problems import MISSING, Problem, Severity, shown, summary
 from mljobs.domain.spec.validate import validate
 from tests.strategies import kinds_and_specs
 from tests.unit.domain.rule_case import DOUBLE, IMAGE, PACKAGES, PREDICT, merged
@@ -34,7 +35,7 @@ TYPES: list[tuple[Json, str]] = [
     (
         {"workerCount": "${WORKERS}"},
         'workerCount: Invalid value: "${WORKERS}": must be a whole number or its decimal text; '
-        "it has a shell variable that nobody has filled in",
+        "it contains an unexpanded shell variable",
     ),
     ({"workerCount": 2**63}, f"workerCount: Invalid value: {2**63}: must be at most {2**63 - 1}"),
     ({"enableWebAccess": "true"}, 'enableWebAccess: Invalid value: "true": must be true or false'),
@@ -203,9 +204,9 @@ def test_values_are_shown_shortened_and_on_one_line(value: Any, text: str) -> No
 
 
 def test_problem_texts() -> None:
-    required = Problem("spec.a", MISSING, "it is needed", reason=Reason.REQUIRED)
+    required = Problem("spec.a", MISSING, "it is needed", error_type=FieldErrorType.REQUIRED)
     assert str(required) == "spec.a: Required value: it is needed"
-    empty = Problem("spec.a", "", "it is needed", reason=Reason.REQUIRED)
+    empty = Problem("spec.a", "", "it is needed", error_type=FieldErrorType.REQUIRED)
     assert empty.text == 'spec.a: Required value: "": it is needed'
     odd = Problem("spec.a", MISSING, "it is due", severity=Severity.WARNING)
     assert odd.text == "spec.a: Not set: it is due"

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide import Policy, decide
+from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Settled
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.project import project
@@ -68,7 +68,7 @@ def _all() -> Iterator[tuple[str, Resource, JsonObject]]:
         yield name, case(f"{FOLDER}{name}").resource, status(case(f"{FOLDER}{name}"))
     for was in RECORDED:
         for situation in situations(was):
-            decision = decide(situation.subject, situation.known, Policy(), NOW)
+            decision = decide(situation.subject, situation.known, AdminPolicy(), NOW)
             if isinstance(decision, Settled):
                 shown = project(situation.subject, situation.known, decision, NOW)
                 yield situation.name, situation.subject, shown

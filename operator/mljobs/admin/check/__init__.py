@@ -1,1 +1,1 @@
-"""What `mljobs check` looks at, one module for each part of the operator's surroundings."""
+"""The checks of `mljobs check`, one module for each part of the operator's environment."""

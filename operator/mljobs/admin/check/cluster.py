@@ -1,4 +1,4 @@
-"""The API server as `mljobs check` asks it: reads, and access reviews, which change nothing."""
+"""The API server for `mljobs check`: reads, and access reviews, which change nothing."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -24,12 +24,12 @@ _PAGE = 500
 
 
 class ClusterError(Exception):
-    """The API server has not answered, or not as it should.
+    """The API server has not answered, or not as expected.
 
     Args:
-        message: what it was asked, and what came of it.
+        message: the request, and its outcome.
         remedy: what to do about it.
-        status: the HTTP status; 0 where there was no answer.
+        status: the HTTP status; 0 if there was no answer.
     """
 
     def __init__(self, message: str, remedy: str, *, status: int = 0) -> None:
@@ -40,11 +40,11 @@ class ClusterError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API server said.
+    """An answer of the API server.
 
     Attributes:
         document: the JSON.
-        date: its clock, as HTTP writes it; empty where it did not say.
+        date: its clock, in HTTP's format; empty if unknown.
     """
 
     document: Json
@@ -152,17 +152,17 @@ def _read(what: str, status: int, content: bytes, date: str) -> Answer:
         excerpt = text or content[:200].decode("utf-8", "replace")
         raise ClusterError(f"{what}: {status}: {excerpt}", "see the message", status=status)
     if not isinstance(document, dict):
-        remedy = "check that this is the address of an API server, and no proxy's"
-        raise ClusterError(f"{what}: the answer is no JSON object", remedy)
+        remedy = "check that this is the address of an API server, and not of a proxy"
+        raise ClusterError(f"{what}: the answer is not a JSON object", remedy)
     return Answer(document, date)
 
 
 @contextmanager
 def open_cluster(user: str = "") -> Iterator[Cluster]:
-    """Open the API server that the operator would take here.
+    """Open the API server that the operator would use here.
 
     Args:
-        user: ask as this user, by impersonation; empty: as oneself, or as whom the kubeconfig says.
+        user: impersonate this user; empty: as the kubeconfig says.
 
     Raises:
         ClusterError: there is none.

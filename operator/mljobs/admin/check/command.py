@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 _PLAIN_WIDTH = 140
-"""Columns of the table where the output is no terminal."""
+"""Columns of the table if the output is not a terminal."""
 
 
 class Output(StrEnum):
@@ -44,7 +44,7 @@ def check(
 ) -> None:
     """Check whether the operator finds what it needs, in a cluster or on the current kubeconfig.
 
-    Give it the settings that the operator has. It looks at the API server's version and clock, the CRDs, the
+    Give it the settings that the operator has. It checks the API server's version and clock, the CRDs, the
     permissions, the Lease, the Google credentials and the job service, and says for each failure what to do.
     It changes nothing. The exit code is 1 if something failed, and 2 if settings cannot be used.
     """

@@ -88,7 +88,7 @@ def _expected(kind: JobKind) -> Json:
 
 
 def normal(schema: Json) -> Json:
-    """Bring a kind's schema, from a CRD or as it is published, into the form in which both are equal.
+    """Normalize a kind's schema, from a CRD or as published, so that both can be compared.
 
     The API server words apiVersion, kind and metadata itself, names group, version and kind, and adds the
     alternatives of an int-or-string.
@@ -109,7 +109,7 @@ def _without_alternatives(value: Any) -> Any:
 
 
 def differences(expected: Any, found: Any, path: str = "") -> Iterator[str]:
-    """Name what is missing, too much or different in a schema, by field and keyword."""
+    """Name what is missing, additional or different in a schema, by field and keyword."""
     if not isinstance(expected, Mapping) or not isinstance(found, Mapping):
         if expected != found:
             yield f"differs: {path}"

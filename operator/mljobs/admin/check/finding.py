@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """How it stands with what was checked."""
+    """The outcome of a check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -19,9 +19,9 @@ class Finding:
 
     Attributes:
         check: what was checked.
-        status: how it stands.
-        found: what was seen, in a sentence.
-        remedy: what to do; empty where nothing has to be done.
+        status: the outcome.
+        found: the finding, in a sentence.
+        remedy: what to do; empty if nothing has to be done.
     """
 
     check: str
@@ -31,7 +31,7 @@ class Finding:
 
 
 def ok(check: str, found: str) -> Finding:
-    """All is as it should be."""
+    """The check has passed."""
     return Finding(check, Status.OK, found)
 
 
@@ -46,5 +46,5 @@ def failed(check: str, found: str, remedy: str) -> Finding:
 
 
 def skipped(check: str, found: str, remedy: str = "") -> Finding:
-    """It could not be looked at, or there is nothing to look at."""
+    """It could not be checked, or there is nothing to check."""
     return Finding(check, Status.SKIPPED, found, remedy)

@@ -1,4 +1,4 @@
-"""What the resources at hand ask of the job service, against the quotas."""
+"""The load of the existing resources on the job service, against the quotas."""
 
 import math
 from collections import Counter
@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from mljobs.admin.check.cluster import Cluster, Json
 from mljobs.admin.check.finding import Finding, ok, warning
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.backends import MLV1, service_named
 from mljobs.config import Settings
-from mljobs.domain.port import TERMINAL_STATES
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Load:
     Attributes:
         resources: how many there are.
         active: jobs that have not ended, by project.
-        waiting: resources whose job is to be submitted, by project.
+        waiting: resources whose job is still to be submitted, by project.
         projects: all projects that are named, and the default one.
     """
 
@@ -71,7 +71,7 @@ def _is_waiting(item: Json) -> bool:
 
 
 def check_quotas(load: Load, settings: Settings) -> list[Finding]:
-    """Compare the calls that the resources take with the limits, for each project."""
+    """Compare the calls that the resources need with the limits, for each project."""
     return [
         *(_check_creates(project, count, settings) for project, count in load.waiting.items()),
         *(_check_reads(project, count, settings) for project, count in load.active.items()),

@@ -9,12 +9,12 @@ import urllib3
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What stands between us and a server.
+class NetworkFailure:
+    """A network failure on the way to a server.
 
     Attributes:
         what: in a few words.
-        remedy: what to look at.
+        remedy: what to check.
     """
 
     what: str
@@ -33,8 +33,8 @@ _TLS = "check that the address speaks https on this port, and what a proxy on th
 _TIMEOUTS = (TimeoutError, urllib3.exceptions.TimeoutError)
 
 
-def trouble(error: BaseException) -> Trouble | None:
-    """Find the cause that an error and those behind it name; None where the network is not to blame."""
+def trouble(error: BaseException) -> NetworkFailure | None:
+    """Find the cause that an error and those behind it name; None if the network is not to blame."""
     for cause in _causes(error):
         for kinds, describe in _CAUSES:
             if isinstance(cause, kinds):
@@ -53,17 +53,24 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     yield from reversed(chain)
 
 
-def _certificate(error: BaseException) -> Trouble:
-    return Trouble(f"its certificate is not trusted: {getattr(error, 'verify_message', '') or error}", _TRUST)
+def _certificate(error: BaseException) -> NetworkFailure:
+    return NetworkFailure(
+        f"its certificate is not trusted: {getattr(error, 'verify_message', '') or error}", _TRUST
+    )
 
 
-_CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[..., Trouble]], ...] = (
-    (socket.gaierror, lambda error: Trouble(f"its name cannot be resolved: {error.strerror}", _DNS)),
+_CAUSES: tuple[
+    tuple[type[BaseException] | tuple[type[BaseException], ...], Callable[..., NetworkFailure]], ...
+] = (
+    (socket.gaierror, lambda error: NetworkFailure(f"its name cannot be resolved: {error.strerror}", _DNS)),
     (ssl.SSLCertVerificationError, _certificate),
-    (ssl.SSLError, lambda error: Trouble(f"TLS failed: {error}", _TLS)),
-    (_TIMEOUTS, lambda _: Trouble("it did not answer in time", _SILENCE)),
-    (ConnectionRefusedError, lambda _: Trouble("nobody listens there: the connection was refused", _REFUSED)),
-    (ConnectionError, lambda error: Trouble(f"the connection broke: {error}", _REFUSED)),
-    (OSError, lambda error: Trouble(f"the network refuses: {error.strerror or error}", _SILENCE)),
+    (ssl.SSLError, lambda error: NetworkFailure(f"TLS failed: {error}", _TLS)),
+    (_TIMEOUTS, lambda _: NetworkFailure("it did not answer in time", _SILENCE)),
+    (
+        ConnectionRefusedError,
+        lambda _: NetworkFailure("nothing listens there: the connection was refused", _REFUSED),
+    ),
+    (ConnectionError, lambda error: NetworkFailure(f"the connection broke: {error}", _REFUSED)),
+    (OSError, lambda error: NetworkFailure(f"the network refuses: {error.strerror or error}", _SILENCE)),
 )
 """From the special to the general: a TimeoutError is an OSError too."""

@@ -1,4 +1,4 @@
-"""What the operator may do in the cluster, rule by rule of the list from which its roles are made."""
+"""The operator's permissions in the cluster, rule by rule of the list from which its roles are generated."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -7,17 +7,17 @@ from mljobs.admin.check.cluster import Cluster, ClusterError
 from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
-from mljobs.controller.kube.rights import Rule
+from mljobs.controller.kube.rights import PolicyRule
 
-_REMEDY = "install the role anew with the chart or with deploy/, or add to it: "
+_REMEDY = "reinstall the role with the chart or with deploy/, or add to it: "
 _OUTLIVES = (
-    "a namespace that is deleted loses its Roles first, then waits with its jobs running: set the chart's "
-    "rbac.namespaceDeletion, or delete the resources before the namespace"
+    "a namespace that is being deleted loses its Roles first, then waits with its jobs running: set the "
+    "chart's rbac.namespaceDeletion, or delete the resources before the namespace"
 )
 
 
 def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
-    """Ask for each permission, in every watched namespace or everywhere, and for the Lease if it is used."""
+    """Review each permission, in every watched namespace or everywhere, and of the Lease if it is used."""
     findings = [
         _check(cluster, f"Permissions in {namespace}", rights.RESOURCES, namespace)
         for namespace in settings.namespaces
@@ -28,11 +28,11 @@ def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
     return findings
 
 
-def _check(cluster: Cluster, check: str, rules: Sequence[Rule], namespace: str) -> Finding:
+def _check(cluster: Cluster, check: str, rules: Sequence[PolicyRule], namespace: str) -> Finding:
     try:
         missing = list(_missing(cluster, rules, namespace))
     except ClusterError as error:
-        return skipped(check, f"the API server does not say: {error}", error.remedy)
+        return skipped(check, f"the API server does not answer that: {error}", error.remedy)
     if missing:
         texts = ", ".join(f"{verb} {resource}" for rule in missing for resource, verb in _pairs(rule))
         return failed(check, f"it may not {texts}", _REMEDY + "; ".join(map(_shown, missing)))
@@ -41,7 +41,7 @@ def _check(cluster: Cluster, check: str, rules: Sequence[Rule], namespace: str) 
 
 
 def _check_namespace_deletion(cluster: Cluster, settings: Settings) -> list[Finding]:
-    """Ask whether a watched namespace could end; with its own namespace the operator goes, too."""
+    """Check whether a watched namespace could be deleted; the operator's own includes the operator."""
     if not set(settings.namespaces) - {settings.lease_namespace}:
         return []
     check = "Deletion of a watched namespace"
@@ -51,7 +51,7 @@ def _check_namespace_deletion(cluster: Cluster, settings: Settings) -> list[Find
     return [warning(check, f"{granted.found} in the whole cluster", _OUTLIVES)]
 
 
-def _missing(cluster: Cluster, rules: Sequence[Rule], namespace: str) -> Iterable[Rule]:
+def _missing(cluster: Cluster, rules: Sequence[PolicyRule], namespace: str) -> Iterable[PolicyRule]:
     """The parts of rules that are not granted, a rule for each resource."""
     for rule in rules:
         for resource in rule.resources:
@@ -64,14 +64,14 @@ def _missing(cluster: Cluster, rules: Sequence[Rule], namespace: str) -> Iterabl
                 )
             )
             if verbs:
-                yield Rule(rule.group, (resource,), verbs, rule.names)
+                yield PolicyRule(rule.group, (resource,), verbs, rule.names)
 
 
-def _pairs(rule: Rule) -> list[tuple[str, str]]:
+def _pairs(rule: PolicyRule) -> list[tuple[str, str]]:
     return [(resource, verb) for resource in rule.resources for verb in rule.verbs]
 
 
-def _shown(rule: Rule) -> str:
+def _shown(rule: PolicyRule) -> str:
     return json.dumps(rule.document())
 
 
@@ -85,8 +85,8 @@ def _check_lease(cluster: Cluster, namespace: str, name: str) -> Finding:
         spec = cluster.get(path).document.get("spec") or {}
     except ClusterError as error:
         if error.status == 404:
-            return ok(check, f"{granted.found}; nobody has taken it yet")
+            return ok(check, f"{granted.found}; it has no holder yet")
         return skipped(check, str(error), error.remedy)
     holder = spec.get("holderIdentity")
-    held = f"held by {holder} since {spec.get('acquireTime')}" if holder else "nobody holds it"
+    held = f"held by {holder} since {spec.get('acquireTime')}" if holder else "it has no holder"
     return ok(check, f"{granted.found}; {held}")

@@ -20,12 +20,14 @@ _MINOR = re.compile(r"\d+")
 
 
 def check_version(answer: Answer, host: str) -> Finding:
-    """Judge the answer to `/version`."""
+    """Evaluate the answer to `/version`."""
     check, document = "Kubernetes version", answer.document
     name = str(document.get("gitVersion", "unknown"))
     minor = _MINOR.match(str(document.get("minor", "")))  # some clouds write "30+"
     if not minor or not str(document.get("major", "")).isdecimal():
-        return warning(check, f"{host} does not tell its version ({name})", "check that it is 1.31 or newer")
+        return warning(
+            check, f"{host} does not report its version ({name})", "check that it is 1.31 or newer"
+        )
     version = (int(document["major"]), int(minor[0]))
     if version < OLDEST:
         return failed(check, f"{host} is {name}; 1.30 is the oldest that works", "upgrade the cluster")
@@ -50,7 +52,7 @@ def check_clock(answer: Answer, asked: datetime, answered: datetime) -> Finding:
     try:
         theirs = parsedate_to_datetime(answer.date)
     except (TypeError, ValueError):
-        return skipped(check, "the API server does not tell the time")
+        return skipped(check, "the API server does not report the time")
     ours = asked + (answered - asked) / 2
     skew = (ours - theirs).total_seconds()
     if abs(skew) <= SKEW_LIMIT:

@@ -13,7 +13,7 @@ from mljobs.config import Settings
 from mljobs.domain import errors
 
 PROJECTS = 10
-"""So many projects are tried at the most."""
+"""The maximum number of projects to try."""
 
 PUBLIC = "https://ml.googleapis.com"
 """The root URL of the discovery document."""
@@ -73,7 +73,7 @@ async def _check_credentials(settings: Settings) -> Finding:
             return skipped(check, "requests carry none (anonymous)")
         return failed(
             check,
-            "requests carry none (anonymous), and the public service answers nobody without",
+            "requests carry none (anonymous), and the public service requires them",
             "set anonymous to false, or endpoint to that of an emulator",
         )
     try:
@@ -107,7 +107,7 @@ async def _check_rights(service: MlV1Client, project: str, job_id: str) -> Findi
     try:
         held = await service.test_iam_permissions(project, job_id, wanted)
     except errors.JobServiceError as error:
-        return skipped(check, f"the service does not say: {error.message}")
+        return skipped(check, f"the service does not answer that: {error.message}")
     missing = [permission for permission in wanted if permission not in held]
     text = f"the account lacks {', '.join(missing)} on {job_id}"
     if set(missing) & set(ON_A_JOB):

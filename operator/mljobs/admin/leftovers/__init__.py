@@ -1,1 +1,1 @@
-"""What `mljobs leftovers` is made of."""
+"""The parts of `mljobs leftovers`."""

@@ -1,4 +1,4 @@
-"""`mljobs leftovers`: what remains where the operator was removed before its resources."""
+"""`mljobs leftovers`: what remains if the operator was removed before its resources."""
 
 import sys
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ def leftovers(
         typer.Option(
             "--cancel",
             help="End each job as if its resource were deleted while an operator runs: cancel it if it is "
-            "the resource's own, then take our finalizer off.",
+            "the resource's own, then remove our finalizer.",
         ),
     ] = False,
     orphan: Annotated[
-        bool, typer.Option("--orphan", help="Take our finalizer off and leave the jobs alone; name them.")
+        bool, typer.Option("--orphan", help="Remove our finalizer and leave the jobs running; list them.")
     ] = False,
     cancel_stray: Annotated[
         list[str] | None,
@@ -46,13 +46,13 @@ def leftovers(
     ] = False,
     timeout: Annotated[
         str,
-        typer.Option(metavar="TIME", help="How long to wait for what is not known yet, such as 90s or 10m."),
+        typer.Option(metavar="TIME", help="How long to wait for unknown outcomes, such as 90s or 10m."),
     ] = "6m",
     without_lease: Annotated[
         bool,
         typer.Option(
             "--without-lease",
-            help="Act also where there is no Lease, or where it cannot be read or taken: you know that no "
+            help="Act even if there is no Lease, or if it cannot be read or acquired: you know that no "
             "operator runs.",
         ),
     ] = False,
@@ -60,18 +60,18 @@ def leftovers(
         Output, typer.Option("--output", "-o", help="A table, or JSON for scripts.")
     ] = Output.TABLE,
 ) -> None:
-    """List what remains where the operator was removed before its resources, and end it on request.
+    """List what remains if the operator was removed before its resources, and clean it up on request.
 
     Give it the settings that the operator had. It lists the resources that hold our finalizer, what the
     service says of their jobs, and what --cancel would do; in the project of --project also the jobs that
     carry our labels and have no resource. Nothing is changed without --cancel, --orphan or an option
-    for strays. A finalizer stays where nobody knows whether the job runs.
+    for strays. A finalizer stays if it is not known whether the job runs.
 
     While an operator runs, --cancel ends only resources that are being deleted, whose finalizer that operator
-    may have lost the right to take off, and leaves it those whose job may still be submitted.
+    may have lost the permission to remove, and leaves it those whose job may still be submitted.
 
     The exit code is 0 if all that was asked for is done, 1 if something of it remains or could not be looked
-    at, and 2 if nothing was begun.
+    at, and 2 if nothing was started.
     """
     import asyncio
 
@@ -112,4 +112,4 @@ def _print(wanted: "Request", result: "Result", output: Output) -> None:
 
 def _print_left_behind(names: Sequence[str]) -> None:
     if names:
-        print("These jobs may run on, and cost money:", *names, sep="\n  ", file=sys.stderr)
+        print("These jobs may still be running, and cost money:", *names, sep="\n  ", file=sys.stderr)

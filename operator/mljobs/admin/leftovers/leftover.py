@@ -1,4 +1,4 @@
-"""What remains after the operator is gone, and the next step for it, by the rules of `decide`. Pure."""
+"""What remains after the operator was removed, and the next step for it, by the rules of `decide`. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decide.decisions import Decision, Look, Release, Wait
-from mljobs.domain.decide.doubt import in_doubt
+from mljobs.domain.decide import AdminPolicy, decide
+from mljobs.domain.decide.decisions import Decision, Read, Release, Wait
+from mljobs.domain.decide.unknown_outcome import outcome_unknown
 from mljobs.domain.job.naming import (
     ATTEMPT_LABEL,
     NAME_LABEL,
@@ -17,14 +17,14 @@ from mljobs.domain.job.naming import (
     is_owned,
     label_value,
 )
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE, SUBMISSION, Intent, Resource, Target
-from mljobs.domain.policies.lost import service_errs
+from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import Job
 
 
 class Way(StrEnum):
-    """What becomes of the jobs."""
+    """What happens to the jobs."""
 
     CANCEL = "cancel"
     ORPHAN = "orphan"
@@ -42,14 +42,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Leftover:
-    """A resource that holds our finalizer, or a job whose resource is gone.
+    """A resource that has our finalizer, or a job without a resource.
 
     Attributes:
-        resource: as last read; made from the job's labels where it is gone.
-        known: what the service has said of the job.
+        resource: as last read; made from the job's labels if it was deleted.
+        known: the observation of the job.
         target: the job.
-        stray: whether the resource is gone.
-        disbelieved: why the service is not believed that there is no such job; empty where it is.
+        stray: whether the resource was deleted.
+        disbelieved: why the service is not believed that there is no such job; empty if it is.
     """
 
     resource: Resource
@@ -60,7 +60,7 @@ class Leftover:
 
     @property
     def job_name(self) -> str:
-        """The job's full name; empty where none was ever intended."""
+        """The job's full name; empty if none was ever intended."""
         return self.target.job_name if self.target else ""
 
     @property
@@ -71,36 +71,36 @@ class Leftover:
             return Verdict.OURS if is_owned(job.labels, self.resource.uid) else Verdict.FOREIGN
         if self.known.absent_at:
             return Verdict.ABSENT
-        return Verdict.UNKNOWN if self.trouble else Verdict.RECORDED
+        return Verdict.UNKNOWN if self.failed else Verdict.RECORDED
 
     @property
     def state(self) -> str:
-        """The job's state, a word of the API; empty where nobody knows it."""
+        """The job's state, a word of the API; empty if unknown."""
         if self.known.job:
             return self.known.job.state
         return self.resource.state if self.verdict is Verdict.RECORDED else ""
 
     @property
-    def trouble(self) -> str:
-        """Why the service could not say how the job is; empty where it could."""
-        found = self.known.troubles.get(Method.GET)
+    def failed(self) -> str:
+        """Why the job could not be read; empty if it could."""
+        found = self.known.failed_calls.get(Call.GET)
         return f"{type(found.error).__name__}: {found.error.message}" if found else ""
 
     @property
     def may_run(self) -> bool:
-        """Whether a job of ours may be running on, for all that is known."""
+        """Whether a job of ours may still be running, as far as is known."""
         job = self.known.job
         running = job is not None and not (job.ending or self.known.cancelled)
         return self.verdict is Verdict.UNKNOWN or (running and self.verdict is Verdict.OURS)
 
 
-def probe(resource: Resource, since: datetime, policy: Policy, now: datetime) -> Target | None:
-    """The job to look for before anything is decided; None where the resource's own record settles it."""
+def probe(resource: Resource, since: datetime, policy: AdminPolicy, now: datetime) -> Target | None:
+    """The job to read before anything is decided; None if the resource's record suffices."""
     step = decide(_to_be_cancelled(resource), Observation(since=since), policy, now)
-    return step.target if isinstance(step, Look) else None
+    return step.target if isinstance(step, Read) else None
 
 
-def next_step(item: Leftover, way: Way, policy: Policy, now: datetime) -> Decision:
+def next_step(item: Leftover, way: Way, policy: AdminPolicy, now: datetime) -> Decision:
     """What the operator would do next if the resource were being deleted.
 
     Args:
@@ -113,14 +113,14 @@ def next_step(item: Leftover, way: Way, policy: Policy, now: datetime) -> Decisi
     if way is Way.CANCEL:
         return decide(resource, item.known, policy, now)
     settled = decide(_to_be_cancelled(resource), item.known, policy, now)
-    if isinstance(settled, Release):  # no job is left that could run on
+    if isinstance(settled, Release):  # there is no job that could still be running
         return settled
     forced = {**resource.annotations, FORCE_RELEASE: "true"}
     return decide(replace(resource, annotations=forced), item.known, policy, now)
 
 
-def left_to_operator(item: Leftover, policy: Policy, now: datetime) -> str:
-    """Why nobody but an operator that runs may end this; empty where others may, too.
+def left_to_operator(item: Leftover, policy: AdminPolicy, now: datetime) -> str:
+    """Why only a running operator may clean this up; empty if others may, too.
 
     An operator writes its intent down before it calls create, guarded by the version that it has read: once a
     resource is being deleted there is no new intent. A job that the service has accepted can be cancelled by
@@ -131,13 +131,13 @@ def left_to_operator(item: Leftover, policy: Policy, now: datetime) -> str:
     if item.stray:
         return ""
     if not resource.deleting:
-        return "it is not being deleted, and an operator looks after it: delete it, and its job ends."
-    if not resource.force_release and in_doubt(
-        resource, replace(item.known, doubtful_at=now + _FOR_EVER), policy
+        return "it is not being deleted, and an operator manages it: delete it, and its job is cancelled."
+    if not resource.force_release and outcome_unknown(
+        resource, replace(item.known, outcome_unknown_at=now + _FOR_EVER), policy
     ):
         return (
-            "the service has not accepted its job yet, and the operator that runs may still submit it: it "
-            "lets go of it by itself where it has the right to. Else stop it, and run this again."
+            "the service has not accepted its job yet, and the running operator may still submit it: it "
+            "releases the resource by itself if it has the permission to. Else stop it, and run this again."
         )
     return ""
 
@@ -146,21 +146,21 @@ _FOR_EVER = timedelta(days=365)
 
 
 def marked(items: Sequence[Leftover]) -> list[Leftover]:
-    """Say of missing jobs where so many of their project are missing that the service must be wrong."""
+    """Mark missing jobs if so many of their project are missing that the service must be wrong."""
     active: dict[str, list[Leftover]] = {}
     for item in items:
         if item.target and item.resource.submitted and not item.resource.lost and item.known.target:
             active.setdefault(item.target.project, []).append(item)
-    doubts = {}
+    disbelieved = {}
     for project, asked in active.items():
         missing = sum(item.verdict is Verdict.ABSENT for item in asked)
-        if service_errs(asked=len(asked), missing=missing):
-            doubts[project] = (
-                f"the service says that {missing} of {len(asked)} jobs of {project} do not exist, and is not "
-                f"believed: see that --endpoint is right; if they are gone indeed, give --believe-missing."
+        if service_is_wrong(asked=len(asked), missing=missing):
+            disbelieved[project] = (
+                f"the service reports that {missing} of {len(asked)} jobs of {project} do not exist, and is "
+                f"not believed: check --endpoint; if they are really gone, add --believe-missing."
             )
     return [
-        replace(item, disbelieved=doubts.get(item.target.project, ""))
+        replace(item, disbelieved=disbelieved.get(item.target.project, ""))
         if item.target and item.verdict is Verdict.ABSENT and not item.resource.lost
         else item
         for item in items
@@ -168,27 +168,27 @@ def marked(items: Sequence[Leftover]) -> list[Leftover]:
 
 
 def why_missing(item: Leftover, after: timedelta) -> str:
-    """Why a resource is not let go of although the service does not know its job."""
+    """Why a resource is not released although the service does not find its job."""
     return item.disbelieved or (
-        f"there is no such job: --cancel looks again until that has been so for {after.total_seconds():g} s, "
+        f"there is no such job: --cancel keeps reading until that has lasted {after.total_seconds():g} s, "
         f"within --timeout."
     )
 
 
 def why(item: Leftover, step: Wait) -> str:
-    """What a step waits for, in words for one who has no operator that tries again."""
-    trouble = next((one for one in item.known.troubles.values() if one.retry_at == step.again), None)
-    if trouble:
-        error = trouble.error
+    """What a step waits for, for a user without an operator that retries."""
+    failed = next((one for one in item.known.failed_calls.values() if one.retry_at == step.again), None)
+    if failed:
+        error = failed.error
         hint = "Run this again when it answers."
         if isinstance(error, errors.Denied):
             hint = f"{error.remedy} Then run this again."
         return f"{type(error).__name__}: {error.message} {hint}"
-    return "a create call may still be under way: --cancel looks again when that is over, within --timeout."
+    return "a create call may still be in progress: --cancel reads again when that is over, within --timeout."
 
 
 def _to_be_cancelled(resource: Resource) -> Resource:
-    """The resource as if it were being deleted and nobody had asked for its job to be spared."""
+    """The resource as if it were being deleted, with the deletion policy Cancel."""
     annotations = {name: text for name, text in resource.annotations.items() if name != FORCE_RELEASE}
     spec = {**resource.spec, "deletionPolicy": "Cancel"}
     return replace(resource, deleting=True, annotations=annotations, spec=spec)
@@ -197,13 +197,13 @@ def _to_be_cancelled(resource: Resource) -> Resource:
 def strays(
     project: str, jobs: Iterable[Job], living: Collection[str], namespaces: Collection[str], now: datetime
 ) -> list[Leftover]:
-    """The jobs of a project that carry our labels and have no resource.
+    """The jobs of a project with our labels and without a resource.
 
     Args:
         project: of the jobs.
         jobs: as listed, before the resources were.
         living: the uids of all resources of these namespaces.
-        namespaces: whose jobs are meant; none: all.
+        namespaces: of the jobs; none: all.
         now: when the jobs were listed.
     """
     owners = {label_value(uid) for uid in living}
@@ -222,7 +222,7 @@ def strays(
 
 
 def _owner(labels: Mapping[str, str], uid: str, target: Target, now: datetime) -> Resource:
-    """The resource that a job was made for, as one that has gone past us while it was being deleted."""
+    """The resource that a job was created for, as one whose deletion was not seen."""
     return Resource(
         kind="",
         namespace=labels.get(NAMESPACE_LABEL, ""),

@@ -1,4 +1,4 @@
-"""Finds out whether an operator acts at the same time; where none does, the command holds its Lease."""
+"""Finds out whether an operator is active; if none is, the command holds its Lease."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -6,25 +6,25 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Gone, KubeError
+from mljobs.controller.kube.errors import KubeError, ObjectNotFound
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 
 GLANCE = 1.0
-"""Seconds from one look at a Lease that somebody may hold to the next."""
+"""Seconds between two reads of a Lease that may have a holder."""
 
 MARGIN = 4.0
-"""Seconds that taking a free Lease may last beyond its duration."""
+"""Seconds that acquiring a free Lease may take beyond its duration."""
 
 
 class Unsure(Exception):
-    """Nobody can tell whether an operator acts; the message says what to do."""
+    """Whether an operator is active cannot be found out; the message says what to do."""
 
 
 @asynccontextmanager
 async def holding(
     kube: Kube, fence: Fence, options: LeaseOptions, *, required: bool, margin: float = MARGIN
 ) -> AsyncIterator[str]:
-    """Hold the operator's Lease inside, so that no operator with leader election acts meanwhile.
+    """Hold the operator's Lease inside, so that no operator with leader election is active meanwhile.
 
     A Lease that is not renewed any more is taken as another replica would take it, after its duration. If it
     is lost, the process ends before its next write.
@@ -33,11 +33,11 @@ async def holding(
         kube: the API server; its writes pass the fence from now on.
         fence: what calls of the job service pass.
         options: which Lease.
-        required: whether to give up where there is no such Lease, or where it cannot be taken.
+        required: whether to give up if there is no such Lease, or if it cannot be acquired.
         margin: seconds of patience beyond the Lease's duration.
 
     Yields:
-        Who holds the Lease, renews it and so acts at the same time; empty where it is nobody.
+        The holder that renews the Lease and so is active; empty if there is none.
 
     Raises:
         Unsure: `required` is not met.
@@ -54,8 +54,8 @@ async def holding(
     holder = await _taken(kube, lease, options, found.get("spec") or {}, margin)
     if holder is None and required:
         raise Unsure(
-            f"the Lease {where} is nobody's, but cannot be taken: get the right update for it; if no "
-            f"operator runs, add --without-lease"
+            f"the Lease {where} has no holder, but cannot be acquired: get the permission update for it; if "
+            f"no operator runs, add --without-lease"
         )
     if not lease.held:
         yield holder or ""
@@ -73,10 +73,10 @@ async def holding(
 async def _taken(
     kube: Kube, lease: Lease, options: LeaseOptions, before: Mapping[str, Any], margin: float
 ) -> str | None:
-    """Take the Lease, or find out who renews it.
+    """Acquire the Lease, or find out who renews it.
 
     Returns:
-        Who does; empty: nobody, and it is taken; None: nobody does, and it cannot be taken either.
+        The holder; empty: none, and it is acquired; None: none, and it cannot be acquired either.
     """
     loop = asyncio.get_running_loop()
     promised = float(before.get("leaseDurationSeconds") or options.duration)
@@ -98,12 +98,12 @@ async def _taken(
 
 
 def _unsure(where: str, error: KubeError) -> str:
-    if isinstance(error, Gone):
+    if isinstance(error, ObjectNotFound):
         return (
-            f"there is no Lease {where}, so that nobody can tell whether an operator runs. Name the "
+            f"there is no Lease {where}, so that it is unknown whether an operator runs. Name the "
             f"operator's with --lease-namespace and --lease-name; if none runs, add --without-lease"
         )
     return (
-        f"the Lease {where} cannot be read: {error}. Get the rights get and update for it; if no operator "
-        f"runs, add --without-lease"
+        f"the Lease {where} cannot be read: {error}. Get the permissions get and update for it; if no "
+        f"operator runs, add --without-lease"
     )

@@ -1,4 +1,4 @@
-"""How what remains is shown: a table for people, JSON for scripts."""
+"""Reports what remains: a table for people, JSON for scripts."""
 
 import json
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from typing import Any
 from mljobs import __version__
 from mljobs.admin.leftovers.leftover import Leftover, Verdict, Way, next_step, why, why_missing
 from mljobs.admin.leftovers.session import Outcome
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.decide.decisions import Cancel, Release, Wait, Watch
 from mljobs.domain.spec.problems import printable_lines
 
 Json = dict[str, Any]
 
 
-def plan(item: Leftover, policy: Policy, now: datetime) -> tuple[str, str]:
+def plan(item: Leftover, policy: AdminPolicy, now: datetime) -> tuple[str, str]:
     """What `--cancel` would do first: a word, and why.
 
     Returns:
@@ -29,7 +29,7 @@ def plan(item: Leftover, policy: Policy, now: datetime) -> tuple[str, str]:
     if isinstance(step, Watch):
         return "wait", why_missing(item, policy.lost_after)
     goes_on = item.may_run or (isinstance(step, Release) and step.left_behind)
-    return "release", "the job goes on" if goes_on else ""
+    return "release", "the job keeps running" if goes_on else ""
 
 
 def row(item: Leftover) -> Json:
@@ -45,7 +45,7 @@ def row(item: Leftover) -> Json:
         "jobId": target.job_id if target else "",
         "state": item.state,
         "job": item.verdict.value,
-        "trouble": item.trouble,
+        "trouble": item.failed,
     }
 
 
@@ -54,7 +54,7 @@ def document(rows: Sequence[tuple[Leftover, Json]], notes: Sequence[str]) -> str
 
     Args:
         rows: each with what would be, or was, done.
-        notes: what is worth knowing besides.
+        notes: additional notes.
     """
     parts = {
         name: [{**row(item), **more} for item, more in rows if item.stray is stray]
@@ -95,9 +95,7 @@ def print_tables(rows: Sequence[tuple[Leftover, str]], *, acted: bool) -> None:
         show(table(headers, cells, wrap=last), wrapping=True)
     jobs = [(item, text) for item, text in rows if item.stray]
     if jobs:
-        print(
-            ("\n" if resources else "") + "Jobs that carry our labels and have no resource in this cluster:\n"
-        )
+        print(("\n" if resources else "") + "Jobs with our labels and without a resource in this cluster:\n")
         cells = [
             [item.job_name, item.state, f"{item.resource.namespace}/{item.resource.name}", text]
             for item, text in jobs
@@ -122,5 +120,5 @@ def _state(item: Leftover) -> str:
 
 def described(word: str, *reasons: str) -> str:
     """A word and why, in one line."""
-    told = "; ".join(printable_lines(reason) for reason in reasons if reason)
-    return f"{word}: {told}" if told else word
+    why = "; ".join(printable_lines(reason) for reason in reasons if reason)
+    return f"{word}: {why}" if why else word

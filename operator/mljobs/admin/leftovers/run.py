@@ -1,4 +1,4 @@
-"""One run of `mljobs leftovers`: puts the parts together, and says what came of it."""
+"""One run of `mljobs leftovers`: assembles the parts, and reports the outcome."""
 
 import asyncio
 import random
@@ -25,26 +25,26 @@ from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.main import access_of, policy_of
 
 Row = tuple[Leftover, dict[str, Any]]
 
 
 class CannotBegin(Exception):
-    """Nothing was looked at or done; the message says why."""
+    """Nothing was read or done; the message says why."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is wanted.
+    """The requested actions.
 
     Attributes:
-        way: what becomes of the resources; None: nothing.
+        way: what happens to the resources; None: nothing.
         strays: full names of the jobs without a resource to cancel.
         all_strays: whether to cancel all of them.
-        patience: how long to wait for what is not known yet.
-        without_lease: whether to act also where there is no Lease to hold.
+        patience: how long to wait for unknown outcomes.
+        without_lease: whether to act even if there is no Lease to hold.
     """
 
     way: Way | None
@@ -55,11 +55,11 @@ class Request:
 
     @property
     def acts(self) -> bool:
-        """Whether anything is to be changed."""
+        """Whether to change anything."""
         return self.way is not None or bool(self.strays) or self.all_strays
 
     def way_of(self, item: Leftover) -> Way | None:
-        """What becomes of one of them."""
+        """What happens to one of them."""
         if not item.stray:
             return self.way
         return Way.CANCEL if self.all_strays or item.job_name in self.strays else None
@@ -67,14 +67,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Result:
-    """What was found, and what came of it.
+    """What was found, and the outcome.
 
     Attributes:
         rows: everything with what would be, or was, done, for scripts.
         texts: the same for people.
-        left_behind: the full names of jobs that may run on.
-        notes: what is worth knowing besides.
-        passed: whether all that was asked for is done.
+        left_behind: the full names of jobs that may still be running.
+        notes: additional notes.
+        passed: whether everything requested is done.
     """
 
     rows: Sequence[Row]
@@ -115,7 +115,7 @@ def request(
 
 
 def _project(name: str) -> str:
-    """The project in a job's full name; empty where it is none."""
+    """The project in a job's full name; empty if it is not one."""
     match name.split("/"):
         case ["projects", project, "jobs", job_id] if project and job_id:
             return project
@@ -124,14 +124,14 @@ def _project(name: str) -> str:
 
 
 async def leave(settings: Settings, wanted: Request) -> Result:
-    """List, and do what is wanted.
+    """List, and do what is requested.
 
     Args:
         settings: those that the operator had.
-        wanted: what is to be done.
+        wanted: the requested actions.
 
     Raises:
-        CannotBegin: there is no API server, nobody can tell whether an operator runs, or the settings cannot
+        CannotBegin: there is no API server, it is unknown whether an operator runs, or the settings cannot
             work.
     """
     configure(sys.stderr, form="text", level="ERROR")
@@ -167,7 +167,7 @@ async def leave(settings: Settings, wanted: Request) -> Result:
 
 
 _ORPHANS = (
-    "an operator runs, and cancels the jobs whose resources let go of them: stop it first, or set "
+    "an operator runs, and cancels the jobs of resources that are released: stop it first, or set "
     "spec.deletionPolicy to Orphan and use --cancel"
 )
 
@@ -175,7 +175,7 @@ _ORPHANS = (
 def _beside(holder: str, lease: LeaseOptions) -> str:
     return (
         f"an operator runs: {holder} holds the Lease {lease.namespace}/{lease.name} and renews it. Only what "
-        f"is safe beside it is done: it ends resources that are being deleted, and jobs without a resource"
+        f"is safe meanwhile is done: for resources that are being deleted, and jobs without a resource"
     )
 
 
@@ -184,12 +184,12 @@ def _projects(settings: Settings, wanted: Request) -> Sequence[str]:
     return [project for project in dict.fromkeys(named) if project]
 
 
-def _listed(survey: Survey, policy: Policy, now: datetime) -> Result:
+def _listed(survey: Survey, policy: AdminPolicy, now: datetime) -> Result:
     plans = [(item, *report.plan(item, policy, now)) for item in survey.items]
     return Result(
         [(item, {"plan": word, "why": why}) for item, word, why in plans],
         [
-            (item, report.described(word, why, item.trouble if word != "wait" else ""))
+            (item, report.described(word, why, item.failed if word != "wait" else ""))
             for item, word, why in plans
         ],
         (),
@@ -215,4 +215,4 @@ async def _settled(session: Session, survey: Survey, wanted: Request) -> Result:
 
 def _unknown(names: Sequence[str]) -> Iterator[str]:
     for name in names:
-        yield f"{name} is no running job of ours without a resource: list again to see what there is"
+        yield f"{name} is not a running job of ours without a resource: list again to see what remains"

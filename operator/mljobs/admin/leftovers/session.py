@@ -1,4 +1,4 @@
-"""Finds what remains, and ends it by the operator's own steps: decide, carry out, let go."""
+"""Finds what remains, and cleans it up by the operator's own steps: decide, execute, release."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -18,13 +18,13 @@ from mljobs.admin.leftovers.leftover import (
 )
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, KubeError, NotServed
+from mljobs.controller.kube.errors import Conflict, KubeError, NotServed, ObjectNotFound
 from mljobs.controller.loop.effects import Effects
-from mljobs.controller.loop.release import let_go
+from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy
-from mljobs.domain.decide.decisions import Cancel, Look, Release, Wait, Watch
+from mljobs.domain.decide import AdminPolicy
+from mljobs.domain.decide.decisions import Cancel, Read, Release, Wait, Watch
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import ANSWERS
@@ -32,10 +32,10 @@ from mljobs.domain.port import Backend, Job, Reference
 from mljobs.domain.reasons import Reason
 
 AT_ONCE = 32
-"""Resources whose jobs are asked for at once."""
+"""Resources whose jobs are read at once."""
 
 LOOK_EVERY = timedelta(seconds=10)
-"""Between two looks for a job that is missing, at the most."""
+"""Between two reads of a missing job, at most."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Survey:
     """What remains.
 
     Attributes:
-        items: resources that hold our finalizer, then jobs whose resource is gone.
-        notes: what could not be looked at, or is worth knowing.
-        complete: whether everything could be looked at.
+        items: resources that have our finalizer, then jobs without a resource.
+        notes: what could not be read, and other notes.
+        complete: whether everything could be read.
     """
 
     items: Sequence[Leftover]
@@ -59,10 +59,10 @@ class Survey:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What has become of one of them.
+    """The outcome of one of them.
 
     Attributes:
-        item: as it was known at the end.
+        item: in its last known state.
         done: whether nothing of it remains.
         word: `cancelled`, `released`, `left running`, or `kept`.
         message: why it was kept.
@@ -85,7 +85,7 @@ class Session:
         writer: posts Events.
         policy: the administrator's settings.
         clock: the time, with a zone.
-        beside: whether an operator acts at the same time.
+        beside: whether an operator is active at the same time.
         believe_missing: whether many jobs of a project may be lost at once.
     """
 
@@ -93,18 +93,18 @@ class Session:
     backend: Backend
     effects: Effects
     writer: StatusWriter
-    policy: Policy
+    policy: AdminPolicy
     clock: Callable[[], datetime]
     beside: bool = False
     believe_missing: bool = False
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def survey(self, namespaces: Sequence[str], projects: Sequence[str]) -> Survey:
-        """Look at everything; nothing is changed.
+        """Read everything; nothing is changed.
 
         Args:
-            namespaces: those to look at; none: the whole cluster.
-            projects: where to look for jobs whose resource is gone.
+            namespaces: those to read; none: the whole cluster.
+            projects: where to search for jobs without a resource.
 
         Raises:
             KubeError: the resources cannot be listed.
@@ -115,7 +115,7 @@ class Session:
         listed = [(project, await self._jobs(project, notes)) for project in projects]
         complete = not notes
         resources = await self._resources(namespaces, notes)
-        items = await asyncio.gather(*(self._look(one, since) for one in resources if one.held))
+        items = await asyncio.gather(*(self._read(one, since) for one in resources if one.held))
         living = {one.uid for one in resources}
         gone = [item for project, jobs in listed for item in strays(project, jobs, living, namespaces, since)]
         items = items if self.believe_missing else marked(items)
@@ -126,7 +126,7 @@ class Session:
 
         Args:
             item: from the survey.
-            way: what becomes of the job.
+            way: what happens to the job.
             until: how long to wait for what is not known yet.
         """
         while True:
@@ -135,7 +135,7 @@ class Session:
             match step:
                 case Cancel() | Wait() | Release() if reason:
                     return Outcome(item, done=False, word="kept", message=reason)
-                case Look() | Cancel():
+                case Read() | Cancel():
                     item = replace(item, known=await self._carry_out(step, item))
                 case Wait():
                     if step.reason is Reason.DENIED or step.again > until:
@@ -147,7 +147,7 @@ class Session:
                         message = why_missing(item, self.policy.lost_after)
                         return Outcome(item, done=False, word="kept", message=message)
                     await asyncio.sleep(self._pause.total_seconds())
-                    item = replace(item, known=await self._carry_out(Look(target), item))
+                    item = replace(item, known=await self._carry_out(Read(target), item))
                 case Release(left_behind):
                     outcome = await self._release(item, left_behind)
                     if isinstance(outcome, Outcome):
@@ -160,20 +160,20 @@ class Session:
     def _pause(self) -> timedelta:
         return min(LOOK_EVERY, self.policy.lost_after / ANSWERS)
 
-    async def _carry_out(self, step: Look | Cancel, item: Leftover) -> Observation:
+    async def _carry_out(self, step: Read | Cancel, item: Leftover) -> Observation:
         async with self._slots:
             return await self.effects.carry_out(step, replace(item.resource, deleting=True), item.known)
 
     async def _release(self, item: Leftover, left_behind: str) -> Outcome | Leftover:
-        """Let go of a resource; one that has changed meanwhile is given back as it is now."""
+        """Release a resource; one that has changed meanwhile is returned in its current state."""
         resource = item.resource
         running = bool(left_behind) or item.may_run
         word = "cancelled" if item.known.cancelled else "left running" if running else "released"
         if item.stray:
             return Outcome(item, done=True, word=word)
         try:
-            await let_go(self.kube, self.writer, resource, left_behind)
-        except Gone:
+            await release_finalizer(self.kube, self.writer, resource, left_behind)
+        except ObjectNotFound:
             pass
         except Conflict as error:
             return await self._again(item) or Outcome(item, done=False, word="kept", message=str(error))
@@ -187,7 +187,7 @@ class Session:
             resource = Resource.parse(
                 await self.kube.get(old.kind, old.namespace, old.name), self.effects.facts
             )
-        except Gone:
+        except ObjectNotFound:
             return replace(item, resource=replace(old, finalizers=()))
         except KubeError:
             return None
@@ -206,12 +206,12 @@ class Session:
                 notes.append(f"the cluster does not know {kind.plural}: their CRD is not installed")
         return found
 
-    async def _look(self, resource: Resource, since: datetime) -> Leftover:
+    async def _read(self, resource: Resource, since: datetime) -> Leftover:
         known = Observation(since=since)
         target = probe(resource, since, self.policy, self.clock())
         if target:
             async with self._slots:
-                known = await self.effects.carry_out(Look(target), replace(resource, deleting=True), known)
+                known = await self.effects.carry_out(Read(target), replace(resource, deleting=True), known)
         return Leftover(resource, known, target or resource.target)
 
     async def _jobs(self, project: str, notes: list[str]) -> list[Job]:

@@ -1,1 +1,1 @@
-"""What the services of Google have in common: sessions, credentials, answers, quotas."""
+"""What Google's services share: sessions, credentials, answers, quotas."""

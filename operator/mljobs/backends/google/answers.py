@@ -27,14 +27,14 @@ from mljobs.domain.errors import (
 )
 
 MESSAGE_LIMIT = 4096
-"""Characters of a message that are kept; what the service writes is far shorter."""
+"""Characters of a message that are kept; the service's are far shorter."""
 
 RETRY_AFTER_LIMIT = 86_400.0
 """Seconds that `retry_after` is capped to: a daily quota is the longest that the service names."""
 
 _EXCERPT_LIMIT = 200
 _TRANSIENT = frozenset({408, 425, 499})
-"""4xx that speak of the exchange and not of the request: time-out, too early, closed by the client."""
+"""4xx about the exchange and not the request: time-out, too early, closed by the client."""
 
 _QUOTA_WORDS = frozenset(
     {
@@ -69,10 +69,10 @@ _DENIALS: Mapping[str, Denial] = {
 """`ErrorInfo.reason` and `errors[].reason` of a 403 (`google.api.ErrorReason`; google.iam for the first)."""
 
 _PROJECT_GONE = re.compile(r"Project \S+ has been (deleted|suspended)")
-"""How a 403 words it where it carries no `ErrorInfo` (public issue threads)."""
+"""The message of a 403 without `ErrorInfo` (public issue threads)."""
 
 _FIELD_ERROR = re.compile(r"Field: (?P<field>[\w.\[\]]+) Error: (?P<text>.+)", re.DOTALL)
-"""How the service words a refused field: `Field: region Error: …` (recorded answers)."""
+"""The service's message about a refused field: `Field: region Error: …` (recorded answers)."""
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
@@ -83,9 +83,9 @@ class Method:
 
     Attributes:
         id: the discovery document's id, such as `ml.projects.jobs.create`.
-        creates: 409 says that the id is in use, 404 that there is no such project.
-        guarded: 409 and 412 say that the etag is not the newest.
-        once: 412 says that there is one already: the request asked for none (`ifGenerationMatch=0`).
+        creates: 409 means that the id is in use, 404 that there is no such project.
+        guarded: 409 and 412 mean that the etag is stale.
+        once: 412 means that the object exists already (`ifGenerationMatch=0`).
     """
 
     id: str
@@ -114,8 +114,8 @@ class ErrorBody:
     """`{"error": {…}}` of Google's APIs, in either format (`$.xgafv` 1 and 2 of the discovery document).
 
     Attributes:
-        message: the service's words.
-        status: the canonical code, such as `RESOURCE_EXHAUSTED`; empty where absent.
+        message: the service's message.
+        status: the canonical code, such as `RESOURCE_EXHAUSTED`; empty if absent.
         details: `google.rpc` messages (format 2, and most answers of format 1).
         errors: `{message, domain, reason, location}` (format 1).
     """
@@ -127,7 +127,7 @@ class ErrorBody:
 
     @classmethod
     def parse(cls, body: bytes) -> Self | None:
-        """Read an error body; None where it is anything else (HTML, cut, empty)."""
+        """Read an error body; None if it is anything else (HTML, cut, empty)."""
         try:
             document = json.loads(body)
         except (ValueError, RecursionError):
@@ -145,7 +145,7 @@ class ErrorBody:
         )
 
     @property
-    def speaks_of_quota(self) -> bool:
+    def is_quota(self) -> bool:
         """Whether a quota refused the request, whatever the HTTP status."""
         return not _QUOTA_WORDS.isdisjoint((self.status, *self._reasons))
 
@@ -199,7 +199,7 @@ def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
     """
     body, status = ErrorBody.parse(answer.body), answer.status
     message = body.message if body else _without_body(method, answer)
-    if status == 429 or (status == 403 and body and body.speaks_of_quota):
+    if status == 429 or (status == 403 and body and body.is_quota):
         return Throttled(message, status=status, retry_after=_retry_after(answer, body, now))
     if status in (401, 403, 407):
         return Denied(message, status=status, cause=_denial(status, body))

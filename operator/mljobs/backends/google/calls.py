@@ -1,4 +1,4 @@
-"""One call of a Google API: build the request, send it once, read the answer or say what went wrong."""
+"""One call of a Google API: build the request, send it once, parse the answer or raise an error."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
 
 from mljobs.backends.google.answers import Answer, Method, error_of, unreadable
-from mljobs.backends.google.credentials import is_passing, lacking, said
+from mljobs.backends.google.credentials import denial_of, is_transient, message_of
 from mljobs.backends.google.threads import Transport
 from mljobs.backends.google.transport import NotConnected, is_loopback
 from mljobs.domain.errors import Denied, JobServiceError, Rejected, Unavailable, Violation
@@ -25,19 +25,19 @@ from mljobs.domain.errors import Denied, JobServiceError, Rejected, Unavailable,
 logger = logging.getLogger(__name__)
 
 OnRequest = Callable[[str, str, float], None]
-"""Told after each call: the method's id, the HTTP status as text (`none` where no answer came), seconds.
+"""Called after each call with the method's id, the HTTP status as text (`none` without an answer), seconds.
 
-It is called on the request's thread, and must be quick and thread-safe.
+It runs on the request's thread, and must be quick and thread-safe.
 """
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.:-]*", re.ASCII)
-"""Project ids and numbers, domain-scoped ones (`example.com:p`), and job ids: nothing that bends a URL."""
+"""Project ids and numbers, domain-scoped ones (`example.com:p`), and job ids: nothing that changes a URL."""
 
-Resource = Any
+ApiResource = Any
 """A resource of a googleapiclient service, such as `projects().jobs()`; the library is untyped."""
 
 
-def open_api(name: str, version: str, endpoint: str) -> Resource:
+def open_api(name: str, version: str, endpoint: str) -> ApiResource:
     """Build a service from the discovery document that ships with the library; no request is sent.
 
     Args:
@@ -46,17 +46,17 @@ def open_api(name: str, version: str, endpoint: str) -> Resource:
         endpoint: overrides the document's root URL; empty keeps it.
     """
     document = json.loads(get_static_doc(name, version))
-    if endpoint:  # an option of `build` leaves uploads with the document's scheme
+    if endpoint:  # the option of `build` does not change the URLs of uploads
         document["rootUrl"] = f"{endpoint.rstrip('/')}/"
     return build_from_document(
         document,
-        http=httplib2.Http(),  # never used: each call brings its thread's own
+        http=httplib2.Http(),  # never used: each call passes its thread's own
         client_options={"api_endpoint": document["rootUrl"] + document["servicePath"]} if endpoint else None,
     )
 
 
 def check_endpoint(endpoint: str, *, anonymous: bool) -> None:
-    """Refuse an endpoint that cannot work, or that would show a token to the network.
+    """Refuse an endpoint that cannot work, or that would expose a token to the network.
 
     Raises:
         ValueError: with the endpoint and the rule.
@@ -73,7 +73,7 @@ def check_endpoint(endpoint: str, *, anonymous: bool) -> None:
 
 
 def checked_name(field: str, value: str) -> str:
-    """Refuse a name that would make another URL, or another filter, of the request.
+    """Refuse a name that would change the URL or the filter of the request.
 
     Raises:
         Rejected: with the field and the rule; nothing was sent.
@@ -85,7 +85,7 @@ def checked_name(field: str, value: str) -> str:
 
 
 class Api:
-    """Sends calls of one API on whatever thread it is called.
+    """Sends calls of one API on the calling thread.
 
     Args:
         on_request: see `OnRequest`.
@@ -104,7 +104,7 @@ class Api:
         """Send one request and read its JSON object.
 
         Raises:
-            JobServiceError: whatever goes wrong, in the port's words.
+            JobServiceError: on any failure.
         """
         try:
             request = request_of(**arguments)
@@ -127,15 +127,15 @@ class Api:
             transport.rebuild()
             raise
         except Exception as error:
-            if answers:  # the library fell over an answer that it could not read
-                raise self._odd_answer(method, answers[0]) from error
+            if answers:  # the library could not parse the answer
+                raise self._unparsed_answer(method, answers[0]) from error
             transport.rebuild()
             raise _no_answer(method, error) from error
         if isinstance(document, dict):
             return document
         raise unreadable(method, _answer(answers[0], str(document).encode("utf-8", "replace")))
 
-    def _odd_answer(self, method: Method, response: Any) -> JobServiceError:
+    def _unparsed_answer(self, method: Method, response: Any) -> JobServiceError:
         answer = _answer(response, b"")
         if 200 <= answer.status < 300:
             return unreadable(method, answer)
@@ -146,7 +146,7 @@ class Api:
             return
         try:
             self._on_request(method.id, code, seconds)
-        except Exception:  # a metric must never hide what became of a request
+        except Exception:  # a metric must never hide the outcome of a request
             logger.exception("The hook for %s failed; its request was not affected", method.id)
 
 
@@ -155,7 +155,7 @@ def _answer(response: Any, body: bytes) -> Answer:
 
 
 def _no_answer(method: Method, error: Exception) -> JobServiceError:
-    """Name an exchange that ended without an answer."""
+    """The error of an exchange that ended without an answer."""
     if isinstance(error, GoogleAuthError):
         return _no_token(method, error)
     if isinstance(error, NotConnected | httplib2.ServerNotFoundError):
@@ -165,11 +165,13 @@ def _no_answer(method: Method, error: Exception) -> JobServiceError:
     if isinstance(error, TimeoutError):
         return Unavailable(f"{method.id}: {error}; whether it was applied is not known")
     if not isinstance(error, OSError | HTTPException | httplib2.HttpLib2Error):
-        logger.error("%s ended in an unforeseen error", method.id, exc_info=error)
+        logger.error("%s failed with an unexpected error", method.id, exc_info=error)
     return Unavailable(f"{method.id}: {type(error).__name__}: {error}; whether it was applied is not known")
 
 
 def _no_token(method: Method, error: GoogleAuthError) -> JobServiceError:
-    if is_passing(error):
-        return Unavailable(f"{method.id} was not sent: no access token for now: {said(error)}")
-    return Denied(f"{method.id} was not sent: no Google credentials: {said(error)}.", cause=lacking(error))
+    if is_transient(error):
+        return Unavailable(f"{method.id} was not sent: no access token for now: {message_of(error)}")
+    return Denied(
+        f"{method.id} was not sent: no Google credentials: {message_of(error)}.", cause=denial_of(error)
+    )

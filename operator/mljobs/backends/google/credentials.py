@@ -1,6 +1,6 @@
-"""Google credentials: looked up, given the API's scope, and shared by all request threads.
+"""Google credentials: looked up with the API's scope, and shared by all request threads.
 
-Nobody is asked but the token service of their kind, and whoever gives what it wants to be shown: the metadata
+Requests go only to the token service of their type, and to the source of the token to exchange: the metadata
 server, an identity provider. docs/install.md has the list of hosts.
 """
 
@@ -22,12 +22,12 @@ from mljobs.backends.google.answers import ErrorBody
 from mljobs.backends.google.transport import OnceHttp
 from mljobs.domain.errors import Denial
 
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+OAUTH_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope with which every method of the API can be called (discovery document)."""
 
 
 class TokenRequest:
-    """google-auth's transport for tokens: a connection of its own each time, since tokens are fetched rarely.
+    """google-auth's transport for tokens: a new connection each time, since tokens are fetched rarely.
 
     Args:
         open_http: makes the Http of one request.
@@ -48,7 +48,7 @@ class TokenRequest:
         """Send one request.
 
         Raises:
-            google.auth.exceptions.TransportError: there was no answer, or none that says anything about the
+            google.auth.exceptions.TransportError: there was no answer, or one that is not about the
                 credentials: 429 and 5xx.
         """
         http = self._open_http()
@@ -69,26 +69,26 @@ class TokenRequest:
 
 
 def application_default() -> Any:
-    """Look up the application default credentials, and give them the scope of the API.
+    """Look up the application default credentials with the scope of the API.
 
-    Only on Google Cloud is anything asked, the metadata server. Given the scope at once, google-auth would
-    exchange a token of a workload identity pool over a transport of its own, and ask Cloud Resource Manager
-    for the name of a project that nobody needs.
+    A request is sent only on Google Cloud, to the metadata server. If it got the scope at once, google-auth
+    would exchange a token of a workload identity pool over its own transport, and ask Cloud Resource Manager
+    for the name of a project that is not needed.
 
     Raises:
         google.auth.exceptions.GoogleAuthError: there are none, or they cannot be read.
     """
     try:
         credentials, _ = google.auth.default()
-        return with_scopes_if_required(credentials, [SCOPE])  # type: ignore[no-untyped-call]
+        return with_scopes_if_required(credentials, [OAUTH_SCOPE])  # type: ignore[no-untyped-call]
     except GoogleAuthError:
         raise
-    except Exception as error:  # a key file may hold anything, and the library trusts its shape
+    except Exception as error:  # a key file may contain anything, and the library does not check it
         raise DefaultCredentialsError(f"they cannot be read: {error}") from error  # type: ignore[no-untyped-call]
 
 
 class _NoProject(logging.Filter):
-    """Drops google-auth's advice to set a project: each job has its own, and the advice would mislead."""
+    """Drops google-auth's advice to set a project, which would mislead: each job has its own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         return not record.msg.startswith("No project ID could be determined")
@@ -101,29 +101,29 @@ def fetch_token(credentials: Any, request: TokenRequest) -> None:
     """Fetch a new token.
 
     Raises:
-        google.auth.exceptions.GoogleAuthError: there is none to be had.
+        google.auth.exceptions.GoogleAuthError: no token was issued.
     """
     try:
         credentials.refresh(request)
     except GoogleAuthError:
         raise
-    except Exception as error:  # google-auth trusts the answers' shape, and that what files hold can be read
+    except Exception as error:  # google-auth checks neither the format of answers nor that of files
         text = f"a token cannot be fetched with them: {type(error).__name__}: {error}"
         raise RefreshError(text) from error  # type: ignore[no-untyped-call]
 
 
-def is_passing(error: GoogleAuthError) -> bool:
-    """Whether the loss of a token says nothing about the credentials, so that the next try may bring one."""
+def is_transient(error: GoogleAuthError) -> bool:
+    """Whether the failure says nothing about the credentials, so that a retry may succeed."""
     return isinstance(error, TransportError) or bool(getattr(error, "retryable", False))
 
 
-def lacking(error: GoogleAuthError) -> Denial:
-    """Whether there are no credentials at all, or such as bring no token."""
+def denial_of(error: GoogleAuthError) -> Denial:
+    """Whether there are no credentials at all, or none that yield a token."""
     return Denial.NO_CREDENTIALS if isinstance(error, DefaultCredentialsError) else Denial.CREDENTIALS
 
 
-def said(error: GoogleAuthError) -> str:
-    """What went wrong. google-auth keeps the token service's answer behind its own words."""
+def message_of(error: GoogleAuthError) -> str:
+    """The message of an error, with the token service's own, which google-auth keeps separate."""
     words = [word for word in error.args if isinstance(word, str)] or [str(error)]
     bodies = (ErrorBody.parse(word.encode("utf-8", "replace")) for word in words[1:])
     return ": ".join([words[0], *(body.message for body in bodies if body and body.message not in words[0])])
@@ -132,9 +132,9 @@ def said(error: GoogleAuthError) -> str:
 class SharedCredentials:
     """Application default credentials behind a lock, as `google_auth_httplib2.AuthorizedHttp` uses them.
 
-    They are looked up at the first request, on its thread. A failed look-up is not kept: a Secret that is
-    mended is found by the next request. Threads that meet a 401 with the same token refresh it once, and
-    threads that wait for a try that fails fail with it.
+    They are looked up at the first request, on its thread. A failed look-up is not cached: the next
+    request finds a Secret that has been fixed. Threads that meet a 401 with the same token refresh it once,
+    and threads that wait for an attempt that fails fail, too.
 
     Args:
         token_request: the transport for tokens.
@@ -151,7 +151,7 @@ class SharedCredentials:
     def before_request(
         self, _request: object, _method: str, _url: str, headers: MutableMapping[str, str]
     ) -> None:
-        """Put the authorization into a request's headers, with a token that still holds.
+        """Set the authorization in a request's headers, with a valid token.
 
         Raises:
             google.auth.exceptions.GoogleAuthError: there are no credentials, or no token for them.
@@ -161,14 +161,14 @@ class SharedCredentials:
                 self._credentials = application_default()
             self._renew()
             self._used.token = self._credentials.token
-            # Not before_request: it may start a thread of google-auth's own with a look-up that is not ours.
+            # Not before_request: it may start a thread of google-auth with a look-up of its own.
             self._credentials.apply(headers)
 
     def refresh(self, _request: object) -> None:
         """Fetch a new token after a 401, unless another thread already has.
 
         Raises:
-            google.auth.exceptions.GoogleAuthError: there is no token to be had.
+            google.auth.exceptions.GoogleAuthError: no token was issued.
         """
         with self._one_try():
             if self._credentials.token == self._used.token:
@@ -176,7 +176,7 @@ class SharedCredentials:
 
     @contextmanager
     def _one_try(self) -> Iterator[None]:
-        """Let one thread in after the other, but none that has waited for a try that failed."""
+        """Serialize threads; those that have waited for a failed attempt fail, too."""
         before = self._failures
         with self._lock:
             if self._failure is not None and self._failures != before:
@@ -194,7 +194,7 @@ class SharedCredentials:
         try:
             fetch_token(self._credentials, self._token_request)
         except GoogleAuthError:
-            if state is TokenState.INVALID:  # a stale token still holds for minutes
+            if state is TokenState.INVALID:  # a stale token is still valid for minutes
                 raise
 
 

@@ -1,4 +1,4 @@
-"""Quotas, kept before a request is sent: token buckets for each project, and pauses on the service's word."""
+"""Client-side quotas: token buckets for each project, and pauses that the service requests."""
 
 import asyncio
 import math
@@ -10,23 +10,23 @@ from aiolimiter import AsyncLimiter
 
 from mljobs.domain.errors import Throttled
 
-Kind = Literal["create", "other"]
-"""The service counts creates apart from get, list and cancel; what it does not name counts with those."""
+QuotaGroup = Literal["create", "other"]
+"""The service counts creates separately from get, list and cancel; other methods count with the latter."""
 
 WINDOW = 60.0
 """Seconds of the service's quota window (documentation of quotas)."""
 
 BURST_SHARE = 0.1
-"""The part of a window's quota that may go out at once; the rest is spread over the window."""
+"""The share of a window's quota that may be sent at once; the rest is spread over the window."""
 
 WAITING_LIMIT = 8
-"""Requests of one project and kind that wait for their turn, but for patient ones: well below the workers."""
+"""Requests of a quota group that may wait for their turn, patient ones excepted: well below the workers."""
 
 TICK = 0.001
-"""Seconds that no one calls waiting: what a turn of the loop takes."""
+"""Seconds that do not count as waiting: a turn of the event loop."""
 
 PROJECTS_LIMIT = 1024
-"""Buckets that are kept; the one that was used longest ago goes first."""
+"""Buckets that are kept, the most recently used ones."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,20 @@ class _Gate:
 
 
 def _book(gate: _Gate, bucket: AsyncLimiter) -> float:
-    """Give who is refused a turn of his own: seconds until then, after those who were refused before."""
+    """Reserve a turn for a refused request: seconds until then, after the ones refused before."""
     now = asyncio.get_running_loop().time()
     gate.booked_until = max(gate.booked_until, now) + bucket.time_period / bucket.max_rate
     return gate.booked_until - now
 
 
 class ProjectLimits:
-    """Holds requests back so that no project passes its quotas. For one event loop.
+    """Delays requests so that no project exceeds its quotas. For one event loop.
 
     Args:
         limits: the quotas.
-        patience: seconds that a request waits for its turn or the end of a pause before it is refused, since
-            a crowd of them must not keep everybody else from being served.
-        longest_pause: seconds that a patient request waits for the end of a pause; for its turn it waits as
+        patience: seconds that a request waits for its turn or the end of a pause before it is refused, so
+            that many of them do not block everything else.
+        longest_pause: seconds that a patient request waits for the end of a pause; it waits for its turn as
             long as it takes.
     """
 
@@ -96,42 +96,42 @@ class ProjectLimits:
         self._limits = limits
         self._patience = patience
         self._longest_pause = longest_pause
-        self._gates: OrderedDict[tuple[str, Kind], _Gate] = OrderedDict()
+        self._gates: OrderedDict[tuple[str, QuotaGroup], _Gate] = OrderedDict()
 
-    async def admit(self, project: str, kind: Kind, *, patient: bool = False) -> float:
-        """Wait until a request may go out.
+    async def admit(self, project: str, group: QuotaGroup, *, patient: bool = False) -> float:
+        """Wait until a request may be sent.
 
         Returns:
-            Seconds waited; 0 where the request had its turn at once.
+            Seconds waited; 0 if the request had its turn at once.
 
         Raises:
-            Throttled: the service has asked for a longer pause than it waits for, or too many others wait.
+            Throttled: the service has requested a longer pause, or too many other requests wait.
         """
         clock = asyncio.get_running_loop().time
-        gate, began = self._gate(project, kind), clock()
+        gate, began = self._gate(project, group), clock()
         while True:
-            await self._sit_out(gate, project, self._longest_pause if patient else self._patience)
+            await self._wait_out_pause(gate, project, self._longest_pause if patient else self._patience)
             if gate.bucket is not None:
-                await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, kind))
-            if gate.closed_until <= clock():  # closed while we waited for the bucket: wait again
+                await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, group))
+            if gate.closed_until <= clock():  # closed while waiting for the bucket: wait again
                 waited = clock() - began
                 return waited if waited > TICK else 0.0
 
-    def pause(self, project: str, kind: Kind, seconds: float | None) -> None:
-        """Send nothing more of this kind for a while: the service has answered 429 with a `Retry-After`."""
+    def pause(self, project: str, group: QuotaGroup, seconds: float | None) -> None:
+        """Pause this quota group: the service has answered 429 with a `Retry-After`."""
         if seconds:
-            gate = self._gate(project, kind)
+            gate = self._gate(project, group)
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
 
-    async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, kind: Kind) -> None:
+    async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, group: QuotaGroup) -> None:
         if not gate.waiting and bucket.has_capacity():
-            gate.booked_until = 0.0  # there is room again: who was given a turn may not take it
+            gate.booked_until = 0.0  # there is room again: the reservations may not be used
         gate.waiting += 1
         try:
             async with asyncio.timeout(self._patience if gate.waiting <= WAITING_LIMIT else 0):
                 await bucket.acquire()
         except TimeoutError:
-            quota = f"{self._quota(kind):g} {'creates' if kind == 'create' else 'calls other than create'}"
+            quota = f"{self._quota(group):g} {'creates' if group == 'create' else 'calls other than create'}"
             raise Throttled(
                 f"project {project}: its quota of {quota} a minute is used up; nothing was sent",
                 retry_after=_book(gate, bucket),
@@ -139,25 +139,25 @@ class ProjectLimits:
         finally:
             gate.waiting -= 1
 
-    async def _sit_out(self, gate: _Gate, project: str, patience: float) -> None:
+    async def _wait_out_pause(self, gate: _Gate, project: str, patience: float) -> None:
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:
             if left > patience:
-                # the message goes into a condition, which seconds would change with every try
+                # the message goes into a condition, which seconds would change with every retry
                 raise Throttled(
                     f"project {project}: the service asked for a pause that is not over; nothing was sent",
                     retry_after=left,
                 )
             await asyncio.sleep(left)
 
-    def _gate(self, project: str, kind: Kind) -> _Gate:
-        gate = self._gates.get((project, kind))
+    def _gate(self, project: str, group: QuotaGroup) -> _Gate:
+        gate = self._gates.get((project, group))
         if gate is None:
-            quota = self._quota(kind)
-            gate = self._gates[project, kind] = _Gate(bucket(quota) if quota else None)
+            quota = self._quota(group)
+            gate = self._gates[project, group] = _Gate(bucket(quota) if quota else None)
             if len(self._gates) > PROJECTS_LIMIT:
                 self._gates.popitem(last=False)
-        self._gates.move_to_end((project, kind))
+        self._gates.move_to_end((project, group))
         return gate
 
-    def _quota(self, kind: Kind) -> float | None:
-        return self._limits.creates_per_minute if kind == "create" else self._limits.others_per_minute
+    def _quota(self, group: QuotaGroup) -> float | None:
+        return self._limits.creates_per_minute if group == "create" else self._limits.others_per_minute

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api, Resource, checked_name
+from mljobs.backends.google.calls import Api, ApiResource, checked_name
 from mljobs.backends.google.threads import RequestThreads
 from mljobs.domain.errors import Unavailable
 
@@ -35,7 +35,7 @@ class JobLogs:
         threads: where they are sent.
     """
 
-    def __init__(self, entries: Resource, api: Api, threads: RequestThreads) -> None:
+    def __init__(self, entries: ApiResource, api: Api, threads: RequestThreads) -> None:
         self._entries = entries
         self._api = api
         self._threads = threads
@@ -65,8 +65,8 @@ class JobLogs:
             project: the project's id or number.
             job_id: the job's id.
             query: a further condition in the Logging query language, such as `severity>=ERROR`.
-            since: the earliest timestamp, inclusive, time zone included; who follows a job drops the
-                `insertId`s that it has seen.
+            since: the earliest timestamp, inclusive, time zone included; a follower drops the
+                `insertId`s that it has already seen.
             newest_first: whether the order is by descending timestamp.
             page_size: 1 to 1000.
             page_token: of the page before, with all else equal; empty for the first.
@@ -99,6 +99,7 @@ def _page(answer: Mapping[str, Any]) -> LogPage:
         or not all(isinstance(entry, dict) for entry in entries)
     ):
         raise Unavailable(
-            f"{LIST.id} was answered with JSON that is no page of log entries: check the endpoint", status=200
+            f"{LIST.id} was answered with JSON that is not a page of log entries: check the endpoint",
+            status=200,
         )
     return LogPage(entries, token)

@@ -1,4 +1,4 @@
-"""Who the operator is to Google, found out without any call of the job service."""
+"""The operator's Google account, found without a call of the job service."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -9,10 +9,10 @@ from google.auth.exceptions import GoogleAuthError
 from mljobs.backends.google.credentials import (
     TokenRequest,
     application_default,
+    denial_of,
     fetch_token,
-    is_passing,
-    lacking,
-    said,
+    is_transient,
+    message_of,
 )
 from mljobs.backends.google.transport import OnceHttp, is_loopback
 from mljobs.domain.errors import Denied, Unavailable
@@ -23,8 +23,8 @@ class Identity:
     """The account of the application default credentials.
 
     Attributes:
-        account: its e-mail address or principal; `an unnamed account` where the credentials do not tell.
-        kind: what kind of credentials they are, in google-auth's words.
+        account: its e-mail address or principal; `an unnamed account` if the credentials do not say.
+        kind: the type of credentials, in google-auth's words.
         source: the file or server that they came from.
     """
 
@@ -54,9 +54,9 @@ def _identify(request: TokenRequest) -> Identity:
         credentials = application_default()
         fetch_token(credentials, request)
     except GoogleAuthError as error:
-        if is_passing(error):
-            raise Unavailable(f"no access token for now: {said(error)}") from error
-        raise Denied(f"no Google credentials: {said(error)}", cause=lacking(error)) from error
+        if is_transient(error):
+            raise Unavailable(f"no access token for now: {message_of(error)}") from error
+        raise Denied(f"no Google credentials: {message_of(error)}", cause=denial_of(error)) from error
     return _described(credentials)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 from googleapiclient.http import MediaUpload
 
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api, Resource
+from mljobs.backends.google.calls import Api, ApiResource
 from mljobs.backends.google.threads import RequestThreads
 from mljobs.domain.errors import JobServiceError, NotFound, Rejected, Throttled, Unavailable
 
@@ -24,18 +24,18 @@ CHUNK = 1024 * 1024
 time-out, on a slow line too."""
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds before each new try of a chunk that was not answered."""
+"""Seconds before each retry of a chunk that was not answered."""
 
 _LOST = (404, 410)
-"""A resumable upload that the service has forgotten, and that has to begin anew (documentation)."""
+"""A resumable upload that has expired at the service, and has to be restarted (documentation)."""
 
 MEDIA_TYPE = "application/octet-stream"
 
 OnProgress = Callable[[int], None]
-"""Told how many bytes the service has kept."""
+"""Called with the number of bytes that the service has persisted."""
 
 OnRetry = Callable[[Exception, float], None]
-"""Told why a chunk is tried again, and in how many seconds."""
+"""Called with the error before a chunk is retried, and the delay in seconds."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class StoredObject:
         bucket: its bucket's name.
         name: its name.
         size: in bytes.
-        md5: the MD5 digest in base64; empty where the service has none, as for composed objects.
+        md5: the MD5 digest in base64; empty if the service has none, as for composed objects.
     """
 
     bucket: str
@@ -70,7 +70,7 @@ class ObjectStorage:
     """
 
     def __init__(
-        self, objects: Resource, api: Api, threads: RequestThreads, pauses: Sequence[float] = PAUSES
+        self, objects: ApiResource, api: Api, threads: RequestThreads, pauses: Sequence[float] = PAUSES
     ) -> None:
         self._objects = objects
         self._api = api
@@ -86,7 +86,7 @@ class ObjectStorage:
         await self._threads.close()
 
     async def find(self, bucket: str, name: str) -> StoredObject:
-        """Read what is known of an object; `objects.get`.
+        """Read an object's metadata; `objects.get`.
 
         Raises:
             NotFound: there is no such object, or no such bucket.
@@ -105,10 +105,10 @@ class ObjectStorage:
         on_progress: OnProgress | None = None,
         on_retry: OnRetry | None = None,
     ) -> StoredObject:
-        """Write an object that there is not; `objects.insert`, as a resumable upload in chunks.
+        """Create an object; `objects.insert`, as a resumable upload in chunks.
 
-        The service checks the digest. A chunk without an answer is asked about and tried again; since the
-        object must not be there yet, it is written once, however often that happens.
+        The service checks the digest. A chunk without an answer is queried and retried; since the object must
+        not exist yet, it is written once, however often that happens.
 
         Args:
             bucket: the bucket's name.
@@ -131,7 +131,9 @@ class ObjectStorage:
                 if "object" in answer:
                     return _stored(INSERT, answer["object"])
                 if upload.kept <= kept:
-                    raise Unavailable(f"{INSERT.id} answered that nothing of the chunk was kept", status=308)
+                    raise Unavailable(
+                        f"{INSERT.id} answered that nothing of the chunk was persisted", status=308
+                    )
             except (NotFound, Rejected, Throttled, Unavailable) as error:
                 failures += 1
                 await self._wait(error, failures, upload, on_retry)
@@ -143,7 +145,7 @@ class ObjectStorage:
     async def _wait(
         self, error: JobServiceError, failures: int, upload: "_Upload", on_retry: OnRetry | None
     ) -> None:
-        """Wait for the next try, or raise the error where there is none."""
+        """Wait for the next retry, or raise the error if there is none."""
         lost = upload.begun and error.status in _LOST
         if failures > len(self._pauses) or (isinstance(error, NotFound | Rejected) and not lost):
             raise error
@@ -158,26 +160,26 @@ class ObjectStorage:
 class _Upload:
     """One resumable upload, a request at a time; see `HttpRequest.next_chunk`."""
 
-    def __init__(self, objects: Resource, bucket: str, name: str, content: bytes) -> None:
+    def __init__(self, objects: ApiResource, bucket: str, name: str, content: bytes) -> None:
         self._objects = objects
         self._arguments = {"bucket": bucket, "name": name, "ifGenerationMatch": 0}
         self._content = content
         self.begin()
 
     def begin(self) -> None:
-        """Begin anew."""
+        """Restart the upload."""
         body = {"md5Hash": _md5(self._content), "contentType": MEDIA_TYPE}
         media = _Content(self._content)
         self._request = self._objects.insert(**self._arguments, body=body, media_body=media)
 
     @property
     def begun(self) -> bool:
-        """Whether the service has taken the upload up."""
+        """Whether the service has started the upload."""
         return self._request.resumable_uri is not None
 
     @property
     def kept(self) -> int:
-        """How many bytes the service has kept."""
+        """How many bytes the service has persisted."""
         return int(self._request.resumable_progress)
 
     def step(self) -> "_Step":
@@ -193,18 +195,18 @@ class _Step:
         self._callbacks: list[Callable[[Any], None]] = []
 
     def add_response_callback(self, callback: Callable[[Any], None]) -> None:
-        """Have each answer told."""
+        """Register a callback for each answer."""
         self._callbacks.append(callback)
 
     def execute(self, http: Any, num_retries: int) -> dict[str, Any]:
-        """Send it; gives the object once that is complete."""
+        """Send it; returns the object once that is complete."""
         watched = _Watched(http, self._callbacks)
         _, document = self._request.next_chunk(http=watched, num_retries=num_retries)
         return {} if document is None else {"object": document}
 
 
 class _Watched:
-    """An Http that tells of its answers, which `next_chunk` keeps to itself."""
+    """An Http that reports its answers, which `next_chunk` hides."""
 
     def __init__(self, http: Any, callbacks: Sequence[Callable[[Any], None]]) -> None:
         self._http = http
@@ -219,7 +221,7 @@ class _Watched:
 
 
 class _Content(MediaUpload):  # type: ignore[misc]  # the library is untyped
-    """Bytes in memory, and no stream: a chunk is sent whole again after a 401."""
+    """Bytes in memory, not a stream: a whole chunk is sent again after a 401."""
 
     def __init__(self, content: bytes) -> None:
         self._bytes = content
@@ -248,7 +250,7 @@ def _stored(method: Method, document: Any) -> StoredObject:
     """Read an object of an answer.
 
     Raises:
-        Unavailable: it is none: whatever answered, it was not the API.
+        Unavailable: it is not an object: the API did not answer.
     """
     try:
         return StoredObject(
@@ -256,11 +258,11 @@ def _stored(method: Method, document: Any) -> StoredObject:
         )
     except (TypeError, KeyError, ValueError, AttributeError):
         raise Unavailable(
-            f"{method.id} was answered with JSON that is no object of Cloud Storage: check the endpoint",
+            f"{method.id} was answered with JSON that is not an object of Cloud Storage: check the endpoint",
             status=200,
         ) from None
 
 
 def api_root(endpoint: str) -> str:
-    """The root of the API; gcloud's variable for it names the path of the API's version too."""
+    """The root of the API; gcloud's variable for it includes the path of the API's version."""
     return endpoint.rstrip("/").removesuffix("/storage/v1")

@@ -1,4 +1,4 @@
-"""Runs blocking calls on threads of its own, one transport a thread, so that the event loop never waits."""
+"""Runs blocking calls on a thread pool, one transport a thread, so that the event loop never waits."""
 
 import asyncio
 import threading
@@ -16,7 +16,7 @@ from mljobs.domain.errors import Unavailable
 Result = TypeVar("Result")
 
 CLOSE_GRACE = 2.0
-"""Seconds for threads to notice that their exchange was broken off at `close`."""
+"""Seconds for threads to notice that their exchange was aborted at `close`."""
 
 
 class Transport:
@@ -24,7 +24,7 @@ class Transport:
 
     Args:
         open_http: makes an unconnected Http.
-        credentials: what signs the requests; None for anonymous ones.
+        credentials: those of the requests; None for anonymous ones.
     """
 
     def __init__(self, open_http: Callable[[], OnceHttp], credentials: SharedCredentials | None) -> None:
@@ -34,7 +34,7 @@ class Transport:
 
     @property
     def http(self) -> Any:
-        """What googleapiclient sends through: at most one refresh and one repetition, after a 401."""
+        """The Http for googleapiclient: at most one refresh and one repetition, after a 401."""
         if self._credentials is None:
             return self.raw
         return google_auth_httplib2.AuthorizedHttp(self._credentials, self.raw, max_refresh_attempts=1)
@@ -49,11 +49,11 @@ class RequestThreads:
     """A bounded pool of threads that each hold a transport. For one event loop.
 
     A caller that is cancelled leaves its request running in its thread (a request that waits for a thread is
-    dropped): what was sent takes effect, whoever listens.
+    dropped): what was sent takes effect.
 
     Args:
         open_transport: makes a thread's transport.
-        threads: how many requests may be on their way at once.
+        threads: the maximum number of concurrent requests.
         timeout: seconds for one exchange, from its first byte to its last.
     """
 
@@ -96,7 +96,7 @@ class RequestThreads:
         return max((time.monotonic() - begun for begun in list(self._begun.values())), default=0.0)
 
     async def close(self) -> None:
-        """Take no more calls, wait for running ones for at most `timeout`, break off the rest."""
+        """Accept no more calls, wait for running ones for at most `timeout`, abort the rest."""
         self._closing = True
         await asyncio.to_thread(wait, set(self._running), self._timeout)
         for transport in list(self._transports):

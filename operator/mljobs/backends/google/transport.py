@@ -1,4 +1,4 @@
-"""HTTP over httplib2, made fit for requests that must not be sent twice.
+"""HTTP over httplib2, for requests that must not be sent twice.
 
 httplib2 sends a request a second time when the connection closes before the status line, a POST too
 (`Http._conn_request`). Here each exchange sends its request once: the connection classes below raise what
@@ -19,11 +19,11 @@ import httplib2
 from urllib3.util import wait_for_read
 
 IDLE_LIMIT = 60.0
-"""Seconds after which a connection is not used again: NAT and load balancers forget them in silence."""
+"""Seconds after which a connection is not reused: NAT and load balancers drop idle ones silently."""
 
 
 class NotConnected(ConnectionError):
-    """No connection came about; nothing was sent."""
+    """The connection was not established; nothing was sent."""
 
 
 class BrokenExchange(ConnectionError):
@@ -33,9 +33,9 @@ class BrokenExchange(ConnectionError):
 class _OnceConnection(HTTPConnection):
     """Mixed in before httplib2's connection classes. Raises what httplib2 passes on without a second try."""
 
-    _idle_since: float | None = None  # None: it has carried no exchange yet
+    _idle_since: float | None = None  # None: no exchange yet
     guard: Callable[[], None] | None = None
-    _opened: socket.socket | None = None  # `sock` is gone as soon as an answer without a length begins
+    _opened: socket.socket | None = None  # `sock` is unset as soon as an answer without a length begins
 
     def connect(self) -> None:
         try:
@@ -74,7 +74,7 @@ class _OnceConnection(HTTPConnection):
         return response
 
     def abort(self) -> None:
-        """From another thread: make what waits for this connection fail at once."""
+        """From another thread: make everything that waits for this connection fail at once."""
         if self._opened is not None:
             with suppress(OSError):  # it may be closed already
                 # The plain socket's method: an SSLSocket's own would race with the thread that reads.
@@ -83,7 +83,7 @@ class _OnceConnection(HTTPConnection):
     def _is_stale(self, sock: socket.socket) -> bool:
         if self._idle_since is None:
             return False
-        # Readable while nothing is asked: the server has closed it, or has sent what nobody wants.
+        # Readable without a request: the server has closed it, or has sent unexpected data.
         return time.monotonic() - self._idle_since > IDLE_LIMIT or wait_for_read(sock, timeout=0.0)
 
 
@@ -101,8 +101,8 @@ class OnceHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 is untyped
     Args:
         timeout: seconds for each wait on the socket, and for a whole exchange where somebody calls
             `abort_overdue`.
-        user_agent: put before what the caller's library says of itself.
-        proxied: whether the environment's proxy settings hold.
+        user_agent: prepended to that of the calling library.
+        proxied: whether the environment's proxy settings apply.
         guard: called once a connection is open, before the request is written; what it raises is raised.
     """
 
@@ -156,12 +156,12 @@ class OnceHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 is untyped
             raise BrokenExchange(f"{type(error).__name__} while reading the answer: {error}") from error
         finally:
             if self._end():
-                # what the shut connection then said is no cause of it
+                # the error of the connection that was shut down is not its cause
                 raise TimeoutError(f"no complete answer within {self.timeout:g} s") from None
         return response, content
 
     def abort_overdue(self) -> None:
-        """From any thread: break off an exchange that has outlasted `timeout`, even one that trickles."""
+        """From any thread: abort an exchange that has exceeded `timeout`, even one that trickles."""
         with self._lock:
             if self._started is None or time.monotonic() - self._started <= self.timeout:
                 return
@@ -169,7 +169,7 @@ class OnceHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 is untyped
             self._shut()
 
     def abort(self) -> None:
-        """From any thread: break off the running exchange, if there is one."""
+        """From any thread: abort the running exchange, if there is one."""
         with self._lock:
             if self._started is not None:
                 self._overdue = True
@@ -190,7 +190,7 @@ class OnceHttp(httplib2.Http):  # type: ignore[misc]  # httplib2 is untyped
 
 
 def is_loopback(url: str) -> bool:
-    """Whether a URL's host is this machine, which no proxy stands before."""
+    """Whether a URL's host is this machine, which is never behind a proxy."""
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True

@@ -1,4 +1,4 @@
-"""`ml` v1 as the port wants it: attempts and references over the calls of `client`."""
+"""The port's implementation for `ml` v1: attempts and references over the calls of `client`."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,16 +7,16 @@ from typing import Self
 
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.backends.mlv1.facts import PAGE_SIZE, MlV1Facts, parts
-from mljobs.backends.mlv1.policy import merged
+from mljobs.backends.mlv1.iam_policy import merged
 from mljobs.backends.mlv1.translate import to_job
 from mljobs.domain import errors
-from mljobs.domain.port import Binding, Job, JobPage, Order, Reference, Scope, Sought
+from mljobs.domain.port import AttemptSelector, Binding, Job, JobPage, Order, Reference, Scope
 
 CANCEL_PERMISSION = "ml.jobs.cancel"
 """Not part of `roles/ml.developer` (documentation of access control)."""
 
 BINDING_TRIES = 3
-"""So often a policy that somebody else changes meanwhile is read anew at once."""
+"""How often a policy that others change concurrently is read again at once."""
 
 
 class MlV1:
@@ -39,27 +39,29 @@ class MlV1:
         await self.client.close()
 
     def longest(self) -> float:
-        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
+        """Seconds that the oldest request has taken so far; far above the time-out, it is stuck."""
         return self.client.longest()
 
     async def submit(self, order: Order) -> Job:
-        """Make a job; `projects.jobs.create`. The id makes it safe to repeat.
+        """Create a job; `projects.jobs.create`. The id makes it idempotent.
 
         Raises:
-            AlreadyExists: the id is in use, perhaps by an earlier try of ours.
+            AlreadyExists: the id is in use, perhaps by an earlier call of ours.
         """
         job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
         return await self.client.create(_project(order.scope), job)
 
-    async def find(self, sought: Sought) -> Sequence[Job]:
-        """Read the project's jobs, the newest first, down to those that are older than what is sought."""
+    async def find(self, selector: AttemptSelector) -> Sequence[Job]:
+        """Read the project's jobs, the newest first, down to those that are older than the attempt."""
         found: list[Job] = []
         token = ""
         while True:
-            page = await self.client.list_page(_project(sought.scope), page_size=PAGE_SIZE, page_token=token)
-            found += [job for job in page.jobs if sought.fits(job)]
+            page = await self.client.list_page(
+                _project(selector.scope), page_size=PAGE_SIZE, page_token=token
+            )
+            found += [job for job in page.jobs if selector.matches(job)]
             token = page.next_page_token
-            if not token or _older(page.jobs[-1:], sought.since):
+            if not token or _older(page.jobs[-1:], selector.since):
                 return sorted(found, key=lambda job: str(job.document.get("createTime", "")))
 
     async def get(self, reference: Reference, *, patient: bool = False) -> Job:
@@ -75,11 +77,11 @@ class MlV1:
         return await self.client.list_page(_project(scope), page_size=PAGE_SIZE, page_token=page_token)
 
     async def cancel(self, reference: Reference) -> None:
-        """Ask for a job's end; `projects.jobs.cancel`.
+        """Cancel a job; `projects.jobs.cancel`.
 
         Raises:
             Rejected: the job has already ended.
-            Denied: with the name of the permission, where the service tells that it is missing.
+            Denied: with the name of the permission, if the service confirms that it is missing.
         """
         try:
             await self.client.cancel(*parts(reference))
@@ -97,10 +99,10 @@ class MlV1:
     async def bind_iam(
         self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]
     ) -> None:
-        """Read, modify, write the job's IAM policy; what others change meanwhile is read anew.
+        """Read, modify, write the job's IAM policy; after a concurrent change it is read again.
 
         Raises:
-            StaleEtag: it was changed by others each time.
+            StaleEtag: others have changed it each time.
         """
         for tries_left in reversed(range(BINDING_TRIES)):
             policy = await self.client.get_iam_policy(*parts(reference))

@@ -1,4 +1,4 @@
-"""The port's implementation for the `ml` v1 API (AI Platform Training and Prediction)."""
+"""The client of the `ml` v1 API (AI Platform Training and Prediction)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -6,15 +6,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api, Resource, checked_name
-from mljobs.backends.google.limits import Kind, ProjectLimits
+from mljobs.backends.google.calls import Api, ApiResource, checked_name
+from mljobs.backends.google.limits import ProjectLimits, QuotaGroup
 from mljobs.backends.google.threads import RequestThreads
-from mljobs.backends.mlv1.policy import Policy
+from mljobs.backends.mlv1.iam_policy import IamPolicy
 from mljobs.domain.errors import Throttled, Unavailable
 from mljobs.domain.port import Job, JobDocument, JobPage, Reference
 
 OnWait = Callable[[str, float], None]
-"""Told of each request that a quota held back: the method's id, and seconds waited. Called on the loop."""
+"""Called after each request that waited for a quota: the method's id, and seconds waited. On the loop."""
 
 CREATE = Method("ml.projects.jobs.create", creates=True)
 GET = Method("ml.projects.jobs.get")
@@ -47,7 +47,7 @@ class MlV1Client:
 
     def __init__(
         self,
-        jobs: Resource,
+        jobs: ApiResource,
         api: Api,
         threads: RequestThreads,
         limits: ProjectLimits,
@@ -71,18 +71,18 @@ class MlV1Client:
         await self.close()
 
     async def close(self) -> None:
-        """Take no more calls, wait for those on their way at most the time-out, close the connections."""
+        """Accept no more calls, wait for running ones for at most the time-out, close the connections."""
         await self._threads.close()
 
     def longest(self) -> float:
-        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
+        """Seconds that the oldest request has taken so far; far above the time-out, it is stuck."""
         return self._threads.longest()
 
     async def create(self, project: str, job: JobDocument) -> Job:
         """Submit a job; `projects.jobs.create`.
 
         Raises:
-            AlreadyExists: the id is in use, perhaps by an earlier try of ours.
+            AlreadyExists: the id is in use, perhaps by an earlier call of ours.
         """
         answer = await self._call(
             CREATE, project, self._jobs.create, parent=_project(project), body=dict(job)
@@ -149,14 +149,14 @@ class MlV1Client:
         return _job(PATCH, project, answer)
 
     async def cancel(self, project: str, job_id: str) -> None:
-        """Ask for a job's end; `projects.jobs.cancel`.
+        """Cancel a job; `projects.jobs.cancel`.
 
         Raises:
             Rejected: the job has already ended.
         """
         await self._call(CANCEL, project, self._jobs.cancel, name=_name(project, job_id), body={})
 
-    async def get_iam_policy(self, project: str, job_id: str) -> Policy:
+    async def get_iam_policy(self, project: str, job_id: str) -> IamPolicy:
         """Read a job's IAM policy, conditional bindings included; `projects.jobs.getIamPolicy`."""
         return await self._call(
             GET_IAM_POLICY,
@@ -166,7 +166,7 @@ class MlV1Client:
             options_requestedPolicyVersion=POLICY_VERSION,
         )
 
-    async def set_iam_policy(self, project: str, job_id: str, policy: Policy) -> Policy:
+    async def set_iam_policy(self, project: str, job_id: str, policy: IamPolicy) -> IamPolicy:
         """Replace a job's IAM policy; `projects.jobs.setIamPolicy`.
 
         Raises:
@@ -183,7 +183,7 @@ class MlV1Client:
     async def test_iam_permissions(
         self, project: str, job_id: str, permissions: Sequence[str]
     ) -> frozenset[str]:
-        """Say which permissions the caller has on a job; `projects.jobs.testIamPermissions`."""
+        """Find which permissions the caller has on a job; `projects.jobs.testIamPermissions`."""
         answer = await self._call(
             TEST_IAM_PERMISSIONS,
             project,
@@ -205,16 +205,16 @@ class MlV1Client:
         patient: bool = False,
         **arguments: Any,
     ) -> dict[str, Any]:
-        kind: Kind = "create" if method.creates else "other"
+        group: QuotaGroup = "create" if method.creates else "other"
         patient = patient or self._patient
-        waited = await self._limits.admit(project, kind, patient=patient)
+        waited = await self._limits.admit(project, group, patient=patient)
         if waited and self._on_wait is not None:
             self._on_wait(method.id, waited)
         try:
             call = partial(self._api.call, method, request_of, arguments)
             return await self._threads.run(call, patient=patient)
         except Throttled as error:
-            self._limits.pause(project, kind, error.retry_after)
+            self._limits.pause(project, group, error.retry_after)
             raise
 
 
@@ -230,7 +230,7 @@ def _job(method: Method, project: str, document: object) -> Job:
     """Read a job of an answer.
 
     Raises:
-        Unavailable: it is no job: whatever answered, it was not the API.
+        Unavailable: it is not a job: the API did not answer.
     """
     if not isinstance(document, dict):
         raise _misshapen(method, "a job")

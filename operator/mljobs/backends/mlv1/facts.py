@@ -1,4 +1,4 @@
-"""What is known of `ml` v1 without asking: how jobs are named, what reading them costs, their pages."""
+"""What is known of `ml` v1 without a request: how jobs are named, what reading them costs, their pages."""
 
 import hashlib
 import re
@@ -13,10 +13,10 @@ JOB_ID_LIMIT = 128
 """`^[A-Za-z][A-Za-z0-9_]{0,127}$` (AI Platform documentation of jobs.create)."""
 
 PAGE_SIZE = 100
-"""Jobs in a page of `list`: the most that the API gives (discovery document)."""
+"""Jobs in a page of `list`: the API's maximum (discovery document)."""
 
 PAGES_FROM = 25
-"""So many watched jobs of one project make pages of `list` cheaper than a `get` for each."""
+"""From this number of watched jobs in a project on, pages of `list` are cheaper than a `get` for each."""
 
 CONSOLE = "https://console.cloud.google.com"
 
@@ -39,9 +39,9 @@ class MlV1Facts:
         return Scope(reference.partition("/jobs/")[0])
 
     def job_id(self, owner: Owner, attempt: int, chosen: str | None) -> str:
-        """Name the job of one attempt: the first to the letter as chosen, the later ones beginning so.
+        """Name the job of one attempt: the first as chosen, later ones with a suffix.
 
-        What would be too long is cut, and told apart from its like by a digest.
+        Names that are too long are truncated, and kept distinct by a digest.
 
         Returns:
             1 to 128 characters of `[A-Za-z][A-Za-z0-9_]*`.
@@ -58,7 +58,7 @@ class MlV1Facts:
         return Reference(f"{scope}/jobs/{job_id}")
 
     def links(self, reference: Reference) -> Mapping[str, str]:
-        """The console's pages, as `gcloud ai-platform jobs describe` gives them."""
+        """The console's pages, as `gcloud ai-platform jobs describe` prints them."""
         project, job_id = (quote(part, safe=":") for part in parts(reference))
         return {
             "consoleUrl": f"{CONSOLE}/mlengine/jobs/{job_id}?project={project}",
@@ -70,11 +70,11 @@ def parts(reference: Reference) -> tuple[str, str]:
     """The project and the id of a job.
 
     Raises:
-        Rejected: it is no reference of this service; nothing is sent.
+        Rejected: it is not a reference of this service; nothing is sent.
     """
     match = _JOB_NAME.fullmatch(reference)
     if match is None:
-        raise errors.Rejected(f"{reference!r} is no job's name, projects/PROJECT/jobs/ID", status=0)
+        raise errors.Rejected(f"{reference!r} is not a job's name, projects/PROJECT/jobs/ID", status=0)
     return match[1], match[2]
 
 

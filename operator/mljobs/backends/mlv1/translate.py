@@ -1,4 +1,4 @@
-"""Translates a validated spec into the job that the service is asked to create."""
+"""Translates a validated spec into the body of the create request."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from mljobs.api.resources import KINDS
 from mljobs.domain.port import JobDocument, Order
 
 _EMPTY_MEANS_UNSET = ("serviceAccount",)
-"""Fields whose empty text the service would take to the letter (reported by users of its clients)."""
+"""Fields whose empty text the service would take literally (reported by users of its clients)."""
 
 
 def request(order: Order) -> tuple[str, JobDocument]:
-    """The call of `projects.jobs.create` that submits an order: the request's line, and its body."""
+    """The `projects.jobs.create` request of an order: its line, and its body."""
     job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
     return f"POST v1/{order.scope}/jobs", job
 
@@ -22,8 +22,8 @@ def to_job(kind: str, spec: Mapping[str, Any], *, job_id: str, labels: Mapping[s
     Args:
         kind: `TrainingJob` or `PredictionJob`.
         spec: the validated spec in canonical JSON.
-        job_id: the id that the job is to have.
-        labels: the labels that mark whose job it is; they win over the spec's.
+        job_id: the job's id.
+        labels: the ownership labels; they override the spec's.
 
     Returns:
         Exactly what the discovery document allows: unset fields are absent, int64 values are decimal texts,

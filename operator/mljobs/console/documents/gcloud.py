@@ -31,7 +31,7 @@ def load(text: str, line: int = 1) -> Loaded:
     problems: list[Problem] = []
 
     class Constructor(SafeConstructor):
-        """Tells of keys that stand there twice."""
+        """Reports keys that are given twice."""
 
         def check_mapping_key(self, _: Any, key_node: Any, mapping: Any, key: Any, __: Any) -> bool:
             if key not in mapping:

@@ -33,18 +33,18 @@ _Part = TypeVar("_Part")
 
 
 def load(text: str, line: int = 1) -> Loaded:
-    """Read one document; what follows a `...` in the text is not looked at.
+    """Read one document; everything after a `...` is ignored.
 
     Args:
         text: the document, without any `---`.
         line: of the text's beginning, for messages.
 
     Returns:
-        Its value as JSON has it, null for an empty text, and a problem for each key that stands there twice.
+        Its value as JSON has it, null for an empty text, and a problem for each key that is given twice.
 
     Raises:
         Unreadable: it means nothing that JSON has.
-        yaml.YAMLError: it is no YAML.
+        yaml.YAMLError: it is not YAML.
         RecursionError: it is nested too deeply.
     """
     root = _Tree(text, line).root()
@@ -110,7 +110,7 @@ class _Tree:
         self._anchors: dict[str, _Node] = {}
 
     def root(self) -> _Node | None:
-        """The document's node; None where there is none."""
+        """The document's node; None if there is none."""
         try:
             self._events.get_event()
             if self._events.check_event(yaml.StreamEndEvent):

@@ -94,7 +94,7 @@ def load(piece: Piece) -> Loaded:
     """Read one document.
 
     Returns:
-        Its value, null for an empty one. Of a key that stands there twice it has the one that kubectl would
+        Its value, null for an empty one. Of a key that is given twice it has the one that kubectl would
         take, and a problem.
 
     Raises:
@@ -117,7 +117,7 @@ def _worded(error: yaml.MarkedYAMLError, line: int) -> str:
 
 
 class _Repetitive(dict[str, Any]):
-    """An object some of whose keys stand there twice."""
+    """An object some of whose keys are given twice."""
 
     repeated: tuple[str, ...] = ()
 
@@ -160,7 +160,7 @@ def _json_value(value: Any, path: str, problems: list[Problem]) -> Any:
             for key, item in value.items()
         }
         for key in value.repeated if isinstance(value, _Repetitive) else ():
-            rule = "the key stands there twice, and kubectl would take the later one"
+            rule = "the key is given twice, and kubectl would take the later one"
             problems.append(twice(path, key, made[go_yaml.as_unicode(key)], rule))
         return made
     if isinstance(value, str):

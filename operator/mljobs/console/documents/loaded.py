@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mljobs.domain.spec.problems import Problem, Reason, Severity, Source, join
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import Problem, Severity, Source, join
 
 
 class Unreadable(ValueError):
@@ -24,7 +25,7 @@ class Loaded:
 
 
 def twice(path: str, key: str, value: Any, rule: str, severity: Severity = Severity.ERROR) -> Problem:
-    """The problem of a key that stands there twice.
+    """The problem of a key that is given twice.
 
     Args:
         path: of the object that has it.
@@ -39,6 +40,6 @@ def twice(path: str, key: str, value: Any, rule: str, severity: Severity = Sever
         rule,
         severity=severity,
         source=Source.CLIENTS,
-        reason=Reason.DUPLICATE,
+        error_type=FieldErrorType.DUPLICATE,
         id="duplicate-key",
     )

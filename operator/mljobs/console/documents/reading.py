@@ -11,7 +11,7 @@ from mljobs.domain.spec.lenient import is_manifest
 from mljobs.domain.spec.problems import Problem
 
 _MANIFEST = re.compile(r"""^[\s{]*["']?(apiVersion|kind|spec)["']?\s*:""", re.MULTILINE)
-"""What a text that nobody can read has in it if it means to be a manifest."""
+"""How an unreadable text is recognized as a manifest."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Document:
         value: what it says.
         exact: whether it is a manifest, and so read as kubectl reads it; anything else is read as gcloud
             reads its config file.
-        problems: keys that stand there twice.
+        problems: keys that are given twice.
     """
 
     value: Mapping[str, Any]
@@ -31,7 +31,7 @@ class Document:
 
 
 def documents(text: str) -> list[Document]:
-    """Take a text of YAML or JSON apart into its documents; a `List` gives its items.
+    """Take a text of YAML or JSON apart into its documents; a `List` yields its items.
 
     Raises:
         Unreadable: the text is not well-formed, or has a document that is no object.

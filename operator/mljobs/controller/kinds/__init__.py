@@ -1,1 +1,1 @@
-"""What is done for a resource, a module for each sort of kind; `loop.reconciler` calls it."""
+"""The handlers of the kinds, a module each; `loop.reconciler` calls them."""

@@ -1,6 +1,6 @@
-"""A resource that stands for a cloud job: decide, carry out, show, one step after the other.
+"""Reconciles a resource with its cloud job: decide, execute, show, one step after the other.
 
-Level-based: what woke it is no input, so that a missed or repeated event changes nothing.
+Level-based: the triggering event is no input, so that a missed or repeated event changes nothing.
 """
 
 import logging
@@ -11,16 +11,16 @@ from typing import Any
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Forbidden, Gone, Refused
+from mljobs.controller.kube.errors import Conflict, Forbidden, ObjectNotFound, Refused
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import FIRST_RETRY
-from mljobs.controller.loop.release import let_go
+from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.logs import about
-from mljobs.domain.decide import Policy, decide, polled
+from mljobs.domain.decide import AdminPolicy, decide, polled
 from mljobs.domain.decide.decisions import (
     AT_ONCE,
     Adopt,
@@ -30,7 +30,7 @@ from mljobs.domain.decide.decisions import (
     CancelExtra,
     Decision,
     Keep,
-    Look,
+    Read,
     Record,
     Release,
     Search,
@@ -47,19 +47,19 @@ from mljobs.domain.spec.problems import summary
 logger = logging.getLogger(__name__)
 
 STEPS = 8
-"""Steps of one resource before others have their turn."""
+"""Steps of one resource before others get their turn."""
 
 
 class JobHandler:
-    """Brings resources and cloud jobs together.
+    """Reconciles resources with their cloud jobs.
 
     Args:
         kube: the API server.
         store: objects and observations.
         effects: calls of the job service.
         writer: the status writer.
-        poller: told which jobs to watch.
-        queue: told when to come back.
+        poller: gets the jobs to watch.
+        queue: gets the keys to reconcile again.
         policy: the administrator's settings.
         clock: the time, with a zone.
         wrote: called with the object after each change of its status, and the status before.
@@ -74,7 +74,7 @@ class JobHandler:
         writer: StatusWriter,
         poller: Poller,
         queue: WorkQueue[Key],
-        policy: Policy,
+        policy: AdminPolicy,
         clock: Callable[[], datetime],
         wrote: Callable[[JsonObject, Mapping[str, Any]], None] = lambda _body, _before: None,
     ) -> None:
@@ -89,13 +89,13 @@ class JobHandler:
         self._wrote = wrote
 
     async def reconcile(self, key: Key) -> float | None:
-        """Do what can be done for a resource now.
+        """Do everything that can be done for a resource now.
 
         Returns:
-            Seconds after which to come back, or None: the next change of the resource or its job is enough.
+            Seconds after which to reconcile again, or None: on the next change of the resource or its job.
 
         Raises:
-            KubeError: the API server did not take a write.
+            KubeError: the API server did not accept a write.
         """
         for _ in range(STEPS):
             body = self._store.body(key)
@@ -112,7 +112,7 @@ class JobHandler:
                 except Refused as error:
                     await self._writer.refused(resource, error)
                     raise
-                except (Gone, Conflict):
+                except (ObjectNotFound, Conflict):
                     await self._read_again(key, resource)
                 else:
                     if decision.again != AT_ONCE:
@@ -121,8 +121,8 @@ class JobHandler:
 
     async def _step(self, key: Key, resource: Resource, decision: Decision) -> None:
         """Take one step."""
-        if key.departed:
-            await self._see_off(key, resource, decision)
+        if key.deleted:
+            await self._step_deleted(key, resource, decision)
             return
         match decision:
             case Keep():
@@ -136,7 +136,7 @@ class JobHandler:
                 await self._warn(resource, decision)
             case CancelExtra(_, extra):
                 await self._end_extra(key, resource, decision, extra)
-            case Submit() | Adopt() | Look() | Search() | UpdateLabels() | BindIam() | Cancel():
+            case Submit() | Adopt() | Read() | Search() | UpdateLabels() | BindIam() | Cancel():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
             case _:
@@ -148,10 +148,10 @@ class JobHandler:
                 if isinstance(decision, Announce):
                     self._store.observe(key, resource.uid, observation.announced())
 
-    async def _see_off(self, key: Key, resource: Resource, decision: Decision) -> None:
-        """One step for a resource whose object is gone: its job must end, and nobody is left to be told."""
+    async def _step_deleted(self, key: Key, resource: Resource, decision: Decision) -> None:
+        """Take one step for a deleted resource: its job must end, and there is no status to write."""
         match decision:
-            case Look() | Search() | Cancel() | CancelExtra():
+            case Read() | Search() | Cancel() | CancelExtra():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
             case Keep() | Release():
@@ -166,36 +166,36 @@ class JobHandler:
         self._store.observe(key, resource.uid, known)
         if extra not in known.extra:
             message = (
-                f"{extra.reference} was made by a create call that got no answer, besides "
+                f"{extra.reference} was created by a call that got no answer, besides "
                 f"{decision.target.job_name}, and is cancelled."
             )
             await self._writer.post(resource, Event(Reason.EXTRA_JOB, message))
 
     async def _record(self, key: Key, resource: Resource, intent: Intent) -> None:
-        """Write down what is about to be submitted, and hold the resource; the create call comes after."""
+        """Record the intent together with the finalizer; the create call comes after that."""
         finalizers = [*resource.finalizers, *([] if resource.held else [FINALIZER])]
         annotations = {SUBMISSION: intent.encode(resource.uid)}
         body = await self._kube.patch_metadata(
             resource, {"finalizers": finalizers, "annotations": annotations}
         )
         self._keep(body)
-        # with the finalizer off, or another job intended, nobody can have called create for this one
-        anew = not resource.held or (resource.intent is not None and resource.intent.target != intent.target)
-        known = self._store.observation(key).planned(intent.target, anew=anew)
+        # without the finalizer, or with another job intended, nobody can have called create for this one
+        first = not resource.held or (resource.intent is not None and resource.intent.target != intent.target)
+        known = self._store.observation(key).planned(intent.target, first=first)
         self._store.observe(key, resource.uid, known)
 
     async def _warn(self, resource: Resource, decision: Submit | Adopt) -> None:
-        """Say once a generation what is legal, but probably not meant."""
+        """Report once per generation what is legal, but probably not intended."""
         if isinstance(decision, Submit) and decision.warnings:
             await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.warnings)))
 
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
         self._poller.follow(key, None)
         try:
-            self._keep(await let_go(self._kube, self._writer, resource, left_behind))
+            self._keep(await release_finalizer(self._kube, self._writer, resource, left_behind))
         except Forbidden as error:
             raise Forbidden(
-                f"the finalizer cannot be taken off. A namespace that is deleted loses its Roles first: "
+                f"the finalizer cannot be removed. A namespace that is being deleted loses its Roles first: "
                 f"run `mljobs leftovers --cancel -n {key.namespace}`, or grant the right to patch "
                 f"{KINDS[key.kind].plural} in the whole cluster. {error}"
             ) from error
@@ -205,13 +205,13 @@ class JobHandler:
             self._store.put(body)
 
     async def _read_again(self, key: Key, resource: Resource) -> None:
-        """A write has met a change that the watch has not brought yet."""
+        """Read the object after a conflict: the watch has not delivered a change yet."""
         try:
             body = await self._kube.get(*key)
-        except Gone:
-            left = self._store.gone(key, resource.uid, self._clock())
+        except ObjectNotFound:
+            left = self._store.forget_deleted(key, resource.uid, self._clock())
         else:
-            left = self._store.displaced(body, self._clock())
+            left = self._store.recreated(body, self._clock())
             self._store.put(body)
         if left:
             self._queue.add(left)

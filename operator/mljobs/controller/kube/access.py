@@ -1,4 +1,4 @@
-"""What is known of an API server, and of the user that calls it: the contents of a kubeconfig's context."""
+"""An API server and the user that calls it: the contents of a kubeconfig's context."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ class Server:
         url: with its scheme, without a slash at its end.
         ca_file: certificates of the authorities to trust.
         ca_data: the same as PEM; wins over the file. Without both, those of the system are trusted.
-        insecure: whether any certificate will do.
-        tls_name: the name that its certificate is for; empty: the one in the URL.
-        proxy: the URL of the proxy on the way; empty for none.
-        extension: what the cluster's entry has for credential plugins.
+        insecure: whether any certificate is accepted.
+        tls_name: the name in its certificate; empty: the one in the URL.
+        proxy: the URL of the proxy to use; empty for none.
+        extension: the cluster entry's extension for credential plugins.
     """
 
     url: str
@@ -30,22 +30,22 @@ class Server:
 
     @property
     def secure(self) -> bool:
-        """Whether credentials may be sent, which go over TLS only."""
+        """Whether credentials may be sent: over TLS only."""
         return self.url.startswith("https://")
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """A program that gives credentials (client.authentication.k8s.io).
+    """A program that returns credentials (client.authentication.k8s.io).
 
     Attributes:
-        command: a path, or a name that is looked for in PATH.
+        command: a path, or a name that is searched in PATH.
         args: its arguments.
         env: more variables for it.
-        api_version: of what it is told and answers.
+        api_version: of its input and output.
         interactive: `Never`, `IfAvailable` or `Always`: whether it gets the standard input.
-        wants_server: whether it is told about the API server.
-        install_hint: what to tell where the program is missing.
+        wants_server: whether its input includes the API server.
+        install_hint: what to print if the program is missing.
     """
 
     command: str
@@ -65,7 +65,7 @@ class Impersonation:
         user: the name; empty: act as oneself.
         uid: its uid.
         groups: its groups.
-        extra: more about it.
+        extra: additional attributes.
     """
 
     user: str = ""
@@ -76,7 +76,7 @@ class Impersonation:
 
 @dataclass(frozen=True)
 class Oidc:
-    """Tokens of an OpenID Connect provider, as they stand in a kubeconfig.
+    """Tokens of an OpenID Connect provider in a kubeconfig.
 
     Attributes:
         origin: the file in which renewed tokens are kept.
@@ -95,15 +95,15 @@ class User:
 
     Attributes:
         token: a bearer token.
-        token_file: a file with one, which is read again and again and wins over `token`.
+        token_file: a file with one, which is read periodically and wins over `token`.
         username: for HTTP basic authentication.
         password: the same.
         cert_file: a client certificate.
         cert_data: the same as PEM; wins over the file.
         key_file: its key.
         key_data: the same as PEM; wins over the file.
-        plugin: gives credentials.
-        oidc: gives a token.
+        plugin: returns credentials.
+        oidc: returns a token.
         impersonation: whom to act as.
     """
 
@@ -122,13 +122,13 @@ class User:
 
 @dataclass(frozen=True)
 class Access:
-    """The way to an API server.
+    """How to access an API server.
 
     Attributes:
-        server: which.
-        user: as whom.
-        namespace: where resources are looked for that name none.
-        origin: where all this is from, for messages.
+        server: the API server.
+        user: the user.
+        namespace: the default namespace.
+        origin: where this was configured, for messages.
     """
 
     server: Server

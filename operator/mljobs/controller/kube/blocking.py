@@ -1,4 +1,4 @@
-"""The API server for commands, which wait for each answer: the official client's other half."""
+"""The API server for commands: the official client's synchronous half."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -14,16 +14,16 @@ from mljobs.controller.kube.tls import tls_context
 
 
 class Client(client.ApiClient):
-    """The official client, which renews credentials that are refused and opens connections with new keys.
+    """The official client, which renews refused credentials and reconnects with new keys.
 
     Args:
-        access: the API server, and as whom it is called.
+        access: the API server and its user.
         user_agent: the name of the command.
-        retries: whether connections that fail are tried again.
+        retries: whether failed connections are retried.
     """
 
     def __init__(self, access: Access, user_agent: str, *, retries: bool = True) -> None:
-        # without a proxy of its own it would read the environment, in another way than kubectl
+        # without this it would read the environment, differently from kubectl
         super().__init__(client.Configuration(host=access.server.url, proxy="", no_proxy=""))
         self.user_agent = f"{user_agent}/{__version__}"
         self._access = access
@@ -34,10 +34,10 @@ class Client(client.ApiClient):
     def call_api(
         self, method: str, url: str, header_params: Any = None, *arguments: Any, **options: Any
     ) -> Any:
-        """Send a request, and send it once more where it is refused (401) and there are new credentials.
+        """Send a request, and once more if it is refused (401) and there are new credentials.
 
         Raises:
-            NoCredentials: nothing says who we are.
+            NoCredentials: there are none.
         """
 
         def send(identity: Identity) -> Any:
@@ -67,7 +67,7 @@ class Client(client.ApiClient):
 
 def _pool(server: Server, keys: Keys, more: dict[str, Any]) -> urllib3.PoolManager:
     context = tls_context(server, keys)
-    if server.insecure:  # the kubeconfig says that this is meant; kubectl does not warn either
+    if server.insecure:  # the kubeconfig asks for it; kubectl does not warn either
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     options = {
         "ssl_context": context,

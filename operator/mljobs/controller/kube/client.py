@@ -17,9 +17,9 @@ from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
 from mljobs.controller.kube.errors import (
     Conflict,
     Forbidden,
-    Gone,
     KubeError,
     NotServed,
+    ObjectNotFound,
     Refused,
     TooLarge,
     Unreachable,
@@ -32,10 +32,10 @@ COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
 _PAGE = 500
 _MESSAGE = 1024
-"""Characters of an Event's message, at the most (the API server's validation)."""
+"""Characters of an Event's message, at most (the API server's validation)."""
 
 _CATCH_UP = 3
-"""Seconds in which the API server tells what it knows of the past; it does so at once."""
+"""Seconds of the watch that replays past events; the API server sends them at once."""
 
 _LEASES = {"group": "coordination.k8s.io", "version": "v1", "plural": "leases"}
 
@@ -48,7 +48,7 @@ class Kube:
         timeout: seconds for one call.
 
     Attributes:
-        fence: called right before each write of a resource or an Event; ends the process where it may no
+        fence: called right before each write of a resource or an Event; ends the process if it may no
             longer write.
     """
 
@@ -61,11 +61,11 @@ class Kube:
     async def get(self, kind: str, namespace: str, name: str) -> JsonObject:
         """Read one object.
 
-        The right to read goes with the Role of a namespace that is being deleted, and the right to patch may
-        outlive it: a patch that changes nothing brings the object, too.
+        A namespace that is being deleted loses its Role and so the right to read, while the right to patch
+        may be cluster-wide: a patch that changes nothing returns the object, too.
 
         Raises:
-            Gone: there is none.
+            ObjectNotFound: there is none.
         """
         place = _place(kind, namespace, name)
         try:
@@ -100,12 +100,12 @@ class Kube:
         return str((page.get("metadata") or {}).get("resourceVersion", ""))
 
     async def deletions(self, kind: str, namespace: str | None, since: str) -> Sequence[JsonObject]:
-        """The objects of a kind that were deleted since a version, each as it was at its end.
+        """The objects of a kind that were deleted since a version, each in its last state.
 
         Raises:
-            Refused: the API server no longer knows what was then (410).
+            Refused: the API server no longer has the events since then (410).
         """
-        place, scope = _scope(kind, namespace)
+        place, scope = _collection(kind, namespace)
         watch = getattr(self._custom, f"list_{scope}_custom_object_without_preload_content")
 
         async def read(**arguments: Any) -> JsonObject:
@@ -115,7 +115,7 @@ class Kube:
             return {"events": [json.loads(line) for line in (await answer.read()).splitlines()]}
 
         options = {"watch": True, "resource_version": since, "timeout_seconds": _CATCH_UP}
-        events = (await self._call(f"{kind}, its events", read, **place, **options))["events"]
+        events = (await self._call(f"{kind}, watch events", read, **place, **options))["events"]
         for event in events:
             if event["type"] == "ERROR":
                 status = event["object"]
@@ -127,17 +127,17 @@ class Kube:
     async def _list_page(
         self, kind: str, namespace: str | None, token: str, limit: int = _PAGE
     ) -> JsonObject:
-        place, scope = _scope(kind, namespace)
+        place, scope = _collection(kind, namespace)
         options = {"limit": limit, **({"_continue": token} if token else {})}
         return await self._call(
             kind, getattr(self._custom, f"list_{scope}_custom_object"), **place, **options
         )
 
     async def missing(self) -> Sequence[str]:
-        """The plurals of our kinds whose definitions are not installed.
+        """The plurals of our kinds whose CRDs are not installed.
 
         Raises:
-            KubeError: that is not known.
+            KubeError: the API server cannot be asked.
         """
         plurals = [kind.plural for kind in KINDS.values()]
         try:
@@ -154,7 +154,7 @@ class Kube:
 
         Raises:
             Conflict: it has changed.
-            Gone: it is no longer there.
+            ObjectNotFound: it does not exist any longer.
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
         body = {"metadata": {**guard, **metadata}}
@@ -168,7 +168,7 @@ class Kube:
 
         Raises:
             Conflict: it has changed, or another object has its name.
-            Gone: it is no longer there.
+            ObjectNotFound: it does not exist any longer.
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
         body = {"metadata": guard, "status": dict(patch)}
@@ -212,10 +212,10 @@ class Kube:
         return str(made.metadata.name)
 
     async def count_event(self, resource: Resource, posting: Posting, now: datetime) -> None:
-        """Say that an Event that was posted before has happened again.
+        """Increase the count of an Event that was posted before.
 
         Raises:
-            Gone: it is no longer there; the API server keeps Events for an hour.
+            ObjectNotFound: it has expired; the API server keeps Events for an hour.
         """
         self.fence()
         await self._call(
@@ -236,7 +236,7 @@ class Kube:
         """Read a Lease.
 
         Raises:
-            Gone: there is none.
+            ObjectNotFound: there is none.
         """
         return await self._call(
             f"Lease {namespace}/{name}",
@@ -247,10 +247,10 @@ class Kube:
         )
 
     async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
-        """Make a Lease.
+        """Create a Lease.
 
         Raises:
-            Conflict: another has made it first.
+            Conflict: another process has created it first.
         """
         body = {
             "apiVersion": "coordination.k8s.io/v1",
@@ -265,7 +265,7 @@ class Kube:
         """Replace a Lease that was read before.
 
         Raises:
-            Conflict: another has changed it since.
+            Conflict: another process has changed it since.
         """
         namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
         await self._call(
@@ -295,15 +295,15 @@ class Kube:
             raise _translated(error, what) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"{what}: the API server did not answer: {error!r}") from error
-        except ValueError as error:  # no JSON: it is a proxy that answers, or the answer is cut
+        except ValueError as error:  # no JSON: a proxy answered, or the answer is truncated
             raise Unreachable(f"{what}: the API server's answer cannot be read: {error}") from error
         if answer is None or isinstance(answer, str):
-            raise Unreachable(f"{what}: something else than the API server answered: {answer!r:.200}")
+            raise Unreachable(f"{what}: something other than the API server answered: {answer!r:.200}")
         return answer
 
 
-def _scope(kind: str, namespace: str | None) -> tuple[dict[str, str], str]:
-    """What names all objects of a kind, and the word for it in the client's methods."""
+def _collection(kind: str, namespace: str | None) -> tuple[dict[str, str], str]:
+    """The collection of a kind, and the word for its scope in the client's methods."""
     place = {"group": GROUP, "version": VERSION, "plural": KINDS[kind].plural}
     return (place, "cluster") if namespace is None else ({**place, "namespace": namespace}, "namespaced")
 
@@ -326,7 +326,7 @@ def _translated(error: client.ApiException, what: str) -> KubeError:
         case 403:
             return Forbidden(text)
         case 404:
-            return Gone(text) if _names_an_object(error) else NotServed(text)
+            return ObjectNotFound(text) if _names_an_object(error) else NotServed(text)
         case 409:
             return Conflict(text)
         case 429:
@@ -347,7 +347,7 @@ def _is_too_large(error: client.ApiException) -> bool:
 
 
 def _names_an_object(error: client.ApiException) -> bool:
-    """Whether a 404 is about an object that is not there, and not about a path that leads nowhere."""
+    """Whether a 404 is about a missing object, and not about an unknown path."""
     try:
         status = json.loads(error.body or "")
     except ValueError:
@@ -360,8 +360,8 @@ async def connect(connection: Connection, *, connections: int = 32) -> AsyncIter
     """Open an API server.
 
     Args:
-        connection: the way to it.
-        connections: open at once, at the most.
+        connection: how to reach it.
+        connections: open at once, at most.
     """
     async with Client(connection, connections=connections) as api:
         yield Kube(api)

@@ -1,4 +1,4 @@
-"""As whom the API server is called: what each request carries, renewed before and when it is refused."""
+"""The credentials of each request to the API server, renewed before they expire and when they are refused."""
 
 import base64
 import json
@@ -20,10 +20,10 @@ READ_AGAIN = 50.0
 """Seconds after which files are read again: client-go's minute, less its leeway of 10 s."""
 
 PAUSE = 5.0
-"""Seconds in which credentials that were just made are not made again, however often they are refused."""
+"""Seconds in which new credentials are not renewed, however often they are refused."""
 
 NOTHING = Given("", None, None)
-"""What neither a plugin nor a login gives."""
+"""The credentials if there is neither a plugin nor a login."""
 
 OIDC_LEEWAY = 10.0
 """Seconds before its end from which an id token counts as expired (client-go)."""
@@ -46,11 +46,11 @@ class Keys:
 
 @dataclass(frozen=True)
 class Identity:
-    """What requests carry.
+    """The credentials of requests.
 
     Attributes:
         headers: names and values; a name may come more than once.
-        keys: for TLS. While they stay the same, connections may stay open.
+        keys: for TLS. Connections may stay open while these do not change.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -75,27 +75,27 @@ class Credentials:
         self._until: float | None = None
 
     def ready(self) -> Identity | None:
-        """The identity, where it is known and still good; None where it has to be made. Never blocks."""
+        """The identity, if it is known and still valid; None if it has to be made. Never blocks."""
         return self._identity if self._until is None or self._clock() < self._until else None
 
     def current(self, stop: threading.Event | None = None) -> Identity:
         """The identity; blocks while files are read or a plugin runs.
 
         Args:
-            stop: once it is set, nobody waits any more.
+            stop: aborts the call once it is set.
 
         Raises:
             NoCredentials: there is none.
         """
         with self._lock:
-            return self.ready() or self._make(stop, anew=False)
+            return self.ready() or self._make(stop, force=False)
 
     def renew(self, refused: Identity, stop: threading.Event | None = None) -> Identity:
-        """Make an identity anew that the API server has refused (401), unless another thread just did.
+        """Renew an identity that the API server has refused (401), unless another thread just did.
 
         Args:
             refused: which.
-            stop: once it is set, nobody waits any more.
+            stop: aborts the call once it is set.
 
         Returns:
             The new one, which may be equal to the refused one.
@@ -107,41 +107,41 @@ class Credentials:
             fresh = 0 <= self._clock() - self._made < PAUSE
             if self._identity is not None and (self._identity is not refused or fresh):
                 return self._identity
-            return self._make(stop, anew=True)
+            return self._make(stop, force=True)
 
-    def _make(self, stop: threading.Event | None, *, anew: bool) -> Identity:
-        """Make the identity from what the files say now.
+    def _make(self, stop: threading.Event | None, *, force: bool) -> Identity:
+        """Make the identity from the current files.
 
         Args:
-            stop: once it is set, nobody waits any more.
-            anew: whether what a plugin has given is not to be used again, though it has not expired.
+            stop: aborts the call once it is set.
+            force: whether to replace a plugin's credentials although they have not expired.
         """
         self._made = self._clock()
-        expired = self._given is None or not _good(self._given, self._made)
+        expired = self._given is None or not _is_valid(self._given, self._made)
         try:
-            if anew or expired:
+            if force or expired:
                 self._given = self._ask(stop)
             identity = self._put_together(self._given or NOTHING)
         except NoCredentials as error:
             if self._identity is None or expired:
                 raise
-            # a file is being replaced, or a plugin has no network for a while: client-go tries on, too
-            logger.warning("the credentials from before are used on: %s", error)
+            # a file is being replaced, or a plugin has no network for a while: client-go does the same
+            logger.warning("the previous credentials stay in use: %s", error)
             identity = self._identity
-        self._until = self._good_until()
+        self._until = self._valid_until()
         if identity == self._identity:
             return self._identity  # the same object: so `renew` sees what has been replaced
         self._identity = identity
         return identity
 
-    def _good_until(self) -> float | None:
+    def _valid_until(self) -> float | None:
         user = self._access.user
         files = any((user.token_file, user.cert_file, user.key_file, self._access.server.ca_file))
         ends = [self._given.expires if self._given else None, self._made + READ_AGAIN if files else None]
         return min((end for end in ends if end is not None), default=None)
 
     def _ask(self, stop: threading.Event | None) -> Given:
-        """What a plugin or a login gives, where the kubeconfig has nothing that goes before it."""
+        """The credentials of a plugin or a login, unless the kubeconfig has some that take precedence."""
         server, user = self._access.server, self._access.user
         if not server.secure or any(
             (user.token, user.token_file, user.username, user.cert_file, user.cert_data)
@@ -155,7 +155,7 @@ class Credentials:
     def _put_together(self, given: Given) -> Identity:
         user = self._access.user
         headers = _impersonating(user.impersonation)
-        if not self._access.server.secure:  # as kubectl does: what proves who we are goes over TLS only
+        if not self._access.server.secure:  # as kubectl does: credentials go over TLS only
             return Identity(headers, Keys())
         certificate = user.cert_data or _text(user.cert_file), user.key_data or _text(user.key_file)
         if not certificate[0] and given.certificate:
@@ -179,7 +179,7 @@ class Credentials:
         return ()
 
     def _token(self) -> str:
-        """The token of the file, which goes before the one that stands in the kubeconfig."""
+        """The token of the file, which takes precedence over the one in the kubeconfig."""
         user = self._access.user
         if user.token_file is None:
             return user.token
@@ -192,7 +192,7 @@ class Credentials:
 
 
 def _text(path: Path | None) -> str:
-    """Read a file; empty where none is named."""
+    """Read a file; empty if none is named."""
     if path is None:
         return ""
     try:
@@ -204,7 +204,7 @@ def _text(path: Path | None) -> str:
     return text
 
 
-def _good(given: Given, now: float) -> bool:
+def _is_valid(given: Given, now: float) -> bool:
     return given.expires is None or now < given.expires
 
 
@@ -222,7 +222,7 @@ def _impersonating(whom: Impersonation) -> tuple[tuple[str, str], ...]:
 
 
 def _escaped(key: str) -> str:
-    """A key as part of a header's name: what cannot stand there is percent-encoded (client-go)."""
+    """A key as part of a header's name: illegal characters are percent-encoded (client-go)."""
 
     def safe(char: str) -> bool:
         return char.isascii() and (char.isalnum() or char in "!#$&'*+-.^_`|~")
@@ -231,7 +231,7 @@ def _escaped(key: str) -> str:
 
 
 def _oidc(oidc: Oidc, now: float) -> Given:
-    """The id token that the kubeconfig holds now; kubectl renews it there."""
+    """The id token in the kubeconfig; kubectl renews it there."""
     for config in (oidc.config, refreshed(oidc)):
         token = config.get("id-token", "")
         expires = _expiry(token)
@@ -244,7 +244,7 @@ def _oidc(oidc: Oidc, now: float) -> Given:
 
 
 def _expiry(token: str) -> float | None:
-    """When a JSON web token expires; None where it does not say."""
+    """When a JSON web token expires; None if it does not say."""
     try:
         payload = token.split(".")[1]
         expires = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))).get("exp")

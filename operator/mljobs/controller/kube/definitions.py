@@ -1,7 +1,7 @@
-"""Which of our kinds the API server knows: one whose definition is away holds up nothing but its own watch.
+"""Which of our kinds the API server serves: a missing CRD blocks nothing but its own watch.
 
-kopf looks once for the definitions, and ends where one of them goes away while it watches. So it is begun for
-each kind when that is known, and what it asks for later waits here while it is not.
+kopf looks up the CRDs once, and exits if one of them is deleted while it watches. So it is started for each
+kind once that is served, and its later requests wait here while it is not.
 """
 
 import asyncio
@@ -13,38 +13,38 @@ import aiohttp
 from mljobs.api.resources import GROUP, KINDS, VERSION
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import KubeError
-from mljobs.controller.process.health import Pulse
+from mljobs.controller.process.health import Heartbeat
 
 logger = logging.getLogger(__name__)
 
 PAUSE = 2.0
-"""Seconds between looks."""
+"""Seconds between two checks."""
 
 HOLD = 240.0
-"""Seconds for which a request waits at the most: less than kopf waits for an answer, which is 300."""
+"""Seconds for which a request waits at most: less than kopf's own time-out, which is 300."""
 
 
 class Definitions:
-    """What the API server's answers say of our kinds; tells of each change once.
+    """Tracks which of our kinds are served; logs each change once.
 
     Args:
-        pulses: by path; those of a kind that is away beat, and hold nobody up.
-        shown: called with a kind's name and whether it is there, whenever that is seen.
+        heartbeats: by path; those of a kind that is not served are excused.
+        shown: called with a kind's name and whether it is served, whenever that is observed.
     """
 
-    def __init__(self, pulses: Mapping[str, Pulse], shown: Callable[[str, bool], None]) -> None:
-        self._pulses = pulses
+    def __init__(self, heartbeats: Mapping[str, Heartbeat], shown: Callable[[str, bool], None]) -> None:
+        self._heartbeats = heartbeats
         self._shown = shown
         self._kinds = {kind.plural: kind.name for kind in KINDS.values()}
-        self._away: set[str] = set()
+        self._not_served: set[str] = set()
 
     async def wait_for(self, kube: Kube, plural: str) -> None:
-        """Wait until a kind can be watched, or nobody can tell, which the watch will do then."""
+        """Wait until a kind is served, or that cannot be found out, which is left to the watch."""
         while True:
             try:
                 missing = await kube.missing()
             except KubeError as error:
-                logger.warning("the watch will tell whether %s are defined: %s", plural, error)
+                logger.warning("whether %s are defined is left to the watch: %s", plural, error)
                 return
             self._see(plural, there=plural not in missing)
             if plural not in missing:
@@ -54,12 +54,13 @@ class Definitions:
     async def hold(
         self, request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """Let a list or a watch of a kind wait until the kind is defined; for sessions of aiohttp.
+        """Delay a list or a watch of a kind until the kind is served; a middleware of aiohttp sessions.
 
         Raises:
-            aiohttp.ClientConnectionError: it is still not; whoever sends it tries again.
-            aiohttp.ClientPayloadError: the list has become too old (410) between two of its pages. That would
-                be kopf's end; one that is cut is begun anew.
+            aiohttp.ClientConnectionError: it is still not served; the sender retries.
+            aiohttp.ClientPayloadError: the list has expired (410) between two of its pages. kopf would exit;
+            a
+                list that is cut off is started again.
         """
         answer = await send(request)
         plural = self._plural_of(request.url.path)
@@ -75,30 +76,30 @@ class Definitions:
             answer = await send(request)
         if answer.status == 410 and "watch" not in request.url.query:
             answer.release()
-            raise aiohttp.ClientPayloadError(f"the list of {plural} has become too old; it is begun anew")
+            raise aiohttp.ClientPayloadError(f"the list of {plural} has expired; it is started again")
         if answer.ok:
             self._see(plural, there=True)
         return answer
 
     def _plural_of(self, path: str) -> str | None:
-        """The plural that a list or a watch at a path is of."""
+        """The plural of a list's or watch's path."""
         place, _, plural = path.rpartition("/")
         return plural if f"/apis/{GROUP}/{VERSION}" in place and plural in self._kinds else None
 
     def _see(self, plural: str, *, there: bool) -> None:
-        for path, pulse in self._pulses.items():
+        for path, heartbeat in self._heartbeats.items():
             if self._plural_of(f"/apis/{path}") == plural:
-                if pulse.excused or not there:
-                    pulse.beat()  # else it has to show life by itself
-                pulse.excused = not there
-        if there and plural in self._away:
+                if heartbeat.excused or not there:
+                    heartbeat.beat()  # otherwise it has to beat by itself
+                heartbeat.excused = not there
+        if there and plural in self._not_served:
             logger.info("%s.%s is defined now, and is watched", plural, GROUP)
-        if not there and plural not in self._away:
+        if not there and plural not in self._not_served:
             logger.error(
-                "%s.%s is not defined in the cluster, so that no %s is worked on; apply `crds/`",
+                "%s.%s is not defined in the cluster, so that no %s is reconciled; apply `crds/`",
                 plural,
                 GROUP,
                 self._kinds[plural],
             )
-        (self._away.discard if there else self._away.add)(plural)
+        (self._not_served.discard if there else self._not_served.add)(plural)
         self._shown(self._kinds[plural], there)

@@ -1,16 +1,16 @@
-"""What can become of a call to the API server when it is not answered as it should be."""
+"""The errors of a call to the API server."""
 
 
 class KubeError(Exception):
-    """The API server has not done what it was asked; the message says which object and why."""
+    """A call to the API server has failed; the message names the object and the cause."""
 
 
-class Gone(KubeError):
-    """The object is no longer there (404, and the API server names it)."""
+class ObjectNotFound(KubeError):
+    """The object does not exist (404, and the API server names it)."""
 
 
 class NotServed(KubeError):
-    """Nothing of the kind is served (404 that names no object): its definition is away, or a proxy spoke."""
+    """The kind is not served (404 that names no object): its CRD is missing, or a proxy answered."""
 
 
 class Conflict(KubeError):
@@ -18,7 +18,7 @@ class Conflict(KubeError):
 
 
 class Refused(KubeError):
-    """The API server does not want this write (400, 403, 422, a webhook, a quota)."""
+    """The API server refuses the request (400, 403, 422, a webhook, a quota)."""
 
 
 class TooLarge(Refused):
@@ -26,7 +26,7 @@ class TooLarge(Refused):
 
 
 class Forbidden(Refused):
-    """The right to do this was never granted, or is gone (403)."""
+    """The permission was never granted, or is revoked (403)."""
 
 
 class Unreachable(KubeError):
@@ -34,4 +34,4 @@ class Unreachable(KubeError):
 
 
 class NoCredentials(Unreachable):
-    """Nothing says who we are: a file, a credential plugin or a login has failed. Nothing was sent."""
+    """There are no credentials: a file, a credential plugin or a login has failed. Nothing was sent."""

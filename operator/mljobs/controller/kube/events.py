@@ -1,8 +1,8 @@
 """Which Events are posted as new objects, counted on an old one, or dropped: as client-go does it.
 
 What `k8s.io/client-go/tools/record` does by default in its EventCorrelator: an Event that was posted before
-is counted; of many that differ in nothing but their message, all further ones are counted on one that stands
-for them; and an object that has had many gets a new one only now and then.
+is counted; of many that differ only in their message, all further ones are aggregated into one; and an object
+that has had many gets new ones at a limited rate.
 """
 
 from collections import OrderedDict
@@ -19,17 +19,17 @@ REFILL = 300.0
 """Seconds until an object that has had these may have one more (client-go: `defaultSpamQPS`)."""
 
 SIMILAR = 10
-"""Messages of one reason from which on they are counted together (client-go: `defaultAggregateMaxEvents`)."""
+"""Messages of one reason from which on they are aggregated (client-go: `defaultAggregateMaxEvents`)."""
 
 INTERVAL = 600.0
-"""Seconds without one of a reason, after which they are told apart again (client-go:
+"""Seconds without one of a reason, after which they are separate again (client-go:
 `defaultAggregateIntervalInSeconds`)."""
 
 OBJECTS = 4096
-"""Objects that are kept in mind, those with the newest Events (client-go: `maxLruCacheEntries`)."""
+"""Objects that are remembered, those with the newest Events (client-go: `maxLruCacheEntries`)."""
 
 COMBINED = "(combined from similar events): "
-"""Begins the message of an Event that stands for several, as everywhere in Kubernetes."""
+"""The prefix of an aggregated Event's message, as everywhere in Kubernetes."""
 
 _Group = tuple[str, str]
 _Key = tuple[_Group, str]
@@ -37,14 +37,14 @@ _Key = tuple[_Group, str]
 
 @dataclass(frozen=True)
 class Posting:
-    """How an Event is to be posted.
+    """How to post an Event.
 
     Attributes:
-        event: with the message that it is to have.
-        name: of the Event object that is to be counted up; empty: it is a new one.
+        event: with its final message.
+        name: of the Event object whose count is increased; empty: a new one.
         count: how often it has happened.
         first: when that was first.
-        key: what it has in common with those that are counted on the same object.
+        key: common to those that are counted on the same object.
     """
 
     event: Event
@@ -84,12 +84,12 @@ class Correlator:
         self._objects: OrderedDict[str, _Object] = OrderedDict()
 
     def correlate(self, uid: str, event: Event, now: datetime) -> Posting | None:
-        """Say how an Event is to be posted.
+        """Decide how to post an Event.
 
         Args:
-            uid: of the object that it is about.
-            event: as it is meant.
-            now: the time that people are told.
+            uid: of the involved object.
+            event: the Event.
+            now: its timestamp.
 
         Returns:
             How, or None: the object has had too many.
@@ -114,7 +114,7 @@ class Correlator:
         return replace(before, event=event, count=before.count + 1)
 
     def posted(self, uid: str, posting: Posting, name: str) -> None:
-        """Keep in mind that an Event was posted, and under which name."""
+        """Remember that an Event was posted, and under which name."""
         kept = self._known(uid).posted
         kept.pop(posting.key, None)
         kept[posting.key] = replace(posting, name=name)

@@ -1,8 +1,8 @@
 """Finds the API server and the user as kubectl does: kubeconfig files, else the Pod's service account.
 
 The rules are those of client-go's `clientcmd`: of several files in KUBECONFIG the first to name a context, a
-cluster or a user wins; paths count from the file that they stand in; a Pod's own account is used where no
-kubeconfig says anything.
+cluster or a user wins; paths are relative to the file that contains them; a Pod's own account is used where
+no kubeconfig says anything.
 """
 
 import os
@@ -23,7 +23,7 @@ POD = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts a Pod's credentials."""
 
 REMOVED_PROVIDERS = {"gcp": "gke-gcloud-auth-plugin", "azure": "kubelogin"}
-"""Login methods that Kubernetes 1.26 has taken out of kubectl, and the plugins that replace them."""
+"""Login methods that Kubernetes 1.26 has removed from kubectl, and the plugins that replace them."""
 
 _PROXY_SCHEMES = ("http", "https", "socks5")
 
@@ -35,16 +35,16 @@ def find_access(
     environ: Mapping[str, str] = os.environ,
     pod: Path = POD,
 ) -> Access:
-    """Find the API server, and as whom to call it.
+    """Find the API server and its user.
 
     Args:
         kubeconfig: a file; None: those in KUBECONFIG, else the one in the home directory.
         context: the context's name; None: the current one.
         environ: the environment.
-        pod: where a Pod's credentials would be.
+        pod: where a Pod's credentials are.
 
     Raises:
-        KubeError: there is none, or what stands there cannot be used; the message names the way out.
+        KubeError: there is none, or it cannot be used; the message names the remedy.
     """
     config = _merged(kubeconfig, environ)
     name = context or config.current_context
@@ -79,7 +79,7 @@ def _looked(kubeconfig: str | None, environ: Mapping[str, str]) -> str:
 
 
 def _read(path: Path) -> schema.Config | None:
-    """Read a file; None where there is none."""
+    """Read a file; None if there is none."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -89,7 +89,7 @@ def _read(path: Path) -> schema.Config | None:
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise KubeError(f"{path}: it is no YAML: {' '.join(str(error).split())}") from error
+        raise KubeError(f"{path}: it is not YAML: {' '.join(str(error).split())}") from error
     try:
         return schema.Config.model_validate({} if document is None else document).placed(path.absolute())
     except ValidationError as error:
@@ -97,7 +97,7 @@ def _read(path: Path) -> schema.Config | None:
 
 
 def _problems(error: ValidationError) -> str:
-    """Say where a kubeconfig is wrong, without its values, which are secrets."""
+    """Describe the errors of a kubeconfig, without its values, which are secrets."""
     rows = error.errors(include_url=False, include_input=False)
     return "; ".join(
         f"{'.'.join(map(str, row['loc'])) or 'the file'}: {row['msg'].removeprefix('Value error, ')}"
@@ -115,9 +115,7 @@ def _of_context(config: schema.Config, name: str, environ: Mapping[str, str]) ->
     context = entry.context
     cluster, user = _named(config.clusters, context.cluster), _named(config.users, context.user)
     if cluster is None:
-        raise KubeError(
-            f"context {name!r} names the cluster {context.cluster!r}, which the kubeconfig has not"
-        )
+        raise KubeError(f"context {name!r} names the cluster {context.cluster!r}, which the kubeconfig lacks")
     if user is None and context.user:
         raise KubeError(f"context {name!r} names the user {context.user!r}, which is not there")
     return Access(
@@ -207,12 +205,12 @@ def _plugin(entry: schema.UserEntry, spec: schema.Exec, where: str) -> Plugin:
 def _oidc(entry: schema.UserEntry, provider: schema.AuthProvider, where: str) -> Oidc:
     if replacement := REMOVED_PROVIDERS.get(provider.name):
         raise KubeError(
-            f"{where}: the auth-provider {provider.name!r} is gone, from kubectl too: install {replacement} "
-            f"and let it write the kubeconfig anew"
+            f"{where}: the auth-provider {provider.name!r} was removed, also from kubectl: install "
+            f"{replacement} and generate the kubeconfig again"
         )
     if provider.name != "oidc":
         raise KubeError(
-            f"{where}: the auth-provider {provider.name!r} is not known; kubectl knows oidc alone"
+            f"{where}: the auth-provider {provider.name!r} is not supported; kubectl supports only oidc"
         )
     return Oidc(entry.origin, entry.name, provider.config)
 
@@ -235,7 +233,7 @@ def _in_cluster(environ: Mapping[str, str], pod: Path) -> Access | None:
 
 
 def refreshed(oidc: Oidc) -> Mapping[str, str]:
-    """What stands in the kubeconfig now of an OpenID Connect provider; empty where it does no more."""
+    """The current entry of an OpenID Connect provider in the kubeconfig; empty if it was removed."""
     config = _read(oidc.origin)
     entry = _named(config.users, oidc.user) if config else None
     provider = entry.user.auth_provider if entry else None
@@ -243,13 +241,13 @@ def refreshed(oidc: Oidc) -> Mapping[str, str]:
 
 
 def as_exec_cluster(server: Server, authorities: str) -> dict[str, Any]:
-    """What a credential plugin is told of the API server that it shall give credentials for.
+    """The API server in the input of a credential plugin.
 
     Args:
         server: the API server.
-        authorities: their certificates as base64 of PEM; empty for those of the system.
+        authorities: the CA certificates as base64 of PEM; empty for those of the system.
     """
-    told = {
+    fields = {
         "server": server.url,
         "tls-server-name": server.tls_name,
         "insecure-skip-tls-verify": server.insecure,
@@ -257,4 +255,4 @@ def as_exec_cluster(server: Server, authorities: str) -> dict[str, Any]:
         "proxy-url": server.proxy,
         "config": server.extension,
     }
-    return {name: value for name, value in told.items() if value}
+    return {name: value for name, value in fields.items() if value}

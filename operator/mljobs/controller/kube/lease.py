@@ -1,4 +1,4 @@
-"""Leader election: one coordination.k8s.io Lease, and a fence that no effect passes once it is lost.
+"""Leader election: one coordination.k8s.io Lease, and a fence that blocks every effect once it is lost.
 
 The election follows client-go's rules: a candidate takes a Lease that it has seen unchanged for the Lease's
 duration, by its own clock; the holder stops well before others may take it. Only intervals of a clock that
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Conflict, Gone, KubeError
+from mljobs.controller.kube.errors import Conflict, KubeError, ObjectNotFound
 from mljobs.controller.process.clock import seconds
 
 logger = logging.getLogger(__name__)
@@ -26,47 +26,47 @@ EXIT_LEASE_LOST = 75
 
 
 NOTE = "mljobs.dev/watched"
-"""The annotation of the Lease in which its holder leaves a note for the next; see `Recall`."""
+"""The annotation of the Lease that carries the holder's note to the next one; see `WatchCheckpoint`."""
 
 
 class Fence:
-    """What every effect passes. Open until it is armed, so that an operator alone needs no Lease."""
+    """Guards every effect. Open until it is armed, so that a single operator needs no Lease."""
 
     def __init__(self) -> None:
         self._check: Callable[[], None] | None = None
 
     def arm(self, check: Callable[[], None]) -> None:
-        """Ask this before each effect from now on."""
+        """Run this check before each effect from now on."""
         self._check = check
 
     def __call__(self) -> None:
-        """Pass, or do not return."""
+        """Run the check, which does not return if the Lease is lost."""
         if self._check:
             self._check()
 
 
 def identity() -> str:
-    """A name for this process that no other has."""
+    """A unique name of this process."""
     return f"{socket.gethostname()}_{uuid.uuid4()}"
 
 
 def die(reason: str) -> None:
-    """End this process at once: whatever it would still do is another's to do now."""
-    logger.critical("%s; this process ends so that it does nothing more", reason)
+    """End this process at once: another one does the work now."""
+    logger.critical("%s; this process exits at once", reason)
     logging.shutdown()
     os._exit(EXIT_LEASE_LOST)
 
 
 @dataclass(frozen=True)
 class LeaseOptions:
-    """Which Lease, and how long it holds.
+    """The Lease, and its durations.
 
     Attributes:
         namespace: of the Lease.
         name: of the Lease.
-        duration: seconds that others wait after they saw the last renewal.
+        duration: seconds that candidates wait after the last renewal they saw.
         deadline: seconds after the start of the last renewal in which the holder may still act.
-        period: seconds between renewals, and between looks of a candidate.
+        period: seconds between renewals, and between a candidate's reads.
     """
 
     namespace: str
@@ -81,14 +81,14 @@ class Lease:
 
     Args:
         kube: the API server.
-        options: which Lease, and how long it holds.
+        options: the Lease, and its durations.
         me: this process's name.
         clock: seconds, by a clock that never jumps.
         lost: called when an effect is about to happen after the deadline; it must not return.
 
     Attributes:
-        found: the note that the holder before has left; empty where there is none.
-        note: gives the note that is kept in the Lease from now on; None: the one before stays.
+        found: the previous holder's note; empty if there is none.
+        note: returns the note to write with each renewal; None: the previous one is kept.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class Lease:
         return self._clock() < self._valid_until
 
     def check(self) -> None:
-        """Pass if this process may act; end it otherwise. Called right before each effect, on any thread."""
+        """Return if this process may act; end it otherwise. Called before each effect, on any thread."""
         if not self.held:
             self._lost(f"the Lease {self._where} was not renewed in time")
 
@@ -129,7 +129,7 @@ class Lease:
         logger.info("this process holds the Lease %s", self._where)
 
     async def renew(self) -> None:
-        """Renew the Lease now, with the note as it is now."""
+        """Renew the Lease now, with the current note."""
         await self._try()
 
     async def keep(self) -> None:
@@ -145,7 +145,7 @@ class Lease:
         self.check()
 
     async def release(self) -> None:
-        """Give the Lease up, so that another process can take it at once."""
+        """Release the Lease, so that another process can acquire it at once."""
         if not self.held:
             return
         try:
@@ -156,14 +156,14 @@ class Lease:
                 lease["spec"] = {**spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
                 await self._kube.replace_lease(lease)
         except KubeError as error:
-            logger.warning("the Lease %s was not handed over: %s", self._where, error)
+            logger.warning("the Lease %s was not released: %s", self._where, error)
 
     @property
     def _where(self) -> str:
         return f"{self._options.namespace}/{self._options.name}"
 
     async def _try(self) -> bool:
-        """Take or renew the Lease if that is allowed.
+        """Acquire or renew the Lease if that is allowed.
 
         Returns:
             Whether this process holds it now.
@@ -171,7 +171,7 @@ class Lease:
         began = self._clock()
         try:
             taken = await self._take()
-        except Conflict:  # somebody else's change, or another candidate: the next look tells
+        except Conflict:  # another candidate's change: the next read shows
             return self.held
         except KubeError as error:
             logger.warning("the Lease %s could not be reached: %s", self._where, error)
@@ -183,7 +183,7 @@ class Lease:
         options = self._options
         try:
             lease = await self._kube.get_lease(options.namespace, options.name)
-        except Gone:
+        except ObjectNotFound:
             await self._kube.create_lease(options.namespace, options.name, self._spec({}))
             return True
         spec = lease.get("spec") or {}
@@ -199,7 +199,7 @@ class Lease:
         return True
 
     def _free(self, spec: Mapping[str, Any]) -> bool:
-        """Whether the Lease is ours, nobody's, or has not been renewed for as long as its holder promised."""
+        """Whether the Lease is ours, released, or expired."""
         holder = spec.get("holderIdentity") or ""
         seen = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
         if seen != self._seen:
@@ -222,5 +222,5 @@ class Lease:
 
 
 def _now() -> str:
-    """The wall clock's time for people who read the Lease; nothing is decided by it."""
+    """The wall clock's time, for people; nothing is decided by it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

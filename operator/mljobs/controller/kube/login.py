@@ -11,25 +11,26 @@ import aiohttp
 from mljobs.controller.kube.credentials import Identity
 from mljobs.controller.kube.errors import NoCredentials
 from mljobs.controller.kube.session import Connection
-from mljobs.controller.process.health import Pulse
+from mljobs.controller.process.health import Heartbeat
 
 logger = logging.getLogger(__name__)
 
 LIFETIME = 600.0
-"""Seconds after which connections are opened anew, by the certificates of then; tokens are renewed before."""
+"""Seconds after which connections are reopened, with the certificates of that time; tokens are renewed
+earlier."""
 
 PAUSE = 5.0
-"""Seconds from one login to the next, where the API server refuses whatever there is."""
+"""Seconds from one login to the next, if the API server refuses all credentials."""
 
 
 class Login:
     """Opens sessions, one after the other.
 
     Args:
-        connection: the way to the API server.
-        connections: open at once, at the most.
-        pulses: by path; each beats when that list or watch is asked for, and notes when it is answered.
-        middlewares: that each request passes first.
+        connection: how to reach the API server.
+        connections: open at once, at most.
+        heartbeats: by path; each beats on every request of that list or watch, and records its first answer.
+        middlewares: applied to each request first.
         clock: seconds, by a clock that never jumps.
     """
 
@@ -38,20 +39,20 @@ class Login:
         connection: Connection,
         *,
         connections: int,
-        pulses: Mapping[str, Pulse],
+        heartbeats: Mapping[str, Heartbeat],
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._connections = connections
-        self._trace = _trace(pulses)
+        self._trace = _trace(heartbeats)
         self._middlewares = middlewares
         self._clock = clock
         self._last: Identity | None = None
         self._at = float("-inf")
 
     async def session(self) -> aiohttp.ClientSession:
-        """Open a session as who we are now; waits for credentials where there are none."""
+        """Open a session with the current identity; waits for credentials if there are none."""
         await asyncio.sleep(max(0.0, self._at + PAUSE - self._clock()))
         refused = self._clock() - self._at < LIFETIME
         identity = await self._identity(self._last if refused else None)
@@ -72,19 +73,19 @@ class Login:
                 await asyncio.sleep(PAUSE)
 
 
-def _trace(pulses: Mapping[str, Pulse]) -> aiohttp.TraceConfig:
-    """Take each request for a list or a watch for a sign of life."""
+def _trace(heartbeats: Mapping[str, Heartbeat]) -> aiohttp.TraceConfig:
+    """Count each request of a list or a watch as a heartbeat."""
 
-    def pulse_of(path: str) -> Pulse | None:
-        return pulses.get(path.rpartition("/apis/")[2])
+    def heartbeat_of(path: str) -> Heartbeat | None:
+        return heartbeats.get(path.rpartition("/apis/")[2])
 
     async def started(_session: Any, _context: Any, request: aiohttp.TraceRequestStartParams) -> None:
-        if pulse := pulse_of(request.url.path):
-            pulse.beat()
+        if heartbeat := heartbeat_of(request.url.path):
+            heartbeat.beat()
 
     async def ended(_session: Any, _context: Any, request: aiohttp.TraceRequestEndParams) -> None:
-        if pulse := pulse_of(request.url.path):
-            pulse.answered = pulse.answered or request.response.ok
+        if heartbeat := heartbeat_of(request.url.path):
+            heartbeat.answered = heartbeat.answered or request.response.ok
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(started)

@@ -19,20 +19,20 @@ from mljobs.controller.kube.access import Plugin
 from mljobs.controller.kube.errors import NoCredentials
 
 PATIENCE = 60.0
-"""Seconds that a plugin has where nobody sits before it, whom it could be waiting for."""
+"""Seconds that a plugin may take if it does not run interactively."""
 
 _SHOWN = 500
 _GLANCE = 0.1
-"""Seconds between looks whether somebody still waits."""
+"""Seconds between checks whether the caller still waits."""
 
 
 class Given(NamedTuple):
-    """What a plugin has given.
+    """The credentials of a plugin.
 
     Attributes:
-        token: a bearer token; empty where it gave a certificate only.
+        token: a bearer token; empty if it gave a certificate only.
         certificate: a client certificate and its key as PEM.
-        expires: seconds since the epoch; None where it did not say.
+        expires: seconds since the epoch; None if it did not say.
     """
 
     token: str
@@ -41,15 +41,15 @@ class Given(NamedTuple):
 
 
 def run_plugin(plugin: Plugin, cluster: Mapping[str, Any], stop: threading.Event | None = None) -> Given:
-    """Ask a plugin for credentials; blocks until it has ended.
+    """Run a plugin for credentials; blocks until it has ended.
 
     Args:
         plugin: which.
-        cluster: what it is told of the API server, if it wants to be told.
-        stop: once it is set, nobody waits any more, and the plugin is ended.
+        cluster: the API server, passed to a plugin that wants it.
+        stop: ends the plugin once it is set.
 
     Raises:
-        NoCredentials: it gave none, or not in time.
+        NoCredentials: it returned none, or not in time.
     """
     command = shutil.which(plugin.command)
     if command is None:
@@ -70,7 +70,7 @@ def run_plugin(plugin: Plugin, cluster: Mapping[str, Any], stop: threading.Event
             stdin=None if attended else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=None if attended else subprocess.PIPE,
-            start_new_session=not attended,  # so that it can be ended with all that it has begun
+            start_new_session=not attended,  # so that it can be killed with all its children
         )
     except OSError as error:
         raise NoCredentials(f"exec: {plugin.command} cannot be run: {error}") from error
@@ -85,7 +85,7 @@ def run_plugin(plugin: Plugin, cluster: Mapping[str, Any], stop: threading.Event
 def _outcome(
     plugin: Plugin, process: "subprocess.Popen[bytes]", stop: threading.Event, *, attended: bool
 ) -> tuple[bytes, bytes]:
-    """Wait for what it prints, and what it says on standard error."""
+    """Wait for its output and its standard error."""
     until = time.monotonic() + PATIENCE
     while True:
         try:
@@ -95,7 +95,11 @@ def _outcome(
             if not late and not stop.is_set():
                 continue
             process.kill() if attended else os.killpg(process.pid, signal.SIGKILL)
-            why = f"has not ended within {PATIENCE:g} s" if late else "was ended, since nobody waits for it"
+            why = (
+                f"has not ended within {PATIENCE:g} s"
+                if late
+                else "was killed, since the caller no longer waits for it"
+            )
             raise NoCredentials(f"exec: {plugin.command} {why}") from None
 
 
@@ -114,9 +118,9 @@ def _read(plugin: Plugin, output: bytes) -> Given:
     token = str(status.get("token") or "")
     certificate = str(status.get("clientCertificateData") or ""), str(status.get("clientKeyData") or "")
     if bool(certificate[0]) != bool(certificate[1]):
-        raise NoCredentials(f"exec: {plugin.command} gave a client certificate or a key, not both")
+        raise NoCredentials(f"exec: {plugin.command} returned a client certificate or a key, not both")
     if not token and not certificate[0]:
-        raise NoCredentials(f"exec: {plugin.command} gave neither a token nor a client certificate")
+        raise NoCredentials(f"exec: {plugin.command} returned neither a token nor a client certificate")
     return Given(token, certificate if certificate[0] else None, _expiry(plugin, status))
 
 
@@ -128,5 +132,5 @@ def _expiry(plugin: Plugin, status: Mapping[str, Any]) -> float | None:
         return datetime.fromisoformat(stamp).astimezone(UTC).timestamp()
     except (TypeError, ValueError):
         raise NoCredentials(
-            f"exec: {plugin.command} gave {stamp!r} as expirationTimestamp, which is no time"
+            f"exec: {plugin.command} returned {stamp!r} as expirationTimestamp, which is not a time"
         ) from None

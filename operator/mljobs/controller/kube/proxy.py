@@ -1,4 +1,4 @@
-"""Which proxy is on the way to a server: Go's rules, since they are kubectl's.
+"""Chooses the proxy for a server: by Go's rules, since they are kubectl's.
 
 Python's libraries each read `NO_PROXY` in their own way, and most know no networks in it. The rules are those
 of Go's `golang.org/x/net/http/httpproxy`.
@@ -19,16 +19,16 @@ _NETWORK = re.compile(r"[0-9a-f.:]+/\d+")
 
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 Matcher = Callable[[str, str, Ip | None], bool]
-"""Gets host, port, and the host as an address; says whether the host is reached without a proxy."""
+"""Takes host, port, and the host as an address; returns whether the host is reached without a proxy."""
 
 
 def proxy_for(url: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The proxy that the environment wants for a URL; empty for none.
+    """The proxy that the environment names for a URL; empty for none.
 
     `HTTP_PROXY` or `HTTPS_PROXY` counts, by the URL's scheme, and `NO_PROXY` makes exceptions; the names in
     lower case count where those in upper case are not set. `NO_PROXY` takes addresses and networks
     (`10.0.0.0/8`), domains (`example.com` with all below it, `.example.com` only those below it), each with
-    or without a port, and `*`. A server on this machine is never asked through a proxy.
+    or without a port, and `*`. A server on this machine is never reached through a proxy.
 
     Args:
         url: of the server.

@@ -1,7 +1,6 @@
-"""What the operator may do in a cluster: the one list from which all roles are generated.
+"""The operator's permissions in a cluster: the one list from which all roles are generated.
 
-`make generate` writes it into the chart and into `deploy/`. Whoever asks the API server for something new
-adds the verb here.
+`make generate` writes it into the chart and into `deploy/`. A new call to the API server needs its verb here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,14 +13,14 @@ PLURALS = tuple(kind.plural for kind in KINDS.values())
 
 
 @dataclass(frozen=True)
-class Rule:
+class PolicyRule:
     """One rule of a role.
 
     Attributes:
         group: the API group; empty for the core.
         resources: plurals, with a subresource after a slash.
-        verbs: what may be done with them.
-        names: the only objects that it may be done with; none: all.
+        verbs: the allowed verbs.
+        names: the objects that they are limited to; none: all.
     """
 
     group: str
@@ -41,31 +40,31 @@ class Rule:
 
 
 RESOURCES = (
-    Rule(GROUP, PLURALS, ("get", "list", "watch", "patch")),
-    Rule(GROUP, tuple(f"{plural}/status" for plural in PLURALS), ("patch",)),
-    Rule("", ("events",), ("create", "patch")),
+    PolicyRule(GROUP, PLURALS, ("get", "list", "watch", "patch")),
+    PolicyRule(GROUP, tuple(f"{plural}/status" for plural in PLURALS), ("patch",)),
+    PolicyRule("", ("events",), ("create", "patch")),
 )
 """Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces."""
 
 _OURS = tuple(rule for rule in RESOURCES if rule.group == GROUP)
 
-LASTING: Mapping[str, tuple[Rule, ...]] = {
+LASTING: Mapping[str, tuple[PolicyRule, ...]] = {
     "None": (),
-    "Patch": tuple(Rule(GROUP, rule.resources, ("patch",)) for rule in _OURS),
+    "Patch": tuple(PolicyRule(GROUP, rule.resources, ("patch",)) for rule in _OURS),
     "ReadAndPatch": _OURS,
 }
-"""What may be granted in the whole cluster to an operator that watches namespaces: one that is deleted loses
-its Roles first, and the resources in it go only once somebody has taken the finalizer off.
+"""What may be granted in the whole cluster to an operator that watches namespaces: one that is being
+deleted loses its Roles first, and its resources are deleted only once the finalizer is removed.
 
 `Patch` is all that this needs, also to read a resource again (see `Kube.get`). With `ReadAndPatch` an
 operator that starts meanwhile finds what is left there."""
 
 
-def besides(taken: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """What remains of `RESOURCES` for a Role where the rules `taken` are granted in the whole cluster."""
-    given = set(permissions(taken))
+def without(granted: tuple[PolicyRule, ...]) -> tuple[PolicyRule, ...]:
+    """The rest of `RESOURCES` for a Role if the rules `granted` are granted in the whole cluster."""
+    given = set(permissions(granted))
     rest = [
-        Rule(
+        PolicyRule(
             rule.group,
             rule.resources,
             tuple(verb for verb in rule.verbs if (rule.group, rule.resources[0], verb, "") not in given),
@@ -76,31 +75,34 @@ def besides(taken: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return tuple(rule for rule in rest if rule.verbs)
 
 
-def lease(name: str) -> tuple[Rule, ...]:
+def lease(name: str) -> tuple[PolicyRule, ...]:
     """What leader election needs in the namespace of the Lease.
 
     Args:
         name: of the Lease. A create call cannot be limited to a name, the others are.
     """
     group, resources = "coordination.k8s.io", ("leases",)
-    return (Rule(group, resources, ("create",)), Rule(group, resources, ("get", "update"), (name,)))
+    return (
+        PolicyRule(group, resources, ("create",)),
+        PolicyRule(group, resources, ("get", "update"), (name,)),
+    )
 
 
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "patch", "update", "delete", "deletecollection")
 
-USERS: Mapping[str, tuple[Rule, ...]] = {
-    "view": (Rule(GROUP, PLURALS, _READ),),
-    "edit": (Rule(GROUP, PLURALS, (*_READ, *_WRITE)),),
-    "admin": (Rule(GROUP, PLURALS, (*_READ, *_WRITE)),),
+USERS: Mapping[str, tuple[PolicyRule, ...]] = {
+    "view": (PolicyRule(GROUP, PLURALS, _READ),),
+    "edit": (PolicyRule(GROUP, PLURALS, (*_READ, *_WRITE)),),
+    "admin": (PolicyRule(GROUP, PLURALS, (*_READ, *_WRITE)),),
 }
-"""What the cluster's own roles view, edit and admin get for both kinds. Nobody but the operator writes a
+"""What the cluster's roles view, edit and admin get for both kinds. Nobody but the operator writes a
 status: a forged one could only mislead it."""
 
 AGGREGATE_LABEL = "rbac.authorization.k8s.io/aggregate-to-"
 
 
-def permissions(rules: tuple[Rule, ...]) -> Iterator[tuple[str, str, str, str]]:
+def permissions(rules: tuple[PolicyRule, ...]) -> Iterator[tuple[str, str, str, str]]:
     """Each single permission of rules: group, resource, verb, and the object's name or an empty text."""
     for rule in rules:
         for resource in rule.resources:

@@ -1,4 +1,4 @@
-"""The format of a kubeconfig (client-go's `clientcmd/api/v1`), as far as it tells the way to a server."""
+"""The format of a kubeconfig (client-go's `clientcmd/api/v1`), as far as it is needed to reach a server."""
 
 import base64
 import binascii
@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr,
 from pydantic.alias_generators import to_camel
 
 EXTENSION = "client.authentication.k8s.io/exec"
-"""The extension of a cluster that is meant for credential plugins."""
+"""The extension of a cluster for credential plugins."""
 
 EXEC_BETA = "client.authentication.k8s.io/v1beta1"
 EXEC_VERSIONS = ("client.authentication.k8s.io/v1", EXEC_BETA)
@@ -29,7 +29,7 @@ Pem = Annotated[str, BeforeValidator(_decoded)]
 
 
 class _Part(BaseModel):
-    """Part of a kubeconfig; what is not known is let be, and null is nothing."""
+    """Part of a kubeconfig; unknown fields are ignored, and null counts as absent."""
 
     model_config = ConfigDict(extra="ignore", populate_by_name=True, frozen=True)
 
@@ -44,7 +44,7 @@ class _Part(BaseModel):
 
 
 class Extension(_Part):
-    """Something that other programs keep in the file."""
+    """Data of other programs in the file."""
 
     name: str = ""
     extension: Any = None
@@ -84,7 +84,7 @@ class Exec(_Part):
 
 
 class AuthProvider(_Part):
-    """A login method of kubectl's own."""
+    """A built-in login method of kubectl."""
 
     name: str = ""
     config: dict[str, str] = Field(default_factory=dict)
@@ -118,18 +118,18 @@ class Context(_Part):
 
 
 class _Entry(_Part):
-    """An entry of one of the three lists. It remembers its file, from which its paths count."""
+    """An entry of one of the three lists. It remembers its file, which its paths are relative to."""
 
     name: str
     _origin: Path = PrivateAttr(default=Path())
 
     @property
     def origin(self) -> Path:
-        """The file that it stands in."""
+        """The file that contains it."""
         return self._origin
 
     def place(self, origin: Path) -> None:
-        """Say which file it stands in."""
+        """Set the file that contains it."""
         self._origin = origin
 
     def path(self, text: str) -> Path | None:
@@ -182,7 +182,7 @@ class Config(_Part):
         return self
 
     def under(self, other: "Config") -> "Config":
-        """This one, with what another has besides: each entry and each value of this one wins."""
+        """This config merged with another: entries and values of this one take precedence."""
         return Config.model_construct(
             current_context=self.current_context or other.current_context,
             clusters=_joined(self.clusters, other.clusters),

@@ -1,4 +1,4 @@
-"""The API server over asyncio: the official client, and sessions for kopf, as the same user."""
+"""The API server over asyncio: the official client, and sessions for kopf, with the same credentials."""
 
 import asyncio
 import threading
@@ -27,7 +27,7 @@ OnRequest = Callable[[str, str, str, float], None]
 
 
 class Connection:
-    """The way to an API server, and who goes it.
+    """How to reach an API server, and as which user.
 
     Args:
         access: both.
@@ -45,24 +45,24 @@ class Connection:
         self._making = asyncio.Lock()
 
     async def identity(self) -> Identity:
-        """Who we are now.
+        """The current identity.
 
         Raises:
-            NoCredentials: nothing says so.
+            NoCredentials: there is none.
         """
         ready = self._credentials.ready()
         return ready if ready is not None else await self._off_loop(self._credentials.current)
 
     async def renewed(self, refused: Identity) -> Identity:
-        """Who we are now that the API server has refused that (401); it may be the same.
+        """The identity after the API server has refused one (401); it may be the same.
 
         Raises:
-            NoCredentials: nothing says so.
+            NoCredentials: there is none.
         """
         return await self._off_loop(partial(self._credentials.renew, refused))
 
     async def _off_loop(self, make: Callable[[threading.Event], Identity]) -> Identity:
-        """Make an identity on a thread, which does not go on when nobody waits any more."""
+        """Make an identity on a thread, which stops when the caller is cancelled."""
         async with self._making:
             stop = threading.Event()
             try:
@@ -78,13 +78,13 @@ class Connection:
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         traces: Sequence[aiohttp.TraceConfig] = (),
     ) -> aiohttp.ClientSession:
-        """Open a session whose requests carry who we are when they are sent; the caller closes it.
+        """Open a session whose requests carry the identity of the time they are sent; the caller closes it.
 
         Args:
-            keys: for TLS; others need another session.
-            connections: open at once, at the most.
-            middlewares: that each request passes first.
-            traces: told of each request.
+            keys: for TLS; other keys need another session.
+            connections: open at once, at most.
+            middlewares: applied to each request first.
+            traces: called for each request.
         """
         server = self.access.server
         options: dict[str, Any] = {"limit": connections, "ssl": tls_context(server, keys)}
@@ -98,7 +98,7 @@ class Connection:
             connector=connector,
             headers={"User-Agent": USER_AGENT},
             middlewares=[*middlewares, self._sign],
-            # looking at the environment for each request costs a fifth of the operator's CPU
+            # reading the environment for each request costs a fifth of the operator's CPU
             trust_env=False,
             proxy=server.proxy if server.proxy and not socks else None,
             trace_configs=[*traces],
@@ -110,7 +110,7 @@ class Connection:
     ) -> aiohttp.ClientResponse:
         try:
             identity = await self.identity()
-        except NoCredentials as error:  # for whoever sends it, it is a connection that cannot be had now
+        except NoCredentials as error:  # for the sender it is a connection that cannot be opened now
             raise aiohttp.ClientConnectionError(str(error)) from error
         for name, _ in identity.headers:
             request.headers.popall(name, None)
@@ -125,11 +125,11 @@ class Connection:
 
 
 class Client(client.ApiClient):
-    """The official client, which renews credentials that are refused and opens connections with new keys.
+    """The official client, which renews refused credentials and reconnects with new keys.
 
     Args:
-        connection: the way to the API server.
-        connections: open at once, at the most.
+        connection: how to reach the API server.
+        connections: open at once, at most.
     """
 
     def __init__(self, connection: Connection, *, connections: int) -> None:
@@ -141,10 +141,10 @@ class Client(client.ApiClient):
         self._left: aiohttp.ClientSession | None = None
 
     async def call_api(self, *arguments: Any, **options: Any) -> Any:
-        """Send a request, and send it once more where it is refused (401) and there are new credentials.
+        """Send a request, and once more if it is refused (401) and there are new credentials.
 
         Raises:
-            NoCredentials: nothing says who we are.
+            NoCredentials: there are none.
         """
         identity = await self._connection.identity()
         await self._open(identity.keys)
@@ -164,7 +164,7 @@ class Client(client.ApiClient):
             await self._left.close()
 
     async def _open(self, keys: Keys) -> None:
-        """Use these keys from now on. What is under way with the ones before goes on."""
+        """Use these keys from now on. Requests in progress with the previous ones continue."""
         if keys == self._keys:
             return
         self._keys, before = keys, self._left

@@ -13,7 +13,7 @@ from mljobs.controller.kube.errors import NoCredentials
 
 
 class _Context(ssl.SSLContext):
-    """A context that expects the certificate of an API server to be for another name than its URL's.
+    """A context that expects another name than the URL's in the API server's certificate.
 
     The name is kept here because each client library wants it in another place, and one of them in none.
 
@@ -35,14 +35,14 @@ class _Context(ssl.SSLContext):
 
 
 def tls_context(server: Server, keys: Keys) -> ssl.SSLContext:
-    """Make what connections to an API server are opened with.
+    """Make the TLS context of connections to an API server.
 
     Args:
-        server: which.
-        keys: whom to trust, and who we are.
+        server: the API server.
+        keys: the authorities to trust, and our certificate.
 
     Raises:
-        NoCredentials: a certificate or a key is none.
+        NoCredentials: a certificate or a key is invalid.
     """
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.names = {urlsplit(server.url).hostname or "": server.tls_name} if server.tls_name else {}
@@ -56,7 +56,7 @@ def tls_context(server: Server, keys: Keys) -> ssl.SSLContext:
             context.load_verify_locations(cadata=keys.authorities)
         except (ssl.SSLError, ValueError) as error:
             raise NoCredentials(
-                f"the API server's certificate-authority is no certificate: {error}"
+                f"the API server's certificate-authority is not a certificate: {error}"
             ) from error
     else:
         context.load_default_certs()
@@ -66,13 +66,15 @@ def tls_context(server: Server, keys: Keys) -> ssl.SSLContext:
 
 
 def _load(context: ssl.SSLContext, keys: Keys) -> None:
-    """Load our certificate. OpenSSL takes it from a file only, which is gone as soon as it is loaded."""
+    """Load our certificate. OpenSSL reads it from a file only, which is deleted at once."""
     descriptor, name = tempfile.mkstemp(prefix="mljobs-")  # for its owner only
     try:
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(f"{keys.certificate}\n{keys.key}\n")
         context.load_cert_chain(name, password=lambda: b"")
     except (ssl.SSLError, ValueError) as error:
-        raise NoCredentials(f"the client certificate and its key do not fit, or are none: {error}") from error
+        raise NoCredentials(
+            f"the client certificate and its key do not match, or are invalid: {error}"
+        ) from error
     finally:
         Path(name).unlink()

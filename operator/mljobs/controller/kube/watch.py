@@ -1,8 +1,8 @@
-"""The kopf side: settings that write nothing by themselves, one thin handler, and kopf's start and end.
+"""The kopf side: settings that write nothing by themselves, one thin handler, and kopf's start and stop.
 
-kopf lists and watches, and survives cut streams and expired versions. What its change-handlers would add are
-writes of its own for each object; the reconciler needs none of their bookkeeping, because it compares levels
-instead of remembering changes.
+kopf lists and watches, and survives broken streams and expired versions. Its change handlers would only add
+writes of their own for each object; the reconciler needs none of their bookkeeping, because it is
+level-based.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from mljobs.controller.kube.login import Login
 from mljobs.controller.process.stop import Stop
 
 WATCH_SECONDS = 300
-"""After this a watch is begun anew from where it was, which shows that it is alive."""
+"""After this a watch is resumed by a new request, which counts as its heartbeat."""
 
 
 BACKOFFS = (1, 1, 2, 3, 5, 8, 13, 21, 30)
-"""Seconds between the tries of a request that the API server fails or forbids; the last one for ever."""
+"""Seconds between the retries of a request that fails or is forbidden; the last one repeats indefinitely."""
 
 
 class Backoffs(Iterable[float]):
-    """A list without end: one with an end would be the end of the process in a long outage."""
+    """An endless list: a finite one would end the process in a long outage."""
 
     def __iter__(self) -> Iterator[float]:
         return chain(BACKOFFS, repeat(BACKOFFS[-1]))
@@ -38,7 +38,7 @@ class Backoffs(Iterable[float]):
 def settings() -> kopf.OperatorSettings:
     """How kopf behaves here."""
     chosen = kopf.OperatorSettings()
-    # a finalizer of kopf's own name would be removed by kopf, since no handler of its asks for one
+    # kopf would remove a finalizer of its own name, since none of its handlers needs one
     chosen.persistence.finalizer = "mljobs.dev/kopf"
     chosen.persistence.progress_storage = kopf.StatusProgressStorage(field="status.operator.progress")
     chosen.persistence.diffbase_storage = kopf.StatusDiffBaseStorage(field="status.operator.lastHandled")
@@ -52,7 +52,7 @@ def settings() -> kopf.OperatorSettings:
 
 
 def watched_paths(namespaces: Sequence[str]) -> dict[str, str]:
-    """What is listed and watched: paths at the API server, and names for people.
+    """What is listed and watched: paths at the API server, and names for messages.
 
     Args:
         namespaces: those to watch; none: the whole cluster.
@@ -66,14 +66,14 @@ def watched_paths(namespaces: Sequence[str]) -> dict[str, str]:
 
 
 class Watch:
-    """kopf, once for each kind, so that none waits for the definition of another.
+    """kopf, once for each kind, so that none waits for the CRD of another.
 
     Args:
-        logins: makes what opens the sessions of one kopf.
+        logins: makes the login of one kopf.
         server: URL of the API server.
         namespaces: those to watch; none: the whole cluster.
         bring: called with each event's type and object.
-        ready: set once one of them begins to watch.
+        ready: set once one of them starts to watch.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class Watch:
         self._roots: set[asyncio.Task[Any]] = set()
 
     async def run(self, kind: JobKind, stop: Stop) -> None:
-        """Let kopf watch a kind, which is defined, until there is the wish to stop."""
+        """Let kopf watch a kind, which is served, until a stop is requested."""
         roots = await kopf.spawn_tasks(
             registry=self._registry(kind, stop),
             settings=settings(),
@@ -101,7 +101,7 @@ class Watch:
             clusterwide=not self._namespaces,
             namespaces=self._namespaces,
             ready_flag=self._ready,
-            stop_flag=stop.asked,
+            stop_flag=stop.requested,
         )
         self._roots.update(roots)
         stop.listen()  # kopf has taken the signals
@@ -123,9 +123,9 @@ class Watch:
 
         @kopf.on.cleanup(registry=registry, id="cleanup")
         async def cleanup(**_: Any) -> None:
-            # kopf awaits the flag also where it ends by itself, and for 5 s in vain unless it is set then
-            stop.asked.set()
-            # after this kopf closes its connections, which fails the calls that it has left under way
+            # kopf awaits the flag even if it ends by itself, and for 5 s unless the flag is set by then
+            stop.requested.set()
+            # after this kopf closes its connections, which fails its calls in flight
             left = [task for task in asyncio.all_tasks() - self._roots if _is_kopfs(task)]
             for task in left:
                 task.cancel()
@@ -135,7 +135,7 @@ class Watch:
 
 
 class _Everything(Collection["asyncio.Task[Any]"]):
-    """All tasks: kopf would end each that was made after its start, those of another kind too."""
+    """All tasks: kopf would cancel each that was created after its start, those of other kinds too."""
 
     def __contains__(self, _: object) -> bool:
         return True

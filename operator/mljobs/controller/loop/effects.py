@@ -1,4 +1,4 @@
-"""Carries out what was decided at the job service, and says what that taught."""
+"""Executes decisions at the job service, and adds the outcome to the observation."""
 
 import logging
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from mljobs.domain.decide.decisions import (
     Cancel,
     CancelExtra,
     Effect,
-    Look,
+    Read,
     Search,
     Submit,
     UpdateLabels,
 )
 from mljobs.domain.job import naming
 from mljobs.domain.job.labels import differing
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
-from mljobs.domain.port import Backend, BindsIam, Facts, Job, Order, Reference, Relabels, Sought
+from mljobs.domain.port import AttemptSelector, Backend, BindsIam, Facts, Job, Order, Reference, Relabels
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Effects:
     Args:
         backend: the port.
         clock: the time, with a zone.
-        jitter: a number from 0 to 1, anew at each call.
+        jitter: returns a random number from 0 to 1.
     """
 
     def __init__(self, backend: Backend, clock: Callable[[], datetime], jitter: Callable[[], float]) -> None:
@@ -42,7 +42,7 @@ class Effects:
 
     @property
     def facts(self) -> Facts:
-        """What is known of the service without asking it."""
+        """What is known of the service without a request."""
         return self._backend.facts
 
     async def carry_out(self, effect: Effect, resource: Resource, known: Observation) -> Observation:
@@ -51,8 +51,8 @@ class Effects:
             case Submit(intent, order):
                 logger.info("submitting %s", intent.target.job_name)
                 return await self._submit(order, resource, known.about(intent.target))
-            case Look(target):
-                return await self._look(target, resource, known.about(target))
+            case Read(target):
+                return await self._read(target, resource, known.about(target))
             case Adopt(intent, labels, etag):
                 logger.info("adopting %s", intent.target.job_name)
                 known = known.about(intent.target)
@@ -60,7 +60,7 @@ class Effects:
             case Search(target):
                 return await self._search(target, resource, known.about(target))
             case CancelExtra(target, extra):
-                logger.warning("cancelling %s, which is one job too many", extra.reference)
+                logger.warning("cancelling %s, which is an extra job", extra.reference)
                 return await self._cancel_extra(extra, resource, known.about(target))
             case BindIam(target):
                 return await self._bind(effect, resource, known.about(target))
@@ -74,40 +74,40 @@ class Effects:
         try:
             made = await self._backend.submit(order)
             if not naming.is_owned(made.labels, resource.uid):
-                raise errors.Unavailable("its answer does not show the job's labels.", status=200)
-            return known.saw(made, self._clock(), by=Method.CREATE)
+                raise errors.Unavailable("its answer lacks the job's labels.", status=200)
+            return known.saw(made, self._clock(), by=Call.CREATE)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.CREATE, error, resource)
+            return self._failed(known, Call.CREATE, error, resource)
 
-    async def _look(self, target: Target, resource: Resource, known: Observation) -> Observation:
-        """Read the job; where its reference is not known, look for it by whose it is."""
+    async def _read(self, target: Target, resource: Resource, known: Observation) -> Observation:
+        """Read the job; if its reference is not known, search for it by its labels."""
         reference = known.job.reference if known.job else target.reference
         try:
             if reference:
                 return known.saw(await self._backend.get(reference), self._clock())
-            marks = naming.marks(resource.uid, target.attempt)
-            found = await self._backend.find(Sought(target.scope, marks, resource.created))
+            labels = naming.attempt_labels(resource.uid, target.attempt)
+            found = await self._backend.find(AttemptSelector(target.scope, labels, resource.created))
             return known.found(found, self._clock(), deleting=resource.deleting)
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.GET, error, resource)
+            return self._failed(known, Call.GET, error, resource)
 
     async def _search(self, target: Target, resource: Resource, known: Observation) -> Observation:
-        marks = naming.marks(resource.uid, target.attempt)
+        labels = naming.attempt_labels(resource.uid, target.attempt)
         try:
-            found = await self._backend.find(Sought(target.scope, marks, resource.created))
+            found = await self._backend.find(AttemptSelector(target.scope, labels, resource.created))
         except errors.JobServiceError as error:
-            return self._failed(known, Method.GET, error, resource)
+            return self._failed(known, Call.GET, error, resource)
         return known.searched(found, self._clock())
 
     async def _cancel_extra(self, extra: Job, resource: Resource, known: Observation) -> Observation:
         try:
             await self._backend.cancel(extra.reference)
-        except (errors.NotFound, errors.Rejected) as error:  # it has ended by itself
-            logger.info("%s needs no cancelling: %s", extra.reference, printable_lines(error.message))
+        except (errors.NotFound, errors.Rejected) as error:  # it has already ended
+            logger.info("%s needs no cancellation: %s", extra.reference, printable_lines(error.message))
         except errors.JobServiceError as error:
-            return self._failed(known, Method.CANCEL, error, resource)
+            return self._failed(known, Call.CANCEL, error, resource)
         return known.ended_extra(extra)
 
     async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:
@@ -118,55 +118,55 @@ class Effects:
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.IAM, error, resource)
+            return self._failed(known, Call.IAM, error, resource)
         return known.bound_to(effect.wanted)
 
     async def _relabel(self, effect: UpdateLabels, resource: Resource, known: Observation) -> Observation:
         target = effect.target
         try:
             if not isinstance(self._backend, Relabels):
-                raise errors.Rejected("the service changes no labels of jobs.")
+                raise errors.Rejected("the service cannot change labels of jobs.")
             job = await self._backend.relabel(_reference(target, known), effect.labels, effect.etag)
         except errors.StaleEtag as error:
-            seen = await self._look(target, resource, known)
-            return self._failed(seen, Method.PATCH, error, resource) if _same(seen, known) else seen
+            seen = await self._read(target, resource, known)
+            return self._failed(seen, Call.PATCH, error, resource) if _same(seen, known) else seen
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
         except errors.JobServiceError as error:
-            return self._failed(known, Method.PATCH, error, resource)
+            return self._failed(known, Call.PATCH, error, resource)
         changed = differing(known.job.labels, effect.labels) if known.job else effect.labels
         seen = known.relabelled(job, self._clock(), generation=resource.generation, keys=changed)
         if dict(job.labels) == dict(effect.labels):
             return seen
         kept = ", ".join(f"{key}={value}" for key, value in sorted(job.labels.items())) or "none"
-        # the same call would bring the same answer
-        return self._failed(seen, Method.PATCH, errors.Rejected(f"it keeps other ones: {kept}."), resource)
+        # the same call would get the same answer
+        return self._failed(seen, Call.PATCH, errors.Rejected(f"the job still has: {kept}."), resource)
 
     async def _cancel(self, target: Target, resource: Resource, known: Observation) -> Observation:
         try:
             await self._backend.cancel(_reference(target, known))
         except errors.NotFound as error:
-            # a look may find it all the same, and then the call is not made again at once
-            failed = self._failed(known, Method.CANCEL, error, resource)
+            # a read may find it all the same, and then the call is not repeated at once
+            failed = self._failed(known, Call.CANCEL, error, resource)
             return failed.missed(self._clock(), deleting=resource.deleting)
         except errors.Rejected as error:
-            # the usual cause is that the job has ended meanwhile, which only a look can tell
-            seen = await self._look(target, resource, known)
+            # usually the job has ended meanwhile, which a read shows
+            seen = await self._read(target, resource, known)
             running = seen.job is not None and not seen.job.ending
-            return self._failed(seen, Method.CANCEL, error, resource) if running else seen
+            return self._failed(seen, Call.CANCEL, error, resource) if running else seen
         except errors.JobServiceError as error:
-            return self._failed(known, Method.CANCEL, error, resource)
+            return self._failed(known, Call.CANCEL, error, resource)
         return known.accepted_cancel()
 
     def _failed(
-        self, known: Observation, method: Method, error: errors.JobServiceError, resource: Resource
+        self, known: Observation, call: Call, error: errors.JobServiceError, resource: Resource
     ) -> Observation:
         if not isinstance(error, errors.AlreadyExists):
             remedy = f" {error.remedy}" if isinstance(error, errors.Denied) else ""
             message = printable_lines(f"{error.message}{remedy}")
-            logger.warning("%s failed: %s: %s", method, type(error).__name__, message)
+            logger.warning("%s failed: %s: %s", call, type(error).__name__, message)
         return known.failed(
-            method,
+            call,
             error,
             generation=resource.generation,
             now=self._clock(),
@@ -176,17 +176,17 @@ class Effects:
 
 
 def _reference(target: Target, known: Observation) -> Reference:
-    """What the service calls the job.
+    """The job's reference.
 
     Raises:
-        Rejected: nobody has told it; nothing was sent.
+        Rejected: it is not known; nothing was sent.
     """
     reference = known.job.reference if known.job else target.reference
     if reference is None:
-        raise errors.Rejected(f"nobody knows yet what the service calls {target.job_name}", status=0)
+        raise errors.Rejected(f"the service's name of {target.job_name} is not known yet", status=0)
     return reference
 
 
 def _same(seen: Observation, known: Observation) -> bool:
-    """Whether a look has brought no newer job, so that the same call would fail again at once."""
+    """Whether a read has returned the same job, so that the same call would fail again at once."""
     return seen.job is not None and known.job is not None and seen.job.etag == known.job.etag

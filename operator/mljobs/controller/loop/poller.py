@@ -10,29 +10,30 @@ from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
-from mljobs.domain.job.observation import Method, Observation
-from mljobs.domain.policies.lost import service_errs
+from mljobs.domain.job.observation import Call, Observation
+from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import Backend, Job, Reference, Scope
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
 
-SELDOM_A_ROUND = 5
-"""Lost jobs of one scope that are looked for in one round, at the most: thousands take no others' quota."""
+LOST_PER_ROUND = 5
+"""Lost jobs of one scope that are read in one round, at most: thousands must not use up the quota of
+others."""
 
 Jobs = dict[Reference, list[Key]]
 """The jobs of one scope, with the resources that they are watched for."""
 
 
 class Poller:
-    """Keeps the observations of watched jobs fresh, and says which resources have something new.
+    """Keeps the observations of watched jobs up to date, and enqueues the resources whose jobs have changed.
 
     Args:
         backend: the port.
         store: where observations are kept.
         changed: called with the key of each resource whose job has changed.
         interval: seconds from the start of one round to the start of the next.
-        lost_interval: seconds between two looks at a job that counts as lost.
+        lost_interval: seconds between two reads of a job that counts as lost.
         believe_missing: whether many jobs of a scope may be lost at once.
         clock: the time, with a zone.
         metrics: counts and lag.
@@ -61,12 +62,12 @@ class Poller:
         self._watched: dict[Key, Polled] = {}
         self._missing: dict[Scope, int] = {}
         self._under_way: dict[Scope, asyncio.Task[None]] = {}
-        self._heard = 0.0
+        self._last_answer = 0.0
         self._spent: dict[Scope, float] = {}
         self._answered: dict[Key, float] = {}
 
     def follow(self, key: Key, polled: Polled | None) -> None:
-        """Poll this job for a resource from the next round on; None: poll nothing for it any more."""
+        """Poll this job for a resource from the next round on; None: stop polling for it."""
         if polled is None:
             self._watched.pop(key, None)
             self._answered.pop(key, None)
@@ -88,48 +89,48 @@ class Poller:
             await asyncio.gather(*under_way, return_exceptions=True)
 
     def round(self) -> list[asyncio.Task[None]]:
-        """Begin to poll each scope whose last poll has ended, so that none waits for another.
+        """Start to poll each scope whose last poll has ended, so that none waits for another.
 
         Returns:
-            The polls that have begun.
+            The polls that were started.
         """
         scopes: dict[Scope, tuple[Jobs, Jobs]] = {}
         active: set[Scope] = set()
         for key, polled in self._watched.items():
             scope = self._backend.facts.scope_of(polled.reference)
-            often, seldom = scopes.setdefault(scope, ({}, {}))
-            jobs = seldom if polled.seldom else often
-            if not polled.seldom:
+            frequent, infrequent = scopes.setdefault(scope, ({}, {}))
+            jobs = infrequent if polled.lost else frequent
+            if not polled.lost:
                 active.add(scope)
-            room = not polled.seldom or polled.reference in jobs or len(jobs) < SELDOM_A_ROUND
+            room = not polled.lost or polled.reference in jobs or len(jobs) < LOST_PER_ROUND
             if room and self._due(key, polled):
                 jobs.setdefault(polled.reference, []).append(key)
-        self._believe_again(self._missing.keys() - active)
+        self._trust_again(self._missing.keys() - active)
         scopes = {scope: due for scope, due in scopes.items() if any(due)}
         self._spent = {scope: spent for scope, spent in self._spent.items() if scope in scopes}
         slowest = max(self._spent.values(), default=0.0)
         self._metrics.poll_lag.set(max(0.0, slowest - self._interval))
         if not self._under_way:
-            self._heard = time.monotonic()
+            self._last_answer = time.monotonic()
         begun = scopes.keys() - self._under_way.keys()
         for scope in begun:
             self._under_way[scope] = asyncio.create_task(self._poll(scope, *scopes[scope]))
         return [self._under_way[scope] for scope in begun]
 
     def silence(self) -> float:
-        """Seconds for which no poll has got an answer, whatever it was; 0 without polls under way."""
-        return time.monotonic() - self._heard if self._under_way else 0.0
+        """Seconds since any poll got an answer of any kind; 0 if no poll is in flight."""
+        return time.monotonic() - self._last_answer if self._under_way else 0.0
 
     def oldest(self) -> float:
-        """Seconds for which the service has said nothing of an active job, at the most."""
+        """The longest time, in seconds, since the service answered about an active job."""
         now = time.monotonic()
-        active = (self._answered[key] for key, polled in self._watched.items() if not polled.seldom)
+        active = (self._answered[key] for key, polled in self._watched.items() if not polled.lost)
         return now - min(active, default=now)
 
-    async def _poll(self, scope: Scope, often: Jobs, seldom: Jobs) -> None:
+    async def _poll(self, scope: Scope, active: Jobs, lost: Jobs) -> None:
         started = time.monotonic()
         try:
-            await asyncio.gather(self._active(scope, often), self._lost(seldom))
+            await asyncio.gather(self._active(scope, active), self._lost(lost))
         except Exception:
             logger.exception("polling %s failed; tried again in %s s", scope, self._interval)
         finally:
@@ -138,31 +139,31 @@ class Poller:
 
     def _due(self, key: Key, polled: Polled) -> bool:
         known, now = self._store.observation(key).about(polled.target), self._clock()
-        if polled.seldom and known.absent_at and now - known.absent_at < self._lost_interval:
+        if polled.lost and known.absent_at and now - known.absent_at < self._lost_interval:
             return False
-        return known.waiting(now, Method.GET) is None
+        return known.waiting(now, Call.GET) is None
 
     async def _active(self, scope: Scope, jobs: Jobs) -> None:
         left = dict(jobs)
         if len(left) >= self._backend.facts.polling.pages_from:
             await self._pages(scope, left)
         missing = await self._gets(left)
-        if not self._believe_missing and service_errs(asked=len(jobs), missing=len(missing)):
-            self._disbelieve(scope, asked=len(jobs), missing=len(missing))
+        if not self._believe_missing and service_is_wrong(asked=len(jobs), missing=len(missing)):
+            self._distrust(scope, asked=len(jobs), missing=len(missing))
             return
         if jobs:
-            self._believe_again({scope})
+            self._trust_again({scope})
         self._miss(missing)
 
     async def _lost(self, jobs: Jobs) -> None:
-        """Look for jobs that count as lost; their absence is no news of the service."""
+        """Read jobs that count as lost; their absence says nothing new about the service."""
         self._miss(await self._gets(jobs))
 
     async def _gets(self, jobs: Jobs) -> dict[Reference, Mapping[Key, Observation]]:
         """Read jobs one by one.
 
         Returns:
-            Those that the service does not have, each with what was known before the question.
+            Those that the service does not have, each with what was known before the request.
         """
         answers = await asyncio.gather(*(self._get(reference, keys) for reference, keys in jobs.items()))
         return {reference: before for reference, before in zip(jobs, answers, strict=True) if before}
@@ -172,12 +173,12 @@ class Poller:
             for key, known in before.items():
                 self._learn(key, known, reference, lambda known: known.missed(self._clock()))
 
-    def _disbelieve(self, scope: Scope, *, asked: int, missing: int) -> None:
+    def _distrust(self, scope: Scope, *, asked: int, missing: int) -> None:
         if scope not in self._missing:
             logger.warning(
-                "the service says that %s of %s active jobs of %s do not exist. So many at once "
-                "make it the service that is wrong: nothing is changed for them. Check the setting endpoint, "
-                "and that the project is there; if they are gone indeed, set believeMissing",
+                "the service reports that %s of %s active jobs of %s do not exist. With so many at once "
+                "the service is assumed wrong: nothing is changed for them. Check the setting endpoint, "
+                "and that the project exists; if they are really gone, set believeMissing",
                 missing,
                 asked,
                 scope,
@@ -185,14 +186,14 @@ class Poller:
         self._missing[scope] = missing
         self._metrics.missing.set(sum(self._missing.values()))
 
-    def _believe_again(self, scopes: Iterable[Scope]) -> None:
+    def _trust_again(self, scopes: Iterable[Scope]) -> None:
         for scope in scopes:
             if self._missing.pop(scope, None):
                 logger.info("%s: its jobs are no longer missing all at once", scope)
         self._metrics.missing.set(sum(self._missing.values()))
 
     async def _pages(self, scope: Scope, left: Jobs) -> None:
-        """Take jobs out of `left` as pages show them; what stays is read one by one."""
+        """Remove jobs from `left` as pages list them; the rest is read one by one."""
         token = ""
         for _ in range(len(left) // 2):
             before = {key: self._store.observation(key) for keys in left.values() for key in keys}
@@ -200,13 +201,13 @@ class Poller:
                 page = await self._backend.active(scope, page_token=token)
             except errors.JobServiceError as error:
                 logger.warning(
-                    "listing the jobs of %s failed, each is read by itself: %s",
+                    "listing the jobs of %s failed, each is read individually: %s",
                     scope,
                     printable_lines(error.message),
                 )
                 return
             finally:
-                self._heard = time.monotonic()
+                self._last_answer = time.monotonic()
             for job in page.jobs:
                 for key in left.pop(job.reference, ()):
                     self._seen(key, before[key], job)
@@ -218,13 +219,13 @@ class Poller:
         """Read one job.
 
         Returns:
-            What was known of it before the question, where the service does not have it.
+            What was known of it before the request, if the service does not have it.
         """
         before = {key: self._store.observation(key) for key in keys}
         try:
             job = await self._backend.get(reference, patient=True)
         except errors.NotFound:
-            self._hear(keys)
+            self._record_answer(keys)
             return before
         except errors.JobServiceError as error:
             message = printable_lines(error.message)
@@ -235,29 +236,29 @@ class Poller:
             for key in keys:
                 self._seen(key, before[key], job)
         finally:
-            self._heard = time.monotonic()
+            self._last_answer = time.monotonic()
         return None
 
-    def _hear(self, keys: Iterable[Key]) -> None:
-        """The service has said something of the job of each of these."""
+    def _record_answer(self, keys: Iterable[Key]) -> None:
+        """The service has answered about the job of each of these."""
         self._answered.update((key, time.monotonic()) for key in keys if key in self._answered)
 
     def _seen(self, key: Key, before: Observation, job: Job) -> None:
-        self._hear([key])
+        self._record_answer([key])
         polled = self._watched.get(key)
         old = before.about(polled.target if polled else None)
         if (
             old.job
             and old.job.document == job.document
-            and Method.GET not in old.troubles
+            and Call.GET not in old.failed_calls
             and not old.absences
         ):
             return
         self._learn(key, before, job.reference, lambda known: known.saw(job, self._clock()))
 
     def _failure(self, error: errors.JobServiceError) -> Callable[[Observation], Observation]:
-        # a failed poll changes no spec's prospects, so that it belongs to no generation
-        return lambda known: known.failed(Method.GET, error, generation=0, now=self._clock(), jitter=1)
+        # a failed poll says nothing about a spec, so that it belongs to no generation
+        return lambda known: known.failed(Call.GET, error, generation=0, now=self._clock(), jitter=1)
 
     def _learn(
         self,

@@ -1,7 +1,7 @@
 """A queue of keys: each key at most once, and never with two workers at the same time.
 
 The semantics are those of client-go's workqueue, which no maintained Python library offers: a key that is
-added while it is being worked on comes back when that is done, and a delayed key keeps its earliest time.
+added while it is being processed is processed again afterwards, and a delayed key keeps its earliest time.
 """
 
 import asyncio
@@ -13,26 +13,26 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Meter(Protocol):
-    """Is told of what becomes of keys, at the moments at which client-go's workqueue counts."""
+    """Observes keys, at the moments at which client-go's workqueue counts."""
 
     def added(self, key: Hashable) -> None:
-        """A key has to be worked on, and did not have to before."""
+        """A key was added that was not waiting before."""
 
     def taken(self, key: Hashable) -> None:
-        """A worker begins with a key."""
+        """A worker starts with a key."""
 
     def done(self, key: Hashable) -> None:
         """The work on a key has ended."""
 
     def delayed(self) -> None:
-        """A key shall come back later."""
+        """A key is added after a delay."""
 
 
 class WorkQueue(Generic[K]):
-    """Keys that wait for a worker, in the order in which they came.
+    """Keys that wait for a worker, first in first out.
 
     Args:
-        meter: is told of what becomes of keys; None: nobody is.
+        meter: observes the keys; None: no metrics.
     """
 
     def __init__(self, meter: Meter | None = None) -> None:
@@ -48,7 +48,7 @@ class WorkQueue(Generic[K]):
         return len(self._waiting)
 
     def add(self, key: K) -> None:
-        """Have a key worked on as soon as there is a worker, and not while another works on it."""
+        """Add a key; it is never handed to two workers at the same time."""
         if timer := self._timers.pop(key, None):
             timer.cancel()
         if self._closed or key in self._dirty:
@@ -61,7 +61,7 @@ class WorkQueue(Generic[K]):
             self._wake.set()
 
     def add_later(self, key: K, delay: float) -> None:
-        """Have a key worked on in `delay` seconds, or earlier if it is already due earlier."""
+        """Add a key in `delay` seconds, or earlier if it is already due earlier."""
         if self._closed or key in self._dirty:
             return
         if self._meter:
@@ -90,7 +90,7 @@ class WorkQueue(Generic[K]):
         return key
 
     def done(self, key: K) -> None:
-        """Say that the work on a key has ended, however it ended."""
+        """Mark the work on a key as done, whatever its outcome."""
         self._working.discard(key)
         if self._meter:
             self._meter.done(key)
@@ -99,7 +99,7 @@ class WorkQueue(Generic[K]):
             self._wake.set()
 
     def close(self) -> None:
-        """Hand out no more keys: whoever waits gets None."""
+        """Close the queue: waiting workers get None."""
         self._closed = True
         self._waiting.clear()
         for timer in self._timers.values():

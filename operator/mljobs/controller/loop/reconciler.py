@@ -1,4 +1,4 @@
-"""Works on keys, one after the other: each kind has a handler, and whatever goes wrong is tried again."""
+"""Reconciles keys, one after the other: each kind has a handler, and every failure is retried."""
 
 import asyncio
 import logging
@@ -15,20 +15,20 @@ from mljobs.controller.process.metrics import Metrics
 logger = logging.getLogger(__name__)
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 30.0
-"""Seconds before a reconciliation that the API server did not let end is begun anew."""
+"""Seconds before a failed reconciliation is retried."""
 
 
 class Handler(Protocol):
-    """What is done for the resources of a kind."""
+    """The handler of a kind's resources."""
 
     async def reconcile(self, key: Key) -> float | None:
-        """Do what can be done for a resource now.
+        """Do everything that can be done for a resource now.
 
         Returns:
-            Seconds after which to come back, or None: the next change is enough.
+            Seconds after which to reconcile again, or None: on the next change.
 
         Raises:
-            KubeError: the API server did not take a write.
+            KubeError: the API server did not accept a write.
         """
 
 
@@ -37,7 +37,7 @@ class Reconciler:
 
     Args:
         handlers: by kind, one for each kind whose keys are ever queued.
-        queue: the keys, told when to come back.
+        queue: the keys to reconcile.
         clock: the time, with a zone.
         metrics: counts and durations.
     """
@@ -73,11 +73,11 @@ class Reconciler:
             self._metrics.reconciles.labels(key.kind, result).inc()
 
     def longest(self) -> float:
-        """Seconds that the longest reconciliation under way has taken so far."""
+        """Seconds that the longest running reconciliation has taken so far."""
         return max((time.monotonic() - started for started in self._under_way.values()), default=0.0)
 
     async def _once(self, key: Key) -> str:
-        """Reconcile one key; whatever goes wrong, it is tried again."""
+        """Reconcile one key; every failure is retried."""
         try:
             delay = await self._handlers[key.kind].reconcile(key)
         except asyncio.CancelledError:
@@ -98,7 +98,7 @@ class Reconciler:
         return "requeue_after"
 
     def _backoff(self, key: Key) -> float:
-        """Seconds until the next try; one that came early, for news of the job, does not put it off."""
+        """Seconds until the next retry; one that an event has triggered earlier does not postpone it."""
         now = self._clock()
         failures, due = self._failures.get(key, (0, now))
         if now >= due:

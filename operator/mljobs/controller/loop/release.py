@@ -1,4 +1,4 @@
-"""Letting go of a resource: the last thing that is done for it."""
+"""Releases a resource: the last step of its deletion."""
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.client import Kube
@@ -8,14 +8,16 @@ from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
 
 
-async def let_go(kube: Kube, writer: StatusWriter, resource: Resource, left_behind: str) -> JsonObject:
-    """Take our finalizer off, after an Event that names the job which may still run.
+async def release_finalizer(
+    kube: Kube, writer: StatusWriter, resource: Resource, left_behind: str
+) -> JsonObject:
+    """Remove our finalizer, after an Event that names the job which may still run.
 
     Args:
         kube: the API server.
         writer: posts the Event.
         resource: as it was decided on.
-        left_behind: the job's full name; empty where none can run.
+        left_behind: the job's full name; empty if none can run.
 
     Returns:
         The object after the write.
@@ -24,7 +26,7 @@ async def let_go(kube: Kube, writer: StatusWriter, resource: Resource, left_behi
         KubeError: the finalizer is still there, or the object has changed since.
     """
     if left_behind:
-        message = f"{left_behind} may still run. Cancel it by hand if it is not wanted."
+        message = f"{left_behind} may still run. Cancel it manually if it is not wanted."
         await writer.post(resource, Event(Reason.LEFT_BEHIND, message))
     finalizers = [name for name in resource.finalizers if name != FINALIZER]
     return await kube.patch_metadata(resource, {"finalizers": finalizers})

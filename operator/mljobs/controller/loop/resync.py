@@ -1,4 +1,4 @@
-"""The periodic list: repairs what the watch has missed, and drops what went away unseen."""
+"""The periodic list: finds changes and deletions that the watch has missed."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from datetime import datetime
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Forbidden, Gone, KubeError, NotServed
+from mljobs.controller.kube.errors import Forbidden, KubeError, NotServed, ObjectNotFound
 from mljobs.controller.loop.store import Key, Store
 
 logger = logging.getLogger(__name__)
@@ -20,11 +20,11 @@ class Resync:
     Args:
         kube: the API server.
         store: what is compared.
-        changed: called with each key whose object is new, newer or gone.
+        changed: called with each key whose object is new, newer or deleted.
         interval: seconds between lists.
         clock: the time, with a zone.
         listed: called with kind, namespace and resourceVersion of each list, once it has been compared.
-        namespaces: those that are watched; none: all.
+        namespaces: the watched ones; none: all.
     """
 
     def __init__(
@@ -53,18 +53,18 @@ class Resync:
             await self.once()
 
     async def once(self) -> None:
-        """List all kinds once; a list that fails, as of a namespace that is gone, hides no other."""
+        """List all kinds once; a list that fails, as of a deleted namespace, does not affect the others."""
         for kind in KINDS:
             for namespace in self._namespaces or (None,):
                 try:
-                    await self._look(kind, namespace)
-                except NotServed:  # whoever watches it tells of it; that its resources are gone is not known
+                    await self._resync(kind, namespace)
+                except NotServed:  # the watch reports it; whether its resources are deleted is not known
                     continue
                 except KubeError as error:
                     self._failed(error)
 
-    async def _look(self, kind: str, namespace: str | None) -> None:
-        """Compare a list; where it may not be made, read what is known."""
+    async def _resync(self, kind: str, namespace: str | None) -> None:
+        """Compare a list; if listing is forbidden, read the known objects."""
         try:
             await self._compare(kind, namespace)
         except Forbidden as error:
@@ -79,26 +79,26 @@ class Resync:
             living.add((key, body["metadata"]["uid"]))
             self._take(body)
         scope = None if namespace is None else frozenset({namespace})
-        for key in self._store.ghosts(kind, scope, living, version):
+        for key in self._store.unlisted(kind, scope, living, version):
             self._drop(key)
         self._listed(kind, namespace, version)
 
     async def _read_known(self, kind: str, namespace: str | None) -> None:
-        """Read one by one what the watch has brought before the right to list was gone."""
+        """Read one by one the objects that were known before the right to list was revoked."""
         known = [key for key in self._store if key.kind == kind and namespace in (None, key.namespace)]
         for key in known:
-            if key.departed:
+            if key.deleted:
                 continue
             try:
                 self._take(await self._kube.get(*key))
-            except Gone:
+            except ObjectNotFound:
                 self._drop(key)
             except Forbidden:
                 return
 
     def _take(self, body: JsonObject) -> None:
         key = Key.of(body)
-        if left := self._store.displaced(body, self._clock()):
+        if left := self._store.recreated(body, self._clock()):
             self._changed(left)
         known = self._store.body(key)
         same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
@@ -106,8 +106,8 @@ class Resync:
             self._changed(key)
 
     def _drop(self, key: Key) -> None:
-        logger.info("%s %s/%s went away unseen", *key)
-        left = self._store.gone(key, self._store.uid(key), self._clock())
+        logger.info("%s %s/%s was deleted unseen by the watch", *key)
+        left = self._store.forget_deleted(key, self._store.uid(key), self._clock())
         for one in (key, *([left] if left else [])):
             self._changed(one)
 

@@ -1,4 +1,4 @@
-"""The only writer of statuses: one merge-patch of what has changed, then an Event a changed condition."""
+"""The only writer of statuses: one merge patch of the changes, then an Event for each changed condition."""
 
 import logging
 from collections import OrderedDict
@@ -8,7 +8,7 @@ from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Forbidden, Gone, KubeError, Refused, TooLarge
+from mljobs.controller.kube.errors import Forbidden, KubeError, ObjectNotFound, Refused, TooLarge
 from mljobs.controller.kube.events import OBJECTS, Correlator, Posting
 from mljobs.controller.process.clock import seconds
 from mljobs.controller.process.metrics import Metrics
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> JsonObject:
-    """The JSON merge-patch (RFC 7396) that turns one object into another; empty where they are equal.
+    """The JSON merge-patch (RFC 7396) that turns one object into another; empty if they are equal.
 
     Neither object may hold nulls, which a merge-patch cannot set.
     """
@@ -37,8 +37,8 @@ def merge_patch(old: Mapping[str, Any], new: Mapping[str, Any]) -> JsonObject:
 
 
 _NO_ROOM = (
-    "The object has no room left: shorten its annotations, or make a resource with a smaller spec instead. "
-    "What it shows leaves out outputs, earlier attempts and long messages."
+    "The object is too large: shorten its annotations, or create a resource with a smaller spec instead. "
+    "Outputs, earlier attempts and long messages are left out of its status."
 )
 
 
@@ -47,7 +47,7 @@ class StatusWriter:
 
     Args:
         kube: the API server.
-        clock: the machine's time, with a zone: it is for people, who compare it with their own.
+        clock: the machine's time, with a zone, for timestamps that people read.
         metrics: counts what is written.
         passed: seconds by a clock that never jumps.
 
@@ -64,21 +64,20 @@ class StatusWriter:
     ) -> None:
         self.clock = clock
         self._correlator = Correlator(passed)
-        self._told: OrderedDict[str, str] = OrderedDict()
+        self._reported: OrderedDict[str, str] = OrderedDict()
         self._kube = kube
         self._metrics = metrics
 
     async def write(self, resource: Resource, status: JsonObject) -> JsonObject | None:
-        """Make a resource's status so, unless it is so already.
+        """Write a resource's status if it has changed.
 
-        One that is refused is written in its smallest form, which says what has happened at least, and an
-        Event tells why.
+        One that is refused is written in its smallest form, and an Event reports why.
 
         Returns:
-            The object after the write; None where there was nothing to write.
+            The object after the write; None if there was nothing to write.
 
         Raises:
-            KubeError: it was not written, or not as it should be and may be later.
+            KubeError: it was not written, or only in its smallest form.
         """
         patch = merge_patch(resource.status, status)
         if not patch:
@@ -93,19 +92,19 @@ class StatusWriter:
             if not isinstance(error, TooLarge):
                 raise
             return less
-        self._told.pop(resource.uid, None)
+        self._reported.pop(resource.uid, None)
         return await self._written(resource, status, body)
 
     async def refused(self, resource: Resource, error: Refused) -> None:
-        """Tell by an Event, once for each wording, that what was written about a resource is not stored."""
-        said = str(error)
-        if self._told.get(resource.uid) == said:
+        """Report by an Event, once for each message, that a write to a resource was refused."""
+        message = str(error)
+        if self._reported.get(resource.uid) == message:
             return
-        self._told[resource.uid] = said
-        if len(self._told) > OBJECTS:
-            self._told.popitem(last=False)
+        self._reported[resource.uid] = message
+        if len(self._reported) > OBJECTS:
+            self._reported.popitem(last=False)
         hint = f" {_NO_ROOM}" if isinstance(error, TooLarge) else ""
-        await self.post(resource, Event(Reason.NOT_STORED, f"{MEANING[Reason.NOT_STORED]}{hint} {said}"))
+        await self.post(resource, Event(Reason.NOT_STORED, f"{MEANING[Reason.NOT_STORED]}{hint} {message}"))
 
     async def _write_barely(self, resource: Resource, status: JsonObject) -> JsonObject | None:
         patch = merge_patch(resource.status, status)
@@ -120,9 +119,9 @@ class StatusWriter:
         return body
 
     async def post(self, resource: Resource, event: Event) -> None:
-        """Post an Event, or count it on one that is there.
+        """Post an Event, or increase the count of an existing one.
 
-        One that is not taken, or is one too many of its object, is let go: the condition says the same.
+        One that is refused, or exceeds the limit of its object, is dropped: the condition says the same.
         """
         logger.info("%s: %s", event.reason, event.message)
         now = self.clock()
@@ -141,8 +140,8 @@ class StatusWriter:
         if posting.name:
             try:
                 await self._kube.count_event(resource, posting, now)
-            except Gone:
-                logger.debug("the Event %s is gone, and posted anew", posting.name)
+            except ObjectNotFound:
+                logger.debug("the Event %s has expired, and is posted again", posting.name)
             else:
                 return posting.name
         return await self._kube.create_event(resource, posting, now)

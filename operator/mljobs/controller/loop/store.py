@@ -1,4 +1,4 @@
-"""What the operator has in memory: the newest object of each resource, and what was seen of its job."""
+"""The operator's cache: the newest object of each resource, and what was observed of its job."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,25 +10,25 @@ from mljobs.api.base import JsonObject
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource, timestamp
 
-GONE_KEPT = 10_000
-"""Resources that are known to be gone; more than go away while one list is under way."""
+DELETED_KEPT = 10_000
+"""Deleted resources that are remembered; more than are deleted while one list is in flight."""
 
 
-_DEPARTED = "@"
+_DELETED = "@"
 """Sets a uid apart from the name, which cannot hold this character."""
 
 
 class Key(NamedTuple):
-    """Names a resource in the cluster, or one that has departed; see `Store.gone`."""
+    """Names a resource in the cluster, or a deleted one; see `Store.forget_deleted`."""
 
     kind: str
     namespace: str
     name: str
 
     @property
-    def departed(self) -> bool:
-        """Whether the object is gone, and only its job is still to be ended."""
-        return _DEPARTED in self.name
+    def deleted(self) -> bool:
+        """Whether the object has been deleted, and only its job still has to be cancelled."""
+        return _DELETED in self.name
 
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> "Key":
@@ -48,7 +48,7 @@ class _Entry:
 
     @property
     def owner(self) -> str:
-        """The uid of the controlling owner; empty where there is none."""
+        """The uid of the controlling owner; empty if there is none."""
         owners = self.body["metadata"].get("ownerReferences") or ()
         return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
 
@@ -67,7 +67,7 @@ class Store:
     def __init__(self, since: datetime) -> None:
         self._since = since
         self._entries: dict[Key, _Entry] = {}
-        self._gone: OrderedDict[str, None] = OrderedDict()
+        self._deleted_uids: OrderedDict[str, None] = OrderedDict()
         self._children: dict[str, set[Key]] = {}
 
     def __len__(self) -> int:
@@ -77,8 +77,8 @@ class Store:
         return iter(tuple(self._entries))
 
     def bodies(self) -> Iterator[JsonObject]:
-        """The newest object of each resource that is there."""
-        return (entry.body for key, entry in self._entries.items() if not key.departed)
+        """The newest object of each existing resource."""
+        return (entry.body for key, entry in self._entries.items() if not key.deleted)
 
     def body(self, key: Key) -> JsonObject | None:
         """The newest object that was read under a key."""
@@ -86,10 +86,10 @@ class Store:
         return entry.body if entry else None
 
     def put(self, body: JsonObject) -> bool:
-        """Keep an object unless a newer one is here already.
+        """Keep an object unless a newer one is already cached.
 
-        The watch may bring an object that is older than the answer to our own last write; resource versions
-        of one kind can be compared as numbers (the API conventions guarantee it since Kubernetes 1.35).
+        The watch may deliver an object that is older than the response to our own last write; the resource
+        versions of a kind can be compared as numbers (the API conventions guarantee it since 1.35).
 
         Returns:
             Whether it was kept.
@@ -97,7 +97,7 @@ class Store:
         key = Key.of(body)
         entry = self._entries.get(key)
         fresh = _Entry(body, Observation(since=self._since))
-        if fresh.uid in self._gone:
+        if fresh.uid in self._deleted_uids:
             return False
         if entry and entry.uid == fresh.uid:
             if entry.version > fresh.version:
@@ -130,13 +130,13 @@ class Store:
                 del self._children[entry.owner]
 
     def drop(self, key: Key, uid: str) -> bool:
-        """Forget a resource that is gone, unless another has taken its name.
+        """Remove a deleted resource, unless another one has its name by now.
 
-        Its uid is kept in mind: a list that was under way meanwhile may still have the object.
+        Its uid is remembered: a list that was in flight meanwhile may still hold the object.
         """
-        self._gone[uid] = None
-        if len(self._gone) > GONE_KEPT:
-            self._gone.popitem(last=False)
+        self._deleted_uids[uid] = None
+        if len(self._deleted_uids) > DELETED_KEPT:
+            self._deleted_uids.popitem(last=False)
         entry = self._entries.get(key)
         if entry is None or entry.uid != uid:
             return False
@@ -144,94 +144,93 @@ class Store:
         del self._entries[key]
         return True
 
-    def gone(self, key: Key, uid: str, now: datetime, last: JsonObject | None = None) -> Key | None:
-        """Forget a resource that is gone, unless it went past our finalizer: its job must end all the same.
+    def forget_deleted(self, key: Key, uid: str, now: datetime, last: JsonObject | None = None) -> Key | None:
+        """Remove a deleted resource, unless it bypassed our finalizer: its job must end all the same.
 
-        The API server does not see a finalizer that is set while it carries out a delete call. Such a
-        resource stays under a key of its own, as one that is being deleted and whose create call may be
-        under way.
+        The API server does not see a finalizer that is set while it processes a delete call. Such a resource
+        is kept under a key of its own, as one that is being deleted and whose create call may be in flight.
 
         Args:
             key: of the resource.
-            uid: of the object that is gone.
+            uid: of the deleted object.
             now: the time.
-            last: how the object was at its end, where that is known.
+            last: the object's last state, where that is known.
 
         Returns:
-            The key to work on; None where nothing is left to do.
+            The key to reconcile; None if there is nothing left to do.
         """
         entry = self._entries.get(key)
         known = entry if entry and entry.uid == uid else None
         self.drop(key, uid)
-        if known is None or key.departed:
+        if known is None or key.deleted:
             return None
-        return self._depart(last or known.body, known.observation, now)
+        return self._keep_deleted(last or known.body, known.observation, now)
 
-    def recall(self, last: JsonObject, now: datetime) -> Key | None:
-        """Take in a resource that was deleted before this process knew it, if it went past our finalizer.
+    def recover(self, last: JsonObject, now: datetime) -> Key | None:
+        """Add a resource that was deleted before this process knew it, if it bypassed our finalizer.
 
         Args:
-            last: how it was at its end.
+            last: its last state.
             now: the time.
 
         Returns:
-            The key to work on; None where nothing is left to do.
+            The key to reconcile; None if there is nothing left to do.
         """
-        if last["metadata"]["uid"] in self._gone:
+        if last["metadata"]["uid"] in self._deleted_uids:
             return None
         self.drop(Key.of(last), last["metadata"]["uid"])
-        return self._depart(last, Observation(since=self._since), now)
+        return self._keep_deleted(last, Observation(since=self._since), now)
 
-    def _depart(self, body: JsonObject, known: Observation, now: datetime) -> Key | None:
+    def _keep_deleted(self, body: JsonObject, known: Observation, now: datetime) -> Key | None:
         resource, key = Resource.parse(body), Key.of(body)
         if resource.deleting or not resource.held:
             return None
-        left = key._replace(name=f"{key.name}{_DEPARTED}{resource.uid}")
+        left = key._replace(name=f"{key.name}{_DELETED}{resource.uid}")
         metadata = {**body["metadata"], "deletionTimestamp": timestamp(now)}
-        observation = replace(known.about(resource.target), doubtful_at=now)
+        observation = replace(known.about(resource.target), outcome_unknown_at=now)
         self._entries[left] = _Entry({**body, "metadata": metadata}, observation)
         return left
 
     @property
-    def any_departed(self) -> bool:
-        """Whether the job of a resource whose object is gone is still to be ended."""
-        return any(key.departed for key in self._entries)
+    def any_deleted(self) -> bool:
+        """Whether the job of any deleted resource still has to be cancelled."""
+        return any(key.deleted for key in self._entries)
 
-    def displaced(self, body: Mapping[str, Any], now: datetime) -> Key | None:
-        """Forget a resource whose name a newer object has, so that it must be gone; see `gone`."""
+    def recreated(self, body: Mapping[str, Any], now: datetime) -> Key | None:
+        """Remove a resource that was deleted and recreated under the same name; see `forget_deleted`."""
         entry, fresh = self._entries.get(key := Key.of(body)), body["metadata"]
         if entry is None or entry.uid == fresh["uid"] or entry.version > number(fresh["resourceVersion"]):
             return None
-        return self.gone(key, entry.uid, now)
+        return self.forget_deleted(key, entry.uid, now)
 
     def observation(self, key: Key) -> Observation:
-        """What was seen of the job of the resource under a key."""
+        """What was observed of a resource's job."""
         entry = self._entries.get(key)
         return entry.observation if entry else Observation(since=self._since)
 
     def observe(self, key: Key, uid: str, observation: Observation) -> None:
-        """Keep what was seen, for as long as the resource with that uid is there."""
+        """Keep an observation while the resource with that uid exists."""
         entry = self._entries.get(key)
         if entry and entry.uid == uid:
             entry.observation = observation
 
-    def ghosts(
+    def unlisted(
         self, kind: str, namespaces: frozenset[str] | None, living: set[tuple[Key, str]], version: str
     ) -> list[Key]:
-        """The resources of a kind that a complete list did not have although they are older than it."""
+        """The resources of a kind that are older than a complete list and missing from it."""
         listed = number(version)
         return [
             key
             for key, entry in self._entries.items()
             if key.kind == kind
-            and not key.departed
+            and not key.deleted
             and (namespaces is None or key.namespace in namespaces)
             and entry.version <= listed
             and (key, entry.uid) not in living
         ]
 
     def uid(self, key: Key) -> str:
-        """The uid of the resource under a key; empty where there is none."""
+        """The uid of the resource under a key; empty if there is none."""
         entry = self._entries.get(key)
         return entry.uid if entry else ""
 
@@ -239,26 +238,26 @@ class Store:
 def take(
     event: str | None, body: JsonObject, store: Store, changed: Callable[[Key], None], now: datetime
 ) -> None:
-    """Take in one event of the watch.
+    """Handle one watch event.
 
     Args:
-        event: `DELETED`, or anything else for an object that is there.
+        event: `DELETED`, or anything else for an object that exists.
         body: the object.
         store: keeps it.
-        changed: called with each key that there is something new of.
+        changed: called with each key that has changed.
         now: the time.
     """
     key = Key.of(body)
     if event == "DELETED":
-        left = store.gone(key, body["metadata"]["uid"], now, body)
+        left = store.forget_deleted(key, body["metadata"]["uid"], now, body)
     else:
-        left = store.displaced(body, now)
+        left = store.recreated(body, now)
         store.put(body)
     for one in (key, *([left] if left else [])):
         changed(one)
 
 
 def number(version: Any) -> int:
-    """A resourceVersion as a number; 0 where it is none."""
+    """A resourceVersion as a number; 0 if it is not one."""
     text = str(version or "")
     return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,4 +1,4 @@
-"""What liveness and readiness are made of."""
+"""Liveness and readiness."""
 
 import asyncio
 import time
@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 
-class Pulse:
-    """The sign of life of one part.
+class Heartbeat:
+    """The heartbeat of a list or a watch.
 
     Args:
         clock: seconds, by a clock that never jumps.
 
     Attributes:
-        answered: whether what it asks for was ever given.
-        excused: whether it cannot be given now, and nobody shall wait for it.
+        answered: whether its requests were ever answered.
+        excused: whether they cannot be answered now, so that readiness does not wait for it.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -24,21 +24,21 @@ class Pulse:
         self._last = clock()
 
     def beat(self) -> None:
-        """Show life."""
+        """Record a heartbeat."""
         self._last = self._clock()
 
     def silence(self) -> float:
-        """Seconds since the last beat, or since the start."""
+        """Seconds since the last heartbeat, or since the start."""
         return self._clock() - self._last
 
 
 @dataclass(frozen=True)
-class Part:
-    """What has to show life.
+class LivenessCheck:
+    """A part of the process that has to make progress.
 
     Attributes:
         name: for the message.
-        silence: seconds for which it has shown none so far.
+        silence: seconds since it last made progress.
         limit: seconds after which it counts as stuck.
     """
 
@@ -48,39 +48,41 @@ class Part:
 
 
 class Health:
-    """What the probes ask.
+    """The state behind the probes.
 
     Args:
-        parts: that have to show life from the start.
+        checks: those that count from the start.
 
     Attributes:
         standby: whether this process waits for the Lease, which is healthy.
-        watching: set once the operator has logged in and begins to watch.
+        watching: set once the operator has logged in and starts to watch.
         watches: one for each list and watch. All that are not excused have to be answered before this process
-            does its work, and one at least.
-        parts: that have to show life.
+            is ready, and at least one.
+        checks: all liveness checks.
     """
 
-    def __init__(self, *parts: Part) -> None:
+    def __init__(self, *checks: LivenessCheck) -> None:
         self.standby = False
         self.watching = asyncio.Event()
-        self.watches: list[Pulse] = []
-        self.parts = list(parts)
+        self.watches: list[Heartbeat] = []
+        self.checks = list(checks)
 
     @property
     def ready(self) -> bool:
-        """Whether this process does its work, or could take it over."""
-        given = [watch.answered for watch in self.watches if not watch.excused]
-        return self.standby or (self.watching.is_set() and all(given) and (bool(given) or not self.watches))
+        """Whether this process is working, or is a standby."""
+        answered = [watch.answered for watch in self.watches if not watch.excused]
+        return self.standby or (
+            self.watching.is_set() and all(answered) and (bool(answered) or not self.watches)
+        )
 
-    def ailment(self) -> str:
+    def failure(self) -> str:
         """Why a restart would help; empty while the operator is alive.
 
-        An API server or a service that does not answer is no reason: calls to them end by their time-outs,
-        and each try is a sign of life.
+        An API server or a service that does not answer is no reason: calls to them time out, and each retry
+        counts as progress.
         """
-        for part in self.parts:
-            silence = part.silence()
-            if silence > part.limit:
-                return f"{part.name} has shown no life for {silence:.0f} s"
+        for check in self.checks:
+            silence = check.silence()
+            if silence > check.limit:
+                return f"{check.name} has made no progress for {silence:.0f} s"
         return ""

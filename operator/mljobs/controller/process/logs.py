@@ -1,4 +1,4 @@
-"""Log lines that say which resource they are about, as JSON objects or as text."""
+"""Logging set-up: lines with the resource that they are about, as JSON objects or as text."""
 
 import logging
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _about: ContextVar[dict[str, object] | None] = ContextVar("about", default=None)
 
 @contextmanager
 def about(resource: Resource) -> Iterator[None]:
-    """Let the log lines inside carry the resource's kind, namespace, name and uid, and its job's id."""
+    """Add the resource's kind, namespace, name and uid, and its job's id, to the log lines inside."""
     target = resource.target
     token = _about.set(
         {
@@ -33,7 +33,7 @@ def about(resource: Resource) -> Iterator[None]:
 
 
 class _Context(logging.Filter):
-    """Adds the resource that the current task works on to each record."""
+    """Adds the resource that the current task reconciles to each record."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.about = _about.get() or {}
@@ -71,6 +71,6 @@ def configure(stream: TextIO, *, form: Literal["json", "text"], level: str) -> N
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    # kopf says of each event of each object that its handler has run
+    # kopf logs each handler call of each event
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)
     logging.getLogger("googleapiclient").setLevel(logging.WARNING)

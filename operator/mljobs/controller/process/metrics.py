@@ -18,6 +18,7 @@ from prometheus_client import (
 
 from mljobs import __version__
 from mljobs.api.base import JsonObject
+from mljobs.api.outputs import State
 from mljobs.domain.job.resource import managed_elsewhere
 from mljobs.domain.reasons import ConditionType
 from mljobs.domain.show.milestones import milestones
@@ -25,7 +26,7 @@ from mljobs.domain.show.milestones import milestones
 QUEUE = "mljobs"
 """The name of the one work queue, which all kinds share."""
 
-NO_STATE = "STATE_UNSPECIFIED"
+NO_STATE = State.STATE_UNSPECIFIED.value
 """The state of a resource without a job: the API's word for none."""
 
 _CLOUD = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -55,7 +56,7 @@ class Metrics:
     """
 
     def __init__(self) -> None:
-        # a series more for each counter, which only tells when the process began
+        # an additional series for each counter, with nothing but the start of the process
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self.scraped: list[Callable[[], None]] = []
@@ -81,35 +82,35 @@ class Metrics:
             "controller",
         )
         self.active_workers = self._gauge(
-            "controller_runtime_active_workers", "Reconciliations under way.", "controller"
+            "controller_runtime_active_workers", "Reconciliations in progress.", "controller"
         )
         self.max_workers = self._gauge(
             "controller_runtime_max_concurrent_reconciles",
-            "Reconciliations under way at the most, of all kinds together.",
+            "Reconciliations in progress at most, of all kinds together.",
             "controller",
         )
         queue = ("name", "controller")
         self.queue_depth = self._gauge("workqueue_depth", "Resources that wait for a worker.", *queue)
         self.queue_adds = self._counter(
-            "workqueue_adds", "How often a resource came to have to be worked on.", *queue
+            "workqueue_adds", "How often a resource was added to the queue.", *queue
         )
         self.queue_retries = self._counter(
             "workqueue_retries",
-            "How often a resource was put off: to be tried again, or looked at later.",
+            "How often a resource was requeued with a delay.",
             *queue,
         )
         self.queue_seconds = self._histogram(
             "workqueue_queue_duration_seconds", "How long resources waited for a worker.", _QUEUE, *queue
         )
         self.work_seconds = self._histogram(
-            "workqueue_work_duration_seconds", "How long resources were worked on.", _QUEUE, *queue
+            "workqueue_work_duration_seconds", "How long resources were processed.", _QUEUE, *queue
         )
         self.unfinished_seconds = self._gauge(
-            "workqueue_unfinished_work_seconds", "How long all work under way has taken so far.", *queue
+            "workqueue_unfinished_work_seconds", "How long all work in progress has taken so far.", *queue
         )
         self.longest_seconds = self._gauge(
             "workqueue_longest_running_processor_seconds",
-            "How long the longest work under way has taken so far.",
+            "How long the longest work in progress has taken so far.",
             *queue,
         )
         self.leader = self._gauge(
@@ -117,38 +118,38 @@ class Metrics:
         )
 
     def _define_jobs(self) -> None:
-        self.resources = self._gauge("mljobs_resources", "Resources that the operator knows.")
+        self.resources = self._gauge("mljobs_resources", "Resources in the operator's cache.")
         self.kind_defined = self._gauge(
             "mljobs_kind_defined", "Whether the cluster has the definition (CRD) of a kind.", "kind"
         )
         self.jobs = self._gauge(
             "mljobs_jobs",
-            f"Resources by the state of their newest job; {NO_STATE} where there is none yet.",
+            f"Resources by the state of their newest job; {NO_STATE} if there is none yet.",
             "kind",
             "state",
         )
         self.stalled = self._gauge(
             "mljobs_stalled_resources",
-            "Resources that cannot go on without a change, by reason.",
+            "Resources that are stalled, by reason.",
             "kind",
             "reason",
         )
         self.acceptance_seconds = self._histogram(
             "mljobs_acceptance_wait_seconds",
-            "Time from a resource's creation until the service has accepted its first job. What this process "
-            "finds accepted is not counted.",
+            "Time from a resource's creation until the service has accepted its first job. Jobs that were "
+            "accepted before this process started are not counted.",
             _WAIT,
             "kind",
         )
         self.jobs_ended = self._counter(
             "mljobs_jobs_ended",
-            "Jobs whose end this process has shown, by the state in which they ended.",
+            "Jobs that have ended, as observed by this process, by terminal state.",
             "kind",
             "state",
         )
         self.run_seconds = self._histogram(
             "mljobs_job_run_seconds",
-            "Time from the start to the end of jobs whose end this process has shown, by the service.",
+            "Run time of ended jobs, as observed by this process, by the service's clock.",
             _RUN,
             "kind",
             "state",
@@ -160,8 +161,8 @@ class Metrics:
         self.watched = self._gauge("mljobs_watched_jobs", "Cloud jobs that are polled.")
         self.missing = self._gauge(
             "mljobs_missing_jobs",
-            "Active jobs that the service does not show, in projects where so many are missing at once that "
-            "the service is believed to be wrong.",
+            "Active jobs that the service does not find, in projects where so many are missing at once that "
+            "the service is assumed to be wrong.",
         )
         self.poll_lag = self._gauge(
             "mljobs_poll_lag_seconds",
@@ -169,7 +170,7 @@ class Metrics:
         )
         self.poll_age = self._gauge(
             "mljobs_oldest_poll_age_seconds",
-            "Time for which the service has said nothing of an active job, at the most.",
+            "The longest time since the service answered about an active job.",
         )
         self.cloud_requests = self._counter(
             "mljobs_cloud_requests", "Requests to the job service.", "method", "code"
@@ -185,7 +186,7 @@ class Metrics:
         )
         self.rest_requests = self._counter(
             "rest_client_requests",
-            "Requests to the API server; the code is <error> where there was no answer.",
+            "Requests to the API server; the code is <error> if there was no answer.",
             "code",
             "method",
             "host",
@@ -199,7 +200,7 @@ class Metrics:
         )
 
     def _define_process(self) -> None:
-        self.build = self._gauge("mljobs_build_info", "The version that runs; always 1.", "version")
+        self.build = self._gauge("mljobs_build_info", "The running version; always 1.", "version")
         self.build.labels(__version__).set(1)
 
     def refresh(self) -> None:
@@ -207,8 +208,8 @@ class Metrics:
         for count in self.scraped:
             count()
 
-    def census(self, bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Count the resources there are, given as their objects, without those of other controllers."""
+    def count_resources(self, bodies: Iterable[Mapping[str, Any]]) -> None:
+        """Count the resources by state and by stalled reason, without those of other controllers."""
         states: Tally[tuple[str, str]] = Tally()
         reasons: Tally[tuple[str, str]] = Tally()
         for body in bodies:

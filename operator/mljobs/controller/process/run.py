@@ -1,4 +1,4 @@
-"""The operator as a whole: its tasks, their start, and an end that loses nothing."""
+"""The operator as a whole: its tasks, their start, and a graceful shutdown."""
 
 import asyncio
 import logging
@@ -17,39 +17,39 @@ from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.kube.login import Login
 from mljobs.controller.kube.session import Connection
 from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_paths
+from mljobs.controller.loop.checkpoint import WatchCheckpoint
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
-from mljobs.controller.loop.recall import Recall
 from mljobs.controller.loop.reconciler import Reconciler
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady, wall
-from mljobs.controller.process.health import Health, Part, Pulse
+from mljobs.controller.process.health import Health, Heartbeat, LivenessCheck
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
 from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
-from mljobs.domain.decide import Policy
+from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.port import Backend
 
 logger = logging.getLogger(__name__)
 
 POLL_SILENCE = 120.0
-"""Seconds without an answer to any poll, not even that a time-out is over; more where calls are slower."""
+"""Seconds without an answer to any poll, not even a time-out; more if calls are slower."""
 
 WORK_SILENCE = 600.0
 """Seconds that one reconciliation may take: far more than all its calls with all their time-outs."""
 
 CALLS = 4
-"""Calls of the job service in one reconciliation, at the most, when none gets an answer."""
+"""Calls of the job service in one reconciliation, at most, when none gets an answer."""
 
 WATCH_SILENCE = 2.0 * WATCH_SECONDS
 """Seconds without a new list or watch request after which a watch counts as dead."""
 
 
-REMEMBERING = 4.0
-"""Seconds to write into the Lease how far the watches have come: less than the Lease holds."""
+CHECKPOINT_TIMEOUT = 4.0
+"""Seconds for recording the watch checkpoint in the Lease: less than the Lease is valid."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,20 @@ class Options:
         policy: what the administrator decides for all resources.
         namespaces: those to watch; none: the whole cluster.
         poll_interval: seconds between two rounds of polls.
-        lost_interval: seconds between two looks at a job that counts as lost.
+        lost_interval: seconds between two reads of a job that counts as lost.
         believe_missing: whether many jobs of a project may be lost at once.
         resync_interval: seconds between two complete lists of the resources.
-        workers: resources that are worked on at once.
-        connections: to the API server, at the most, for lists and for the rest each; watches have their own.
+        workers: resources that are reconciled at once.
+        connections: to the API server, at most, for lists and for everything else each; watches have their
+            own.
         host: the address that metrics and health are served at.
-        port: their port; 0 takes a free one.
-        drain: seconds that the work under way has at the end.
-        slowest_call: seconds in which a call of the job service ends, its wait for a thread included.
-        lease: the Lease that this process has to hold to act; None: it acts alone.
+        port: their port; 0 picks a free one.
+        drain: seconds for the work in flight to finish at shutdown.
+        slowest_call: seconds after which a call of the job service has ended, its wait for a thread included.
+        lease: the Lease that this process has to hold to act; None: no leader election.
     """
 
-    policy: Policy
+    policy: AdminPolicy
     namespaces: Sequence[str]
     poll_interval: float
     lost_interval: float
@@ -93,7 +94,7 @@ async def run(
     options: Options,
     *,
     fence: Fence,
-    service_part: Part,
+    service_check: LivenessCheck,
     ready: Callable[[str], None] | None = None,
 ) -> None:
     """Run the operator until a signal ends it.
@@ -103,7 +104,7 @@ async def run(
         metrics: counts everything, and is served.
         options: how to run.
         fence: armed once this process holds the Lease, if it needs one.
-        service_part: what of the port has to show life.
+        service_check: the liveness check of the port.
         ready: called with the URL of metrics and health once they are served.
 
     Raises:
@@ -114,7 +115,7 @@ async def run(
     stop = Stop()
     stop.listen()
     try:
-        await _run(backend, metrics, options, fence, Health(service_part), ready, stop)
+        await _run(backend, metrics, options, fence, Health(service_check), ready, stop)
     except asyncio.CancelledError:
         if not stop.signalled:
             raise
@@ -149,22 +150,22 @@ async def _run(
 
 
 async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
-    """Wait for the Lease; a signal ends the waiting.
+    """Wait for the Lease until a signal arrives.
 
     Returns:
         Whether this process holds the Lease.
 
     Raises:
-        RuntimeError: the waiting has failed, which is a bug.
+        RuntimeError: waiting has failed, which is a bug.
     """
     health.standby = True
-    tasks = [asyncio.create_task(lease.acquire()), stop.await_it()]
+    tasks = [asyncio.create_task(lease.acquire()), stop.stop_task()]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     health.standby = False
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    if stop.asked.is_set():
+    if stop.requested.is_set():
         await lease.release()
     _raise_failure(outcomes)
     return lease.held
@@ -197,7 +198,7 @@ async def _act(
     metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
     metrics.poll_age.set_function(poller.oldest)
-    metrics.scraped.append(lambda: metrics.census(store.bodies()))
+    metrics.scraped.append(lambda: metrics.count_resources(store.bodies()))
     for kind in KINDS:
         metrics.max_workers.labels(kind).set(options.workers)
     jobs = JobHandler(
@@ -212,30 +213,33 @@ async def _act(
         wrote=lambda body, before: metrics.wrote(body, before, wall()),
     )
     reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=queue, clock=clock, metrics=metrics)
-    recall = Recall(kube, store, queue.add, namespaces=options.namespaces, now=clock)
+    checkpoint = WatchCheckpoint(kube, store, queue.add, namespaces=options.namespaces, now=clock)
     if lease:
-        await _remember(lease, recall)
+        await _resume(lease, checkpoint)
     resync = Resync(
         kube,
         store,
         queue.add,
         interval=options.resync_interval,
         clock=clock,
-        listed=recall.listed,
+        listed=checkpoint.listed,
         namespaces=options.namespaces,
     )
 
     def bring(event: str | None, body: JsonObject) -> None:
         take(event, body, store, queue.add, clock())
-        recall.saw(body)
+        checkpoint.saw(body)
 
     watched = watched_paths(options.namespaces)
-    watches = {path: Pulse() for path in watched}
+    watches = {path: Heartbeat() for path in watched}
     health.watches = list(watches.values())
-    health.parts += [
-        Part("the poller", poller.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
-        Part("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
-        *(Part(watched[path], pulse.silence, WATCH_SILENCE) for path, pulse in watches.items()),
+    health.checks += [
+        LivenessCheck("the poller", poller.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
+        LivenessCheck("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
+        *(
+            LivenessCheck(watched[path], heartbeat.silence, WATCH_SILENCE)
+            for path, heartbeat in watches.items()
+        ),
     ]
     definitions = Definitions(watches, metrics.defined)
     watch = Watch(
@@ -243,7 +247,7 @@ async def _act(
             Login,
             connection,
             connections=options.connections + len(watches),  # a watch keeps its connection
-            pulses=watches,
+            heartbeats=watches,
             middlewares=[definitions.hold],
         ),
         server=connection.access.server.url,
@@ -253,7 +257,10 @@ async def _act(
     )
     await _supervise(
         watches=[_watch(watch, kind, definitions, kube, stop) for kind in KINDS.values()],
-        loops=[poller.run(), *([lease.keep(), _repair(resync, recall, lease)] if lease else [resync.run()])],
+        loops=[
+            poller.run(),
+            *([lease.keep(), _repair(resync, checkpoint, lease)] if lease else [resync.run()]),
+        ],
         workers=[reconciler.work() for _ in range(options.workers)],
         queue=queue,
         drain=options.drain,
@@ -261,28 +268,28 @@ async def _act(
     )
 
 
-async def _remember(lease: Lease, recall: Recall) -> None:
-    """Go on from where the holder before had come to, and have that in the Lease before anything is done."""
+async def _resume(lease: Lease, checkpoint: WatchCheckpoint) -> None:
+    """Continue from the previous holder's checkpoint, and record it in the Lease before anything is done."""
     try:
-        async with asyncio.timeout(REMEMBERING):
-            await recall.begin(lease.found)
-            lease.note = recall.marks
+        async with asyncio.timeout(CHECKPOINT_TIMEOUT):
+            await checkpoint.resume(lease.found)
+            lease.note = checkpoint.encoded
             await lease.renew()
     except TimeoutError:
-        lease.note = recall.marks
-        logger.warning("the Lease does not say yet how far the watches have come: the API server is slow")
+        lease.note = checkpoint.encoded
+        logger.warning("the watch checkpoint is not in the Lease yet: the API server is slow")
 
 
-async def _repair(resync: Resync, recall: Recall, lease: Lease) -> None:
-    """Find what went away before this process began, then what its watches miss."""
-    await recall.look_back(lease.renew)
+async def _repair(resync: Resync, checkpoint: WatchCheckpoint, lease: Lease) -> None:
+    """Find what was deleted before this process started, then what its watches miss."""
+    await checkpoint.recover(lease.renew)
     await resync.run()
 
 
 async def _watch(watch: Watch, kind: JobKind, definitions: Definitions, kube: Kube, stop: Stop) -> None:
-    """Watch a kind from when it is defined until there is the wish to stop."""
-    await stop.outrun(definitions.wait_for(kube, kind.plural))
-    if not stop.asked.is_set():
+    """Watch a kind from when it is served until a stop is requested."""
+    await stop.unless_stopped(definitions.wait_for(kube, kind.plural))
+    if not stop.requested.is_set():
         await watch.run(kind, stop)
 
 
@@ -295,20 +302,22 @@ async def _supervise(
     drain: float,
     stop: Stop,
 ) -> None:
-    """Run all until there is the wish to stop, then let the workers end what they are at."""
+    """Run everything until a stop is requested, then let the workers finish."""
     looping = [asyncio.create_task(loop) for loop in loops]
     working = [asyncio.create_task(worker) for worker in workers]
-    stopping = stop.await_it()
+    stopping = stop.stop_task()
     watching = [asyncio.create_task(watch) for watch in watches]
     try:
         await asyncio.wait([*watching, stopping, *looping, *working], return_when=asyncio.FIRST_COMPLETED)
-        stop.asked.set()
+        stop.requested.set()
         await asyncio.wait(watching)
         queue.close()
         _, late = await asyncio.wait(working, timeout=drain)
         if late:
             logger.warning(
-                "%s resources were still worked on after %s s; they go on at the next start", len(late), drain
+                "%s resources were still being reconciled after %s s; they continue at the next start",
+                len(late),
+                drain,
             )
     finally:
         tasks = [stopping, *looping, *working, *watching]
@@ -319,7 +328,7 @@ async def _supervise(
 
 
 def _raise_failure(outcomes: Sequence[object]) -> None:
-    """Raise what a task has failed with; that it was cancelled is no failure."""
+    """Raise the exception of a failed task; cancellation is no failure."""
     for outcome in outcomes:
         if isinstance(outcome, Exception):
             raise RuntimeError("a task of the operator has failed") from outcome

@@ -49,8 +49,8 @@ async def serve(health: Health, metrics: Metrics, *, host: str, port: int) -> As
     """
 
     async def healthz(_: web.Request) -> web.Response:
-        ailment = health.ailment()
-        return web.Response(text=f"{ailment or 'ok'}\n", status=500 if ailment else 200)
+        failure = health.failure()
+        return web.Response(text=f"{failure or 'ok'}\n", status=500 if failure else 200)
 
     async def readyz(_: web.Request) -> web.Response:
         return web.Response(

@@ -1,4 +1,4 @@
-"""How the operator is asked to end: by SIGTERM or SIGINT, in whatever phase it is."""
+"""Stops the operator on SIGTERM or SIGINT, in any phase."""
 
 import asyncio
 import logging
@@ -12,42 +12,42 @@ T = TypeVar("T")
 
 
 class Stop:
-    """The wish that this process ends. It cancels the task that makes it, until somebody waits for the wish.
+    """A request to stop the process. It cancels the task that creates it, until somebody waits for it.
 
     Attributes:
-        asked: set once there is the wish, or a part has ended and the others have to follow.
-        signalled: whether it was a signal that asked.
+        requested: set once a stop is requested, or a part has ended and the others have to follow.
+        signalled: whether a signal requested it.
     """
 
     def __init__(self) -> None:
-        self.asked = asyncio.Event()
+        self.requested = asyncio.Event()
         self.signalled = False
         self._task = asyncio.current_task()
 
     def listen(self) -> None:
-        """Take the signals, from whoever took them before."""
+        """Handle the signals, in place of any earlier handler."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._ask, number.name)
+            loop.add_signal_handler(number, self._request, number.name)
 
-    def await_it(self) -> "asyncio.Task[bool]":
-        """Give a task that ends with the wish; from now on the wish cancels nothing by itself."""
+    def stop_task(self) -> "asyncio.Task[bool]":
+        """Return a task that ends when a stop is requested, which from now on cancels nothing by itself."""
         self._task = None
-        return asyncio.create_task(self.asked.wait())
+        return asyncio.create_task(self.requested.wait())
 
-    async def outrun(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Give what comes of some work; None if the wish came first, which ends the work."""
-        task, wish = asyncio.create_task(work), asyncio.create_task(self.asked.wait())
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Return the result of some work; None if a stop was requested first, which cancels the work."""
+        task, stop = asyncio.create_task(work), asyncio.create_task(self.requested.wait())
         try:
-            await asyncio.wait([task, wish], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([task, stop], return_when=asyncio.FIRST_COMPLETED)
             return task.result() if task.done() else None
         finally:
             task.cancel()
-            wish.cancel()
+            stop.cancel()
 
-    def _ask(self, name: str) -> None:
-        logger.info("%s: the operator ends", name)
+    def _request(self, name: str) -> None:
+        logger.info("%s: the operator stops", name)
         self.signalled = True
-        self.asked.set()
+        self.requested.set()
         if self._task:
             self._task.cancel()

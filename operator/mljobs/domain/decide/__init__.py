@@ -1,30 +1,30 @@
 """What to do next about one resource: a pure function of the resource and of what is known of its job.
 
-It is asked again after every effect and every change, so that each answer is one step, and a crash between
-two steps is the same as asking anew.
+It is called again after every effect and every change, so that each answer is one step, and a crash between
+two steps is the same as calling it again.
 """
 
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import Decision, Keep, Record, Release
 from mljobs.domain.decide.deletion import delete
-from mljobs.domain.decide.plan import Adoption, Policy, intent_for, plan_target
+from mljobs.domain.decide.extra_jobs import defer_until_search
+from mljobs.domain.decide.failed_calls import is_ours
+from mljobs.domain.decide.plan import AdminPolicy, Adoption, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
-from mljobs.domain.decide.surplus import not_before_the_search
-from mljobs.domain.decide.trouble import is_ours
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 
-__all__ = ["Adoption", "Policy", "Polled", "decide", "polled"]
+__all__ = ["AdminPolicy", "Adoption", "Polled", "decide", "polled"]
 
 
-def decide(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
+def decide(resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime) -> Decision:
     """Choose the next step.
 
     Args:
         resource: the object as last read.
-        observation: of the job of `resource.target`; one about another attempt counts as knowing nothing.
+        observation: of the job of `resource.target`; one about another attempt counts as empty.
         policy: the administrator's settings.
         now: the time, with a zone.
 
@@ -32,7 +32,7 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
         One step, which says in `again` when to ask for the next one.
     """
     if resource.managed_elsewhere:
-        # a finalizer of ours that came with a copied manifest holds nothing, and nobody else may take it off
+        # our finalizer came with a copied manifest: it protects no job, and nobody else may remove it
         return Release() if resource.deleting and resource.held else Keep()
     planned = resource.held or resource.adopt
     target = resource.target or (plan_target(resource, policy, 1) if planned else None)
@@ -40,14 +40,12 @@ def decide(resource: Resource, observation: Observation, policy: Policy, now: da
     if resource.deleting:
         decision = delete(resource, target, observation, policy, now)
         return (
-            not_before_the_search(resource, target, observation, policy, now, decision)
-            if target
-            else decision
+            defer_until_search(resource, target, observation, policy, now, decision) if target else decision
         )
     if target and (resource.submitted or is_ours(resource, observation.job)):
         if resource.target is None or not (resource.held or resource.ended):
-            # `kubectl replace`, say, has taken off our finalizer or intent: a deletion would leak the job
+            # `kubectl replace`, say, has removed our finalizer or intent: a deletion would leak the job
             return Record(intent_for(resource, target, now))
         decision = run(resource, target, observation, policy, now)
-        return not_before_the_search(resource, target, observation, policy, now, decision)
+        return defer_until_search(resource, target, observation, policy, now, decision)
     return start(resource, observation, policy, now)

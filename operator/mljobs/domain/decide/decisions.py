@@ -1,6 +1,6 @@
-"""What the operator can do next about one resource. Each is a value: the controller carries it out.
+"""The next steps that can be decided for a resource. Each is a value: the controller executes it.
 
-Each says too when the question is to be asked again, so that whoever asks needs no rule of his own for that.
+Each also says when to decide again, so that the controller needs no rule of its own for that.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class Step(Answer):
 
 @dataclass(frozen=True)
 class Submit(Step):
-    """Write the intent down if it is not there yet, then submit this job."""
+    """Record the intent if that is still to be done, then submit this job."""
 
     intent: Intent
     order: Order
@@ -50,12 +50,12 @@ class Submit(Step):
 
 @dataclass(frozen=True)
 class Adopt(Step):
-    """Write the intent down if it is not there yet, then take the job over by giving it our labels.
+    """Record the intent if that is still to be done, then adopt the job by setting our labels on it.
 
     Attributes:
         intent: names the job.
-        labels: all that it is to have.
-        etag: of the job that was judged, so that one which has changed since is judged anew.
+        labels: all labels to set.
+        etag: of the job as it was read, so that a job which has changed since is evaluated again.
     """
 
     intent: Intent
@@ -65,21 +65,21 @@ class Adopt(Step):
 
 @dataclass(frozen=True)
 class Record(Step):
-    """Write the intent down: its job is there, and nothing holds the resource."""
+    """Record the intent: its job exists, and no finalizer protects it."""
 
     intent: Intent
 
 
 @dataclass(frozen=True)
-class Look(Step):
-    """Read the job: it is not known whether it exists, or whose it is."""
+class Read(Step):
+    """Read the job: whether it exists, or who owns it, is not known."""
 
     target: Target
 
 
 @dataclass(frozen=True)
 class UpdateLabels(Step):
-    """Patch the job's labels, guarded by the etag of the job that was compared."""
+    """Patch the job's labels, guarded by the etag of the job as it was read."""
 
     target: Target
     labels: Mapping[str, str]
@@ -88,12 +88,12 @@ class UpdateLabels(Step):
 
 @dataclass(frozen=True)
 class BindIam(Step):
-    """Bring our bindings into the job's IAM policy.
+    """Set our bindings in the job's IAM policy.
 
     Attributes:
         target: the job.
         wanted: what the spec asks for.
-        applied: what was put there before.
+        applied: what we have set before.
     """
 
     target: Target
@@ -103,25 +103,25 @@ class BindIam(Step):
 
 @dataclass(frozen=True)
 class Cancel(Step):
-    """Ask the service to end the job, which has been seen to carry our uid."""
+    """Cancel the job, which carries our uid label."""
 
     target: Target
 
 
 @dataclass(frozen=True)
 class Search(Step):
-    """Look for jobs that the attempt has besides the accepted one."""
+    """Search for jobs of the attempt other than the accepted one."""
 
     target: Target
 
 
 @dataclass(frozen=True)
 class CancelExtra(Step):
-    """Ask the service to end a job of ours that an attempt has too many.
+    """Cancel an extra job of an attempt.
 
     Attributes:
-        target: the job that stays.
-        extra: the one that goes.
+        target: the job to keep.
+        extra: the job to cancel.
     """
 
     target: Target
@@ -130,10 +130,10 @@ class CancelExtra(Step):
 
 @dataclass(frozen=True)
 class Release(Answer):
-    """Take the finalizer off.
+    """Remove the finalizer.
 
     Attributes:
-        left_behind: the full name of a job that may still run, for an event; empty where none can.
+        left_behind: the full name of a job that may still run, for an Event; empty if none can.
     """
 
     left_behind: str = ""
@@ -155,11 +155,11 @@ class Suspend(Step):
 
 @dataclass(frozen=True)
 class Announce(Step):
-    """Record bindings before they are put into the policy, so that a crash leaves no stranger there.
+    """Record bindings before they are set in the policy, so that a crash leaves none unaccounted for.
 
     Attributes:
         target: the job.
-        bindings: those that are there and those that are about to be.
+        bindings: those that are set and those that are about to be.
     """
 
     target: Target
@@ -168,7 +168,7 @@ class Announce(Step):
 
 @dataclass(frozen=True)
 class Leave(Answer):
-    """Being deleted and held by others; it has no job, and nothing of it is ours any more."""
+    """Being deleted, and held by finalizers of others; it has no job, and there is nothing left to do."""
 
 
 @dataclass(frozen=True)
@@ -183,14 +183,14 @@ class Finish(Answer):
 
 @dataclass(frozen=True)
 class Refuse(Answer):
-    """The spec breaks rules: no call before somebody changes it."""
+    """The spec breaks rules: no call until it is changed."""
 
     problems: Sequence[Problem]
 
 
 @dataclass(frozen=True)
 class Stall(Answer):
-    """It cannot go on without a change by somebody, for a reason that the service gave."""
+    """It cannot proceed until somebody changes something."""
 
     reason: Reason
     message: str
@@ -201,8 +201,8 @@ class Wait(Answer):
     """A call has to be tried again later.
 
     Attributes:
-        reason: what the conditions say.
-        message: what happened, and what a user can do.
+        reason: of the conditions.
+        message: what happened, and what the user can do.
         again: when that is.
     """
 
@@ -213,13 +213,13 @@ class Wait(Answer):
 
 @dataclass(frozen=True)
 class Keep(Answer):
-    """Nothing to do and nothing to say."""
+    """Nothing to do and nothing to report."""
 
 
-Effect = Submit | Adopt | Look | Search | UpdateLabels | BindIam | Cancel | CancelExtra
-"""What needs a call to the service; decide is asked again with its outcome."""
+Effect = Submit | Adopt | Read | Search | UpdateLabels | BindIam | Cancel | CancelExtra
+"""Steps that call the service; decide is called again with the outcome."""
 
 Settled = Watch | Suspend | Announce | Leave | Hold | Finish | Refuse | Stall | Wait
-"""What is shown in the status."""
+"""Steps that are shown in the status."""
 
 Decision = Effect | Settled | Record | Release | Keep

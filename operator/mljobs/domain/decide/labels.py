@@ -6,34 +6,34 @@ from typing import TypeGuard
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Answer, Refuse, Stall, UpdateLabels, Wait
+from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.room import problems_below
-from mljobs.domain.decide.trouble import rejection_of, wait_for
 from mljobs.domain.job.labels import differing, wanted_labels
-from mljobs.domain.job.observation import CONTEST_LONGEST, Method, Observation, Relabelling
+from mljobs.domain.job.observation import CONTEST_LONGEST, Call, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
 
 _NAMED = 5
-"""Keys that a message names."""
+"""Keys that a message lists."""
 
 
 def relabel(
     resource: Resource, target: Target, observation: Observation, job: Job, now: datetime
 ) -> Refuse | Stall | UpdateLabels | Wait | None:
-    """Bring the job's labels to what the spec asks for; None where they are so."""
+    """Update the job's labels to match the spec; None if they do."""
     wanted = wanted_labels(resource, target, job)
     if wanted == job.labels:
         return None
     problems = problems_below(resource, "spec.labels")
     if problems:
         return Refuse(problems)
-    rejection = rejection_of(resource, observation, Method.PATCH)
+    rejection = rejection_of(resource, observation, Call.PATCH)
     if rejection:
         return labels_refused(rejection)
-    trouble = observation.waiting(now, Method.PATCH)
-    if trouble:
-        return wait_for(trouble)
+    failed = observation.waiting(now, Call.PATCH)
+    if failed:
+        return wait_for(failed)
     before = observation.relabelling
     if before and before.generation == resource.generation and now < before.at + before.pause:
         return _contested(target, job, wanted, before)
@@ -41,7 +41,7 @@ def relabel(
 
 
 def is_contested(step: Answer | None) -> TypeGuard[Wait]:
-    """Whether labels wait because somebody keeps changing them, which need not hold up anything else."""
+    """Whether labels wait because somebody keeps changing them, which need not block anything else."""
     return isinstance(step, Wait) and step.reason is Reason.LABELS_CONTESTED
 
 
@@ -50,13 +50,13 @@ def _contested(target: Target, job: Job, wanted: Mapping[str, str], before: Rela
     named = ", ".join(keys[:_NAMED]) + (", …" if len(keys) > _NAMED else "")
     return Wait(
         Reason.LABELS_CONTESTED,
-        f"Somebody keeps changing labels of {target.job_name} that this resource sets: {named}. They are put "
-        f"right ever more rarely, in the end every {CONTEST_LONGEST.seconds // 60} minutes. Find out who it "
-        f"is, or take those of them that are in spec.labels out of it.",
+        f"Another writer keeps changing labels of {target.job_name} that this resource sets: {named}. The "
+        f"operator restores them with increasing delays of up to {CONTEST_LONGEST.seconds // 60} minutes. "
+        f"Stop the other writer, or remove those of the labels that are in spec.labels.",
         again=before.at + before.pause,
     )
 
 
 def labels_refused(rejection: errors.Rejected) -> Stall:
-    """Say that the service does not take the labels."""
+    """Report that the service refuses the labels."""
     return Stall(Reason.REJECTED, f"The service refused the labels: {rejection.message} Correct spec.labels.")

@@ -1,28 +1,32 @@
-"""A job that the service had accepted, and now says that it does not have."""
+"""A job that the service had accepted, and now reports as not found."""
 
-from mljobs.domain.decide.decisions import Decision, Look, Release, Stall, Watch
-from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.decisions import Decision, Read, Release, Stall, Watch
+from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.policies.lost import is_lost
 from mljobs.domain.reasons import Reason
 
 
-def await_it(resource: Resource, target: Target, observation: Observation, policy: Policy) -> Decision:
-    """Go on looking for the job; say once it counts as lost."""
+def wait_for_job(
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy
+) -> Decision:
+    """Keep reading the job; report once that it counts as lost."""
     if not (resource.lost or is_lost(observation, policy.lost_after)):
         return Watch(target)
     return Stall(
         Reason.LOST,
-        f"The service no longer knows {target.job_name}. It is not submitted again; the operator looks for "
-        f"it now and then, and goes on with it if it is there again. If the job is still wanted, delete this "
-        f"resource and make a new one.",
+        f"The service no longer has {target.job_name}. It is not submitted again; the operator checks for it "
+        f"periodically, and resumes if it reappears. If the job is still wanted, delete this resource and "
+        f"create a new one.",
     )
 
 
-def give_up(resource: Resource, target: Target, observation: Observation, policy: Policy) -> Decision:
-    """Let go of the resource, which is being deleted, once the job counts as lost; look before that."""
-    if not observation.sought:
-        return Look(target)
+def release_if_lost(
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy
+) -> Decision:
+    """Release the resource, which is being deleted, once the job counts as lost; read the job before."""
+    if not observation.checked_while_deleting:
+        return Read(target)
     lost = resource.lost or is_lost(observation, policy.lost_after)
     return Release() if lost else Watch(target)

@@ -1,4 +1,4 @@
-"""What an attempt is to be: its target, and the intent that is written down before the call."""
+"""Plans an attempt: its target, and the intent that is recorded before the call."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from mljobs.domain.port import Facts
 
 
 class Adoption(StrEnum):
-    """Which jobs a resource may take over."""
+    """Which jobs a resource may adopt."""
 
     NEVER = "Never"
     SAME_NAMESPACE = "SameNamespace"
@@ -17,14 +17,14 @@ class Adoption(StrEnum):
 
 
 @dataclass(frozen=True)
-class Policy:
-    """What the administrator decides for all resources.
+class AdminPolicy:
+    """The administrator's settings for all resources.
 
     Attributes:
         default_project: the project of resources that name none.
-        grace: how long after a create call without an answer it may still take effect.
-        adoption: which jobs may be taken over.
-        lost_after: for how long the service has to deny a job that it had accepted before it counts as lost.
+        grace: for how long an unanswered create call may still take effect.
+        adoption: which jobs may be adopted.
+        lost_after: for how long an accepted job has to be missing before it counts as lost.
     """
 
     default_project: str | None = None
@@ -34,18 +34,18 @@ class Policy:
 
 
 def adopts(resource: Resource, target: Target) -> bool:
-    """Whether that job is to be taken over; attempts after the first are always new jobs."""
+    """Whether that job is adopted; attempts after the first are always new jobs."""
     return bool(resource.adopt) and target.attempt == 1
 
 
 def intent_for(resource: Resource, target: Target, now: datetime) -> Intent:
-    """The intent that is written down already, if it is the same, else a new one."""
+    """The recorded intent, if it is the same, else a new one."""
     intent = Intent(target, resource.generation, now, adopts(resource, target))
     written = resource.intent
     return written if written and replace(written, time=now) == intent else intent
 
 
-def plan_target(resource: Resource, policy: Policy, attempt: int) -> Target:
+def plan_target(resource: Resource, policy: AdminPolicy, attempt: int) -> Target:
     """Name the job of an attempt of this spec."""
     spec = resource.spec
     project = str(spec.get("projectId") or policy.default_project or "")
@@ -59,7 +59,7 @@ def facts_of(resource: Resource) -> Facts:
     """What is known of the service that runs a resource's jobs.
 
     Raises:
-        ValueError: the resource was read without them, and nothing can be decided about it.
+        ValueError: the resource was parsed without them, so that nothing can be decided about it.
     """
     if resource.facts is None:
         raise ValueError(f"{resource.kind} {resource.namespace}/{resource.name} was read for no service")

@@ -1,16 +1,16 @@
-"""Whether a job can be made of a resource: its spec keeps the rules, and there is room for a status."""
+"""Whether a job can be created for a resource: its spec is valid, and there is room for a status."""
 
 from dataclasses import replace
 
-from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.sizes import OBJECT_BYTES, stored_bytes
 from mljobs.domain.spec.validate import Validated, validate
 
 
-def check(resource: Resource, policy: Policy) -> Validated:
-    """Check a resource before a job is made for it, so that none runs whose status nobody can store."""
+def check(resource: Resource, policy: AdminPolicy) -> Validated:
+    """Check a resource before a job is created for it, so that no job runs whose status cannot be stored."""
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
     size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})
     if validated.spec is None or size <= OBJECT_BYTES:
@@ -18,8 +18,8 @@ def check(resource: Resource, policy: Policy) -> Validated:
     problem = Problem(
         "metadata",
         resource.metadata,
-        f"the object takes {size} bytes as it is stored, and at most {OBJECT_BYTES} leave room for its "
-        f"status: shorten its annotations or its spec",
+        f"the stored object has {size} bytes, and at most {OBJECT_BYTES} leave room for its status: shorten "
+        f"its annotations or its spec",
         source=Source.OPERATOR,
         id="object-stored-size",
     )

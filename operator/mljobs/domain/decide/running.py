@@ -1,19 +1,20 @@
-"""A job that the service has accepted: watched, tended, suspended, finished."""
+"""A job that the service has accepted: watched, updated, suspended, finished."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from mljobs.api.outputs import State
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
+from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
+from mljobs.domain.decide.failed_calls import is_ours, wait_for
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
-from mljobs.domain.decide.missing import await_it
-from mljobs.domain.decide.ownership import look_first, taken
-from mljobs.domain.decide.plan import Policy, facts_of, plan_target
+from mljobs.domain.decide.missing import wait_for_job
+from mljobs.domain.decide.ownership import read_first, taken
+from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.room import check
 from mljobs.domain.decide.submission import submit
-from mljobs.domain.decide.surplus import end_surplus
-from mljobs.domain.decide.trouble import is_ours, wait_for
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job, Reference
 
@@ -24,11 +25,11 @@ class Polled:
 
     Attributes:
         target: the job, whose reference is known.
-        seldom: whether a look now and then is enough, since the service has long denied it.
+        lost: whether it counts as lost, so that an occasional read is enough.
     """
 
     target: Target
-    seldom: bool = False
+    lost: bool = False
 
     @property
     def reference(self) -> Reference:
@@ -37,31 +38,31 @@ class Polled:
 
 
 def run(
-    resource: Resource, target: Target, observation: Observation, policy: Policy, now: datetime
+    resource: Resource, target: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision:
     """Choose the next step for a job that the service has accepted."""
-    surplus = end_surplus(resource, target, observation, policy, now)
-    if surplus:
-        return surplus
+    extra = cancel_extra_jobs(resource, target, observation, policy, now)
+    if extra:
+        return extra
     suspended = resource.suspending
     if resource.ended:
-        if not (suspended and resource.state == "CANCELLED"):
+        if not (suspended and resource.state == State.CANCELLED):
             return Finish()
         return Hold() if resource.suspend else _resume(resource, target, policy, now)
     job = observation.job
     if job is None:
-        return await_it(resource, target, observation, policy)
+        return wait_for_job(resource, target, observation, policy)
     if job.ended:
-        return Hold() if suspended and job.state == "CANCELLED" else Finish()
+        return Hold() if suspended and job.state == State.CANCELLED else Finish()
     if not is_ours(resource, job):
         return taken(resource, target, job)
     if suspended or resource.suspend:
         return _suspend(target, observation, now) if suspended else Suspend(target)
-    return _tend(resource, target, observation, job, now)
+    return _update(resource, target, observation, job, now)
 
 
-def _resume(resource: Resource, ended: Target, policy: Policy, now: datetime) -> Decision:
-    """Begin the attempt after one that a suspension has ended."""
+def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
+    """Start the attempt after one that a suspension has ended."""
     validated = check(resource, policy)
     if validated.spec is None:
         return Refuse(validated.problems)
@@ -73,14 +74,16 @@ def _suspend(target: Target, observation: Observation, now: datetime) -> Decisio
     job = observation.job
     if job is None or job.ending or observation.cancelled:
         return Watch(target)
-    trouble = observation.waiting(now, Method.CANCEL)
-    if trouble:
-        return wait_for(trouble)
-    return look_first(target, observation, now) or Cancel(target)
+    failed = observation.waiting(now, Call.CANCEL)
+    if failed:
+        return wait_for(failed)
+    return read_first(target, observation, now) or Cancel(target)
 
 
-def _tend(resource: Resource, target: Target, observation: Observation, job: Job, now: datetime) -> Decision:
-    """Keep what may change on a running job as the spec has it: labels and IAM bindings."""
+def _update(
+    resource: Resource, target: Target, observation: Observation, job: Job, now: datetime
+) -> Decision:
+    """Keep the mutable parts of a running job in sync with the spec: labels and IAM bindings."""
     if job.ending:
         return Watch(target)
     can = facts_of(resource).capabilities
@@ -95,9 +98,9 @@ def _tend(resource: Resource, target: Target, observation: Observation, job: Job
 
 
 def polled(resource: Resource, observation: Observation) -> Polled | None:
-    """What the poller should watch for this resource; None where nothing of it changes by itself.
+    """What the poller should watch for this resource; None if its job cannot change by itself.
 
-    A resource that is being deleted is no exception: its job may end by itself, or be missing.
+    That includes a resource that is being deleted: its job may end by itself, or be missing.
     """
     target = resource.target
     job = observation.about(target).job
@@ -107,7 +110,7 @@ def polled(resource: Resource, observation: Observation) -> Polled | None:
         return None
     reference = job.reference if job else target.reference
     if reference is None:
-        return None  # it is looked for by whose it is
-    awaited = resource.deleting and resource.held
-    seldom = resource.lost and job is None and not awaited
-    return Polled(replace(target, reference=reference), seldom=seldom)
+        return None  # it is searched by its labels
+    deletion_waits = resource.deleting and resource.held
+    lost = resource.lost and job is None and not deletion_waits
+    return Polled(replace(target, reference=reference), lost=lost)

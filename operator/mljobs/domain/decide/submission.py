@@ -1,15 +1,12 @@
-"""Submission: what has to be so before a job is created."""
+"""Submission: the preconditions of creating a job."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from mljobs.domain import errors
 from mljobs.domain.decide.adoption import adopt
-from mljobs.domain.decide.decisions import Decision, Hold, Keep, Look, Refuse, Stall, Submit
-from mljobs.domain.decide.doubt import in_doubt, settle_doubt
-from mljobs.domain.decide.plan import Policy, adopts, facts_of, intent_for, plan_target
-from mljobs.domain.decide.room import check
-from mljobs.domain.decide.trouble import (
+from mljobs.domain.decide.decisions import Decision, Hold, Keep, Read, Refuse, Stall, Submit
+from mljobs.domain.decide.failed_calls import (
     is_ours,
     refusal_recorded,
     rejection_of,
@@ -17,8 +14,11 @@ from mljobs.domain.decide.trouble import (
     wait_for,
     wait_to_create,
 )
+from mljobs.domain.decide.plan import AdminPolicy, adopts, facts_of, intent_for, plan_target
+from mljobs.domain.decide.room import check
+from mljobs.domain.decide.unknown_outcome import outcome_unknown, resolve_outcome
 from mljobs.domain.job import naming
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Order
 from mljobs.domain.reasons import Reason
@@ -26,16 +26,16 @@ from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.validate import JobSpec
 
 
-def start(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision:
-    """Submit, or say why not."""
-    intent, created = resource.intent, observation.troubles.get(Method.CREATE)
+def start(resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime) -> Decision:
+    """Submit, or report why not."""
+    intent, created = resource.intent, observation.failed_calls.get(Call.CREATE)
     refused = _refused(resource, observation, policy, now)
     if refused:
         return refused
-    waiting = observation.waiting(now, Method.GET)
+    waiting = observation.waiting(now, Call.GET)
     exists = created is not None and isinstance(created.error, errors.AlreadyExists)
     if waiting is None and exists and observation.absent_at is None and intent:
-        return Look(intent.target)
+        return Read(intent.target)
     if waiting and still_applies(waiting, resource):
         return wait_for(waiting)
     validated = check(resource, policy)
@@ -43,14 +43,14 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
     same = intent is None or intent.target == planned
     names = facts_of(resource).capabilities.client_names_jobs
     again = names and same and validated.spec is not None and not resource.suspend
-    if not again and in_doubt(resource, observation, policy):
-        return settle_doubt(resource, intent.target if intent else planned, observation, policy, now)
-    problems = [*validated.problems, *_beyond(resource)]
+    if not again and outcome_unknown(resource, observation, policy):
+        return resolve_outcome(resource, intent.target if intent else planned, observation, policy, now)
+    problems = [*validated.problems, *_unsupported(resource)]
     if validated.spec is None or problems:
         return Refuse(problems)
     if resource.suspend:
         return Hold()
-    waiting = observation.waiting(now, Method.CREATE)
+    waiting = observation.waiting(now, Call.CREATE)
     if waiting and still_applies(waiting, resource):
         return wait_to_create(waiting, resource, planned)
     if adopts(resource, planned):
@@ -58,16 +58,18 @@ def start(resource: Resource, observation: Observation, policy: Policy, now: dat
     return submit(resource, planned, validated.spec, validated.warnings, now)
 
 
-def _beyond(resource: Resource) -> list[Problem]:
-    """What the spec asks for and the service cannot do."""
+def _unsupported(resource: Resource) -> list[Problem]:
+    """What the spec asks for and the service does not support."""
     if not resource.iam_bindings or facts_of(resource).capabilities.iam:
         return []
-    rule = "the service that runs the job has no IAM policies of jobs; take the bindings out"
+    rule = "the service that runs the job has no IAM policies of jobs; remove the bindings"
     return [Problem("spec.iamBindings", resource.iam_bindings, rule, source=Source.OPERATOR, id="no-iam")]
 
 
-def _refused(resource: Resource, observation: Observation, policy: Policy, now: datetime) -> Decision | None:
-    """A refusal by the service that this generation of the spec has already met."""
+def _refused(
+    resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime
+) -> Decision | None:
+    """The service's refusal of this generation of the spec."""
     intent = resource.intent
     if intent is None or resource.generation > intent.generation:
         return None
@@ -76,22 +78,22 @@ def _refused(resource: Resource, observation: Observation, policy: Policy, now: 
     if observation.job and not is_ours(resource, observation.job) and not intent.adopting:
         return Stall(
             Reason.JOB_ID_TAKEN,
-            f"Project {intent.target.project} already has a job {intent.target.job_id} of somebody else's. "
-            f"Choose another spec.jobId.",
+            f"Project {intent.target.project} already has a job {intent.target.job_id}, which belongs to "
+            f"somebody else. Choose another spec.jobId.",
         )
-    rejection = rejection_of(resource, observation, Method.CREATE)
+    rejection = rejection_of(resource, observation, Call.CREATE)
     if rejection:
-        if in_doubt(resource, observation, policy):
-            return settle_doubt(resource, intent.target, observation, policy, now)
+        if outcome_unknown(resource, observation, policy):
+            return resolve_outcome(resource, intent.target, observation, policy, now)
         return Stall(Reason.REJECTED, f"The service refused the job: {rejection.message} Correct the spec.")
-    # what is to be adopted depends on an annotation too, whose changes no generation counts
+    # adoption depends on an annotation too, and annotations do not change the generation
     return Keep() if refusal_recorded(resource) and not intent.adopting else None
 
 
 def submit(
     resource: Resource, target: Target, spec: JobSpec, warnings: Sequence[Problem], now: datetime
 ) -> Decision:
-    """Make the job of an attempt, its intent first."""
-    labels = {**resource.labels, **naming.marks(resource.uid, target.attempt)}
+    """Create the job of an attempt, its intent first."""
+    labels = {**resource.labels, **naming.attempt_labels(resource.uid, target.attempt)}
     order = Order(resource.kind, spec.document(), target.scope, target.job_id, labels)
     return Submit(intent_for(resource, target, now), order, warnings)

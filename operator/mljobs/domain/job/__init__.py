@@ -1,1 +1,1 @@
-"""One job resource: what it is, what is known of it, and how its job is named."""
+"""One job resource: its content, what is observed of its job, and how that job is named."""

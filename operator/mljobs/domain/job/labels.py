@@ -1,4 +1,4 @@
-"""A job's labels: ours are kept as the spec has them, everybody else's stay as they are."""
+"""A job's labels: ours follow the spec, everybody else's stay unchanged."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,14 +10,14 @@ from mljobs.domain.port import Job
 def wanted_labels(resource: Resource, target: Target, job: Job) -> Mapping[str, str]:
     """What a job's labels should be: the spec's and the operator's own, and those of others.
 
-    A label that was the spec's and is not any longer goes.
+    A label that was removed from the spec is removed.
     """
     obsolete = _owned(resource, target) - resource.labels.keys()
     return {**{key: job.labels[key] for key in job.labels.keys() - obsolete}, **resource.labels}
 
 
 def recordable(resource: Resource, target: Target, job: Job) -> list[str]:
-    """The keys of the job's labels that have to be remembered as the spec's, sorted."""
+    """The keys of the job's labels that have to be recorded as the spec's, sorted."""
     ours = _owned(resource, target) | resource.labels.keys()
     return sorted((ours & job.labels.keys()) - OWNERSHIP_LABELS)
 

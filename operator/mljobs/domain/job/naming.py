@@ -1,6 +1,6 @@
-"""The labels that tell whose a cloud job is: legal, deterministic, and unique for each (uid, attempt).
+"""The labels that name a cloud job's owner: legal, deterministic, and unique for each (uid, attempt).
 
-A replay after a crash must meet the job that the first try made, so that nothing here may depend on the
+A replay after a crash must find the job that the first call created, so that nothing here may depend on the
 clock, on chance or on the process.
 """
 
@@ -23,7 +23,7 @@ _NOT_LABEL = re.compile(r"[^a-z0-9_-]")
 
 
 def label_value(text: str) -> str:
-    """Make a text legal as a label's value; what had to be changed keeps apart by a digest at its end.
+    """Make a text legal as a label's value; a digest at its end keeps changed values distinct.
 
     Returns:
         At most 63 characters of `[a-z0-9_-]`.
@@ -35,16 +35,16 @@ def label_value(text: str) -> str:
 
 
 def ownership_labels(owner: Owner, attempt: int) -> dict[str, str]:
-    """The labels that mark a cloud job as the one of an attempt of this resource."""
+    """The labels that mark a cloud job as an attempt of this resource."""
     return {
-        **marks(owner.uid, attempt),
+        **attempt_labels(owner.uid, attempt),
         NAMESPACE_LABEL: label_value(owner.namespace),
         NAME_LABEL: label_value(owner.name),
     }
 
 
-def marks(uid: str, attempt: int) -> dict[str, str]:
-    """The labels by which the job of an attempt is found."""
+def attempt_labels(uid: str, attempt: int) -> dict[str, str]:
+    """The labels that select the jobs of an attempt."""
     return {UID_LABEL: label_value(uid), ATTEMPT_LABEL: str(attempt)}
 
 
@@ -54,7 +54,7 @@ def is_owned(labels: Mapping[str, str], uid: str) -> bool:
 
 
 def owner_uid(labels: Mapping[str, str]) -> str:
-    """The uid, made legal, of the resource that a job with these labels belongs to; empty: it is nobody's."""
+    """The uid, made legal, of the resource that owns a job with these labels; empty: it has no owner."""
     return labels.get(UID_LABEL, "")
 
 

@@ -1,6 +1,6 @@
-"""What this process has seen of a resource's cloud job, and how each answer changes that.
+"""What this process has observed of a resource's cloud job, and how each answer changes that.
 
-Nothing here is stored: after a restart it is learnt anew from the service, by the names in the resource.
+Nothing here is stored: after a restart it is read again from the service, by the names in the resource.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -14,8 +14,8 @@ from mljobs.domain.job.resource import Target
 from mljobs.domain.port import Job
 
 
-class Method(StrEnum):
-    """The calls whose failures a resource shows."""
+class Call(StrEnum):
+    """The calls of the port whose failures a resource reports."""
 
     CREATE = "create"
     GET = "get"
@@ -25,61 +25,61 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True)
-class Told:
-    """The failure that a resource tells of, which need not be the last one; see `STEADY`.
+class ReportedFailure:
+    """The failure that a resource reports, which need not be the last one; see `STEADY`.
 
     Attributes:
-        method: the call that failed.
+        call: the call that failed.
         error: what the port raised.
         generation: of the resource at that time.
-        since: when this was told first.
-        met: when something as grave was last met.
+        since: when it was first reported.
+        last_met: when a failure of the same severity was last met.
     """
 
-    method: Method
+    call: Call
     error: errors.JobServiceError
     generation: int
     since: datetime
-    met: datetime
+    last_met: datetime
 
 
 @dataclass(frozen=True)
-class Trouble:
+class FailedCall:
     """A call that failed.
 
     Attributes:
-        method: the call.
+        call: the call.
         error: what the port raised.
-        generation: of the resource at that time; a change of the spec may lift the trouble.
+        generation: of the resource at that time; a change of the spec may clear the failure.
         retry_at: when the call may be tried again.
-        count: how often in a row it has failed, from 1.
-        told: what is told of it; None: the error itself.
-        retry: what the user had last asked to have tried anew by; another value lifts a refusal.
+        count: consecutive failures, from 1.
+        reported: the failure to report instead; None: this one.
+        retry: the user's last retry request; another value clears a refusal.
     """
 
-    method: Method
+    call: Call
     error: errors.JobServiceError
     generation: int
     retry_at: datetime
     count: int = 1
-    told: Told | None = None
+    reported: ReportedFailure | None = None
     retry: str = ""
 
     @property
-    def shown(self) -> "Told | Trouble":
-        """The call and the error that people read about while this one is waited for."""
-        return self.told or self
+    def shown(self) -> "ReportedFailure | FailedCall":
+        """The call and the error that conditions show while this one waits for its retry."""
+        return self.reported or self
 
 
 @dataclass(frozen=True)
 class Relabelling:
-    """How often we have put a job's labels right.
+    """How often we have restored a job's labels.
 
     Attributes:
         generation: of the resource.
         count: how often for this generation.
         at: when that was last.
-        keys: of the labels that have been put right again.
+        keys: of the labels that have been restored repeatedly.
     """
 
     generation: int
@@ -89,18 +89,17 @@ class Relabelling:
 
     @property
     def pause(self) -> timedelta:
-        """How long the next time has to wait: what somebody else changes again and again is contested."""
+        """How long the next restore has to wait: labels that another writer keeps changing are contested."""
         if self.count < 2:
             return timedelta()
         return min(CONTEST_FIRST * (1 << min(self.count - 2, 10)), CONTEST_LONGEST)
 
 
 CONTEST_FIRST, CONTEST_LONGEST = timedelta(seconds=30), timedelta(minutes=15)
-"""Between the second time that a job's labels are put right and the third, and from one to the next in the
-end."""
+"""The first and the longest delay between restores, from the second one on."""
 
 CONTEST_OVER = timedelta(hours=1)
-"""After so long a time in which nobody has changed the labels, the next change is the first again."""
+"""After this time without a change by others, the next one counts as the first."""
 
 
 @dataclass(frozen=True)
@@ -108,24 +107,24 @@ class Observation:
     """What is known, in this process, of one attempt's job.
 
     Attributes:
-        since: when this process began.
-        target: the job that the rest is about.
+        since: when this process started.
+        target: the job that this is about.
         alone: whether no other process can have called create for it.
-        job: as last seen.
-        seen_at: when that was; None where nothing was seen since a call that may change whose it is.
+        job: as last read.
+        seen_at: when that was; None if it was not read since a call that may change its owner.
         created: whether our own create call was answered with the job.
         cancelled: whether the service has accepted a cancel of ours.
-        bound: the IAM bindings that were put into the job's policy; None where that is not certain.
-        absences: how often in a row the service said that there is no such job.
-        absent_since: when it first said so.
-        absent_at: when it last said so.
-        sought: whether it was asked for a resource that was being deleted already.
-        doubtful_at: when a call that makes or marks the job last ended without a usable answer.
-        relabelling: how often its labels have been put right; None: never.
-        extra: more jobs of the same attempt, which a service that names jobs itself was made to make.
-        searched_at: when all jobs of the attempt were last looked for.
-        troubles: the last failed call of each kind, until a call of that kind succeeds.
-        told: the failure that is told of; kept while the calls that fail change from one to another.
+        bound: the IAM bindings that were set in the job's policy; None if that is not certain.
+        absences: consecutive answers that there is no such job.
+        absent_since: when the first one came.
+        absent_at: when the last one came.
+        checked_while_deleting: whether one of these answers came after the deletion had been requested.
+        outcome_unknown_at: when a call that creates or relabels the job last ended without a usable answer.
+        relabelling: how often its labels have been restored; None: never.
+        extra: more jobs of the same attempt, at a service that names jobs itself.
+        searched_at: when all jobs of the attempt were last listed.
+        failed_calls: the last failure of each call, until that call succeeds.
+        reported: the failure that conditions show; kept while different calls fail in turn.
     """
 
     since: datetime
@@ -139,46 +138,46 @@ class Observation:
     absences: int = 0
     absent_since: datetime | None = None
     absent_at: datetime | None = None
-    sought: bool = False
-    doubtful_at: datetime | None = None
+    checked_while_deleting: bool = False
+    outcome_unknown_at: datetime | None = None
     relabelling: Relabelling | None = None
     extra: tuple[Job, ...] = ()
     searched_at: datetime | None = None
-    troubles: Mapping[Method, Trouble] = field(default_factory=dict)
-    told: Told | None = None
+    failed_calls: Mapping[Call, FailedCall] = field(default_factory=dict)
+    reported: ReportedFailure | None = None
 
     def about(self, target: Target | None) -> "Observation":
-        """This observation if it is about that job, else one that knows nothing."""
+        """This observation if it is about that job, else an empty one."""
         return self if target == self.target else Observation(since=self.since, target=target)
 
-    def planned(self, target: Target, *, anew: bool) -> "Observation":
-        """The intent to submit this job is written down; `anew`: the first that could ever bring it about."""
+    def planned(self, target: Target, *, first: bool) -> "Observation":
+        """The intent to submit this job is recorded; `first`: no earlier one can have created it."""
         known = self.about(target)
-        return replace(known, alone=True) if anew else known
+        return replace(known, alone=True) if first else known
 
-    def saw(self, job: Job, now: datetime, *, by: Method = Method.GET) -> "Observation":
-        """A call of that kind was answered with the job."""
+    def saw(self, job: Job, now: datetime, *, by: Call = Call.GET) -> "Observation":
+        """That call returned the job."""
         return replace(
             self,
             job=job,
             seen_at=now,
-            created=self.created or by is Method.CREATE,
+            created=self.created or by is Call.CREATE,
             absences=0,
             absent_since=None,
             absent_at=None,
-            sought=False,
-            troubles=self._without(Method.CREATE, Method.GET, by),
-            told=self._told_but_of(Method.CREATE, by),
+            checked_while_deleting=False,
+            failed_calls=self._without(Call.CREATE, Call.GET, by),
+            reported=self._reported_unless_of(Call.CREATE, by),
         )
 
     def relabelled(self, job: Job, now: datetime, *, generation: int, keys: Collection[str]) -> "Observation":
-        """The service has given the job the labels that we wanted.
+        """The service has set the labels that we wanted.
 
         Args:
-            job: with them.
+            job: with these labels.
             now: the time.
             generation: of the resource whose labels they are.
-            keys: of the labels that were not right.
+            keys: of the labels that were changed.
         """
         before = self.relabelling
         if before and (before.generation != generation or now - before.at > CONTEST_OVER):
@@ -188,37 +187,37 @@ class Observation:
             if before
             else Relabelling(generation, 1, now)
         )
-        return replace(self.saw(job, now, by=Method.PATCH), relabelling=made)
+        return replace(self.saw(job, now, by=Call.PATCH), relabelling=made)
 
     def found(self, jobs: Sequence[Job], now: datetime, *, deleting: bool = False) -> "Observation":
-        """The service has been searched for the job.
+        """The service has been searched for the attempt's jobs.
 
         Args:
-            jobs: those that carry its marks, oldest first; all but the first are too many.
+            jobs: those with its labels, oldest first; all but the first are extra.
             now: the time.
-            deleting: whether the resource was being deleted when the question was asked.
+            deleting: whether the resource was being deleted when the request was made.
         """
         if not jobs:
             return self.missed(now, deleting=deleting)
         return self.saw(jobs[0], now).searched(jobs, now)
 
     def searched(self, jobs: Sequence[Job], now: datetime) -> "Observation":
-        """All jobs that carry the marks of the attempt have been looked for; the known one stays the job."""
+        """All jobs of the attempt have been listed; the known one stays its job."""
         known = self.job.reference if self.job else None
         extra = tuple(job for job in jobs if job.reference != known and not job.ending)
-        return replace(self, extra=extra, searched_at=now, troubles=self._without(Method.GET))
+        return replace(self, extra=extra, searched_at=now, failed_calls=self._without(Call.GET))
 
     def ended_extra(self, extra: Job) -> "Observation":
-        """A job that was too many is being ended, or has ended."""
+        """An extra job is being cancelled, or has ended."""
         left = tuple(job for job in self.extra if job.reference != extra.reference)
-        return replace(self, extra=left, troubles=self._without(Method.CANCEL))
+        return replace(self, extra=left, failed_calls=self._without(Call.CANCEL))
 
     def missed(self, now: datetime, *, deleting: bool = False) -> "Observation":
-        """The service has said that there is no such job.
+        """The service has answered that there is no such job.
 
         Args:
             now: the time.
-            deleting: whether the resource was being deleted when the question was asked.
+            deleting: whether the resource was being deleted when the request was made.
         """
         return replace(
             self,
@@ -227,35 +226,35 @@ class Observation:
             absences=self.absences + 1,
             absent_since=self.absent_since or now,
             absent_at=now,
-            sought=self.sought or deleting,
-            troubles=self._without(Method.GET),
+            checked_while_deleting=self.checked_while_deleting or deleting,
+            failed_calls=self._without(Call.GET),
         )
 
     def accepted_cancel(self) -> "Observation":
-        """The service has taken our cancel call."""
+        """The service has accepted our cancel call."""
         return replace(
             self,
             cancelled=True,
-            troubles=self._without(Method.CANCEL),
-            told=self._told_but_of(Method.CANCEL),
+            failed_calls=self._without(Call.CANCEL),
+            reported=self._reported_unless_of(Call.CANCEL),
         )
 
     def announced(self) -> "Observation":
-        """It is written down that the job's IAM policy is about to get other bindings of ours."""
+        """It is recorded that the bindings in the job's IAM policy are about to change."""
         return replace(self, bound=None)
 
     def bound_to(self, bindings: Sequence[Mapping[str, Any]]) -> "Observation":
-        """The job's IAM policy has these bindings of ours."""
+        """The job's IAM policy has these bindings."""
         return replace(
             self,
             bound=bindings,
-            troubles=self._without(Method.IAM),
-            told=self._told_but_of(Method.IAM),
+            failed_calls=self._without(Call.IAM),
+            reported=self._reported_unless_of(Call.IAM),
         )
 
     def failed(
         self,
-        method: Method,
+        call: Call,
         error: errors.JobServiceError,
         *,
         generation: int,
@@ -266,74 +265,73 @@ class Observation:
         """A call has failed.
 
         Args:
-            method: which.
+            call: the call.
             error: what the port raised.
             generation: of the resource whose call it was.
             now: the time.
             jitter: 0 to 1, spreads the retries of many resources.
-            retry: what the user had last asked to have tried anew by.
+            retry: the user's last retry request.
         """
-        before = self.troubles.get(method)
+        before = self.failed_calls.get(call)
         count = before.count + 1 if before else 1
-        told = _told(self.told, Told(method, error, generation, now, now))
+        reported = _to_report(self.reported, ReportedFailure(call, error, generation, now, now))
         at = now + retry_delay(error, count, jitter)
-        trouble = Trouble(method, error, generation, at, count, told, retry)
+        failed = FailedCall(call, error, generation, at, count, reported, retry)
         unknown = isinstance(error, errors.Unavailable)
-        doubtful = unknown and method in (Method.CREATE, Method.PATCH)
-        there = isinstance(error, errors.AlreadyExists)
+        maybe_ours = unknown and call in (Call.CREATE, Call.PATCH)
+        exists = isinstance(error, errors.AlreadyExists)
         return replace(
             self,
-            absences=0 if there else self.absences,
-            absent_since=None if there else self.absent_since,
-            absent_at=None if there else self.absent_at,
-            bound=None if unknown and method is Method.IAM else self.bound,
-            troubles={**self.troubles, method: trouble},
-            told=told,
-            doubtful_at=now if doubtful else self.doubtful_at,
+            absences=0 if exists else self.absences,
+            absent_since=None if exists else self.absent_since,
+            absent_at=None if exists else self.absent_at,
+            bound=None if unknown and call is Call.IAM else self.bound,
+            failed_calls={**self.failed_calls, call: failed},
+            reported=reported,
+            outcome_unknown_at=now if maybe_ours else self.outcome_unknown_at,
         )
 
-    def waiting(self, now: datetime, *methods: Method) -> Trouble | None:
-        """A trouble with one of these calls that is too fresh to try again."""
-        for method in methods:
-            trouble = self.troubles.get(method)
-            if trouble and now < trouble.retry_at:
-                return trouble
+    def waiting(self, now: datetime, *calls: Call) -> FailedCall | None:
+        """The failure of one of these calls whose retry is not due yet."""
+        for call in calls:
+            failed = self.failed_calls.get(call)
+            if failed and now < failed.retry_at:
+                return failed
         return None
 
-    def _without(self, *methods: Method) -> Mapping[Method, Trouble]:
-        return {method: trouble for method, trouble in self.troubles.items() if method not in methods}
+    def _without(self, *calls: Call) -> Mapping[Call, FailedCall]:
+        return {call: failed for call, failed in self.failed_calls.items() if call not in calls}
 
-    def _told_but_of(self, *methods: Method) -> Told | None:
-        """What is told, once these calls have succeeded; a read says nothing of the calls between reads."""
-        over = self.told and self.told.method in methods and self.told.method is not Method.GET
-        return None if over else self.told
+    def _reported_unless_of(self, *calls: Call) -> ReportedFailure | None:
+        """The failure to report once these calls have succeeded; a read says nothing about other calls."""
+        over = self.reported and self.reported.call in calls and self.reported.call is not Call.GET
+        return None if over else self.reported
 
 
 STEADY = timedelta(minutes=1)
-"""For so long the graver of two causes that take turns is told, and the first of several wordings of one."""
+"""How long the more severe of alternating causes is reported, and the first of several wordings of one."""
 
-_GRAVITY: Mapping[type[errors.JobServiceError], int] = {
+_SEVERITY: Mapping[type[errors.JobServiceError], int] = {
     errors.Denied: 3,
     errors.ProjectNotFound: 3,
     errors.Unavailable: 2,
     errors.AlreadyExists: 2,
     errors.Throttled: 0,
 }
-"""How much a cause should worry people: somebody has to act, it is not known what has happened, or (1, where
-nothing is said) it passes."""
+"""The severity of a cause: somebody has to act, the outcome is not known, or (1, the default) it passes."""
 
 
-def _told(before: Told | None, new: Told) -> Told:
-    """What is told after a failure."""
+def _to_report(before: ReportedFailure | None, new: ReportedFailure) -> ReportedFailure:
+    """The failure to report after a new one."""
     if before is None or (
         before.generation != new.generation and 0 not in (before.generation, new.generation)
     ):
         return new
-    was, now = (_GRAVITY.get(type(one.error), 1) for one in (before, new))
+    was, now = (_SEVERITY.get(type(one.error), 1) for one in (before, new))
     if now < was:
-        return before if new.met - before.met < STEADY else new
-    same = now == was and new.met - before.since < STEADY
-    return replace(before, met=new.met) if same else new
+        return before if new.last_met - before.last_met < STEADY else new
+    same = now == was and new.last_met - before.since < STEADY
+    return replace(before, last_met=new.last_met) if same else new
 
 
 FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
@@ -342,7 +340,7 @@ FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Denied: 30,
     errors.ProjectNotFound: 5,
 }
-"""Seconds before the first retry, by what was wrong."""
+"""Seconds before the first retry, by error."""
 
 LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Unavailable: 20,
@@ -350,22 +348,22 @@ LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Denied: 300,
     errors.ProjectNotFound: 300,
 }
-"""Seconds between retries at the most, unless the service asked for more."""
+"""Seconds between retries at most, unless the service asked for more."""
 
 OTHERWISE = (1.0, 60.0)
-"""Both, for what is not named above."""
+"""Both, for all other errors."""
 
 
 def retry_delay(error: errors.JobServiceError, count: int, jitter: float) -> timedelta:
     """How long to wait after the count-th failure in a row: exponential, with jitter, bounded.
 
     Args:
-        error: what the port raised; a `Throttled` may carry the service's own wish, which is kept.
+        error: what the port raised; the delay that the service asked for in a `Throttled` is respected.
         count: from 1.
         jitter: 0 to 1, the share of the second half of the delay that is added.
     """
     first = FIRST_DELAY.get(type(error), OTHERWISE[0])
     longest = LONGEST_DELAY.get(type(error), OTHERWISE[1])
     delay = min(first * 2 ** min(count - 1, 10), longest)
-    wished = error.retry_after if isinstance(error, errors.Throttled) else None
-    return timedelta(seconds=max(delay * (0.5 + jitter / 2), wished or 0))
+    requested = error.retry_after if isinstance(error, errors.Throttled) else None
+    return timedelta(seconds=max(delay * (0.5 + jitter / 2), requested or 0))

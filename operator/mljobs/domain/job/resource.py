@@ -1,6 +1,6 @@
-"""A custom resource as the core sees it, and the record of an intended submission that it carries.
+"""A custom resource as the core sees it, and the recorded intent to submit that it carries.
 
-Everything is read leniently from the raw object: a resource that breaks every rule must still be deletable.
+Everything is parsed leniently from the raw object: a resource that breaks every rule must still be deletable.
 """
 
 import json
@@ -10,33 +10,34 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.resources import RETRY_LIMIT
 from mljobs.domain.job import naming
-from mljobs.domain.port import TERMINAL_STATES, Facts, Owner, Reference, Scope
+from mljobs.domain.port import Facts, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
 
 FINALIZER = "mljobs.dev/cancel-job"
-"""Held from just before the first create call until the job is known to end without us."""
+"""Set just before the first create call, and kept until the job is known to end without us."""
 
 SUBMISSION = "mljobs.dev/submission"
 """The annotation that holds an `Intent`, written together with the finalizer."""
 
 RETRY = "mljobs.dev/retry-requested-at"
-"""The annotation by which a user has a refused call made anew without a change of the spec: a time, or any
-value that was not there before."""
+"""The annotation by which a user requests the retry of a refused call without a change of the spec: a time,
+or any new value."""
 
 FORCE_RELEASE = "mljobs.dev/force-release"
 """The annotation by which a user gives up on the cloud job, whatever its state: `"true"`."""
 
 MANAGER = "mljobs.dev/operator"
-"""This operator's name in `spec.managedBy`, as `kubernetes.io/job-controller` is that of a Job's own."""
+"""This operator's name in `spec.managedBy`, like `kubernetes.io/job-controller` of a Job."""
 
 ADOPT = "mljobs.dev/adopt"
-"""The annotation by which a user hands an existing cloud job to a resource, with `spec.jobId`: `"true"` for
-one that is nobody's, or the uid of the resource that it belongs to."""
+"""The annotation by which a resource adopts the existing cloud job that `spec.jobId` names: `"true"` for one
+without an owner, or the uid of the resource that owns it."""
 
 INTENT_LIMIT = 4096
-"""Characters of an intent, at the most: project and job id have a few hundred at their longest."""
+"""Characters of an intent, at most: project and job id have a few hundred at their longest."""
 
 MOST = 10**9
 """More attempts or generations than there will ever be."""
@@ -47,14 +48,14 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Target:
-    """Which cloud job an attempt stands for.
+    """The cloud job of an attempt.
 
     Attributes:
         project: the Google Cloud project's id.
         job_id: the job's id in that project.
         attempt: 1 for a resource's first job.
         scope: where it is.
-        reference: its name at the service; None where only the service knows it, and has not told it yet.
+        reference: its name at the service; None if the service assigns it, and has not answered yet.
     """
 
     project: str
@@ -65,19 +66,19 @@ class Target:
 
     @property
     def job_name(self) -> str:
-        """What people read: the job's name at its service, or its id and project where that is not known."""
+        """For people: the job's name at its service, or its id and project if that is not known."""
         return self.reference or f"{self.job_id} in {self.project}"
 
 
 @dataclass(frozen=True)
 class Intent:
-    """What was about to be submitted; written down before the create call, so that a crash loses nothing.
+    """The intent to submit a job; recorded before the create call, so that a crash loses nothing.
 
     Attributes:
         target: the job.
         generation: of the resource whose spec was submitted.
         time: when it was written, for people who read it.
-        adopting: whether the job is to be taken over, and not to be made.
+        adopting: whether the job is adopted, not created.
     """
 
     target: Target
@@ -101,9 +102,9 @@ class Intent:
 
     @classmethod
     def decode(cls, text: str | None, uid: str) -> "Intent | None":
-        """Read an annotation's value; None where there is none, or one that was not written for this uid.
+        """Parse an annotation's value; None if there is none, or one that was not written for this uid.
 
-        Anybody who may edit the resource may have written it: what the operator does not write is none.
+        Anybody who may edit the resource may have written it: what the operator would not write is ignored.
         """
         if not text or len(text) > INTENT_LIMIT:
             return None
@@ -132,11 +133,11 @@ class Resource:
         deleting: whether it has a deletionTimestamp.
         finalizers: all of them, others' included.
         annotations: all of them.
-        metadata: all of it, as it stands in the object.
-        spec: as it stands in the object, unchecked.
-        status: as it stands in the object.
-        created: when it was made; no job of it is older.
-        facts: of the service that runs its jobs; None for a resource that is only read.
+        metadata: all of it.
+        spec: unchecked.
+        status: as recorded in the object.
+        created: when it was created; none of its jobs is older.
+        facts: of the service that runs its jobs; None if nothing is decided about it.
     """
 
     kind: str
@@ -156,7 +157,7 @@ class Resource:
 
     @classmethod
     def parse(cls, body: Mapping[str, Any], facts: Facts | None = None) -> "Resource":
-        """Read an object as the API server gives it.
+        """Parse an object as the API server returns it.
 
         Args:
             body: the object.
@@ -183,24 +184,24 @@ class Resource:
 
     @property
     def owner(self) -> Owner:
-        """Whose its jobs are."""
+        """The owner of its jobs."""
         return Owner(self.namespace, self.name, self.uid)
 
     @property
     def held(self) -> bool:
-        """Whether our finalizer is on it: a cloud job may exist."""
+        """Whether it has our finalizer: a cloud job may exist."""
         return FINALIZER in self.finalizers
 
     @cached_property
     def intent(self) -> Intent | None:
-        """The submission that was last written down."""
+        """The last recorded intent."""
         intent = Intent.decode(self.annotations.get(SUBMISSION), self.uid)
         if intent is None or not self._agrees(intent):
             return None
         return replace(intent, target=self.placed(intent.target))
 
     def _agrees(self, intent: Intent) -> bool:
-        """Whether an intent can be true beside what is recorded, which no user can write."""
+        """Whether an intent is consistent with `status.record`, which no user can write."""
         recorded = self.recorded
         if recorded is None or not self.record.get("accepted"):
             return True
@@ -209,19 +210,19 @@ class Resource:
 
     @property
     def force_release(self) -> bool:
-        """Whether a user has told us to let go of the cloud job."""
+        """Whether a user has requested the release without the cloud job's end."""
         return self.annotations.get(FORCE_RELEASE) == "true"
 
     @property
     def retry(self) -> str:
-        """What the user has last asked to have tried anew by; empty: nothing."""
+        """The user's last retry request; empty: none."""
         return str(self.annotations.get(RETRY, ""))[:RETRY_LIMIT]
 
     @property
     def adopt(self) -> str:
-        """Which job the user wants taken over instead of a new one; empty: none.
+        """Which job is to be adopted instead of creating one; empty: none.
 
-        It is `true`, for one that is nobody's, or the uid of the resource that the job belongs to.
+        It is `true`, for a job without an owner, or the uid of the resource that owns the job.
         """
         value = self.annotations.get(ADOPT, "")
         return "" if value == "false" else value
@@ -233,12 +234,12 @@ class Resource:
 
     @property
     def iam_applied(self) -> Sequence[Mapping[str, Any]]:
-        """The bindings that are recorded as put into the job's IAM policy."""
+        """The recorded bindings in the job's IAM policy."""
         return _mappings(self.record.get("iamBindings"))
 
     @property
     def label_keys(self) -> Sequence[str] | None:
-        """The keys of the job's labels that are recorded as the spec's; None where nothing is recorded."""
+        """The keys of the job's labels that are recorded as the spec's; None if nothing is recorded."""
         keys = self.record.get("labelKeys")
         return keys if isinstance(keys, list | tuple) else None
 
@@ -249,7 +250,7 @@ class Resource:
 
     @property
     def managed_elsewhere(self) -> bool:
-        """Whether another controller looks after it."""
+        """Whether another controller manages it."""
         return managed_elsewhere(self.spec)
 
     @property
@@ -264,7 +265,7 @@ class Resource:
 
     @cached_property
     def recorded(self) -> Target | None:
-        """The job that the status speaks of."""
+        """The job that the status is about."""
         project, job_id, name = (str(self.status.get(key) or "") for key in ("projectId", "jobId", "jobName"))
         if not (project and job_id):
             return None
@@ -273,13 +274,13 @@ class Resource:
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What the operator has written down to remember; the conditions are for people."""
+        """What the operator has recorded for itself; the conditions are for people."""
         record = self.status.get("record")
         return record if isinstance(record, Mapping) else {}
 
     @cached_property
     def target(self) -> Target | None:
-        """The newest attempt's job, from whichever record is newer; None when nothing was ever intended."""
+        """The newest attempt's job, from whichever record is newer; None if nothing was ever intended."""
         intent, recorded = self.intent, self.recorded
         if intent is None or intent.target == recorded:
             return recorded  # which knows its reference
@@ -298,7 +299,7 @@ class Resource:
 
     @property
     def lost(self) -> bool:
-        """Whether the newest attempt's job is recorded as one that the service does not know any longer."""
+        """Whether the newest attempt's job is recorded as lost."""
         return self.submitted and not self.ended and self.record.get("presence") == "Lost"
 
     @property
@@ -307,7 +308,7 @@ class Resource:
         return self.submitted and self.record.get("suspendedAttempt") == self.status.get("attempt")
 
     def refused(self, *reasons: Reason) -> bool:
-        """Whether it is recorded, of the newest intent, that the service has refused it for one of these."""
+        """Whether it is recorded that the service refused the newest intent for one of these reasons."""
         intent, refused = self.intent, self.record.get("refused")
         if intent is None or self.submitted or not isinstance(refused, Mapping):
             return False
@@ -318,13 +319,13 @@ class Resource:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What the cloud job's labels should be: the user's, and ours over them."""
+        """The desired labels of the cloud job: the user's, overridden by ours."""
         wanted, target = self.spec.get("labels"), self.target
         mine = naming.ownership_labels(self.owner, target.attempt if target else 1)
         return {**(wanted if isinstance(wanted, Mapping) else {}), **mine}
 
     def placed(self, target: Target) -> Target:
-        """Say of a job where it is at the service, and what it is called there if that is known already."""
+        """Add a job's scope at the service, and its reference if that is already known."""
         if self.facts is None:
             return target
         scope = self.facts.scope(target.project, self.spec)

@@ -1,1 +1,1 @@
-"""Rules that follow a job through its life, one file each: what to do next, by what has been seen so far."""
+"""Policies over the lifetime of a job, one file each: what to do next, by what has been observed so far."""

@@ -1,9 +1,9 @@
-"""When a job that the service does not know any longer counts as lost, and when it is the service that errs.
+"""When a missing job counts as lost, and when the service is assumed to be wrong instead.
 
-A `get` that finds no job proves little: a wrong endpoint, a wrong project behind a proxy, a replica that lags
-or a service that is being restored say the same of jobs that run and cost money. So it takes several such
-answers over a while; where many jobs of a project are gone at once, no number of answers is enough; and a
-job that counts as lost is still looked at now and then, and taken back when it is there.
+A `get` that finds no job proves little: a wrong endpoint, a wrong project behind a proxy, a lagging replica
+or a service that is being restored answer the same for jobs that run and cost money. So it takes several such
+answers over a while; if many jobs of a project are missing at once, no number of answers is enough; and a
+lost job is still read periodically, and resumed when it reappears.
 """
 
 from datetime import timedelta
@@ -11,18 +11,18 @@ from datetime import timedelta
 from mljobs.domain.job.observation import Observation
 
 ANSWERS = 3
-"""Answers in a row that there is no such job, at the least, before it counts as lost."""
+"""Consecutive answers that there is no such job, at least, before it counts as lost."""
 
 FEW = 3
-"""Jobs of a project that are too many to be lost each by itself, if they are half of it or more."""
+"""From this number of missing jobs on, the service is not believed if they are half of a project or more."""
 
 
 def is_lost(observation: Observation, after: timedelta) -> bool:
-    """Whether the service has denied the job for long enough, and often enough.
+    """Whether the job has been missing for long enough, and in enough answers.
 
     Args:
         observation: of a job that the service had accepted.
-        after: from the first such answer to the last one, at the least.
+        after: from the first such answer to the last one, at least.
     """
     first, last = observation.absent_since, observation.absent_at
     if first is None or last is None or observation.absences < ANSWERS:
@@ -30,11 +30,11 @@ def is_lost(observation: Observation, after: timedelta) -> bool:
     return last - first >= after
 
 
-def service_errs(*, asked: int, missing: int) -> bool:
-    """Whether so many jobs of a project are missing at once that it is the service that is wrong.
+def service_is_wrong(*, asked: int, missing: int) -> bool:
+    """Whether so many jobs of a project are missing at once that the service must be wrong.
 
     Args:
-        asked: active jobs of the project that were looked for.
-        missing: those of them that the service says it does not have.
+        asked: active jobs of the project that were read.
+        missing: those of them that the service did not find.
     """
     return missing >= FEW and 2 * missing >= asked

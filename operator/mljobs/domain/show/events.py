@@ -1,4 +1,4 @@
-"""Which Kubernetes Events a change of status is worth: one for each condition that changed, and no others."""
+"""The Kubernetes Events of a status change: one for each condition that changed, and no others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ WARNINGS = frozenset(
         Reason.LABELS_CONTESTED,
     }
 )
-"""The reasons that are news for whoever is on call."""
+"""The reasons whose Events are warnings."""
 
-_QUIET: Mapping[str, str] = {
+_INITIAL: Mapping[str, str] = {
     ConditionType.SUBMITTED: "False",
     ConditionType.SUCCEEDED: "Unknown",
     ConditionType.RECONCILING: "False",
     ConditionType.SUSPENDED: "False",
     ConditionType.STALLED: "False",
 }
-"""What a condition says before anything has happened."""
+"""The status of a condition that is absent."""
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class Event:
 
 
 def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Event]:
-    """The events of one change from a status to the next, one for each reason."""
+    """The Events of the change from one status to the next, one for each reason."""
     old = {row["type"]: row for row in before.get("conditions") or ()}
     events: dict[str, Event] = {}
     for row in after.get("conditions") or ():
-        quiet = _QUIET[row["type"]]
-        was = old.get(row["type"], {"status": quiet, "reason": ""})
+        initial = _INITIAL[row["type"]]
+        was = old.get(row["type"], {"status": initial, "reason": ""})
         changed = row["status"] != was["status"]
-        louder = row["status"] != quiet and row["reason"] != was["reason"]
-        if changed or louder:
+        new_reason = row["status"] != initial and row["reason"] != was["reason"]
+        if changed or new_reason:
             events.setdefault(row["reason"], Event(Reason(row["reason"]), row["message"]))
     return list(events.values())

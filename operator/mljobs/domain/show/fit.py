@@ -1,7 +1,7 @@
-"""Makes a status small enough: what says least goes first, and what has to be remembered never goes.
+"""Truncates a status that is too large: the least informative parts first, and the record never.
 
-The steps build on each other. Those come first whose outcome is read back from the status, so that the same
-knowledge gives the same status again.
+The steps build on each other. Those whose outcome is read back from the status come first, so that equal
+knowledge yields an equal status.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ _SHORT, _SHORTEST = 512, 128
 
 
 def fitted(status: JsonObject) -> JsonObject:
-    """The status, or the first of its smaller forms that takes no more than it may as it is stored."""
+    """The status, or the first of its smaller forms whose stored size is within the limit."""
     for form in _forms(status):
         if stored_bytes(form) <= STATUS_BYTES:
             return form
@@ -27,13 +27,13 @@ def fitted(status: JsonObject) -> JsonObject:
 
 
 def barest(status: JsonObject) -> JsonObject:
-    """The smallest form: what has to be remembered, the state, and conditions with short messages."""
+    """The smallest form: the record, the state, and conditions with short messages."""
     *_, last = _forms(status)
     return last
 
 
 def _forms(status: JsonObject) -> Iterator[JsonObject]:
-    """The status, then ever smaller forms of it."""
+    """The status, then smaller and smaller forms of it."""
     steps: list[Callable[[JsonObject], JsonObject]] = [
         _with_short_attempts,
         _with_few_attempts,
@@ -53,7 +53,7 @@ def _without(form: JsonObject, *keys: str) -> JsonObject:
 
 
 def _with_short_attempts(form: JsonObject) -> JsonObject:
-    """Each earlier attempt without the text of its end, which is what is large of it."""
+    """Each earlier attempt without its error message, which is its largest part."""
     return _changed(form, "attempts", lambda rows: [_without(row, "errorMessage") for row in rows])
 
 

@@ -1,12 +1,12 @@
-"""What has to be remembered across restarts: `status.record`, apart from the conditions.
+"""What has to survive restarts: `status.record`, apart from the conditions.
 
-No user may write a status. Nothing reads the conditions back: they are made anew from this and from what is
-known, so that whoever changes their words changes no decision.
+No user may write a status. Nothing reads the conditions back: they are derived from this and from the
+observation, so that a change of their wording changes no decision.
 """
 
 from mljobs.api.base import JsonObject
 from mljobs.domain.decide.decisions import Announce, Settled, Stall, Suspend
-from mljobs.domain.decide.trouble import is_ours
+from mljobs.domain.decide.failed_calls import is_ours
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
@@ -14,16 +14,16 @@ from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
 
 CREATED, RECOVERED, TAKEN = "Created", "Recovered", "TakenOver"
-"""How an attempt came by its job."""
+"""How an attempt got its job."""
 
 LOST, FOUND_AGAIN = "Lost", "FoundAgain"
 
 REFUSALS = frozenset({Reason.REJECTED, Reason.JOB_ID_TAKEN, Reason.NOTHING_TO_ADOPT})
-"""What the service would refuse again."""
+"""Refusals that the service would repeat."""
 
 
 def record(resource: Resource, observation: Observation, decision: Settled) -> JsonObject:
-    """Make the record of the newest attempt; empty where nothing has to be remembered.
+    """Make the record of the newest attempt; empty if there is nothing to record.
 
     Args:
         resource: with the record that it has now.
@@ -40,7 +40,7 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
 
 
 def is_accepted(resource: Resource, observation: Observation) -> bool:
-    """Whether the service has accepted the newest attempt's job: it is recorded, or it has just been seen."""
+    """Whether the service has accepted the newest attempt's job: it is recorded, or was just read."""
     return resource.submitted or is_ours(resource, observation.job)
 
 

@@ -1,11 +1,11 @@
-"""What a change of status says of a job's life, for metrics: each milestone once, when it is first shown."""
+"""The milestones of a job that a status change shows, for metrics: each is counted once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from mljobs.domain.port import TERMINAL_STATES
+from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.domain.reasons import ConditionType, Reason
 
 Status = Mapping[str, Any]
@@ -13,12 +13,12 @@ Status = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Milestones:
-    """What has just been reached.
+    """The milestones that were just reached.
 
     Attributes:
-        accepted: whether the service has accepted the resource's first job, which is not adopted.
-        ended: the state in which a job has ended; empty where none has.
-        ran: seconds from the start to the end of that job, by the service's clock; None where it never ran.
+        accepted: whether the service has accepted the resource's first job, unless it was adopted.
+        ended: the terminal state of a job that has ended; empty if none has.
+        ran: seconds from the start to the end of that job, by the service's clock; None if it never ran.
     """
 
     accepted: bool = False
@@ -27,15 +27,13 @@ class Milestones:
 
 
 def milestones(before: Status, after: Status) -> Milestones:
-    """What one change of status has reached.
+    """The milestones of one status change.
 
     Args:
-        before: the status that was there.
-        after: the one that has replaced it.
+        before: the old status.
+        after: the new status.
     """
-    first = after.get("attempt", 1) == 1 and not before.get(
-        "createTime"
-    )  # which is known once it is accepted
+    first = after.get("attempt", 1) == 1 and not before.get("createTime")  # which is set once it is accepted
     accepted = first and _accepted(after)
     if not _ended(after) or (_ended(before) and _same_job(before, after)):
         return Milestones(accepted)

@@ -1,6 +1,6 @@
-"""A job's answer, made fit for a status: known fields only, zeros written out, trials best first, bounded.
+"""Converts a job's output for a status: known fields only, explicit zeros, trials best first, bounded.
 
-Total: whatever the service sends, something storable comes out.
+Total: whatever the service sends, the result can be stored.
 """
 
 import json
@@ -17,17 +17,17 @@ from mljobs.api.resources import KINDS, TRIALS_LIMIT
 from mljobs.domain.spec.defaults import with_defaults
 
 TRIALS_BYTES = 36 * 1024
-"""What all trials of a status may take as JSON; the status as a whole stays under 64 KiB."""
+"""The size limit of all trials of a status as JSON; the status as a whole stays under 64 KiB."""
 
 MAP_BYTES = 4 * 1024
-"""What a map that the service fills (`webAccessUris`, a trial's `hyperparameters`) may take."""
+"""The size limit of a map that the service fills (`webAccessUris`, a trial's `hyperparameters`)."""
 
 MESSAGE_LIMIT = 4096
 """Characters of a text of the service, such as an error message."""
 
 
 def readable(model: type[Observed], raw: Mapping[str, Any]) -> JsonObject:
-    """Keep what the model knows and can hold of a JSON object; what it cannot hold is left out."""
+    """Keep the fields of a JSON object that are valid in the model; the others are left out."""
     data: Any = raw
     for _ in range(_ROUNDS):
         try:
@@ -53,7 +53,7 @@ def job_output(kind: str, raw: Mapping[str, Any], goal: str) -> JsonObject:
         goal: `MAXIMIZE` or `MINIMIZE`, for the order of trials.
     """
     model = KINDS[kind].output
-    # Before it is read: what cannot be read, NaN say, is not a zero.
+    # before validation: an invalid value, such as NaN, is not a zero
     output = readable(model, with_defaults(_schema(model), raw))
     if not output.get("isHyperparameterTuningJob") and output.get("completedTrialCount") == "0":
         del output["completedTrialCount"]  # "only set for hyperparameter tuning jobs" (discovery document)
@@ -71,7 +71,7 @@ def _schema(model: type[Observed]) -> JsonObject:
 
 
 def bounded_text(text: str, limit: int = MESSAGE_LIMIT) -> str:
-    """A text of at most `limit` characters, with its end left out where it is longer."""
+    """A text of at most `limit` characters, truncated if it is longer."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -94,7 +94,7 @@ def _trials(trials: Sequence[JsonObject], goal: str) -> JsonObject:
 
 
 def _rank(trial: JsonObject, goal: str) -> tuple[bool, float, int, str]:
-    """Best first: those without a metric last, equals by number."""
+    """The sort key, best first: trials without a metric last, equal ones by number."""
     objective = _objective(trial)
     number = str(trial.get("trialId", ""))
     order = int(number) if number.isascii() and number.isdigit() else 0
@@ -134,12 +134,12 @@ def _size(value: Any) -> int:
 
 
 def _depth(place: tuple[int | str, ...]) -> tuple[int, list[int]]:
-    """Inner places first, and later members of a list before earlier ones, so that indexes stay true."""
+    """The sort key: inner places first, later list items before earlier ones, so that indexes stay valid."""
     return (-len(place), [-part for part in place if isinstance(part, int)])
 
 
 def _without(data: Any, place: tuple[int | str, ...]) -> Any:
-    """A copy of JSON data that lacks one member; the nearest member around it where it is not there."""
+    """A copy of JSON data without one member, or without its closest existing parent."""
     if not place:
         return {}
     head, rest = place[0], place[1:]

@@ -1,6 +1,6 @@
-"""From what is known to what the resource shows: a pure function to the whole new status.
+"""Projects what is known to the status that the resource shows: a pure function to the whole new status.
 
-Equal knowledge gives an equal status, so that the writer has nothing to write while nothing changes.
+Equal knowledge yields an equal status, so that the writer has nothing to write while nothing changes.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.api.outputs import State
+from mljobs.api.outputs import TERMINAL_STATES, State
 from mljobs.api.resources import KINDS, Attempt, JobStatus
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
@@ -24,10 +24,10 @@ from mljobs.domain.decide.decisions import (
     Wait,
     Watch,
 )
-from mljobs.domain.decide.trouble import what_next
-from mljobs.domain.job.observation import Method, Observation
+from mljobs.domain.decide.failed_calls import what_next
+from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
-from mljobs.domain.port import TERMINAL_STATES, Job
+from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.fit import fitted
 from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, is_accepted, record
@@ -38,7 +38,7 @@ ATTEMPTS_KEPT = 20
 """Earlier attempts that a status lists."""
 
 _JOB_FIELDS = ("createTime", "startTime", "endTime", "jobPosition", "errorMessage", "etag", "labels")
-"""The fields of a Job that a status has under the same names, besides its state and output."""
+"""The fields of a Job that a status has under the same names, apart from its state and output."""
 
 
 def project(resource: Resource, observation: Observation, decision: Settled, now: datetime) -> JsonObject:
@@ -89,7 +89,7 @@ def _job_part(
 
 
 def _names(resource: Resource, target: Target, job: Job | None = None) -> JsonObject:
-    """Which job it is, and where people see it."""
+    """The job's names, and its pages for people."""
     names: JsonObject = {"attempt": target.attempt, "jobId": target.job_id, "projectId": target.project}
     reference = (job.reference if job else None) or target.reference
     if reference is None:
@@ -101,7 +101,7 @@ def _names(resource: Resource, target: Target, job: Job | None = None) -> JsonOb
 def _unaccepted_part(
     resource: Resource, target: Target | None, observation: Observation, decision: Settled, kept: JsonObject
 ) -> JsonObject:
-    """Name a job that may exist, so that its spec is fixed; forget one that certainly does not."""
+    """Name a job that may exist, so that its spec is immutable; drop one that certainly does not."""
     recorded = resource.recorded
     if target is None or (recorded and recorded.attempt != target.attempt):
         return kept
@@ -109,7 +109,7 @@ def _unaccepted_part(
     absent = isinstance(decision, Stall | Hold | Refuse)
     if absent or recorded != target:
         kept = {key: value for key, value in kept.items() if key not in names}
-    return {**kept, **names} if observation.doubtful_at and not absent else kept
+    return {**kept, **names} if observation.outcome_unknown_at and not absent else kept
 
 
 def _seen(resource: Resource, job: Job) -> JsonObject:
@@ -133,14 +133,14 @@ def _goal(resource: Resource) -> str:
 
 
 def _earlier(resource: Resource, target: Target) -> list[JsonObject]:
-    """The attempts before this one; the status's own job joins them when a newer attempt takes its place."""
+    """The attempts before this one, including the status's own job when a newer attempt replaces it."""
     attempts = list(resource.status.get("attempts") or ())
     recorded = resource.recorded
     if recorded and recorded.attempt < target.attempt:
-        summed = readable(Attempt, resource.status)
-        if "errorMessage" in summed:
-            summed["errorMessage"] = bounded_text(summed["errorMessage"], 512)
-        attempts.append(summed)
+        earlier = readable(Attempt, resource.status)
+        if "errorMessage" in earlier:
+            earlier["errorMessage"] = bounded_text(earlier["errorMessage"], 512)
+        attempts.append(earlier)
     return attempts[-ATTEMPTS_KEPT:]
 
 
@@ -149,7 +149,7 @@ def _earlier(resource: Resource, target: Target) -> list[JsonObject]:
 
 @dataclass(frozen=True)
 class _Shown:
-    """One condition before its time is known. `status` is None for one that is left out."""
+    """One condition without its transition time. `status` is None for one that is left out."""
 
     status: str | None
     reason: Reason
@@ -197,10 +197,10 @@ def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
 
 
 def _may_exist(observation: Observation) -> bool:
-    """Whether a create call was not answered, or answered that the job exists, and nobody has seen it yet."""
-    created = observation.troubles.get(Method.CREATE)
+    """Whether a create call got no answer, or the answer that the job exists, which was not read yet."""
+    created = observation.failed_calls.get(Call.CREATE)
     exists = created is not None and isinstance(created.error, errors.AlreadyExists)
-    return exists or observation.doubtful_at is not None
+    return exists or observation.outcome_unknown_at is not None
 
 
 def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> _Shown:
@@ -211,7 +211,9 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
         state = str(status.get("state"))
         if state in TERMINAL_STATES:
             return _Shown(
-                "True" if state == "SUCCEEDED" else "False", _OUTCOMES[state], status.get("errorMessage", "")
+                "True" if state == State.SUCCEEDED else "False",
+                _OUTCOMES[state],
+                status.get("errorMessage", ""),
             )
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
@@ -222,15 +224,15 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     return _Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
 
-_OUTCOMES = {
-    "SUCCEEDED": Reason.JOB_SUCCEEDED,
-    "FAILED": Reason.JOB_FAILED,
-    "CANCELLED": Reason.JOB_CANCELLED,
+_OUTCOMES: Mapping[str, Reason] = {
+    State.SUCCEEDED: Reason.JOB_SUCCEEDED,
+    State.FAILED: Reason.JOB_FAILED,
+    State.CANCELLED: Reason.JOB_CANCELLED,
 }
 
 
 def _pause_of(resource: Resource) -> Reason:
-    """Where an attempt stands whose job a suspension has ended."""
+    """The reason of an attempt whose job a suspension has ended."""
     return Reason.SUSPENDED if resource.suspend else Reason.RESUMING
 
 
@@ -255,32 +257,32 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck
 
 
 def _watching(resource: Resource, *, stuck: bool) -> _Shown:
-    """What there is to do about a job that the service has accepted, besides watching it."""
+    """What is left to do about an accepted job, apart from watching it."""
     suspends = resource.suspend or resource.suspending
     if not (resource.deleting or suspends):
         return _Shown("False", Reason.WATCHING)
     if stuck:
         return _Shown("False", Reason.WAITING)
     if resource.deleting:
-        return _Shown("True", Reason.DELETING, _making_sure(resource))
+        return _Shown("True", Reason.DELETING, _missing_message(resource))
     return _Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
 
 
-def _making_sure(resource: Resource) -> str:
-    """Why a resource that is being deleted is still there although the service does not show its job."""
+def _missing_message(resource: Resource) -> str:
+    """Why a resource that is being deleted still exists although the service does not find its job."""
     name = resource.target.job_name if resource.target else ""
     return (
-        f"The service says that there is no {name}, which it had accepted. The operator makes sure: the "
-        f"resource goes when that has been said for a while, or the job is cancelled if it is there again. "
-        f"While many jobs of the project are missing at once, nothing goes. To let go of the job in any "
-        f'case, set the annotation {FORCE_RELEASE} to "true".'
+        f"The service reports that {name}, which it had accepted, does not exist. The operator verifies "
+        f"that: the resource is released once the job has been missing for a while, and the job is "
+        f"cancelled if it reappears. While many jobs of the project are missing at once, nothing is "
+        f'released. To release the resource in any case, set the annotation {FORCE_RELEASE} to "true".'
     )
 
 
 def _suspended(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
     """Whether a suspension holds the resource back, or ends its attempt.
 
-    Whose end a CANCELLED is stays until the next attempt.
+    That the suspension has caused a CANCELLED is kept until the next attempt.
     """
     if resource.deleting or (isinstance(decision, Finish) and accepted):
         return _suspended_at_the_end(resource, decision)
@@ -292,7 +294,7 @@ def _suspended(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
         return _Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
     if not resource.suspend:
         return _Shown("False", Reason.NOT_SUSPENDED)
-    if accepted or isinstance(decision, Wait):  # a job may run, and nothing about its end is written down yet
+    if accepted or isinstance(decision, Wait):  # a job may run, and its end is not recorded yet
         return _Shown("False", Reason.SUSPENDING)
     return _Shown("True", Reason.SUSPENDED)
 
@@ -320,16 +322,16 @@ def _stalled(observation: Observation, decision: Settled) -> _Shown | None:
 
 
 def _denied_reading(observation: Observation) -> _Shown | None:
-    """The job cannot be read: the state shown is the last that was seen."""
-    trouble = observation.troubles.get(Method.GET)
-    told = trouble.shown if trouble else None
-    if told is None or told.method is not Method.GET or not isinstance(told.error, errors.Denied):
+    """The job cannot be read: the state shown is the last known one."""
+    failed = observation.failed_calls.get(Call.GET)
+    reported = failed.shown if failed else None
+    if reported is None or reported.call is not Call.GET or not isinstance(reported.error, errors.Denied):
         return None
     return _Shown(
         "True",
         Reason.DENIED,
-        f"The job cannot be read, its state here may be old: {told.error.message} "
-        f"{what_next(told.error, Reason.DENIED)}",
+        f"The job cannot be read, and the state shown may be outdated: {reported.error.message} "
+        f"{what_next(reported.error, Reason.DENIED)}",
     )
 
 
@@ -352,7 +354,7 @@ def _conditions(resource: Resource, shown: Mapping[ConditionType, _Shown], now: 
 
 
 def _before(resource: Resource, kind: ConditionType) -> Mapping[str, Any]:
-    """What a condition was, for nothing but the time since when it has been so."""
+    """The previous condition, for its transition time only."""
     rows = resource.status.get("conditions")
     for row in rows if isinstance(rows, list | tuple) else ():
         if isinstance(row, Mapping) and row.get("type") == kind:

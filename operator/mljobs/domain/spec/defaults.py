@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mljobs.api.crd import FieldErrorType
 from mljobs.domain.spec.lenient import OUTPUT_ONLY, Reading, Schema, spec_schema
-from mljobs.domain.spec.problems import MISSING, Reason
+from mljobs.domain.spec.problems import MISSING
 from mljobs.domain.spec.validate import validate
 
 
 def default_of(schema: Schema) -> Any:
-    """What an absent field of the service's JSON is; None where that is not to be said."""
+    """What an absent field of the service's JSON is; None if that is not to be said."""
     if schema.get("x-kubernetes-int-or-string"):
         return "0"
     if "enum" in schema:
@@ -59,7 +60,7 @@ def with_required(kind: str, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         spec: in canonical spelling, with the input as the service shows it.
     """
     for problem in validate(kind, spec).problems:
-        if problem.reason is Reason.REQUIRED and problem.value is MISSING:
+        if problem.error_type is FieldErrorType.REQUIRED and problem.value is MISSING:
             _, *keys = _KEY.findall(problem.path)
             spec = _with_default(spec, spec_schema(kind), keys)
     return spec

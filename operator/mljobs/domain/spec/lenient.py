@@ -16,10 +16,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from mljobs.api.base import EXACT
-from mljobs.api.crd import structural
+from mljobs.api.crd import FieldErrorType, structural
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, JobKind
 from mljobs.domain.spec import metadata
-from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
+from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join
 from mljobs.domain.spec.spelling import folded, unknown_field
 
 Schema = Mapping[str, Any]
@@ -37,8 +37,8 @@ class Reading:
 
     Attributes:
         kind: `TrainingJob` or `PredictionJob`.
-        name: the resource's name; empty where the description has none.
-        namespace: the resource's namespace; empty where the description has none.
+        name: the resource's name; empty if the description has none.
+        namespace: the resource's namespace; empty if the description has none.
         uid: the resource's uid, which a description read from a cluster has; empty otherwise.
         spec: the resource's spec.
         problems: errors and warnings of the spelling; the values are validated elsewhere.
@@ -143,8 +143,8 @@ def _unknown_in_status(kind: JobKind, status: Any) -> Iterable[Problem]:
 
 def _manifest_problem(path: str, value: Any, text: str) -> Problem:
     """A problem of what stands around the spec."""
-    reason = Reason.REQUIRED if value is MISSING else Reason.INVALID
-    return Problem(path, value, text, source=Source.OPERATOR, reason=reason, id="manifest")
+    error_type = FieldErrorType.REQUIRED if value is MISSING else FieldErrorType.INVALID
+    return Problem(path, value, text, source=Source.OPERATOR, error_type=error_type, id="manifest")
 
 
 def _text(node: Any, key: str) -> str:
@@ -196,7 +196,7 @@ def _output_only(key: str, value: Any) -> Problem:
         "the service sets this field itself; it is left out",
         severity=Severity.WARNING,
         source=Source.DISCOVERY,
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         id=OUTPUT_ONLY,
     )
 
@@ -268,9 +268,9 @@ def _twice(path: str, key: str, value: Any, name: str) -> Problem:
     return Problem(
         join(path, key),
         value,
-        f"{name} stands there twice, in two spellings",
+        f"{name} is given twice, in two spellings",
         source=Source.PROTO,
-        reason=Reason.DUPLICATE,
+        error_type=FieldErrorType.DUPLICATE,
         id="duplicate-field",
     )
 

@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mljobs.domain.spec.problems import MISSING, Problem, Reason, Source, join
+from mljobs.api.crd import FieldErrorType
+from mljobs.api.patterns import DNS_LABEL, DNS_NAME
+from mljobs.domain.spec.problems import MISSING, Problem, Source, join
 from mljobs.domain.spec.spelling import unknown_field
 
 NAME_LIMIT = 253
@@ -13,9 +15,8 @@ NAME_LIMIT = 253
 _LABEL_LIMIT = 63
 _ANNOTATIONS_LIMIT = 256 * 1024
 
-_PART = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_NAME = re.compile(rf"{_PART}(\.{_PART})*")
-_NAMESPACE = re.compile(_PART)
+_NAME = re.compile(DNS_NAME)
+_NAMESPACE = re.compile(DNS_LABEL)
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 
 _Check = Callable[[str, Any], Iterator[Problem]]
@@ -27,10 +28,10 @@ def is_resource_name(text: str) -> bool:
 
 
 def problems(metadata: Any) -> Iterator[Problem]:
-    """Find what the API server would refuse in the metadata of a manifest; a null is as good as nothing.
+    """Find what the API server would refuse in the metadata of a manifest; a null counts as absent.
 
     Args:
-        metadata: what stands there, or `MISSING`.
+        metadata: its value, or `MISSING`.
     """
     fields = metadata if isinstance(metadata, Mapping) else {}
     if metadata is not fields and metadata not in (MISSING, None):
@@ -46,8 +47,8 @@ def problems(metadata: Any) -> Iterator[Problem]:
 
 
 def _problem(path: str, value: Any, rule: str) -> Problem:
-    reason = Reason.REQUIRED if value is MISSING else Reason.INVALID
-    return Problem(path, value, rule, source=Source.OPERATOR, reason=reason, id="manifest")
+    error_type = FieldErrorType.REQUIRED if value is MISSING else FieldErrorType.INVALID
+    return Problem(path, value, rule, source=Source.OPERATOR, error_type=error_type, id="manifest")
 
 
 def _is(kind: type, rule: str) -> _Check:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Any
 
+from mljobs.api.crd import FieldErrorType
+
 SHOWN = 64
 """Characters of a value that are shown."""
 
@@ -33,15 +35,6 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-class Reason(StrEnum):
-    """What is wrong in one word; the API server's reasons for field errors."""
-
-    REQUIRED = "FieldValueRequired"
-    INVALID = "FieldValueInvalid"
-    FORBIDDEN = "FieldValueForbidden"
-    DUPLICATE = "FieldValueDuplicate"
-
-
 class Source(StrEnum):
     """Where a rule comes from."""
 
@@ -59,11 +52,11 @@ class Problem:
 
     Attributes:
         path: the field in the resource's spelling, `spec.trainingInput.hyperparameters.params[0].minValue`.
-        value: what stands there, or `MISSING`.
+        value: its value, or `MISSING`.
         rule: the rule in one sentence.
         severity: an error refuses the spec, a warning does not.
         source: where the rule comes from.
-        reason: the kind of problem.
+        error_type: what is wrong, in the API server's words.
         id: the rule's name in the table of rules, or the kind of type error.
     """
 
@@ -72,7 +65,7 @@ class Problem:
     rule: str
     severity: Severity = Severity.ERROR
     source: Source = Source.DISCOVERY
-    reason: Reason = Reason.INVALID
+    error_type: FieldErrorType = FieldErrorType.INVALID
     id: str = ""
 
     @property
@@ -80,19 +73,19 @@ class Problem:
         """One line that names field, value and rule."""
         path = printable(self.path)
         if self.value is MISSING:
-            word = "Required value" if self.reason is Reason.REQUIRED else "Not set"
+            word = "Required value" if self.error_type is FieldErrorType.REQUIRED else "Not set"
             return f"{path}: {word}: {self.rule}"
-        return f"{path}: {_WORDS[self.reason]}: {shown(self.path, self.value)}: {self.rule}"
+        return f"{path}: {_WORDS[self.error_type]}: {shown(self.path, self.value)}: {self.rule}"
 
     def __str__(self) -> str:
         return self.text
 
 
 _WORDS = {
-    Reason.REQUIRED: "Required value",
-    Reason.INVALID: "Invalid value",
-    Reason.FORBIDDEN: "Forbidden",
-    Reason.DUPLICATE: "Duplicate value",
+    FieldErrorType.REQUIRED: "Required value",
+    FieldErrorType.INVALID: "Invalid value",
+    FieldErrorType.FORBIDDEN: "Forbidden",
+    FieldErrorType.DUPLICATE: "Duplicate value",
 }
 
 

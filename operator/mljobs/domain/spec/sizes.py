@@ -1,4 +1,4 @@
-"""How large an object may be: what etcd holds, what a status needs of it, and what is left for a spec.
+"""How large an object may be: etcd's limit, the status's share of it, and what is left for a spec.
 
 A custom resource is stored as one JSON text. etcd takes requests of 1.5 MiB (`--max-request-bytes`), and the
 API server refuses bodies above 3 MiB, so that the first of the two is what counts.
@@ -32,9 +32,9 @@ BINDINGS_BYTES = 12 * KIB
 def stored_bytes(value: Any) -> int:
     """How much a JSON value takes as the API server stores it.
 
-    Go escapes more than JSON has to: `<`, `>`, `&` and two separators of lines take six bytes each. What is
-    no JSON counts as its text. What contains itself can't be stored at all and counts as nothing: its type
-    is wrong, and that is told.
+    Go escapes more than JSON has to: `<`, `>`, `&` and two separators of lines take six bytes each. What
+    is not JSON counts as its text. What contains itself cannot be stored at all and counts as nothing: its
+    type is wrong, which is reported.
     """
     try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -4,7 +4,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-from mljobs.domain.spec.problems import Problem, Reason, Source, join
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import Problem, Source, join
 
 
 def folded(key: object) -> str:
@@ -18,7 +19,7 @@ def unknown_field(path: str, key: str, value: Any, names: Iterable[str]) -> Prob
     Args:
         path: of the object that has it.
         key: the key.
-        value: what stands there.
+        value: its value.
         names: the keys that the object may have.
     """
     known = {folded(name): name for name in names}
@@ -29,6 +30,6 @@ def unknown_field(path: str, key: str, value: Any, names: Iterable[str]) -> Prob
         value,
         f"there is no such field{hint}",
         source=Source.DISCOVERY,
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         id="unknown-field",
     )

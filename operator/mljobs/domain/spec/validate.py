@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from mljobs.api.crd import FieldErrorType
 from mljobs.api.resources import KINDS, PredictionJobSpec, TrainingJobSpec
 from mljobs.domain.spec import lenient, rules
-from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
+from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join
 from mljobs.domain.spec.spelling import unknown_field
 
 JobSpec = TrainingJobSpec | PredictionJobSpec
@@ -17,10 +18,10 @@ JobSpec = TrainingJobSpec | PredictionJobSpec
 
 @dataclass(frozen=True)
 class Validated:
-    """What became of a spec.
+    """The result of validating a spec.
 
     Attributes:
-        spec: the model; None where there are problems.
+        spec: the model; None if there are problems.
         problems: the errors.
         warnings: what is deprecated, or odd but legal.
     """
@@ -31,7 +32,7 @@ class Validated:
 
 
 def validate(kind: str, spec: Mapping[str, Any], *, default_project: str | None = None) -> Validated:
-    """Check a spec as it stands in a resource.
+    """Check the spec of a resource.
 
     Args:
         kind: `TrainingJob` or `PredictionJob`.
@@ -67,7 +68,9 @@ def _problem(mistake: ErrorDetails, schema: lenient.Schema) -> Problem:
     path = _path(mistake["loc"], schema)
     word = mistake["type"]
     if word == "missing":
-        return Problem(path, MISSING, "this field is required", reason=Reason.REQUIRED, id="missing-field")
+        return Problem(
+            path, MISSING, "this field is required", error_type=FieldErrorType.REQUIRED, id="missing-field"
+        )
     if word == "extra_forbidden":
         *parents, key = mistake["loc"]
         known = _schema_at(schema, parents).get("properties", {})
@@ -114,7 +117,7 @@ _BOUNDS: dict[str, _Wording] = {
 
 def _hint(value: Any) -> str:
     if isinstance(value, str) and "${" in value:
-        return "; it has a shell variable that nobody has filled in"
+        return "; it contains an unexpanded shell variable"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Who we are: read again, asked for again, and made anew when it is refused, as kubectl does it."""
+"""Who we are: read again, asked for again, and created again when it is refused, as kubectl does it."""
 
 import base64
 import json
@@ -179,7 +179,7 @@ class TestPlugin:
             stop.set()
 
         threading.Thread(target=leave, daemon=True).start()
-        with pytest.raises(NoCredentials, match="sh was ended, since nobody waits for it"):
+        with pytest.raises(NoCredentials, match="sh was killed, since the caller no longer waits for it"):
             credentials(user, clock).current(stop)
         state = Path(f"/proc/{pids.read_text().strip()}/stat")
         until = time.monotonic() + 10

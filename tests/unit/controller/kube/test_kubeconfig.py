@@ -171,7 +171,7 @@ class TestWhat:
 
 
 WRONG: dict[str, tuple[Json | str, str]] = {
-    "no YAML": ("{", "it is no YAML"),
+    "no YAML": ("{", "it is not YAML"),
     "a list": ("- a", "the file: Input should be a valid dictionary"),
     "wrong type": (config({"server": 7}), r"clusters\.0\.cluster\.server: Input should be a valid string"),
     "no context": (config() | {"current-context": ""}, "no current-context"),
@@ -209,7 +209,7 @@ WRONG: dict[str, tuple[Json | str, str]] = {
         "both exec and auth-provider",
     ),
     "gcp": (config(user={"auth-provider": {"name": "gcp"}}), "install gke-gcloud-auth-plugin"),
-    "unknown login": (config(user={"auth-provider": {"name": "x"}}), "auth-provider 'x' is not known"),
+    "unknown login": (config(user={"auth-provider": {"name": "x"}}), "auth-provider 'x' is not supported"),
 }
 
 

@@ -66,7 +66,7 @@ class Kopf(Caller):
     """As kopf does it: one session for many requests, and another after a refusal."""
 
     def __init__(self, access: Access) -> None:
-        self._login = login.Login(Connection(access), connections=2, pulses={})
+        self._login = login.Login(Connection(access), connections=2, heartbeats={})
         self._session: aiohttp.ClientSession | None = None
         self._url = access.server.url
 
@@ -227,7 +227,7 @@ async def test_kopf_waits_for_credentials_and_does_not_end(
 async def test_kopf_takes_a_session_without_credentials_for_a_connection_that_fails(
     server: FakeApiServer, tmp_path: Path, plugin: FakePlugin
 ) -> None:
-    """It knows what to do then: try again, for ever."""
+    """It knows what to do then: try again, forever."""
     plugin.gives(token="t", expirationTimestamp="2000-01-01T00:00:00Z")
     connection = Connection(server.access(User(plugin=plugin.spec)))
     identity = await connection.identity()

@@ -49,7 +49,7 @@ def following(case: Case) -> JsonObject:
         "next": type(decision).__name__,
         **_fields(decision),
         "again": _again(decision.again),
-        "polled": "never" if watched is None else "seldom" if watched.seldom else "often",
+        "polled": "never" if watched is None else "rarely" if watched.lost else "often",
     }
     if not case.name.startswith(PROJECT):
         return document

@@ -20,8 +20,8 @@ from mljobs.api.resources import KINDS, Metadata
 from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.config import Settings
 from mljobs.domain import errors
-from mljobs.domain.decide import Policy
-from mljobs.domain.job.observation import Method, Observation, Relabelling, Trouble
+from mljobs.domain.decide import AdminPolicy
+from mljobs.domain.job.observation import Call, FailedCall, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.main import policy_of
@@ -37,7 +37,7 @@ _METADATA = {*map(to_camel, Metadata.model_fields), "deletionTimestamp", "finali
 
 
 class Failure(Model):
-    """A call that failed; see `Trouble`. `status` and `cause` are those of its error."""
+    """A call that failed; see `FailedCall`. `status` and `cause` are those of its error."""
 
     error: str
     message: str
@@ -47,10 +47,10 @@ class Failure(Model):
     retry_at: AwareDatetime
     retry: str = ""
 
-    def trouble(self, method: Method) -> Trouble:
+    def failed_call(self, call: Call) -> FailedCall:
         more = {name: value for name in ("status", "cause") if (value := getattr(self, name)) is not None}
         error = _ERRORS[self.error](self.message, **more)
-        return Trouble(method, error, self.generation, self.retry_at, retry=self.retry)
+        return FailedCall(call, error, self.generation, self.retry_at, retry=self.retry)
 
 
 class About(Model):
@@ -95,12 +95,12 @@ class Known(Model):
     absences: int = 0
     absent_since: AwareDatetime | None = None
     absent_at: AwareDatetime | None = None
-    sought: bool = False
-    doubtful_at: AwareDatetime | None = None
+    checked_while_deleting: bool = False
+    outcome_unknown_at: AwareDatetime | None = None
     relabelling: Contest | None = None
     extra: list[Surplus] = Field(default_factory=list)
     searched_at: AwareDatetime | None = None
-    failed: dict[Method, Failure] = Field(default_factory=dict)
+    failed: dict[Call, Failure] = Field(default_factory=dict)
 
     def observation(self, resource: Resource, facts: Facts) -> Observation:
         """The same as the core has it."""
@@ -115,7 +115,7 @@ class Known(Model):
             "job": job,
             "relabelling": Relabelling(**dict(self.relabelling)) if self.relabelling else None,
             "extra": tuple(Job.parse(one.job, Reference(one.reference)) for one in self.extra),
-            "troubles": {method: failure.trouble(method) for method, failure in self.failed.items()},
+            "failed_calls": {call: failure.failed_call(call) for call, failure in self.failed.items()},
         }
         return Observation(**{**fields, **changed})
 
@@ -168,7 +168,7 @@ class Case:
     rule: str
     resource: Resource
     known: Observation
-    policy: Policy
+    policy: AdminPolicy
     now: datetime
 
     @property

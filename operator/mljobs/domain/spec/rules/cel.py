@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from mljobs.api.crd import CelReason, CelRule
-from mljobs.domain.spec.problems import Reason, join
+from mljobs.api.crd import CelRule, FieldErrorType
+from mljobs.domain.spec.problems import join
 from mljobs.domain.spec.rules.rule import Rule
 
 
@@ -30,12 +30,9 @@ def _entry(rule: Rule) -> CelRule | None:
     if rule.cel is None:
         return None
     field = f".{rule.field}" if rule.field else None
-    return CelRule(rule=rule.cel, message=rule.text, field_path=field, reason=_REASONS[rule.reason])
+    return CelRule(rule=rule.cel, message=rule.text, field_path=field, reason=_reported_as(rule.error_type))
 
 
-_REASONS: Mapping[Reason, CelReason] = {
-    Reason.REQUIRED: "FieldValueRequired",
-    Reason.FORBIDDEN: "FieldValueForbidden",
-    Reason.INVALID: "FieldValueInvalid",
-    Reason.DUPLICATE: "FieldValueInvalid",  # the API server would drop the message of a duplicate
-}
+def _reported_as(error_type: FieldErrorType) -> FieldErrorType:
+    """The type that the API server reports; it would drop the message of a duplicate."""
+    return FieldErrorType.INVALID if error_type is FieldErrorType.DUPLICATE else error_type

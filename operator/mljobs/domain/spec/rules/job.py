@@ -4,15 +4,14 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from mljobs.api.crd import FieldErrorType
+from mljobs.api.patterns import JOB_ID, PROJECT
 from mljobs.domain.job import naming
-from mljobs.domain.spec.problems import Reason, Severity, Source
+from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
 from mljobs.domain.spec.rules.terms import Term, fits, given, length, present
 
-JOB_ID = r"[A-Za-z][A-Za-z0-9_]{0,127}"
 JOB_ID_TEXT = "a job id is a letter, then letters, digits and underscores, at most 128 characters in all"
-
-PROJECT = r"([a-z0-9-]+([.][a-z0-9-]+)*:)?[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 
 LABELS_LIMIT = 64 - len(naming.OWNERSHIP_LABELS)
 """A job has at most 64 labels, of which the operator needs its own."""
@@ -69,7 +68,7 @@ RULES = (
         "a Google Cloud project is required where the administrator has set no default",
         Source.OPERATOR,
         field="projectId",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
     ),
     Rule(
         "project-id",
@@ -93,7 +92,7 @@ RULES = (
         "a TrainingJob has exactly one input, trainingInput",
         Source.PROTO,
         field="trainingInput",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=frozenset({TRAINING_JOB}),
         in_schema=True,
     ),
@@ -104,7 +103,7 @@ RULES = (
         "a TrainingJob has no predictionInput; batch prediction is a PredictionJob of its own",
         Source.PROTO,
         field="predictionInput",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=frozenset({TRAINING_JOB}),
         in_schema=True,
     ),
@@ -115,7 +114,7 @@ RULES = (
         "a PredictionJob has exactly one input, predictionInput",
         Source.PROTO,
         field="predictionInput",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=frozenset({PREDICTION_JOB}),
         in_schema=True,
     ),
@@ -126,7 +125,7 @@ RULES = (
         "a PredictionJob has no trainingInput; training is a TrainingJob of its own",
         Source.PROTO,
         field="trainingInput",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=frozenset({PREDICTION_JOB}),
         in_schema=True,
     ),

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mljobs.domain.spec.problems import Reason, Severity, Source
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import TRAINING_JOB, Rule
 from mljobs.domain.spec.rules.terms import (
     Term,
@@ -141,7 +142,7 @@ def _counted(role: Role, count: str) -> Iterator[Rule]:
         f"a machine type is required where {count} is above 0",
         Source.DISCOVERY,
         field=role.type,
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     )
     yield Rule(
@@ -151,7 +152,7 @@ def _counted(role: Role, count: str) -> Iterator[Rule]:
         f"a {role.noun} count above 0 needs scaleTier CUSTOM; the default is BASIC",
         Source.DISCOVERY,
         field=count,
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
     )
     yield Rule(
@@ -192,7 +193,7 @@ def _typed(role: Role) -> Iterator[Rule]:
         f"accelerators need a Compute Engine machine type in {role.type}, or cloud_tpu for TPUs",
         Source.DISCOVERY,
         field=accelerator,
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
     )
 
@@ -207,7 +208,7 @@ def _accelerated(role: Role) -> Iterator[Rule]:
         "a count above 0 needs the type of the accelerator",
         Source.DISCOVERY,
         field="type",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     )
     yield Rule(
@@ -225,7 +226,7 @@ def _accelerated(role: Role) -> Iterator[Rule]:
         "a type of accelerator needs a count above 0; no accelerators are the type unspecified and 0",
         Source.DISCOVERY,
         field="count",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     )
 
@@ -258,7 +259,7 @@ def _contained(role: Role) -> Iterator[Rule]:
             f"{name} needs a custom image, this replica's own or masterConfig.imageUri",
             Source.DISCOVERY,
             field=f"{role.config}.{name}",
-            reason=Reason.FORBIDDEN,
+            error_type=FieldErrorType.FORBIDDEN,
             kinds=KINDS,
         )
     version = given(f"{role.config}.tpuTfVersion")
@@ -269,7 +270,7 @@ def _contained(role: Role) -> Iterator[Rule]:
         "a TPU worker with a custom image needs the runtime version that has its TensorFlow",
         Source.DISCOVERY,
         field=f"{role.config}.tpuTfVersion",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     )
     yield Rule(
@@ -279,7 +280,7 @@ def _contained(role: Role) -> Iterator[Rule]:
         "tpuTfVersion is for TPU workers with a custom image only",
         Source.DISCOVERY,
         field=f"{role.config}.tpuTfVersion",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
     )
     yield Rule(
@@ -316,7 +317,7 @@ RULES = (
         "scaleTier CUSTOM needs the master's machine type",
         Source.DISCOVERY,
         field="masterType",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     Rule(

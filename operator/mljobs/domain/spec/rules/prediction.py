@@ -1,6 +1,7 @@
 """Rules for a PredictionInput."""
 
-from mljobs.domain.spec.problems import Reason, Severity, Source
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, Rule
 from mljobs.domain.spec.rules.terms import any_of, at_least, fits, given, is_one_of, present
 from mljobs.domain.spec.rules.training import REGION, REGION_TEXT, STORAGE, VERSION, VERSION_TEXT
@@ -12,7 +13,14 @@ MODEL_SOURCES = ("modelName", "versionName", "uri")
 
 def _required(field: str, name: str, text: str) -> Rule:
     return Rule(
-        name, INPUT, given(field), text, Source.DISCOVERY, field=field, reason=Reason.REQUIRED, kinds=KINDS
+        name,
+        INPUT,
+        given(field),
+        text,
+        Source.DISCOVERY,
+        field=field,
+        error_type=FieldErrorType.REQUIRED,
+        kinds=KINDS,
     )
 
 
@@ -50,7 +58,7 @@ RULES = (
         "the format of the input files is required: JSON, TF_RECORD or TF_RECORD_GZIP",
         Source.DISCOVERY,
         field="dataFormat",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     _format("dataFormat", "data-format-csv", "CSV is for output files only", "CSV"),
@@ -88,7 +96,7 @@ RULES = (
         "exactly one of modelName, versionName and uri is required",
         Source.PROTO,
         field="modelName",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     *(
@@ -99,7 +107,7 @@ RULES = (
             "exactly one of modelName, versionName and uri may be set",
             Source.PROTO,
             field=field,
-            reason=Reason.FORBIDDEN,
+            error_type=FieldErrorType.FORBIDDEN,
             kinds=KINDS,
         )
         for field, name, others in (
@@ -124,7 +132,7 @@ RULES = (
         "batch prediction has no accelerator in the v1 API; gcloud's flag for it has no counterpart",
         Source.CLIENTS,
         field="accelerator",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
         in_schema=True,
     ),

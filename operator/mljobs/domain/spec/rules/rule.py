@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, join
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join
 from mljobs.domain.spec.rules.terms import Term, get
 
 TRAINING_JOB = "TrainingJob"
@@ -28,7 +29,7 @@ class Rule:
         source: where it comes from.
         field: the field to blame, relative to the scope; empty for the scope's value itself.
         blame: finds the members to blame where no fixed field is close enough for the core.
-        reason: the kind of problem.
+        error_type: what is wrong, in the API server's words.
         severity: a warning does not refuse the spec and is not in the CRD.
         kinds: the kinds that it applies to.
         in_schema: whether the CRD's schema already says it, so that no CEL is needed.
@@ -41,19 +42,19 @@ class Rule:
     source: Source
     field: str = ""
     blame: Blame | None = None
-    reason: Reason = Reason.INVALID
+    error_type: FieldErrorType = FieldErrorType.INVALID
     severity: Severity = Severity.ERROR
     kinds: frozenset[str] = BOTH
     in_schema: bool = False
 
     @property
     def cel(self) -> str | None:
-        """The rule in CEL over the scope's schema, or None where only the core applies it."""
+        """The rule in CEL over the scope's schema, or None if only the core applies it."""
         refuses = self.severity is Severity.ERROR and not self.in_schema
         return self.holds.cel if refuses else None
 
     def problems(self, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> Iterator[Problem]:
-        """Find what breaks the rule in a spec; nothing where its scope is absent or of another type.
+        """Find what breaks the rule in a spec; nothing if its scope is absent or of another type.
 
         Args:
             spec: in canonical spelling.
@@ -66,7 +67,13 @@ class Rule:
                 continue
             for member, value in self._blamed(node):
                 yield Problem(
-                    _below(path, member), value, self.text, self.severity, self.source, self.reason, self.id
+                    _below(path, member),
+                    value,
+                    self.text,
+                    self.severity,
+                    self.source,
+                    self.error_type,
+                    self.id,
                 )
 
     def _is_open(self, path: str, mistyped: Collection[str]) -> bool:

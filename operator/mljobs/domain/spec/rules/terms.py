@@ -24,8 +24,8 @@ class Term:
 
     Attributes:
         test: the condition.
-        cel: the same over `self`, or None where CEL cannot say it within the API server's cost limits.
-        uses: the paths that it looks at, so that nothing is concluded from a field of the wrong type.
+        cel: the same over `self`, or None if CEL cannot say it within the API server's cost limits.
+        uses: the paths that it reads, so that nothing is concluded from a field of the wrong type.
     """
 
     test: Callable[[Any], bool]
@@ -58,7 +58,7 @@ def all_of(*terms: Term) -> Term:
 
 
 def given(path: str) -> Term:
-    """A text, list or object that is there and not empty; in proto3 JSON an empty one is as good as none."""
+    """A text, list or object that is not empty; in proto3 JSON an empty one equals an absent one."""
     return _condition(
         path,
         lambda value: isinstance(value, str | Mapping | Sequence) and len(value) > 0,

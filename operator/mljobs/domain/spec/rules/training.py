@@ -3,7 +3,8 @@
 from typing import Any
 
 from mljobs.api.base import DURATION_PATTERN
-from mljobs.domain.spec.problems import Reason, Severity, Source
+from mljobs.api.crd import FieldErrorType
+from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.machines import INPUT, KINDS, MASTER_IMAGE, ROLES
 from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import (
@@ -53,7 +54,7 @@ def _program(field: str, text: str, source: Source = Source.DISCOVERY) -> Rule:
         text,
         source,
         field=field,
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     )
 
@@ -93,7 +94,7 @@ RULES = (
         "the region to run in is required",
         Source.DISCOVERY,
         field="region",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     Rule(
@@ -113,7 +114,7 @@ RULES = (
         "exactly one of runtimeVersion and masterConfig.imageUri may be set",
         Source.DISCOVERY,
         field="runtimeVersion",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
     ),
     Rule(
@@ -160,7 +161,7 @@ RULES = (
         "without a custom image, runtime versions above 1.15 require the Python version, which is 3.7",
         Source.RECORDED,
         field="pythonVersion",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     Rule(
@@ -180,7 +181,7 @@ RULES = (
         "a custom image has a Python of its own: pythonVersion cannot be set with masterConfig.imageUri",
         Source.DISCOVERY,
         field="pythonVersion",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
     ),
     Rule(
@@ -209,7 +210,7 @@ RULES = (
         "args cannot be set together with any containerArgs or containerCommand",
         Source.DISCOVERY,
         field="args",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
     ),
     Rule(

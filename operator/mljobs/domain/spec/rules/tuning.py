@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mljobs.domain.spec.problems import Reason, Severity, Source
-from mljobs.domain.spec.rules.job import JOB_ID, JOB_ID_TEXT
+from mljobs.api.crd import FieldErrorType
+from mljobs.api.patterns import JOB_ID
+from mljobs.domain.spec.problems import Severity, Source
+from mljobs.domain.spec.rules.job import JOB_ID_TEXT
 from mljobs.domain.spec.rules.machines import INPUT, KINDS
 from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import (
@@ -85,7 +87,7 @@ def _bound(field: str) -> tuple[Rule, ...]:
             f"a parameter of type DOUBLE or INTEGER needs {field}",
             Source.DISCOVERY,
             field=field,
-            reason=Reason.REQUIRED,
+            error_type=FieldErrorType.REQUIRED,
             kinds=KINDS,
         ),
         Rule(
@@ -122,7 +124,7 @@ def _bound(field: str) -> tuple[Rule, ...]:
             f"a CATEGORICAL parameter has no {field}",
             Source.DISCOVERY,
             field=field,
-            reason=Reason.FORBIDDEN,
+            error_type=FieldErrorType.FORBIDDEN,
             kinds=KINDS,
         ),
         Rule(
@@ -161,7 +163,7 @@ RULES = (
         "parameters to tune are required unless resumePreviousJobId names an earlier job",
         Source.DISCOVERY,
         field="params",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     _not_negative("maxTrials", "max-trials"),
@@ -200,7 +202,7 @@ RULES = (
         "a parameter's name is unique in its job",
         Source.DISCOVERY,
         blame=_repeated_names,
-        reason=Reason.DUPLICATE,
+        error_type=FieldErrorType.DUPLICATE,
         kinds=KINDS,
     ),
     Rule(
@@ -210,7 +212,7 @@ RULES = (
         "a parameter needs a name",
         Source.DISCOVERY,
         field="parameterName",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     Rule(
@@ -220,7 +222,7 @@ RULES = (
         "a parameter needs a type: DOUBLE, INTEGER, CATEGORICAL or DISCRETE",
         Source.DISCOVERY,
         field="type",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     *_bound("minValue"),
@@ -241,7 +243,7 @@ RULES = (
         "a CATEGORICAL parameter needs categoricalValues",
         Source.DISCOVERY,
         field="categoricalValues",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     Rule(
@@ -261,7 +263,7 @@ RULES = (
         "a CATEGORICAL parameter has no scaleType",
         Source.DISCOVERY,
         field="scaleType",
-        reason=Reason.FORBIDDEN,
+        error_type=FieldErrorType.FORBIDDEN,
         kinds=KINDS,
     ),
     Rule(
@@ -281,7 +283,7 @@ RULES = (
         "a DISCRETE parameter needs discreteValues",
         Source.DISCOVERY,
         field="discreteValues",
-        reason=Reason.REQUIRED,
+        error_type=FieldErrorType.REQUIRED,
         kinds=KINDS,
     ),
     Rule(
@@ -307,10 +309,10 @@ RULES = (
         "discrete-values-distinct",
         f"{PARAMETER}.discreteValues",
         Term(lambda values: not _repeated(values)),
-        "discrete values are in strictly increasing order, so that none stands there twice",
+        "discrete values are in strictly increasing order, so that none is given twice",
         Source.DISCOVERY,
         blame=_repeated,
-        reason=Reason.DUPLICATE,
+        error_type=FieldErrorType.DUPLICATE,
         kinds=KINDS,
     ),
     Rule(
