@@ -13,7 +13,7 @@ import typer
 
 from mljobs.admin import crds
 from mljobs.api.resources import KINDS, JobKind
-from tools import packaging
+from tools import discovery, packaging
 from tools.docs import (
     commands as docs_commands,
 )
@@ -61,6 +61,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.metrics()}",
     "docs/reference/settings.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.settings()}",
     "docs/service-faults.md": lambda: f"<!-- {HEADER} -->\n\n{docs_faults.page()}",
+    "operator/mljobs/backends/vertex/aiplatform.json": lambda: discovery.vertex(HEADER),
     "deploy/gitops/argocd/argocd-cm.yaml": lambda: f"# {HEADER}\n{docs_gitops.argocd_config()}",
     **packaging.files(HEADER),
 }
