@@ -32,7 +32,9 @@ def _trainable(spec: Spec) -> Spec:
     training = {key: _on_gpu(value) for key, value in spec["trainingInput"].items()}
     for key, value in training.items():
         if value == "cloud_tpu":
-            training[key] = training["masterType"] if training.get("masterType") != "cloud_tpu" else "n1-standard-4"
+            training[key] = (
+                training["masterType"] if training.get("masterType") != "cloud_tpu" else "n1-standard-4"
+            )
     if training.get("scaleTier") == "BASIC_TPU":
         training["scaleTier"] = "BASIC"
     if "runtimeVersion" in training:
