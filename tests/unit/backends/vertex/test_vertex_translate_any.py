@@ -86,8 +86,8 @@ def test_no_value_is_lost_without_a_word(pair: tuple[str, Spec]) -> None:
         name = path.rpartition(".")[2]
         if name == "region" or not value or value in NOTHING or DEFAULTS.get(name) == value:
             continue
-        less = translate(kind, without(spec, path), TABLES)
-        if (less.body, less.problems) == (made.body, made.problems):
+        others = (without(spec, path), with_another(spec, path, value))
+        if all(told_apart(translate(kind, other, TABLES)) == told_apart(made) for other in others):
             assert any(_covers(place, path) for place in told), f"{path}: {value!r}"
 
 
@@ -108,14 +108,34 @@ def leaves(node: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
+def told_apart(made: Translation) -> tuple[Any, ...]:
+    return made.collection, made.body, made.problems
+
+
+def with_another(spec: Spec, path: str, value: Any) -> Spec:
+    """A copy with another value at a path."""
+    if isinstance(value, list):
+        return _changed(spec, path, [*value, value[0]])
+    if isinstance(value, str):
+        return _changed(spec, path, str(int(value) + 1) if value.isdecimal() else f"{value}x")
+    return _changed(spec, path, not value if isinstance(value, bool) else value + 1)
+
+
 def without(spec: Spec, path: str) -> Spec:
     """A copy that has not got the value at a path."""
+    return _changed(spec, path, None)
+
+
+def _changed(spec: Spec, path: str, value: Any) -> Spec:
     copied: Any = copy.deepcopy(spec)
     node = copied
     *parents, last = path.removeprefix("spec.").replace("[", ".").replace("]", "").split(".")
     for key in parents:
         node = node[int(key)] if key.isdecimal() else node[key]
-    del node[last]
+    if value is None:
+        del node[last]
+    else:
+        node[last] = value
     result: Spec = copied
     return result
 
