@@ -39,8 +39,8 @@ def like(body: Json, theirs: Json) -> Json:
     """
     told = copy.deepcopy(body)
     told["displayName"] = theirs["displayName"]
-    pool = told.get("jobSpec", told.get("trialJobSpec"))["workerPoolSpecs"][0]["pythonPackageSpec"]
-    theirs_pool = theirs.get("jobSpec", theirs.get("trialJobSpec"))["workerPoolSpecs"][0]["pythonPackageSpec"]
+    pool = package(told)
+    theirs_pool = package(theirs)
     assert pool["executorImageUri"].removeprefix(IMAGES) == theirs_pool["executorImageUri"].removeprefix(
         OLD_IMAGES
     )
@@ -51,6 +51,12 @@ def like(body: Json, theirs: Json) -> Json:
         ]
         pool[field] = theirs_pool[field]
     return told
+
+
+def package(body: Json) -> Json:
+    spec = body["jobSpec"] if "jobSpec" in body else body["trialJobSpec"]
+    found: Json = spec["workerPoolSpecs"][0]["pythonPackageSpec"]
+    return found
 
 
 def without_bucket(text: str) -> str:
