@@ -8,10 +8,11 @@ from mljobs.backends.google.calls import Api, OnRequest, check_endpoint, open_ap
 from mljobs.backends.google.credentials import SharedCredentials, TokenRequest
 from mljobs.backends.google.limits import Limits, ProjectLimits
 from mljobs.backends.google.log_entries import JobLogs
+from mljobs.backends.google.sender import OnWait, Sender
 from mljobs.backends.google.storage import PAUSES, ObjectStorage, api_root
 from mljobs.backends.google.threads import RequestThreads, Transport
 from mljobs.backends.google.transport import OnceHttp, is_loopback
-from mljobs.backends.mlv1.client import MlV1Client, OnWait
+from mljobs.backends.mlv1.client import MlV1Client
 
 USER_AGENT = f"mljobs-operator/{__version__}"
 DEFAULT_THREADS = 8
@@ -58,11 +59,13 @@ def open_job_service(
     )
     return MlV1Client(
         open_api("ml", "v1", endpoint).projects().jobs(),
-        Api(on_request),
-        request_threads,
-        ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout),
-        on_wait,
-        patient=patient,
+        Sender(
+            Api(on_request),
+            request_threads,
+            ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout),
+            on_wait,
+            patient=patient,
+        ),
     )
 
 
