@@ -1,0 +1,137 @@
+"""A training job as a CustomJob, or as a HyperparameterTuningJob where it searches for hyperparameters."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from mljobs.backends.vertex.facts import CUSTOM_JOBS, TUNING_JOBS
+from mljobs.backends.vertex.tables import Tables
+from mljobs.backends.vertex.translate import tuning
+from mljobs.backends.vertex.translate.notes import Notes
+from mljobs.backends.vertex.translate.overlay import laid
+from mljobs.backends.vertex.translate.pools import POOLS, Pools
+from mljobs.backends.vertex.translate.programs import Programs
+from mljobs.domain.spec.problems import MISSING, Source
+
+Json = dict[str, Any]
+
+TRIALS = ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
+ALONE = ("serviceAccount", "network")
+"""Fields that have one place in a spec, so that who may use which account is judged there."""
+
+
+def training_job(
+    spec: Mapping[str, Any], tables: Tables, notes: Notes, today: date | None
+) -> tuple[str, Json]:
+    """Make the job of a TrainingJob.
+
+    Args:
+        spec: the validated spec in canonical JSON.
+        tables: the administrator's.
+        notes: takes what is changed, lost or refused.
+        today: see `Programs`.
+
+    Returns:
+        The collection that it is created in, and its body without name and labels.
+    """
+    training, vertex = spec.get("trainingInput"), spec.get("vertex") or {}
+    over = vertex.get("jobSpec") or {}
+    job_spec = laid(_job_spec(training, over, tables, notes) if training is not None else {}, over)
+    job_spec["workerPoolSpecs"] = _pools(job_spec, over, Programs(training, tables, notes, today))
+    _check(job_spec, notes)
+    job: Json = {}
+    key = ((training or {}).get("encryptionConfig") or {}).get("kmsKeyName")
+    if key:
+        job["encryptionSpec"] = {"kmsKeyName": key}
+    job = laid(job, {name: vertex[name] for name in ("encryptionSpec",) if name in vertex})
+    search = (training or {}).get("hyperparameters")
+    if search is None and not vertex.get("studySpec"):
+        return CUSTOM_JOBS, {**job, "jobSpec": job_spec}
+    return TUNING_JOBS, {**job, **_tuning(search, vertex, notes), "trialJobSpec": job_spec}
+
+
+def _job_spec(training: Mapping[str, Any], over: Mapping[str, Any], tables: Tables, notes: Notes) -> Json:
+    spec: Json = {"workerPoolSpecs": Pools(training, over.get("workerPoolSpecs") or (), tables, notes).made()}
+    scheduling = _scheduling(training, over, notes)
+    if scheduling:
+        spec["scheduling"] = scheduling
+    for field in ALONE:
+        if training.get(field):
+            spec[field] = training[field]
+            if over.get(field):
+                rule = f"it has its place in spec.trainingInput.{field}, which is set too"
+                notes.refused("vertex-twice", f"vertex.jobSpec.{field}", over[field], rule, Source.OPERATOR)
+    if "enableWebAccess" in training:
+        spec["enableWebAccess"] = training["enableWebAccess"]
+    if training.get("jobDir"):
+        spec["baseOutputDirectory"] = {"outputUriPrefix": training["jobDir"]}
+        if training.get("hyperparameters") is not None:
+            notes.changed(
+                "vertex-job-dir-trials",
+                "trainingInput.jobDir",
+                training["jobDir"],
+                "all trials get the same --job-dir, and no TF_CONFIG that tells their number: a program that "
+                "writes there has to take AIP_MODEL_DIR instead, or its trials overwrite each other",
+            )
+    if training.get("useChiefInTfConfig"):
+        notes.field("trainingInput.useChiefInTfConfig", True)
+    return spec
+
+
+def _scheduling(training: Mapping[str, Any], over: Mapping[str, Any], notes: Notes) -> Json:
+    asked = training.get("scheduling") or {}
+    made: Json = {}
+    if asked.get("maxRunningTime"):
+        made["timeout"] = asked["maxRunningTime"]
+    if asked.get("maxWaitTime"):
+        if (over.get("scheduling") or {}).get("strategy") == "FLEX_START":
+            made["maxWaitDuration"] = asked["maxWaitTime"]
+        else:
+            notes.field("trainingInput.scheduling.maxWaitTime", asked["maxWaitTime"])
+    if asked.get("priority"):
+        notes.field("trainingInput.scheduling.priority", asked["priority"])
+    return made
+
+
+def _pools(job_spec: Json, over: Mapping[str, Any], programs: Programs) -> list[Json]:
+    pools = programs.complete(job_spec.get("workerPoolSpecs") or (), over.get("workerPoolSpecs") or ())
+    while pools and not pools[-1]:  # the service wants an empty one only before one that is used
+        pools.pop()
+    return pools
+
+
+def _tuning(search: Mapping[str, Any] | None, vertex: Mapping[str, Any], notes: Notes) -> Json:
+    over = {field: vertex[field] for field in ("studySpec", *TRIALS) if vertex.get(field)}
+    under: Json = tuning.counts(search or {})
+    if search is not None:
+        under["studySpec"] = tuning.study(search, notes)
+    made = laid(under, over)
+    for field in ("metrics", "parameters"):
+        if not made["studySpec"].get(field):
+            rule = "a study needs metrics and parameters, here or by spec.trainingInput.hyperparameters"
+            notes.refused("vertex-study", f"vertex.studySpec.{field}", MISSING, rule, Source.DISCOVERY)
+    return made
+
+
+ARGUMENT_CHARACTERS = 100_000
+"""Characters that all arguments of a job may have together (documentation of quotas)."""
+
+
+def _check(job_spec: Mapping[str, Any], notes: Notes) -> None:
+    """Check what only the whole of translation and overlay can break."""
+    length = 0
+    for number, pool in enumerate(job_spec["workerPoolSpecs"]):
+        if "containerSpec" in pool and "pythonPackageSpec" in pool:
+            notes.refused(
+                "vertex-program",
+                f"{POOLS}[{number}].containerSpec",
+                pool["containerSpec"],
+                "the pool runs a Python package; a container needs its imageUri here, and env of the package "
+                "goes into pythonPackageSpec",
+                Source.DISCOVERY,
+            )
+        for program in ("containerSpec", "pythonPackageSpec"):
+            length += sum(map(len, (pool.get(program) or {}).get("args") or ()))
+    if length > ARGUMENT_CHARACTERS:
+        rule = f"all arguments of a job together have at most {ARGUMENT_CHARACTERS} characters on Vertex AI"
+        notes.refused("vertex-args-length", "trainingInput.args", length, rule)
