@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mljobs.backends import Limits, open_vertex
 from mljobs.backends.vertex.client import READ_MASK, VertexClient
-from mljobs.backends.vertex.facts import COLLECTIONS, CUSTOM_JOBS, PREDICTION_JOBS, TUNING_JOBS, Name
+from mljobs.backends.vertex.names import COLLECTIONS, CUSTOM_JOBS, PREDICTION_JOBS, TUNING_JOBS, Name
 from mljobs.domain.errors import (
     Denial,
     Denied,

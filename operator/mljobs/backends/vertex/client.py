@@ -12,7 +12,7 @@ from typing import Any
 from mljobs.backends.google.answers import Method, are_texts, misshapen
 from mljobs.backends.google.calls import Resource, checked_name, open_document
 from mljobs.backends.google.sender import Sender
-from mljobs.backends.vertex.facts import COLLECTIONS, Name
+from mljobs.backends.vertex.names import COLLECTIONS, Name
 from mljobs.domain.errors import Rejected, Violation
 from mljobs.domain.port import JobDocument
 
