@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from mljobs.api.base import Model, Name, Uri, Word
-from mljobs.domain.spec.problems import Problem, Source, summary
+from mljobs.domain.spec.problems import MISSING, Problem, Reason, Severity, Source, summary
 
 NAMED = r"^.+$"
 MODEL_PATTERN = r"^projects/[^/]+/locations/[^/]+/models/[^/@]+(@[^/@]+)?$"
@@ -224,5 +224,8 @@ def _read(document: Mapping[str, Any]) -> Tables:
 
 def _problem(location: tuple[int | str, ...], value: Any, kind: str, message: str) -> Problem:
     path = ".".join(str(key) for key in location if key != "[key]")
+    if kind == "missing":
+        rule = "this field is required"
+        return Problem(path, MISSING, rule, Severity.ERROR, Source.OPERATOR, Reason.REQUIRED, "vertex-tables")
     rule = "there is no such field" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
     return Problem(path, value, rule, source=Source.OPERATOR, id="vertex-tables")

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from mljobs.api.resources import TRAINING_JOB
+from mljobs.api.resources import KINDS, TRAINING_JOB
 from mljobs.backends.vertex.tables import Tables
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.prediction import prediction_job
 from mljobs.backends.vertex.translate.training import training_job
 from mljobs.domain import errors
 from mljobs.domain.port import JobDocument, Order
-from mljobs.domain.spec.problems import Problem, Severity, summary
+from mljobs.domain.spec.problems import Problem, Severity, Source, summary
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,20 @@ def translate(
         collection, body = training_job(spec, tables, notes, today)
     else:
         collection, body = prediction_job(spec, tables, notes)
+    _note_region(kind, spec, notes)
     name = (spec.get("vertex") or {}).get("displayName")
     if spec.get("iamBindings"):
         rule = "jobs of Vertex AI have no IAM policy of their own; the project's decides"
         notes.changed("vertex-iam-bindings", "iamBindings", spec["iamBindings"], rule)
     return Translation(collection, {**({"displayName": name} if name else {}), **body}, tuple(notes.problems))
+
+
+def _note_region(kind: str, spec: Mapping[str, Any], notes: Notes) -> None:
+    field = KINDS[kind].input_field
+    legacy, chosen = (spec.get(field) or {}).get("region"), (spec.get("vertex") or {}).get("region")
+    if legacy and chosen and legacy != chosen:
+        rule = f"the job runs in {chosen}, as spec.vertex.region says"
+        notes.changed("vertex-region", f"{field}.region", legacy, rule, Source.OPERATOR)
 
 
 def review(

@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 INSTANCES = {"JSON": "jsonl", "TEXT": "jsonl", "TF_RECORD": "tf-record", "TF_RECORD_GZIP": "tf-record-gzip"}
 PREDICTIONS = {"JSON": "jsonl", "TEXT": "jsonl", "CSV": "csv"}
-"""Vertex AI's words for formats, by those of `ml` v1; JSON is the default of the output."""
+"""Vertex AI's words for formats, by those of `ml` v1; JSON is the default of the output alone."""
 
 SERVING_DEFAULT = "serving_default"
 
@@ -48,15 +48,14 @@ def prediction_job(spec: Mapping[str, Any], tables: Tables, notes: Notes) -> tup
             prediction, over, {**tables.models, **(vertex.get("models") or {})}, tables, notes
         ).job()
     made = laid(job, over)
-    _check_model(made, location_of(spec), notes)
-    return PREDICTION_JOBS, made
-
-
-def _check_model(job: Mapping[str, Any], location: str, notes: Notes) -> None:
-    match = _MODEL.fullmatch(str(job.get("model") or ""))
+    match = _MODEL.fullmatch(str(made.get("model") or ""))
+    location = location_of(spec)
     if match and location and match[1] != location:
+        field = "versionName" if (prediction or {}).get("versionName") else "modelName"
+        path = "vertex.batchPredictionJob.model" if over.get("model") else f"predictionInput.{field}"
         rule = f"a model and its batch prediction are in the same region; the job is in {location}"
-        notes.refused("vertex-model-region", "vertex", job["model"], rule, Source.DISCOVERY)
+        notes.refused("vertex-model-region", path, made["model"], rule, Source.DISCOVERY)
+    return PREDICTION_JOBS, made
 
 
 class _Prediction:
@@ -167,7 +166,7 @@ class _Prediction:
             )
         return {
             "inputConfig": {
-                "instancesFormat": INSTANCES.get(self._input.get("dataFormat", ""), "jsonl"),
+                "instancesFormat": INSTANCES.get(self._input.get("dataFormat", ""), ""),
                 "gcsSource": {"uris": list(paths)},
             },
             "outputConfig": {
