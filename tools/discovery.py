@@ -65,13 +65,14 @@ def cut(document: JsonObject, collections: Sequence[str]) -> JsonObject:
     kept = {name: {"methods": whole[name]["methods"]} for name in collections}
     schemas = document["schemas"]
     reached = reachable(schemas, references(kept))
-    return _plain(
+    made: JsonObject = _plain(
         {
             **{key: document[key] for key in _KEPT},
             "resources": {"projects": {"resources": {"locations": {"resources": kept}}}},
             "schemas": {name: schemas[name] for name in sorted(reached)},
         }
     )
+    return made
 
 
 def reachable(schemas: Mapping[str, Any], roots: Iterator[str]) -> set[str]:

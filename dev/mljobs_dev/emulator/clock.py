@@ -54,3 +54,19 @@ def rfc3339(unix: float) -> str:
 def rfc3339_micro(unix: float) -> str:
     """A Unix time with microseconds, in UTC."""
     return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def rfc3339_nano(unix: float, digits: int = 9) -> str:
+    """A Unix time as protobuf's JSON writes it: with 0, 3, 6 or 9 digits behind the point, as few as do.
+
+    Args:
+        unix: in seconds.
+        digits: how fine it is: 0, 3, 6 or 9; what is finer is cut off.
+    """
+    nanos = int(unix * 10**9) // 10 ** (9 - digits) * 10 ** (9 - digits)
+    seconds, rest = divmod(nanos, 10**9)
+    fraction = f"{rest:09d}"
+    while fraction.endswith("000"):
+        fraction = fraction[:-3]
+    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}.{fraction}Z" if fraction else f"{moment}Z"

@@ -5,13 +5,24 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from mljobs_dev.emulator.aiplatform.scripting import Options, TrainingQuota
+from mljobs_dev.emulator.aiplatform.service import VertexService
+from mljobs_dev.emulator.aiplatform.states import ml_v1_state
 from mljobs_dev.emulator.clock import Clock
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.jobs import encode
-from mljobs_dev.emulator.ledger import Ledger
+from mljobs_dev.emulator.ledger import FILTERS, Ledger
 from mljobs_dev.emulator.quota import Quota
 from mljobs_dev.emulator.schema import parse_json_value
-from mljobs_dev.emulator.scripting import Denial, Fault, Faults, Forced, Script, read_bodies
+from mljobs_dev.emulator.scripting import (
+    BucketPlace,
+    Denial,
+    Fault,
+    Faults,
+    Forced,
+    Script,
+    read_bodies,
+)
 from mljobs_dev.emulator.service import JobsService
 from mljobs_dev.emulator.settings import Settings
 from mljobs_dev.emulator.storage import Storage
@@ -22,13 +33,6 @@ DONE = b"{}"
 
 _JOB = re.compile(r"/_emulator/jobs/(?P<project>[^/]+)/(?P<job>[^/]+)")
 _BUCKET = re.compile(r"/_emulator/buckets/(?P<bucket>[^/]+)")
-_LEDGER_FILTERS = {
-    "method": "method",
-    "project": "project",
-    "jobId": "job_id",
-    "status": "status",
-    "object": "object",
-}
 
 
 @dataclass
@@ -38,7 +42,8 @@ class Emulator:
     Attributes:
         settings: chosen at its start.
         clock: emulated time.
-        service: the API's methods.
+        service: the methods of ml v1's jobs, and of Cloud Logging.
+        vertex: the methods of Vertex AI's jobs.
         storage: the buckets of Cloud Storage.
         storage_api: the methods of its API.
         faults: the faults in force.
@@ -49,6 +54,7 @@ class Emulator:
     settings: Settings = field(default_factory=Settings)
     clock: Clock = field(init=False)
     service: JobsService = field(init=False)
+    vertex: VertexService = field(init=False)
     storage: Storage = field(init=False)
     storage_api: StorageApi = field(init=False)
     faults: Faults = field(init=False, default_factory=Faults)
@@ -61,11 +67,15 @@ class Emulator:
         self.service = JobsService(self.settings, self.clock)
         self.storage = Storage()
         self.storage_api = StorageApi(self.storage, self.service.denials)
+        store, denials = self.service.store, self.service.denials
+        self.vertex = VertexService(self.clock, store.scripts, denials, self.storage)
+        self.service.log_sources.append(self.vertex.log_entries)
         self.ledger = Ledger(self.settings.ledger_limit)
 
     def reset(self) -> None:
-        """Forget all jobs, objects, rows, faults, scripts and denials."""
+        """Forget all jobs, objects, rows, faults, scripts, denials, quotas and options."""
         self.service.clear()
+        self.vertex.clear()
         self.storage.clear()
         self.faults.clear()
         self.ledger.clear()
@@ -92,9 +102,8 @@ def control(emulator: Emulator, verb: str, path: str, query: Mapping[str, str], 
     if job:
         return _job(emulator, verb, job["project"], job["job"], body)
     bucket = _BUCKET.fullmatch(path)
-    if bucket and verb == "DELETE":
-        emulator.storage.drop_bucket(bucket["bucket"])
-        return DONE
+    if bucket:
+        return _bucket(emulator, verb, bucket["bucket"], body)
     handler = _HANDLERS.get((verb, path.removeprefix(PREFIX)))
     if handler is None:
         known = ", ".join(f"{known} {PREFIX}{name}" for known, name in _HANDLERS)
@@ -104,21 +113,25 @@ def control(emulator: Emulator, verb: str, path: str, query: Mapping[str, str], 
 
 
 def _ledger(emulator: Emulator, query: Mapping[str, str], _body: bytes) -> bytes:
-    unknown = set(query) - {"after", *_LEDGER_FILTERS}
+    unknown = set(query) - {"after", *FILTERS}
     if unknown:
-        allowed = ", ".join(("after", *_LEDGER_FILTERS))
+        allowed = ", ".join(("after", *FILTERS))
         raise ApiError(400, f"{min(unknown)}: is no parameter of the ledger; these are: {allowed}")
     after = query.get("after", "0")
     if not after.isdecimal():
         raise ApiError(400, f"after: {after!r} is not a row's number")
-    equal = {_LEDGER_FILTERS[name]: text for name, text in query.items() if name != "after"}
+    equal = {name: text for name, text in query.items() if name != "after"}
     rows = [row.as_json() for row in emulator.ledger.rows(int(after), equal)]
     return encode({"effects": rows, "dropped": emulator.ledger.dropped})
 
 
 def _health(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
     return encode(
-        {"status": "ok", "speed": emulator.settings.speed, "jobs": len(emulator.service.store)},
+        {
+            "status": "ok",
+            "speed": emulator.settings.speed,
+            "jobs": len(emulator.service.store) + len(emulator.vertex.store),
+        },
     )
 
 
@@ -137,7 +150,9 @@ def _clear_faults(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -
 
 
 def _add_scripts(emulator: Emulator, _query: Mapping[str, str], body: bytes) -> bytes:
-    emulator.service.store.add_scripts(read_bodies(Script, parse_json_value(body)))
+    scripts = read_bodies(Script, parse_json_value(body))
+    emulator.service.store.add_scripts(scripts)
+    emulator.vertex.store.follow_scripts(scripts)
     return DONE
 
 
@@ -156,29 +171,70 @@ def _clear_denials(emulator: Emulator, _query: Mapping[str, str], _body: bytes) 
     return DONE
 
 
+def _add_quotas(emulator: Emulator, _query: Mapping[str, str], body: bytes) -> bytes:
+    emulator.vertex.store.quotas += read_bodies(TrainingQuota, parse_json_value(body))
+    return DONE
+
+
+def _clear_quotas(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    emulator.vertex.store.quotas.clear()
+    return DONE
+
+
+def _show_options(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    return encode(emulator.vertex.options.model_dump(mode="json", by_alias=True))
+
+
+def _set_options(emulator: Emulator, query: Mapping[str, str], body: bytes) -> bytes:
+    """Set the options that are given; the others keep their values."""
+    given = parse_json_value(body)
+    present = emulator.vertex.options.model_dump(mode="json", by_alias=True)
+    merged = {**present, **given} if isinstance(given, dict) else given
+    emulator.vertex.options = read_bodies(Options, merged)[-1]
+    return _show_options(emulator, query, b"")
+
+
 def _reset(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
     emulator.reset()
     return DONE
 
 
-def _job(emulator: Emulator, verb: str, project: str, job_id: str, body: bytes) -> bytes:
-    """Force a state (POST) or make a job vanish (DELETE)."""
-    store = emulator.service.store
-    job = store.find(project, job_id)
-    if job is None:
-        raise ApiError(404, f"jobId: there is no job {job_id!r} in project {project!r}")
+def _bucket(emulator: Emulator, verb: str, bucket: str, body: bytes) -> bytes:
+    """Say where a bucket is (POST), or that there is none (DELETE)."""
     if verb == "DELETE":
-        store.remove(job)
+        emulator.storage.drop_bucket(bucket)
+    elif verb == "POST":
+        emulator.storage.locate_bucket(bucket, read_bodies(BucketPlace, parse_json_value(body))[-1].location)
+    else:
+        text = f"{verb} is no request for a bucket; use POST to say where it is, DELETE to drop it"
+        raise ApiError(404, text)
+    return DONE
+
+
+def _job(emulator: Emulator, verb: str, project: str, name: str, body: bytes) -> bytes:
+    """Force a state (POST) or make a job vanish (DELETE): one of ml v1, or else one of Vertex AI."""
+    job = emulator.service.store.find(project, name)
+    other = emulator.vertex.store.named(project, name) if job is None else None
+    if job is None and other is None:
+        raise ApiError(404, f"jobId: there is no job {name!r} in project {project!r}")
+    if verb == "DELETE":
+        if job is not None:
+            emulator.service.store.remove(job)
+        if other is not None:
+            emulator.vertex.store.remove(other)
         return DONE
     if verb != "POST":
         raise ApiError(404, f"{verb} is no request for a job; use POST to force a state, DELETE to drop it")
-    forced = read_bodies(Forced, parse_json_value(body))
-    for step in forced:
+    for step in read_bodies(Forced, parse_json_value(body)):
         try:
-            store.force(job, step.state, step.error_message)
+            if job is not None:
+                emulator.service.store.force(job, ml_v1_state(step.state), step.error_message)
+            if other is not None:
+                emulator.vertex.store.force(other, step.state, step.error_message)
         except ValueError as error:
             raise ApiError(400, f"state: {error}") from None
-    return job.encoded(emulator.clock.now())
+    found = job or other
+    return found.encoded(emulator.clock.now()) if found is not None else DONE
 
 
 _HANDLERS: dict[tuple[str, str], Callable[[Emulator, Mapping[str, str], bytes], bytes]] = {
@@ -191,5 +247,9 @@ _HANDLERS: dict[tuple[str, str], Callable[[Emulator, Mapping[str, str], bytes], 
     ("DELETE", "scripts"): _clear_scripts,
     ("POST", "permissions"): _add_denials,
     ("DELETE", "permissions"): _clear_denials,
+    ("POST", "quotas"): _add_quotas,
+    ("DELETE", "quotas"): _clear_quotas,
+    ("GET", "options"): _show_options,
+    ("POST", "options"): _set_options,
     ("POST", "reset"): _reset,
 }

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.ledger import NO_ANSWER
 from mljobs_dev.emulator.scripting import Action, Fault
+from mljobs_dev.emulator.subjects import Subject
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +29,14 @@ class Outcome:
         status: the HTTP status.
         headers: of the answer; JSON's media type where none is named.
         applied: whether the request changed any state.
+        job_id: the id that the service gave to a new job; empty for other requests.
     """
 
     body: bytes = b""
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     applied: bool = False
+    job_id: str = ""
 
     def response(self) -> web.Response:
         """The answer as HTTP."""
@@ -50,28 +53,28 @@ class Exchange:
         method: as the discovery document names it.
         answer: applies the request; an ApiError is its refusal.
         refusal: the answer that a refusal is.
-        project: of the path.
-        job_id: of the path or, in `create`, of the body.
-        stored: the object of Cloud Storage that it is about, as `BUCKET/OBJECT`.
+        subject: what it is about.
+        identity: who calls.
     """
 
     method: str
     answer: Callable[[], Outcome]
     refusal: Callable[[ApiError], Outcome]
-    project: str = ""
-    job_id: str = ""
-    stored: str = ""
+    subject: Subject = field(default_factory=Subject)
+    identity: str = ""
 
 
 async def carry_out(emulator: Emulator, request: web.BaseRequest, exchange: Exchange) -> web.StreamResponse:
     """Answer a request, unless a fault has it otherwise."""
-    fault = emulator.faults.take(exchange.method, exchange.project, exchange.job_id, exchange.stored)
+    fault = emulator.faults.take(exchange.method, exchange.subject)
     if fault is not None and fault.action is Action.DELAY:
         await asyncio.sleep(fault.seconds)
     if fault is not None and fault.action in (Action.ERROR, Action.DROP_BEFORE):
         return _fail(emulator, request, exchange, fault)
     outcome = _answered(exchange)
     dropped = fault is not None and fault.action is Action.DROP_AFTER
+    if outcome.job_id:
+        exchange = replace(exchange, subject=replace(exchange.subject, job_id=outcome.job_id))
     _record(emulator, exchange, NO_ANSWER if dropped else outcome.status, applied=outcome.applied)
     if dropped:
         return _drop(request)
@@ -106,12 +109,7 @@ def _answered(exchange: Exchange) -> Outcome:
 
 def _record(emulator: Emulator, exchange: Exchange, status: int, *, applied: bool) -> None:
     emulator.ledger.add(
-        exchange.method,
-        exchange.project,
-        exchange.job_id,
-        status,
-        applied=applied,
-        stored=exchange.stored,
+        exchange.method, exchange.subject, status, applied=applied, identity=exchange.identity
     )
 
 

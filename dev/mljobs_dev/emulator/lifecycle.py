@@ -8,11 +8,12 @@ looked up when somebody asks.
         └────────┴──────────┴───→ CANCELLING → CANCELLED
 """
 
-import bisect
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+from mljobs_dev.emulator import history
 
 USER_CANCEL = "Job is cancelled by the user."
 """errorMessage of a job that somebody cancelled (recorded traffic)."""
@@ -72,50 +73,11 @@ class Pace:
     max_run: float | None = None
 
 
-@dataclass(frozen=True)
-class Step:
-    """A state that a job enters.
+Step = history.Step[State]
+"""A state that a job enters; `error` is its errorMessage from here on."""
 
-    Attributes:
-        at: the emulated instant.
-        state: the state.
-        error: errorMessage from here on; empty for none.
-    """
-
-    at: float
-    state: State
-    error: str = ""
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """What has happened to a job and what is to come, in order.
-
-    Attributes:
-        steps: at least one, with rising ranks and never falling instants.
-    """
-
-    steps: tuple[Step, ...]
-    _instants: tuple[float, ...] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_instants", tuple(step.at for step in self.steps))
-
-    def index(self, now: float) -> int:
-        """The index of the step that holds at an instant."""
-        return max(0, bisect.bisect_right(self._instants, now) - 1)
-
-    def at(self, now: float) -> Step:
-        """The step that holds at an instant."""
-        return self.steps[self.index(now)]
-
-    def entered(self, *states: State) -> float | None:
-        """When a job enters the first of these states, or None if it never does."""
-        return next((step.at for step in self.steps if step.state in states), None)
-
-    def past(self, now: float) -> tuple[Step, ...]:
-        """What has happened up to an instant."""
-        return self.steps[: self.index(now) + 1]
+Timeline = history.History[State]
+"""What has happened to a job and what is to come, with rising ranks."""
 
 
 def default_pace(name: str, *, training: bool) -> Pace:

@@ -81,7 +81,7 @@ def _compare(field: str, operator: str, value: str) -> Predicate:
     if value == "*":  # whether it is there, which a default is not
         default = None
     if operator in ("=", ":", "!="):
-        pattern = re.compile(fnmatch.translate(_only_stars(value)))
+        pattern = wildcard(value)
 
         def equal(row: Mapping[str, Any]) -> bool:
             return any(pattern.match(text) for text in _texts(row, path, default))
@@ -92,7 +92,7 @@ def _compare(field: str, operator: str, value: str) -> Predicate:
     sign, alike = _ORDER[operator], "=" in operator
 
     def ordered(row: Mapping[str, Any]) -> bool:
-        comparisons = [_order(text, value) for text in _texts(row, path, default)]
+        comparisons = [compare_texts(text, value) for text in _texts(row, path, default)]
         return any(found == sign or (alike and found == 0) for found in comparisons)
 
     return ordered
@@ -133,12 +133,14 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _only_stars(value: str) -> str:
-    return re.sub(r"([?\[])", r"[\1]", value)
+def wildcard(value: str) -> re.Pattern[str]:
+    """A pattern for a whole text in which `*` stands for any characters."""
+    return re.compile(fnmatch.translate(re.sub(r"([?\[])", r"[\1]", value)))
 
 
-def _order(text: str, value: str) -> int:
-    for kind in (float, _instant, str):
+def compare_texts(text: str, value: str) -> int:
+    """-1, 0 or 1: two numbers, else two moments, else two texts."""
+    for kind in (float, moment, str):
         try:
             one, other = kind(text), kind(value)
         except ValueError:
@@ -147,6 +149,11 @@ def _order(text: str, value: str) -> int:
     return 0
 
 
-def _instant(text: str) -> float:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+def moment(text: str) -> float:
+    """The Unix time of an RFC 3339 text; one without a zone is in UTC.
+
+    Raises:
+        ValueError: it is none.
+    """
+    instant = datetime.fromisoformat(text)
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).timestamp()

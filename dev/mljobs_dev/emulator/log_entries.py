@@ -8,8 +8,8 @@ import base64
 import binascii
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from mljobs_dev.emulator.clock import Clock, rfc3339_micro
@@ -17,6 +17,7 @@ from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.expressions import FilterError, Predicate, compile_filter
 from mljobs_dev.emulator.jobs import Job
 from mljobs_dev.emulator.lifecycle import State
+from mljobs_dev.emulator.listing import moment
 from mljobs_dev.emulator.schema import logging_v2
 from mljobs_dev.emulator.store import Store
 
@@ -57,13 +58,16 @@ _SAID = {
 }
 
 
-def list_entries(body: Any, store: Store, clock: Clock) -> dict[str, Any]:
+Source = Callable[[str], Iterator[Entry]]
+"""What has been logged in a project up to now, in any order."""
+
+
+def list_entries(body: Any, sources: Sequence[Source]) -> dict[str, Any]:
     """Answer a ListLogEntriesRequest.
 
     Args:
         body: the request's JSON.
-        store: whose jobs speak.
-        clock: entries of the future are not there yet.
+        sources: what has been logged.
 
     Raises:
         ApiError: 400.
@@ -71,13 +75,8 @@ def list_entries(body: Any, store: Store, clock: Clock) -> dict[str, Any]:
     request = logging_v2().message("ListLogEntriesRequest").decode(body)
     projects = list(_projects(request))
     matches = _filter(request.get("filter", ""))
-    now = clock.now()
     entries = [
-        entry
-        for project in projects
-        for job in store.newest(project)
-        for entry in job_entries(job, now, clock)
-        if matches(entry)
+        entry for project in projects for source in sources for entry in source(project) if matches(entry)
     ]
     entries.sort(key=_order_key, reverse=_descending(request.get("orderBy", "")))
     start, size = _start(request.get("pageToken", "")), _size(request.get("pageSize", 0))
@@ -97,42 +96,72 @@ def names_of(body: Mapping[str, Any]) -> tuple[str, str]:
     return resource[1] if resource else "", job[1] if job else ""
 
 
+def store_entries(store: Store, clock: Clock, project: str) -> Iterator[Entry]:
+    """What the jobs of a project have written up to now."""
+    now = clock.now()
+    for job in store.newest(project):
+        yield from job_entries(job, now, clock)
+
+
 def job_entries(job: Job, now: float, clock: Clock) -> Iterator[Entry]:
     """The lines that a job has written up to an instant, in order of their kinds."""
+    speaker = Speaker(job.project, job.id, job.sequence, clock)
     for number, step in enumerate(job.timeline.past(now)):
         severity = "ERROR" if step.state is State.FAILED else "INFO"
-        text = step.error or _SAID[step.state]
-        yield _entry(job, "service", step.at, f"s{number}", severity, clock) | {"textPayload": text}
+        yield speaker.says(step.at, number, step.error or _SAID[step.state], severity)
     started = job.timeline.entered(State.RUNNING)
     if started is None or started > now:
         return
     running = [step.at for step in job.timeline.past(now) if step.at > started]
     until = min(now, running[0]) if running else now
-    length = job.pace.seconds[State.RUNNING]
-    for number in range(1, STEPS + 1):
-        at = started + length * number / (STEPS + 1)
-        if at > until:
-            return
-        text = f"step {number * 100}: loss = {1 / number:.4f}"
-        payload = {"message": text, "levelname": "INFO", "lineno": 42, "pathname": "trainer/task.py"}
-        yield _entry(job, "master-replica-0", at, f"t{number}", "INFO", clock) | {"jsonPayload": payload}
+    yield from speaker.trains("master-replica-0", started, job.pace.seconds[State.RUNNING], until)
 
 
-def _entry(job: Job, task: str, at: float, number: str, severity: str, clock: Clock) -> Entry:
-    moment = rfc3339_micro(clock.unix(at))
-    log = "ml.googleapis.com%2F" + job.id if task == "service" else task
-    return {
-        "insertId": f"{job.sequence:08d}{number}",
-        "logName": f"projects/{job.project}/logs/{log}",
-        "receiveTimestamp": moment,
-        "resource": {
-            "type": "ml_job",
-            "labels": {"job_id": job.id, "project_id": job.project, "task_name": task},
-        },
-        "labels": {"ml.googleapis.com/job_id/log_area": "root"},
-        "severity": severity,
-        "timestamp": moment,
-    }
+@dataclass(frozen=True)
+class Speaker:
+    """A job that logs.
+
+    Attributes:
+        project: its project's id.
+        job_id: its id.
+        sequence: its number among all jobs, which tells its entries apart from those of others.
+        clock: tells emulated instants on the wall clock.
+    """
+
+    project: str
+    job_id: str
+    sequence: int
+    clock: Clock
+
+    def says(self, at: float, number: int, text: str, severity: str) -> Entry:
+        """What the service says of a job."""
+        return self._entry("service", at, f"s{number}", severity) | {"textPayload": text}
+
+    def trains(self, task: str, started: float, length: float, until: float) -> Iterator[Entry]:
+        """The lines of a program that runs for so many seconds, up to an instant."""
+        for number in range(1, STEPS + 1):
+            at = started + length * number / (STEPS + 1)
+            if at > until:
+                return
+            text = f"step {number * 100}: loss = {1 / number:.4f}"
+            payload = {"message": text, "levelname": "INFO", "lineno": 42, "pathname": "trainer/task.py"}
+            yield self._entry(task, at, f"t{number}", "INFO") | {"jsonPayload": payload}
+
+    def _entry(self, task: str, at: float, number: str, severity: str) -> Entry:
+        written = rfc3339_micro(self.clock.unix(at))
+        log = "ml.googleapis.com%2F" + self.job_id if task == "service" else task
+        return {
+            "insertId": f"{self.sequence:08d}{number}",
+            "logName": f"projects/{self.project}/logs/{log}",
+            "receiveTimestamp": written,
+            "resource": {
+                "type": "ml_job",
+                "labels": {"job_id": self.job_id, "project_id": self.project, "task_name": task},
+            },
+            "labels": {"ml.googleapis.com/job_id/log_area": "root"},
+            "severity": severity,
+            "timestamp": written,
+        }
 
 
 def _projects(request: Mapping[str, Any]) -> Iterator[str]:
@@ -218,20 +247,15 @@ def _key(path: list[str], value: str) -> Any:
     """What a field's values are compared by."""
     if path in (["timestamp"], ["receiveTimestamp"]):
         try:
-            _moment(value)
+            moment(value)
         except ValueError:
             raise FilterError(f"{value!r} is no time") from None
-        return _moment
+        return moment
     if path == ["severity"]:
         if value.upper() not in _SEVERITIES:
             raise FilterError(f"{value!r} is no severity")
         return lambda text: _SEVERITIES.index(text.upper())
     return str.lower
-
-
-def _moment(text: str) -> float:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _value(row: Mapping[str, Any], path: list[str]) -> str | None:

@@ -1,11 +1,12 @@
 """Which method a request means, and which query parameters the method has."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from mljobs_dev.emulator.aiplatform.document import COLLECTIONS, job_document
 from mljobs_dev.emulator.schema import discovery_document, snake, unknown_parameter
 
 _PATH = re.compile(r"/+v1/projects/(?P<project>[^/]+)/jobs(?:/(?P<job>[^/:]+)(?::(?P<verb>\w+))?)?")
@@ -19,6 +20,17 @@ _METHODS = {
     ("POST", True, "setIamPolicy"): "ml.projects.jobs.setIamPolicy",
     ("POST", True, "testIamPermissions"): "ml.projects.jobs.testIamPermissions",
 }
+_VERTEX_PATH = re.compile(
+    r"/+v1/projects/(?P<project>[^/]+)/locations/(?P<location>[^/]+)/"
+    rf"(?P<collection>{'|'.join(COLLECTIONS)})(?:/(?P<job>[^/:]+)(?::(?P<verb>\w+))?)?"
+)
+_VERTEX_VERBS = {
+    ("POST", False, None): "create",
+    ("GET", False, None): "list",
+    ("GET", True, None): "get",
+    ("DELETE", True, None): "delete",
+    ("POST", True, "cancel"): "cancel",
+}
 _ENTRIES = "/v2/entries:list"
 
 
@@ -28,13 +40,14 @@ class Route(NamedTuple):
     method: str
     project: str = ""
     job_id: str = ""
+    location: str = ""
 
 
 def find_route(verb: str, raw_path: str) -> Route | None:
     """The method that an HTTP verb and a path mean.
 
     Args:
-        verb: `GET`, `POST` or `PATCH`.
+        verb: `GET`, `POST`, `PATCH` or `DELETE`.
         raw_path: the path as it came, percent-encoded or not, a slash in a name included; clients that join
             an endpoint and a path carelessly send two slashes first.
 
@@ -46,10 +59,20 @@ def find_route(verb: str, raw_path: str) -> Route | None:
         return Route("logging.entries.list") if verb == "POST" else None
     match = _PATH.fullmatch(path)
     if not match:
-        return None
+        return _vertex_route(verb, path)
     job_id = match["job"]
     method = _METHODS.get((verb, job_id is not None, match["verb"]))
     return Route(method, match["project"], job_id or "") if method else None
+
+
+def _vertex_route(verb: str, path: str) -> Route | None:
+    match = _VERTEX_PATH.fullmatch(path)
+    if not match:
+        return None
+    job_id = match["job"]
+    name = _VERTEX_VERBS.get((verb, job_id is not None, match["verb"]))
+    method = f"aiplatform.projects.locations.{match['collection']}.{name}"
+    return Route(method, match["project"], job_id or "", match["location"]) if name else None
 
 
 class Options(NamedTuple):
@@ -87,11 +110,17 @@ def read_options(method: str, pairs: Iterable[tuple[str, str]]) -> Options:
     return Options(query, error_format, pretty)
 
 
+_DOCUMENTS: dict[str, Callable[[], Any]] = {
+    "ml": lambda: discovery_document("ml.v1.json"),
+    "logging": lambda: discovery_document("logging.v2.json"),
+    "aiplatform": job_document,
+}
+
+
 @cache
 def _parameters(method: str) -> tuple[Mapping[str, str], frozenset[str]]:
     """A method's query parameters by both spellings, and the names of those that all methods have."""
-    api = method.partition(".")[0]
-    document = discovery_document({"ml": "ml.v1.json", "logging": "logging.v2.json"}[api])
+    document = _DOCUMENTS[method.partition(".")[0]]()
     described: Any = document
     *parents, last = method.split(".")[1:]
     for name in parents:

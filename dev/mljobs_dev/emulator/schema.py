@@ -11,7 +11,7 @@ import binascii
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -47,8 +47,37 @@ _ONEOFS = {
         "versionName": "model_version",
         "uri": "model_version",
     },
+    "GoogleCloudAiplatformV1WorkerPoolSpec": {"containerSpec": "task", "pythonPackageSpec": "task"},
+    "GoogleCloudAiplatformV1StudySpec": {
+        "decayCurveStoppingSpec": "automated_stopping_spec",
+        "medianAutomatedStoppingSpec": "automated_stopping_spec",
+        "convexAutomatedStoppingSpec": "automated_stopping_spec",
+    },
+    "GoogleCloudAiplatformV1StudySpecParameterSpec": {
+        "doubleValueSpec": "parameter_value_spec",
+        "integerValueSpec": "parameter_value_spec",
+        "categoricalValueSpec": "parameter_value_spec",
+        "discreteValueSpec": "parameter_value_spec",
+    },
+    "GoogleCloudAiplatformV1StudySpecParameterSpecConditionalParameterSpec": {
+        "parentDiscreteValues": "parent_value_condition",
+        "parentIntValues": "parent_value_condition",
+        "parentCategoricalValues": "parent_value_condition",
+    },
+    "GoogleCloudAiplatformV1StudyTimeConstraint": {"maxDuration": "constraint", "endTime": "constraint"},
+    "GoogleCloudAiplatformV1BatchPredictionJobInputConfig": {
+        "gcsSource": "source",
+        "bigquerySource": "source",
+        "vertexMultimodalDatasetSource": "source",
+    },
+    "GoogleCloudAiplatformV1BatchPredictionJobOutputConfig": {
+        "gcsDestination": "destination",
+        "bigqueryDestination": "destination",
+        "vertexMultimodalDatasetDestination": "destination",
+    },
 }
-"""Fields of which at most one is set, by the name of their group (google/cloud/ml/v1/job_service.proto)."""
+"""Fields of which at most one is set, by the name of their group (google/cloud/ml/v1/job_service.proto, and
+job.proto and its neighbours of google/cloud/aiplatform/v1)."""
 
 
 class _Unset:
@@ -276,6 +305,15 @@ def _no_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
 
 
+def references(schema: Any) -> Iterator[str]:
+    """The names of the schemas that a schema refers to."""
+    if isinstance(schema, dict):
+        if "$ref" in schema:
+            yield schema["$ref"]
+        for value in schema.values():
+            yield from references(value)
+
+
 def discovery_document(name: str) -> Any:
     """A discovery document that ships with google-api-python-client, by its file's name."""
     folder = resources.files("googleapiclient") / "discovery_cache" / "documents"
@@ -288,6 +326,8 @@ def _proto_name(schema: str) -> str:
         ("GoogleCloudMlV1_", "google.cloud.ml.v1."),
         ("GoogleIamV1__", "google.iam.v1."),
         ("GoogleType__", "google.type."),
+        ("GoogleCloudAiplatformV1", "google.cloud.aiplatform.v1."),
+        ("GoogleRpc", "google.rpc."),
     ):
         if schema.startswith(prefix):
             return package + schema.removeprefix(prefix).replace("_", ".")

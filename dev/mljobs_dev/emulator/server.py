@@ -15,16 +15,18 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 from aiohttp.web_protocol import RequestHandler
 
+from mljobs_dev.emulator.aiplatform.service import VertexService
 from mljobs_dev.emulator.control import PREFIX, Emulator, control
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.exchange import Exchange, Outcome, carry_out, json_outcome, page
 from mljobs_dev.emulator.routes import Options, Route, find_route, read_options
 from mljobs_dev.emulator.schema import parse_json
-from mljobs_dev.emulator.service import Call, names_of
+from mljobs_dev.emulator.service import Call, JobsService
 from mljobs_dev.emulator.settings import Settings
 from mljobs_dev.emulator.storage import OBJECT_LIMIT
 from mljobs_dev.emulator.storage_api import StorageCall, find_storage_call
 from mljobs_dev.emulator.storage_errors import StorageError, storage_json, too_large
+from mljobs_dev.emulator.subjects import Subject, identity
 
 BODY_LIMIT = 10 * 1024 * 1024
 """Bytes of a request's body that are read."""
@@ -78,28 +80,33 @@ class Handler:
     async def _api(
         self, request: web.BaseRequest, route: Route, pairs: list[tuple[str, str]], body: bytes
     ) -> web.StreamResponse:
-        method, project, job_id = route
-        options, parsed, problem = _understand(method, pairs, body)
-        if isinstance(parsed, dict):
-            project, job_id = names_of(method, parsed, project, job_id)
-        call = Call(method, project, job_id, options.query, parsed)
+        options, parsed, problem = _understand(route.method, pairs, body)
+        call = Call(route.method, route.project, route.job_id, options.query, parsed, route.location)
+        subject = self._service(call).subject(call)
 
         def answer() -> Outcome:
             if problem is not None:
                 raise problem
             return self._answer(call, options)
 
-        exchange = Exchange(method, answer, _refusal(options.error_format), project, job_id)
+        exchange = Exchange(
+            route.method, answer, _refusal(options.error_format), subject, identity(request.headers)
+        )
         return await carry_out(self.emulator, request, exchange)
 
     def _answer(self, call: Call, options: Options) -> Outcome:
+        service = self._service(call)
         if self.emulator.settings.quota:
-            self.emulator.quota.take(call.method, call.project, self.emulator.monotonic())
-        answer = self.emulator.service.call(call)
+            service.take_quota(self.emulator.quota, call, self.emulator.monotonic())
+        answer = service.call(call)
         body = answer.body
         if options.pretty:
             body = json.dumps(json.loads(body), indent=2, ensure_ascii=False).encode()
-        return Outcome(body, applied=answer.applied)
+        return Outcome(body, applied=answer.applied, job_id=answer.job_id)
+
+    def _service(self, call: Call) -> JobsService | VertexService:
+        vertex = call.method.startswith("aiplatform.")
+        return self.emulator.vertex if vertex else self.emulator.service
 
     async def _storage(self, request: web.BaseRequest, call: StorageCall) -> web.StreamResponse:
         body = await _read(request, UPLOAD_LIMIT)
@@ -118,7 +125,13 @@ class Handler:
             reply = api.call(call)
             return Outcome(reply.body, reply.status, reply.headers, reply.applied)
 
-        exchange = Exchange(call.method, answer, _storage_refusal, stored=api.names_of(call))
+        exchange = Exchange(
+            call.method,
+            answer,
+            _storage_refusal,
+            Subject(stored=api.names_of(call)),
+            identity(request.headers),
+        )
         return await carry_out(self.emulator, request, exchange)
 
 

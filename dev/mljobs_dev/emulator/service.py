@@ -1,6 +1,6 @@
 """The methods of the jobs API over the store, without any HTTP."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,14 @@ from mljobs_dev.emulator.errors import (
     permission_denied,
     refused_field,
 )
-from mljobs_dev.emulator.jobs import Job, Json, encode
+from mljobs_dev.emulator.jobs import Job, encode
 from mljobs_dev.emulator.listing import job_filter, page_size, page_token, read_page_token
+from mljobs_dev.emulator.quota import Quota
 from mljobs_dev.emulator.schema import ml_v1
 from mljobs_dev.emulator.scripting import Denial
 from mljobs_dev.emulator.settings import Settings
 from mljobs_dev.emulator.store import Store
+from mljobs_dev.emulator.subjects import Subject, text_labels
 from mljobs_dev.emulator.validation import check_job, check_labels
 
 EMPTY = b"{}"
@@ -56,6 +58,7 @@ class Call:
         job_id: of the path or, in `create`, of the body.
         query: the method's own query parameters, by their names in the discovery document.
         body: parsed JSON.
+        location: of the path; empty where it has none.
     """
 
     method: str
@@ -63,6 +66,7 @@ class Call:
     job_id: str = ""
     query: Mapping[str, str] | None = None
     body: Any = None
+    location: str = ""
 
     def parameter(self, name: str) -> str:
         """A query parameter; empty if it is not given."""
@@ -76,10 +80,12 @@ class Answer:
     Attributes:
         body: JSON.
         applied: whether the request changed any state.
+        job_id: the id that the service gave to a new job; empty for other requests.
     """
 
     body: bytes
     applied: bool = False
+    job_id: str = ""
 
 
 class JobsService:
@@ -88,12 +94,17 @@ class JobsService:
     Args:
         settings: the emulator's settings.
         clock: emulated time.
+
+    Attributes:
+        denials: the permissions that callers lack, of all services.
+        log_sources: whose lines Cloud Logging has.
     """
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.clock = clock
         self.store = Store(clock)
         self.denials: list[Denial] = []
+        self.log_sources: list[logs.Source] = [self._spoken]
         self._settings = settings
         self._policies = 0
         self._handlers: dict[str, Callable[[Call], Answer]] = {
@@ -124,8 +135,17 @@ class JobsService:
         self.store.clear()
         self.denials.clear()
 
+    def take_quota(self, quota: Quota, call: Call, now: float) -> None:
+        """Count a call towards its project's request quota.
+
+        Raises:
+            ApiError: 429, over the quota.
+        """
+        quota.take(call.method, call.project, now)
+
     def _denied(self, permission: str, call: Call) -> bool:
-        return any(denial.denies(permission, call.project, call.job_id) for denial in self.denials)
+        subject = Subject(call.project, job_id=call.job_id)
+        return any(denial.denies(permission, subject) for denial in self.denials)
 
     def _job(self, call: Call) -> Job:
         job = self.store.find(call.project, call.job_id)
@@ -243,21 +263,21 @@ class JobsService:
         return Answer(encode({"permissions": held}) if held else EMPTY)
 
     def _entries(self, call: Call) -> Answer:
-        return Answer(encode(logs.list_entries(call.body, self.store, self.clock)))
+        return Answer(encode(logs.list_entries(call.body, self.log_sources)))
 
+    def _spoken(self, project: str) -> Iterator[logs.Entry]:
+        return logs.store_entries(self.store, self.clock, project)
 
-def names_of(method: str, body: Json, project: str, job_id: str) -> tuple[str, str]:
-    """Project and job id of a request: of its path or, where the path has none, of its body.
-
-    Args:
-        method: as the discovery document names it.
-        body: parsed JSON, not checked yet.
-        project: of the path.
-        job_id: of the path.
-    """
-    if method == "ml.projects.jobs.create":
-        value = body.get("jobId", body.get("job_id"))
-        return project, value if isinstance(value, str) else ""
-    if method == "logging.entries.list":
-        return logs.names_of(body)
-    return project, job_id
+    def subject(self, call: Call) -> Subject:
+        """What a call is about: by its path or, where the path does not say, by its unchecked body."""
+        body = call.body if isinstance(call.body, dict) else {}
+        if call.method == "logging.entries.list":
+            project, job_id = logs.names_of(body)
+            return Subject(project, job_id=job_id)
+        if call.method == "ml.projects.jobs.create":
+            value = body.get("jobId", body.get("job_id"))
+            job_id = value if isinstance(value, str) else ""
+            return Subject(call.project, job_id=job_id, labels=text_labels(body.get("labels")))
+        job = self.store.find(call.project, call.job_id)
+        labels = job.body.get("labels", {}) if job else {}
+        return Subject(call.project, job_id=call.job_id, labels=labels)

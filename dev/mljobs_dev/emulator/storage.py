@@ -141,13 +141,23 @@ class Storage:
         self._objects: dict[tuple[str, str], StoredObject] = {}
         self._uploads: dict[str, Upload] = {}
         self._missing: set[str] = set()
+        self._locations: dict[str, str] = {}
         self._generations = itertools.count(int(unix() * 1e6))
 
     def clear(self) -> None:
-        """Forget all objects, uploads and missing buckets."""
+        """Forget all objects, uploads, missing buckets and locations."""
         self._objects.clear()
         self._uploads.clear()
         self._missing.clear()
+        self._locations.clear()
+
+    def locate_bucket(self, bucket: str, location: str) -> None:
+        """Let a bucket be in a location: a region, or `us` and the like."""
+        self._locations[bucket] = location.lower()
+
+    def bucket_location(self, bucket: str) -> str:
+        """Where a bucket is, in lower case; empty where nobody has said so."""
+        return self._locations.get(bucket, "")
 
     def drop_bucket(self, bucket: str) -> None:
         """Let a bucket not be there, nor its objects."""

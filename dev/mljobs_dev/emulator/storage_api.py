@@ -27,6 +27,7 @@ from mljobs_dev.emulator.storage_errors import (
     too_large,
     wrong_url,
 )
+from mljobs_dev.emulator.subjects import Subject
 
 GET_BUCKET = "storage.buckets.get"
 GET = "storage.objects.get"
@@ -157,7 +158,7 @@ class StorageApi:
             ApiError: any answer that is an error; nothing was applied then.
         """
         permission, names = PERMISSIONS[call.method], self.names_of(call)
-        if any(denial.denies(permission, "", "", names) for denial in self._denials):
+        if any(denial.denies(permission, Subject(stored=names)) for denial in self._denials):
             raise access_denied(permission)
         return self._handlers[call.method](call)
 
@@ -171,7 +172,10 @@ class StorageApi:
         self._storage.check_bucket(call.bucket)
         link = f"{call.url}/storage/v1/b/{call.bucket}"
         bucket = {"kind": "storage#bucket", "id": call.bucket, "name": call.bucket, "selfLink": link}
-        return Reply(encode({**bucket, "location": "US", "storageClass": "STANDARD", "metageneration": "1"}))
+        location = self._storage.bucket_location(call.bucket).upper() or "US"
+        return Reply(
+            encode({**bucket, "location": location, "storageClass": "STANDARD", "metageneration": "1"})
+        )
 
     def _get(self, call: StorageCall) -> Reply:
         stored = self._storage.get(call.bucket, call.name)

@@ -3,7 +3,6 @@
 import bisect
 import dataclasses
 import functools
-import hashlib
 import heapq
 import operator
 from collections import defaultdict
@@ -14,6 +13,7 @@ from mljobs_dev.emulator import lifecycle, tuning
 from mljobs_dev.emulator.clock import Clock
 from mljobs_dev.emulator.jobs import Job, Json, failure_text
 from mljobs_dev.emulator.lifecycle import Pace, State
+from mljobs_dev.emulator.projects import project_number
 from mljobs_dev.emulator.scripting import Script
 
 _SEQUENCE = operator.attrgetter("sequence")
@@ -31,18 +31,21 @@ class Store:
 
     Args:
         clock: emulated time.
+
+    Attributes:
+        scripts: those in force, oldest first.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self._projects: defaultdict[str, _Project] = defaultdict(_Project)
-        self._scripts: list[Script] = []
+        self.scripts: list[Script] = []
         self._sequence = 0
 
     def clear(self) -> None:
         """Forget all jobs and scripts."""
         self._projects.clear()
-        self._scripts.clear()
+        self.scripts.clear()
 
     def __len__(self) -> int:
         return sum(len(project.jobs) for project in self._projects.values())
@@ -105,7 +108,7 @@ class Store:
 
     def add_scripts(self, scripts: Sequence[Script]) -> None:
         """Take in scripts, for jobs to come and for those that have not ended."""
-        self._scripts += scripts
+        self.scripts += scripts
         now = self.clock.now()
         for project in self._projects.values():
             for job in project.ordered:
@@ -117,20 +120,18 @@ class Store:
 
     def clear_scripts(self) -> None:
         """Forget the scripts; jobs that follow one keep to it."""
-        self._scripts.clear()
+        self.scripts.clear()
 
     def _script(self, job: Job) -> Script | None:
-        return next(
-            (script for script in reversed(self._scripts) if script.covers(job.project, job.id)), None
-        )
+        return next((script for script in reversed(self.scripts) if script.covers(job.project, job.id)), None)
 
     def _follow(self, job: Job, script: Script | None, now: float) -> None:
         pace = _with_text(script.pace(job.usual) if script else job.usual, job)
         job.set_timeline(lifecycle.replan(job.timeline, now, pace), pace)
         output = script and (script.training_output if job.training else script.prediction_output)
         job.set_output(output or {})
-        if script and script.trials is not None:
-            job.set_trials(functools.partial(tuning.schedule, script.trials), ordered=True)
+        if script and script.ml_v1_trials is not None:
+            job.set_trials(functools.partial(tuning.schedule, script.ml_v1_trials), ordered=True)
         elif job.tuning_spec is not None:
             spec = {**job.tuning_spec, "params": self._params(job)}
             seed, failing = f"{job.project}/{job.id}", pace.final is State.FAILED
@@ -167,9 +168,7 @@ def usual_pace(project: str, body: Json) -> Pace:
 
 def job_failure(project: str, job_id: str) -> str:
     """The usual errorMessage of a job that failed, with a made-up project number."""
-    digest = hashlib.blake2b(project.encode(), digest_size=5).digest()
-    number = project if project.isdigit() else f"{int.from_bytes(digest):012d}"
-    return failure_text(number, job_id)
+    return failure_text(project_number(project), job_id)
 
 
 def _with_text(pace: Pace, job: Job) -> Pace:

@@ -70,13 +70,13 @@ def check_labels(labels: Mapping[str, str]) -> list[Violation]:
     if len(labels) > 64:
         found.append(Violation("labels", f"At most 64 labels are allowed, and there are {len(labels)}."))
     for key, value in labels.items():
-        if not key or not _is_letter(key[0]) or not _is_label(key):
+        if not key or not _is_letter(key[0]) or not is_label_text(key):
             text = (
                 f"The label key '{key}' should start with a lower-case or international letter and contain "
                 f"at most 63 {_LABEL_CHARACTERS}."
             )
             found.append(Violation("labels", text))
-        if not _is_label(value):
+        if not is_label_text(value):
             text = f"The value '{value}' of the label '{key}' should contain at most 63 {_LABEL_CHARACTERS}."
             found.append(Violation("labels", text))
     return found
@@ -85,7 +85,7 @@ def check_labels(labels: Mapping[str, str]) -> list[Violation]:
 _LABEL_CHARACTERS = "lower-case or international letters, numbers, underscores and dashes"
 
 
-def _is_label(text: str) -> bool:
+def is_label_text(text: str) -> bool:
     """Whether it is letters, numbers, `_` and `-`, in the sense of Google's APIs (Unicode's Ll, Lo and N)."""
     return len(text) <= 63 and all(
         _is_letter(char) or char in "_-" or unicodedata.category(char).startswith("N") for char in text

@@ -201,7 +201,8 @@ def _request(
     from mljobs.domain.port import Order
 
     service = service_named(MLV1)
-    scope = service.facts.scope(str(reading.spec.get("projectId") or options.project), reading.spec)
+    place = service.facts.location(reading.spec)
+    scope = service.facts.scope(str(reading.spec.get("projectId") or options.project), place)
     document = spec.document()
     merged = {**document.get("labels", {}), **labels}
     return service.request(Order(reading.kind, document, scope, job_id, merged))[1]

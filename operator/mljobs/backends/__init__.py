@@ -1,6 +1,6 @@
 """The job services behind the port of `mljobs.domain.port`: the only place that knows Google."""
 
-from mljobs.backends.factory import open_job_logs, open_job_service, open_object_storage
+from mljobs.backends.factory import open_job_logs, open_job_service, open_object_storage, open_vertex
 from mljobs.backends.google.limits import Limits
 from mljobs.backends.registry import MLV1, SERVICES, Access, OpenBackend, Service, service_named
 
@@ -14,5 +14,6 @@ __all__ = [
     "open_job_logs",
     "open_job_service",
     "open_object_storage",
+    "open_vertex",
     "service_named",
 ]

@@ -8,9 +8,9 @@ from typing import Protocol, Self
 from mljobs.backends.factory import open_job_service
 from mljobs.backends.google.calls import OnRequest
 from mljobs.backends.google.limits import Limits
+from mljobs.backends.google.sender import OnWait
 from mljobs.backends.mlv1 import translate
 from mljobs.backends.mlv1.backend import MlV1
-from mljobs.backends.mlv1.client import OnWait
 from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.domain.port import Backend, Facts, JobDocument, Order
 

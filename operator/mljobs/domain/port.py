@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NewType, Protocol, runtime_checkable
 
+from mljobs.domain.spec.problems import Problem
+
 JobDocument = Mapping[str, Any]
 """A `Job` as JSON, with the field names of the discovery document. int64 values are decimal strings."""
 
@@ -85,11 +87,13 @@ class Capabilities:
             jobs and the reference is known before the call; otherwise the service names each job anew.
         labels: whether a job's labels can be changed; its backend is a `Relabels`.
         iam: whether a job has an IAM policy; its backend is a `BindsIam`.
+        translates: whether a spec becomes a job in other words, in which something of it may be lost.
     """
 
     client_names_jobs: bool
     labels: bool
     iam: bool
+    translates: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,8 +173,18 @@ class Facts(Protocol):
     def polling(self) -> Polling:
         """What reading many jobs costs."""
 
-    def scope(self, project: str, spec: Mapping[str, Any], /) -> Scope:
-        """Where a spec's job is made, in a project."""
+    @property
+    def locations(self) -> Sequence[str]:
+        """Where the administrator allows jobs; none: everywhere."""
+
+    def location(self, spec: Mapping[str, Any], /) -> str:
+        """In which location a spec's job is made; empty where nobody has said so."""
+
+    def scope(self, project: str, location: str, /) -> Scope:
+        """Where the jobs of a project and location are made and listed."""
+
+    def scopes(self, project: str, /) -> Sequence[Scope]:
+        """Where a project may have jobs, as far as that is known."""
 
     def scope_of(self, reference: Reference, /) -> Scope:
         """Where a job is listed."""
@@ -189,6 +203,17 @@ class Facts(Protocol):
 
     def links(self, reference: Reference, /) -> Mapping[str, str]:
         """Pages about a job for people: `consoleUrl` and `logsUrl` of the status."""
+
+    def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:
+        """Say what of a spec the service cannot do, or does otherwise, before it is asked.
+
+        Args:
+            kind: `TrainingJob` or `PredictionJob`.
+            spec: the validated spec in canonical JSON.
+
+        Returns:
+            Errors, which refuse the spec, and warnings of what is lost or becomes something else.
+        """
 
 
 class Backend(Protocol):

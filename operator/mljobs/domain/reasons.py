@@ -13,6 +13,7 @@ class Reason(StrEnum):
     ADOPTED = "Adopted"
     OUTCOME_UNKNOWN = "OutcomeUnknown"
     THROTTLED = "Throttled"
+    NO_CAPACITY = "NoCapacity"
     SERVICE_UNAVAILABLE = "ServiceUnavailable"
     INVALID_SPEC = "InvalidSpec"
     REJECTED = "Rejected"
@@ -55,6 +56,10 @@ MEANING: dict[Reason, str] = {
         "nothing is submitted twice."
     ),
     Reason.THROTTLED: "A quota of the project refused the call. The operator tries again later.",
+    Reason.NO_CAPACITY: (
+        "The project's quota of machines or accelerators is used up, or the region has none left. The "
+        "operator tries again every few minutes; a spec that asks for others is tried at once."
+    ),
     Reason.SERVICE_UNAVAILABLE: "The service cannot be reached or fails. The operator keeps trying.",
     Reason.INVALID_SPEC: "The spec breaks a rule; the message names field, value and rule. Correct the spec.",
     Reason.REJECTED: "The service refused the job; the message is its own. Correct the spec.",

@@ -50,6 +50,21 @@ SUBMISSION_CASES: Cases = {
         observed(troubles=trouble(Method.CREATE, errors.Throttled("slow down"), fresh=False)),
         Submit,
     ),
+    "no capacity": (
+        resource(intended=intent()),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.NoCapacity("no machines"))),
+        Wait,
+    ),
+    "no capacity, then another machine": (
+        resource(intended=intent(), generation=2),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.NoCapacity("no machines"))),
+        Submit,
+    ),
+    "create throttled, then another machine": (
+        resource(intended=intent(), generation=2),
+        observed(alone=True, troubles=trouble(Method.CREATE, errors.Throttled("slow down"))),
+        Wait,
+    ),
     "create unknown, wait": (
         resource(intended=intent()),
         observed(doubtful_at=NOW, troubles=trouble(Method.CREATE, errors.Unavailable("cut"))),

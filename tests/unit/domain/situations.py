@@ -75,6 +75,7 @@ _FAILURES: Mapping[Method, tuple[errors.JobServiceError, ...]] = {
     Method.CREATE: (
         errors.Denied("no"),
         errors.Throttled("quota"),
+        errors.NoCapacity("no machines"),
         errors.Unavailable("cut"),
         errors.Rejected("bad"),
         errors.AlreadyExists("there is one"),

@@ -135,6 +135,16 @@ CONDITIONS: dict[str, tuple[Resource, Observation, dict[str, tuple[str, str]]]] 
             "Reconciling": ("True", "Throttled"),
         },
     ),
+    "no capacity": (
+        resource(intended=intent()),
+        troubled(Method.CREATE, errors.NoCapacity("no machines")),
+        {
+            **IDLE,
+            "Submitted": ("False", "NoCapacity"),
+            "Succeeded": ("Unknown", "NoCapacity"),
+            "Reconciling": ("True", "NoCapacity"),
+        },
+    ),
     "denied": (
         resource(intended=intent()),
         troubled(Method.CREATE, errors.Denied("no")),

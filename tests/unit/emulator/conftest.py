@@ -68,6 +68,7 @@ def make_rig(**settings: Any) -> Rig:
     emulator = Emulator(Settings(**settings), monotonic=time)
     emulator.clock = Clock(emulator.settings.speed, monotonic=time, epoch=1_562_000_000.25)
     emulator.service.clock = emulator.service.store.clock = emulator.clock
+    emulator.vertex.clock = emulator.vertex.store.clock = emulator.clock
     return Rig(time, emulator)
 
 

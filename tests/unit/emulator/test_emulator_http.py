@@ -361,7 +361,10 @@ def test_ledger(server: Server, training: Make) -> None:
         "time": row["time"],
         "method": "ml.projects.jobs.create",
         "project": "p",
+        "location": "",
         "jobId": "census",
+        "labels": {},
+        "identity": "",
         "status": 200,
         "applied": True,
     }

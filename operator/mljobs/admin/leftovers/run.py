@@ -119,6 +119,8 @@ def _project(name: str) -> str:
     match name.split("/"):
         case ["projects", project, "jobs", job_id] if project and job_id:
             return project
+        case ["projects", project, "locations", _, _, number] if project and number:
+            return project
         case _:
             return ""
 

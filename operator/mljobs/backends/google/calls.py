@@ -45,9 +45,18 @@ def open_api(name: str, version: str, endpoint: str) -> Resource:
         version: the API's version, such as `v1`.
         endpoint: overrides the document's root URL; empty keeps it.
     """
-    document = json.loads(get_static_doc(name, version))
+    return open_document(json.loads(get_static_doc(name, version)), endpoint)
+
+
+def open_document(document: Mapping[str, Any], endpoint: str) -> Resource:
+    """Build a service from a discovery document; no request is sent.
+
+    Args:
+        document: it is not changed.
+        endpoint: overrides the document's root URL; empty keeps it.
+    """
     if endpoint:  # an option of `build` leaves uploads with the document's scheme
-        document["rootUrl"] = f"{endpoint.rstrip('/')}/"
+        document = {**document, "rootUrl": f"{endpoint.rstrip('/')}/"}
     return build_from_document(
         document,
         http=httplib2.Http(),  # never used: each call brings its thread's own

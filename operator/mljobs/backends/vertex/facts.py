@@ -1,13 +1,14 @@
 """What is known of Vertex AI without asking: where its jobs are, what reading them costs, their pages."""
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.backends.vertex import links
-from mljobs.domain import errors
+from mljobs.backends.vertex.names import PREDICTION_JOBS, Name, location_of
+from mljobs.backends.vertex.tables import Tables, shipped
+from mljobs.backends.vertex.translate import review
 from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
+from mljobs.domain.spec.problems import MISSING, Problem, Reason
 
 DISPLAY_NAME_LIMIT = 128
 """Characters of a `displayName` (discovery document)."""
@@ -22,75 +23,44 @@ A round of pages costs a request for each of the three collections and a `get` f
 trials no list has.
 """
 
-CUSTOM_JOBS = "customJobs"
-TUNING_JOBS = "hyperparameterTuningJobs"
-PREDICTION_JOBS = "batchPredictionJobs"
-COLLECTIONS = (CUSTOM_JOBS, TUNING_JOBS, PREDICTION_JOBS)
-"""The collections that hold jobs, by their names in the API's paths."""
-
 NOWHERE = "-"
 """The location of a spec that names none. No job is there, and the service refuses it."""
-
-_NAME = re.compile(rf"projects/([^/]+)/locations/([^/]+)/({'|'.join(COLLECTIONS)})/([^/]+)")
-
-
-@dataclass(frozen=True)
-class Name:
-    """A job's full name, `projects/P/locations/L/COLLECTION/ID`, in its parts.
-
-    Attributes:
-        project: id or number of the project.
-        location: the region, such as `us-central1`.
-        collection: one of `COLLECTIONS`.
-        id: the number that the service gave.
-    """
-
-    project: str
-    location: str
-    collection: str
-    id: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Name":
-        """Read a full name.
-
-        Raises:
-            Rejected: it is none; nothing is sent.
-        """
-        match = _NAME.fullmatch(text)
-        if match is None:
-            shape = f"projects/PROJECT/locations/LOCATION/{{{','.join(COLLECTIONS)}}}/ID"
-            raise errors.Rejected(f"{text!r} is no job's name, {shape}", status=0)
-        return cls(*match.groups())
-
-    @property
-    def scope(self) -> Scope:
-        """The project and location in which the job is listed."""
-        return Scope(f"projects/{self.project}/locations/{self.location}")
-
-    @property
-    def reference(self) -> Reference:
-        """The full name."""
-        return Reference(f"{self.scope}/{self.collection}/{self.id}")
 
 
 class VertexFacts:
     """`domain.port.Facts`: the service names the jobs anew each time, and nothing of a job can be changed.
 
     Args:
+        tables: what the legacy names become.
+        locations: the regions that the administrator allows, the first for specs that name none; none: all.
         console: where the console has the pages of jobs, `agent-platform` or, before the service was renamed,
             `vertex-ai`.
     """
 
-    capabilities = Capabilities(client_names_jobs=False, labels=False, iam=False)
+    capabilities = Capabilities(client_names_jobs=False, labels=False, iam=False, translates=True)
     polling = Polling(PAGE_SIZE, PAGES_FROM)
 
-    def __init__(self, console: str = links.AGENT_PLATFORM) -> None:
+    def __init__(
+        self,
+        tables: Tables | None = None,
+        locations: Sequence[str] = (),
+        console: str = links.AGENT_PLATFORM,
+    ) -> None:
+        self.tables = tables or shipped()
+        self.locations = tuple(locations)
         self.console = console
 
-    def scope(self, project: str, spec: Mapping[str, Any], /) -> Scope:
+    def location(self, spec: Mapping[str, Any], /) -> str:
+        """The region that a spec names, else the administrator's first; empty where there is neither."""
+        return location_of(spec) or next(iter(self.locations), "")
+
+    def scope(self, project: str, location: str, /) -> Scope:
         """The project and the region: jobs of a location are listed together, and no list spans locations."""
-        return Scope(f"projects/{project}/locations/{location_of(spec) or NOWHERE}")
+        return Scope(f"projects/{project}/locations/{location or NOWHERE}")
+
+    def scopes(self, project: str, /) -> Sequence[Scope]:
+        """One for each region that the administrator allows; none where he allows all."""
+        return [self.scope(project, location) for location in self.locations]
 
     def scope_of(self, reference: Reference, /) -> Scope:
         """The project and the location of a job."""
@@ -122,15 +92,16 @@ class VertexFacts:
             pages["logsUrl"] = links.logs_url(name.project, name.id)
         return pages
 
-
-def location_of(spec: Mapping[str, Any]) -> str:
-    """The region that a spec names, `vertex.region` before its input's; empty where it names none."""
-    for field in ("vertex", "trainingInput", "predictionInput"):
-        part = spec.get(field)
-        region = part.get("region") if isinstance(part, Mapping) else None
-        if isinstance(region, str) and region:
-            return region
-    return ""
+    def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:
+        """What cannot be translated, what is lost, and what becomes something else."""
+        found = review(kind, spec, self.tables)
+        if self.location(spec):
+            return found
+        rule = "name a region, or have the administrator set locations, whose first is the default"
+        return [
+            Problem("spec.vertex.region", MISSING, rule, reason=Reason.REQUIRED, id="vertex-region"),
+            *found,
+        ]
 
 
 def _page(name: Name) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mljobs.backends.vertex.facts import PREDICTION_JOBS, TUNING_JOBS, Name
+from mljobs.backends.vertex.names import PREDICTION_JOBS, TUNING_JOBS, Name
 from mljobs.domain import errors
 from mljobs.domain.port import Job, JobDocument, Reference, Scope
 

@@ -25,7 +25,7 @@ def _doubt_until(observation: Observation, policy: Policy) -> datetime | None:
 def in_doubt(resource: Resource, observation: Observation, policy: Policy) -> bool:
     """Whether the newest intent's job may be ours, or become so, although nobody has seen it."""
     intent = resource.intent
-    intended = (intent is not None or resource.held) and not impossible(observation)
+    intended = (intent is not None or resource.held) and not impossible(resource, observation)
     if not intended or resource.submitted or refusal_recorded(resource):
         return False
     if observation.job and (is_ours(resource, observation.job) or not (intent and intent.adopting)):
@@ -44,8 +44,13 @@ def _between(observation: Observation, policy: Policy) -> datetime | None:
     return until - policy.grace + min(SECOND_LOOK, policy.grace) if until else None
 
 
-def impossible(observation: Observation) -> bool:
-    """Whether the job's name is such that the client sends no request: no job can have it."""
+def impossible(resource: Resource, observation: Observation) -> bool:
+    """Whether the job's name is such that the client sends no request: no job can have it.
+
+    One that a service has accepted exists, and its name is then another service's.
+    """
+    if resource.submitted:
+        return False
     trouble = observation.troubles.get(Method.GET)
     return trouble is not None and isinstance(trouble.error, errors.Rejected) and not trouble.error.status
 

@@ -1,8 +1,9 @@
-"""Whether a job can be made of a resource: its spec keeps the rules, and there is room for a status."""
+"""Whether a job can be made of a resource: by the rules, by what the service can do, and by its size."""
 
 from dataclasses import replace
 
-from mljobs.domain.decide.plan import Policy
+from mljobs.domain.decide.plan import Policy, facts_of
+from mljobs.domain.decide.review import review
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.sizes import OBJECT_BYTES, stored_bytes
@@ -12,8 +13,13 @@ from mljobs.domain.spec.validate import Validated, validate
 def check(resource: Resource, policy: Policy) -> Validated:
     """Check a resource before a job is made for it, so that none runs whose status nobody can store."""
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    if validated.spec is None:
+        return validated
+    refused = review(resource.kind, validated.spec, facts_of(resource)).refused
+    if refused:
+        return replace(validated, spec=None, problems=refused)
     size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})
-    if validated.spec is None or size <= OBJECT_BYTES:
+    if size <= OBJECT_BYTES:
         return validated
     problem = Problem(
         "metadata",

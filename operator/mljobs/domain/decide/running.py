@@ -10,7 +10,7 @@ from mljobs.domain.decide.missing import await_it
 from mljobs.domain.decide.ownership import look_first, taken
 from mljobs.domain.decide.plan import Policy, facts_of, plan_target
 from mljobs.domain.decide.room import check
-from mljobs.domain.decide.submission import submit
+from mljobs.domain.decide.submission import not_allowed, submit
 from mljobs.domain.decide.surplus import end_surplus
 from mljobs.domain.decide.trouble import is_ours, wait_for
 from mljobs.domain.job.observation import Method, Observation
@@ -66,7 +66,8 @@ def _resume(resource: Resource, ended: Target, policy: Policy, now: datetime) ->
     if validated.spec is None:
         return Refuse(validated.problems)
     planned = plan_target(resource, policy, ended.attempt + 1)
-    return submit(resource, planned, validated.spec, validated.warnings, now)
+    excluded = not_allowed(resource, planned)
+    return excluded or submit(resource, planned, validated.spec, validated.warnings, now)
 
 
 def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:

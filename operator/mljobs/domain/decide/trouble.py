@@ -80,6 +80,8 @@ def reason_of(failure: Trouble | Told) -> Reason:
             return Reason.PROJECT_NOT_FOUND
         case errors.Throttled():
             return Reason.THROTTLED
+        case errors.NoCapacity():
+            return Reason.NO_CAPACITY
         case errors.Unavailable() | errors.AlreadyExists() if failure.method is Method.CREATE:
             return Reason.OUTCOME_UNKNOWN
         case _:

@@ -17,6 +17,7 @@ WARNINGS = frozenset(
         Reason.JOB_FAILED,
         Reason.OUTCOME_UNKNOWN,
         Reason.THROTTLED,
+        Reason.NO_CAPACITY,
         Reason.SERVICE_UNAVAILABLE,
         Reason.LEFT_BEHIND,
         Reason.EXTRA_JOB,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.api.base import INT32_MAX
-from mljobs.backends.vertex.facts import PREDICTION_JOBS, location_of
+from mljobs.backends.vertex.names import PREDICTION_JOBS, location_of
 from mljobs.backends.vertex.tables import DEFAULT_VERSION, Tables
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.overlay import laid

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from mljobs.backends.vertex.facts import CUSTOM_JOBS, TUNING_JOBS
+from mljobs.backends.vertex.names import CUSTOM_JOBS, TUNING_JOBS
 from mljobs.backends.vertex.tables import Tables
 from mljobs.backends.vertex.translate import tuning
 from mljobs.backends.vertex.translate.checks import check
