@@ -26,7 +26,8 @@ def asked(kind: str, spec: Json, tables: Tables) -> tuple[str, Json]:
     """The request for a spec as a user writes it."""
     checked = validate(kind, spec)
     assert checked.spec, checked.problems
-    order = Order(kind, checked.spec.document(), VertexFacts().scope("p", spec), spec["jobId"], {})
+    facts = VertexFacts()
+    order = Order(kind, checked.spec.document(), facts.scope("p", facts.location(spec)), spec["jobId"], {})
     line, body = request(order, tables)
     return line, dict(body)
 

@@ -121,7 +121,7 @@ def test_a_version_has_its_own_model() -> None:
     ],
 )
 def test_an_unknown_model_is_refused_and_it_is_said_how_to_name_it(field: str, name: str, hint: str) -> None:
-    made = translated(**{field: name})
+    made = translated(TABLES, **{field: name})
     (problem,) = [problem for problem in made.problems if problem.severity is Severity.ERROR]
     assert (problem.id, problem.path, problem.value) == (
         "vertex-model",

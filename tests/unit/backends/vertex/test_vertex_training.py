@@ -427,13 +427,6 @@ def test_arguments_have_a_length_together() -> None:
     assert argument not in str(made.problems[0])
 
 
-def test_roles_on_a_job_are_reported_as_lost() -> None:
-    binding = {"role": "roles/ml.jobOwner", "members": ["user:a@example.com"]}
-    assert warnings(translated(contained(), iamBindings=[binding])) == [
-        ("vertex-iam-bindings", "spec.iamBindings")
-    ]
-
-
 def test_a_refused_order_is_never_sent() -> None:
     spec = {"trainingInput": contained(scaleTier="BASIC_TPU")}
     order = Order(TRAINING_JOB.name, spec, Scope("projects/p/locations/us-central1"), "nightly", {})
