@@ -65,3 +65,18 @@ def location_of(spec: Mapping[str, Any]) -> str:
         if isinstance(region, str) and region:
             return region
     return ""
+
+
+def split(scope: Scope) -> tuple[str, str]:
+    """The project and the location of `projects/P/locations/L`.
+
+    Raises:
+        Rejected: it is no scope of this service; nothing is sent.
+    """
+    match scope.split("/"):
+        case ["projects", project, "locations", location]:
+            return project, location
+        case _:
+            raise errors.Rejected(
+                f"{scope!r} is no place of jobs, projects/PROJECT/locations/LOCATION", status=0
+            )

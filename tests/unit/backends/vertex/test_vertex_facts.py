@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.backends.vertex.facts import COLLECTIONS, DISPLAY_NAME_LIMIT, Name, VertexFacts
+from mljobs.backends.vertex.facts import DISPLAY_NAME_LIMIT, VertexFacts
+from mljobs.backends.vertex.names import COLLECTIONS, Name
 from mljobs.domain import errors
 from mljobs.domain.port import Facts, Owner, Reference, Scope
 
@@ -17,7 +18,12 @@ BATCH = Reference("projects/my-project/locations/us-central1/batchPredictionJobs
 
 
 def test_the_service_names_the_jobs_and_nothing_of_them_changes() -> None:
-    assert not any(vars(FACTS.capabilities).values())
+    assert vars(FACTS.capabilities) == {
+        "client_names_jobs": False,
+        "labels": False,
+        "iam": False,
+        "translates": True,
+    }
     assert FACTS.reference(Scope("projects/p/locations/l"), "nightly") is None
 
 
@@ -34,7 +40,24 @@ def test_the_service_names_the_jobs_and_nothing_of_them_changes() -> None:
     ],
 )
 def test_a_scope_is_a_project_and_a_region(spec: dict[str, Any], location: str) -> None:
-    assert FACTS.scope("p", spec) == f"projects/p/locations/{location}"
+    assert FACTS.scope("p", FACTS.location(spec)) == f"projects/p/locations/{location}"
+
+
+def test_what_names_no_region_is_where_the_administrator_says_first() -> None:
+    facts = VertexFacts(locations=["europe-west4", "us-central1"])
+    assert facts.location({}) == "europe-west4"
+    assert facts.location({"vertex": {"region": "us-central1"}}) == "us-central1"
+    assert facts.scopes("p") == ["projects/p/locations/europe-west4", "projects/p/locations/us-central1"]
+    assert VertexFacts().scopes("p") == []
+
+
+def test_a_spec_that_names_no_region_is_refused_where_nobody_else_does() -> None:
+    spec: dict[str, Any] = {"vertex": {"jobSpec": {"workerPoolSpecs": []}}}
+    problems = VertexFacts().review("TrainingJob", spec)
+    assert [problem.path for problem in problems if problem.id == "vertex-region"] == ["spec.vertex.region"]
+    for facts, more in ((VertexFacts(locations=["us-central1"]), {}), (VertexFacts(), {"region": "us"})):
+        found = facts.review("TrainingJob", {"vertex": {**spec["vertex"], **more}})
+        assert "vertex-region" not in [problem.id for problem in found]
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS)

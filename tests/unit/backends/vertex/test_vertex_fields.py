@@ -183,10 +183,10 @@ def test_a_field_becomes_what_the_table_says(path: str) -> None:
     told = {(problem.id, problem.severity) for problem in made.problems if problem.path == place}
     if field.fate is Fate.TRANSLATED:
         facts = VertexFacts()
-        assert (made.collection, made.body, facts.scope("p", after)) != (
+        assert (made.collection, made.body, facts.location(after)) != (
             other.collection,
             other.body,
-            facts.scope("p", before),
+            facts.location(before),
         )
         assert Severity.ERROR not in {severity for _, severity in told}
     else:

@@ -26,7 +26,9 @@ def asked(kind: str, spec: Json, tables: Tables) -> tuple[str, Json]:
     """The request for a spec as a user writes it."""
     checked = validate(kind, spec)
     assert checked.spec, checked.problems
-    order = Order(kind, checked.spec.document(), VertexFacts().scope("p", spec), spec["jobId"], {})
+    facts = VertexFacts()
+    scope = facts.scope("p", facts.location(spec))
+    order = Order(kind, checked.spec.document(), scope, spec["jobId"], {})
     line, body = request(order, tables)
     return line, dict(body)
 
@@ -39,8 +41,8 @@ def like(body: Json, theirs: Json) -> Json:
     """
     told = copy.deepcopy(body)
     told["displayName"] = theirs["displayName"]
-    pool = told.get("jobSpec", told.get("trialJobSpec"))["workerPoolSpecs"][0]["pythonPackageSpec"]
-    theirs_pool = theirs.get("jobSpec", theirs.get("trialJobSpec"))["workerPoolSpecs"][0]["pythonPackageSpec"]
+    pool = (told.get("jobSpec") or told["trialJobSpec"])["workerPoolSpecs"][0]["pythonPackageSpec"]
+    theirs_pool = (theirs.get("jobSpec") or theirs["trialJobSpec"])["workerPoolSpecs"][0]["pythonPackageSpec"]
     assert pool["executorImageUri"].removeprefix(IMAGES) == theirs_pool["executorImageUri"].removeprefix(
         OLD_IMAGES
     )

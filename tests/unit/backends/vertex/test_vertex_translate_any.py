@@ -46,7 +46,8 @@ def refused(made: Translation) -> bool:
 @given(kinds_and_specs())
 def test_a_valid_spec_is_refused_or_fits_the_discovery_document(pair: tuple[str, Spec]) -> None:
     kind, spec = pair[0], canonical(*pair)
-    order = Order(kind, spec, VertexFacts().scope("p", spec), "nightly", {"mljobs-uid": "u"})
+    facts = VertexFacts()
+    order = Order(kind, spec, facts.scope("p", facts.location(spec)), "nightly", {"mljobs-uid": "u"})
     problems = review(kind, spec, shipped())
     wrong = [problem for problem in problems if problem.severity is Severity.ERROR]
     try:
