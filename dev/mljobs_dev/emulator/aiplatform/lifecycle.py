@@ -68,7 +68,7 @@ def default_pace(collection: str, name: str) -> Pace:
     batch, tuning = collection == "batchPredictionJobs", collection == "hyperparameterTuningJobs"
     waiting = 0.0 if batch else chance.uniform(0.5, 1.5) if tuning else chance.uniform(40, 180)
     seconds = {
-        JobState.QUEUED: 0.0 if batch else chance.uniform(1.1, 1.3),
+        JobState.QUEUED: 0.0 if batch else chance.uniform(1.25, 1.3),
         JobState.PENDING: waiting,
         JobState.RUNNING: chance.uniform(300, 720) if batch else chance.uniform(120, 600),
         JobState.CANCELLING: chance.uniform(30, 33) if batch else chance.uniform(0.5, 4.5),
@@ -77,7 +77,7 @@ def default_pace(collection: str, name: str) -> Pace:
         seconds,
         settle=chance.uniform(0.04, 0.15) if batch else chance.uniform(0.12, 0.16),
         echo=chance.uniform(0.8, 1.7) if batch else chance.uniform(0.15, 0.2),
-        heed=chance.uniform(1.5, 1.9) if batch else chance.uniform(0.5, 1.5),
+        heed=chance.uniform(1.5, 1.9) if batch else chance.uniform(1.0, 1.5),
         linger=chance.uniform(1.3, 235) if batch else 0.0,
     )
 
