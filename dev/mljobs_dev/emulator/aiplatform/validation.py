@@ -110,7 +110,8 @@ def required_fields(message: Message, value: Input, path: str) -> Iterator[Viola
         if absent and needed:
             yield Violation(where, "Required field is not set.")
         elif not absent and field.message and not field.keyed:
-            for index, item in enumerate(given if field.repeated else [given]):
+            items: list[Any] = given if field.repeated and given else [given]
+            for index, item in enumerate(items):
                 place = f"{where}[{index}]." if field.repeated else f"{where}."
                 yield from required_fields(field.message, item, place)
 

@@ -19,6 +19,9 @@ from mljobs.domain.port import Extent, Job, JobDocument, JobPage, Order, Referen
 SKEW = timedelta(minutes=5)
 """By so much the service's clock may be behind that of who wrote down when a job was intended."""
 
+PASSES = 5
+"""So often the pages of a list are read in which more and more jobs turn up, at the most."""
+
 _OUTPUTS = frozenset({"trainingOutput", "predictionOutput"})
 """What no list shows."""
 
@@ -107,18 +110,30 @@ class VertexAI:
         return JobPage([_listed(job, scope, collection) for job in page.jobs], page.next_page_token)
 
     async def _since(self, scope: Scope, since: datetime) -> Sequence[Job]:
-        """All jobs of a location that are no older; a job that changes meanwhile may be there twice."""
+        """All jobs of a location that are no older."""
         query = f'create_time>="{since.astimezone(UTC).isoformat().replace("+00:00", "Z")}"'
         found: dict[Reference, Job] = {}
         for collection in COLLECTIONS:
-            token = ""
-            while True:
-                page = await self._page(scope, collection, token, query)
-                found |= {job.reference: job for job in page.jobs}
-                token = page.next_page_token
-                if not token:
-                    break
+            found |= await self._collected(scope, collection, query)
         return list(found.values())
+
+    async def _collected(self, scope: Scope, collection: str, query: str) -> dict[Reference, Job]:
+        """All jobs of a collection: its pages, and again from the first one until a page has nothing new.
+
+        The job that was updated last comes first (recorded traffic). One that changes while pages are read
+        jumps to a page that has been read already.
+        """
+        found: dict[Reference, Job] = {}
+        for turn in range(PASSES):
+            known, token, pages, news = set(found), "", 0, True
+            while pages == 0 or (token and news):
+                page = await self._page(scope, collection, token, query)
+                token, pages = page.next_page_token, pages + 1
+                news = turn == 0 or not known.issuperset(job.reference for job in page.jobs)
+                found |= {job.reference: job for job in page.jobs}
+            if pages == 1:  # there is no more, or the first page has nothing new
+                break
+        return found
 
 
 def _listed(answer: JobDocument, scope: Scope, collection: str) -> Job:

@@ -86,9 +86,8 @@ class VertexFacts:
         """The console's page of a job and, where their place is known, its logs."""
         name = Name.parse(reference)
         pages = {"consoleUrl": links.console_url(self.console, name.project, name.location, *_page(name))}
-        if (
-            name.collection != PREDICTION_JOBS
-        ):  # what a batch prediction logs, and under what, is undocumented
+        # What a batch prediction logs, and under what, is undocumented.
+        if name.collection != PREDICTION_JOBS:
             pages["logsUrl"] = links.logs_url(name.project, name.id)
         return pages
 

@@ -1,4 +1,4 @@
-"""Recorded traffic of Vertex AI: extracts that are committed here, and the whole corpus where it is at hand."""
+"""Recorded traffic of Vertex AI: committed extracts, and the whole corpus where it is at hand."""
 
 import json
 from pathlib import Path

@@ -35,6 +35,9 @@ def _trainable(spec: Spec) -> Spec:
             training[key] = (
                 training["masterType"] if training.get("masterType") != "cloud_tpu" else "n1-standard-4"
             )
+    for role in ("master", "worker", "parameterServer", "evaluator"):
+        if not str(training.get(f"{role}Type", "")).startswith("n1-"):
+            training.get(f"{role}Config", {}).pop("acceleratorConfig", None)
     if training.get("scaleTier") == "BASIC_TPU":
         training["scaleTier"] = "BASIC"
     if "runtimeVersion" in training:

@@ -18,12 +18,8 @@ BATCH = Reference("projects/my-project/locations/us-central1/batchPredictionJobs
 
 
 def test_the_service_names_the_jobs_and_nothing_of_them_changes() -> None:
-    assert vars(FACTS.capabilities) == {
-        "client_names_jobs": False,
-        "labels": False,
-        "iam": False,
-        "translates": True,
-    }
+    able = FACTS.capabilities
+    assert not any((able.client_names_jobs, able.labels, able.iam))
     assert FACTS.reference(Scope("projects/p/locations/l"), "nightly") is None
 
 
@@ -35,29 +31,27 @@ def test_the_service_names_the_jobs_and_nothing_of_them_changes() -> None:
         ({"vertex": {"region": "europe-west4"}, "trainingInput": {"region": "us-east1"}}, "europe-west4"),
         ({"vertex": {"displayName": "x"}, "trainingInput": {"region": "us-east1"}}, "us-east1"),
         ({"vertex": {"region": "europe-west4"}}, "europe-west4"),
-        ({}, "-"),
-        ({"trainingInput": {"region": 7}, "predictionInput": None}, "-"),
+        ({}, ""),
+        ({"trainingInput": {"region": 7}, "predictionInput": None}, ""),
     ],
 )
-def test_a_scope_is_a_project_and_a_region(spec: dict[str, Any], location: str) -> None:
-    assert FACTS.scope("p", FACTS.location(spec)) == f"projects/p/locations/{location}"
+def test_a_job_is_where_its_spec_says(spec: dict[str, Any], location: str) -> None:
+    assert FACTS.location(spec) == location
+    assert VertexFacts(locations=["asia-east1", "us-west1"]).location(spec) == (location or "asia-east1")
 
 
-def test_what_names_no_region_is_where_the_administrator_says_first() -> None:
-    facts = VertexFacts(locations=["europe-west4", "us-central1"])
-    assert facts.location({}) == "europe-west4"
-    assert facts.location({"vertex": {"region": "us-central1"}}) == "us-central1"
-    assert facts.scopes("p") == ["projects/p/locations/europe-west4", "projects/p/locations/us-central1"]
-    assert VertexFacts().scopes("p") == []
+def test_a_scope_is_a_project_and_a_region() -> None:
+    assert FACTS.scope("p", "us-east1") == "projects/p/locations/us-east1"
+    assert FACTS.scope("p", "") == "projects/p/locations/-"
+    assert FACTS.scopes("p") == []
+    assert VertexFacts(locations=["us-east1"]).scopes("p") == ["projects/p/locations/us-east1"]
 
 
-def test_a_spec_that_names_no_region_is_refused_where_nobody_else_does() -> None:
-    spec: dict[str, Any] = {"vertex": {"jobSpec": {"workerPoolSpecs": []}}}
-    problems = VertexFacts().review("TrainingJob", spec)
-    assert [problem.path for problem in problems if problem.id == "vertex-region"] == ["spec.vertex.region"]
-    for facts, more in ((VertexFacts(locations=["us-central1"]), {}), (VertexFacts(), {"region": "us"})):
-        found = facts.review("TrainingJob", {"vertex": {**spec["vertex"], **more}})
-        assert "vertex-region" not in [problem.id for problem in found]
+def test_a_job_without_a_region_is_refused() -> None:
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "containerSpec": {"imageUri": "gcr.io/p/i:1"}}
+    spec = {"vertex": {"jobSpec": {"workerPoolSpecs": [pool]}}}
+    assert [problem.path for problem in FACTS.review("TrainingJob", spec)] == ["spec.vertex.region"]
+    assert VertexFacts(locations=["us-east1"]).review("TrainingJob", spec) == ()
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS)

@@ -27,8 +27,7 @@ def asked(kind: str, spec: Json, tables: Tables) -> tuple[str, Json]:
     checked = validate(kind, spec)
     assert checked.spec, checked.problems
     facts = VertexFacts()
-    scope = facts.scope("p", facts.location(spec))
-    order = Order(kind, checked.spec.document(), scope, spec["jobId"], {})
+    order = Order(kind, checked.spec.document(), facts.scope("p", facts.location(spec)), spec["jobId"], {})
     line, body = request(order, tables)
     return line, dict(body)
 
@@ -41,8 +40,8 @@ def like(body: Json, theirs: Json) -> Json:
     """
     told = copy.deepcopy(body)
     told["displayName"] = theirs["displayName"]
-    pool = (told.get("jobSpec") or told["trialJobSpec"])["workerPoolSpecs"][0]["pythonPackageSpec"]
-    theirs_pool = (theirs.get("jobSpec") or theirs["trialJobSpec"])["workerPoolSpecs"][0]["pythonPackageSpec"]
+    pool = package(told)
+    theirs_pool = package(theirs)
     assert pool["executorImageUri"].removeprefix(IMAGES) == theirs_pool["executorImageUri"].removeprefix(
         OLD_IMAGES
     )
@@ -53,6 +52,12 @@ def like(body: Json, theirs: Json) -> Json:
         ]
         pool[field] = theirs_pool[field]
     return told
+
+
+def package(body: Json) -> Json:
+    spec = body["jobSpec"] if "jobSpec" in body else body["trialJobSpec"]
+    found: Json = spec["workerPoolSpecs"][0]["pythonPackageSpec"]
+    return found
 
 
 def without_bucket(text: str) -> str:

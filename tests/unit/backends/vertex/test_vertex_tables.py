@@ -107,7 +107,7 @@ def test_a_lifetime_goes_by_the_name_whatever_the_host() -> None:
         ),
         (
             {"machineTypes": {"standard": {"machineType": "n1-standard-8", "acceleratorType": "NVIDIA_L4"}}},
-            "machineTypes.standard: Invalid value: 2 fields: acceleratorType and acceleratorCount go together",
+            "machineTypes.standard: Invalid value: 2 fields: acceleratorType and acceleratorCount",
         ),
         (
             {"acceleratorSubstitutes": {"NVIDIA_TESLA_P4": {"type": "NVIDIA_L4", "counts": {"1": 0}}}},

@@ -49,9 +49,6 @@ def translate(
         collection, body = prediction_job(spec, tables, notes)
     _note_region(kind, spec, notes)
     name = (spec.get("vertex") or {}).get("displayName")
-    if spec.get("iamBindings"):
-        rule = "jobs of Vertex AI have no IAM policy of their own; the project's decides"
-        notes.changed("vertex-iam-bindings", "iamBindings", spec["iamBindings"], rule)
     return Translation(collection, {**({"displayName": name} if name else {}), **body}, tuple(notes.problems))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mljobs.backends.vertex.tables import Tables
+from mljobs.backends.vertex.translate.compute import FIXED, POD_CORES
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.domain.spec.problems import Source
 from mljobs.domain.spec.rules.machines import LEGACY
@@ -14,9 +15,6 @@ Json = dict[str, Any]
 NO_ACCELERATOR = "ACCELERATOR_TYPE_UNSPECIFIED"
 TPU_WORDS = {"TPU_V2": "TPU_V2", "TPU_V3": "TPU_V3", "TPU_V2_POD": "TPU_V2", "TPU_V3_POD": "TPU_V3"}
 """Vertex AI's words for legacy TPUs: it tells a pod by the number of its cores."""
-
-POD_CORES = 32
-"""The least number of cores of a TPU pod."""
 
 DISK_GB = (100, 64000)
 """The least and the largest boot disk (documentation of compute resources)."""
@@ -38,13 +36,13 @@ class Machines:
         self._type_path = type_path
         self._config_path = config_path
 
-    def machine(self, name: str, shown: Any, config: Mapping[str, Any]) -> Json:
+    def machine(self, name: str, shown: Any, config: Mapping[str, Any] | None) -> Json:
         """The machine of a legacy type or one of Compute Engine, with its accelerators.
 
         Args:
             name: the type.
             shown: what the author wrote where the type was found: the type or a scale tier.
-            config: the role's ReplicaConfig.
+            config: the role's ReplicaConfig; None where the overlay has other accelerators.
         """
         known = self._tables.machine_types.get(name)
         if known is None and name in LEGACY:
@@ -66,11 +64,16 @@ class Machines:
                 Source.OPERATOR,
             )
         spec: Json = {"machineType": self._existing(known.machine_type if known else name, shown)}
+        if config is None:
+            return spec
         if known and known.accelerator_type and known.accelerator_count:
             spec |= self._accelerators(
                 known.accelerator_type, known.accelerator_count, self._type_path, shown
             )
-        return spec | self._own_accelerators(config)
+        spec |= self._own_accelerators(config)
+        if "acceleratorType" not in spec and spec["machineType"] in FIXED:
+            spec |= self._built_in(spec["machineType"], shown)
+        return spec
 
     def tpu(self, config: Mapping[str, Any]) -> Json:
         """The TPU machine of the table, with the accelerators that the role asks for."""
@@ -127,6 +130,12 @@ class Machines:
             self._notes.refused("vertex-tpu", f"{path}.type", kind, rule)
             return {}
         return self._accelerators(kind, count, f"{path}.type", kind)
+
+    def _built_in(self, name: str, shown: Any) -> Json:
+        kind, count = FIXED[name]
+        rule = f"{name} comes with {count} {kind}, which Vertex AI wants named; they are"
+        self._notes.changed("vertex-accelerators-built-in", self._type_path, shown, rule)
+        return {"acceleratorType": kind, "acceleratorCount": count}
 
     def _accelerators(self, kind: str, count: int, path: str, shown: Any) -> Json:
         substitute = self._tables.accelerator_substitutes.get(kind)

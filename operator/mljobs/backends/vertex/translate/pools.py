@@ -127,9 +127,10 @@ class Pools:
         config = self._config(place.role)
         machines = self._machines(place)
         pool: Json = {}
-        if not self._names_machine(place.number):
-            spec = machines.machine(place.type, place.shown, config)
-            pool["machineSpec"] = spec
+        over = self._machine_over(place.number)
+        if not over.get("machineType"):
+            own = None if over.get("acceleratorType") else config
+            pool["machineSpec"] = machines.machine(place.type, place.shown, own)
         pool["replicaCount"] = str(place.count)
         disk = machines.disk(config)
         if disk:
@@ -157,16 +158,17 @@ class Pools:
     def _config(self, role: Role) -> Mapping[str, Any]:
         return self._training.get(role.config) or {}
 
-    def _names_machine(self, number: int) -> bool:
+    def _machine_over(self, number: int) -> Mapping[str, Any]:
+        """The `machineSpec` that the overlay has for a pool."""
         over = self._overlay[number] if number < len(self._overlay) else {}
-        return bool((over.get("machineSpec") or {}).get("machineType"))
+        return over.get("machineSpec") or {}
 
     # --- TPUs
 
     def _on_tpu(self, places: Sequence[Place]) -> list[Json]:
         """One pool with one TPU machine, which is all that Vertex AI allows; the master beside it is lost."""
         place = next(place for place in places if place.type == CLOUD_TPU)
-        named = self._names_machine(0)
+        named = bool(self._machine_over(0).get("machineType"))
         if not named and CLOUD_TPU not in self._tables.machine_types:
             self._notes.refused(
                 "vertex-tpu",

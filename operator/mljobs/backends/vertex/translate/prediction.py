@@ -1,7 +1,7 @@
 """A batch prediction job as a BatchPredictionJob."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.api.base import INT32_MAX
@@ -44,9 +44,8 @@ def prediction_job(spec: Mapping[str, Any], tables: Tables, notes: Notes) -> tup
         )
     job: Json = {}
     if prediction is not None:
-        job = _Prediction(
-            prediction, over, {**tables.models, **(vertex.get("models") or {})}, tables, notes
-        ).job()
+        models = (vertex.get("models") or {}, tables.models)
+        job = _Prediction(prediction, over, models, tables, notes).job()
     made = laid(job, over)
     match = _MODEL.fullmatch(str(made.get("model") or ""))
     location = location_of(spec)
@@ -65,7 +64,7 @@ class _Prediction:
         self,
         prediction: Mapping[str, Any],
         over: Mapping[str, Any],
-        models: Mapping[str, Mapping[str, str]],
+        models: Sequence[Mapping[str, Mapping[str, str]]],
         tables: Tables,
         notes: Notes,
     ) -> None:
@@ -105,7 +104,7 @@ class _Prediction:
         if match is None:
             return None
         version = match[3] or DEFAULT_VERSION
-        places = (self._models.get(match[1], {}), self._models.get(match[2], {}))
+        places = [models.get(name, {}) for models in self._models for name in match.group(1, 2)]
         return next((place[version] for place in places if version in place), None)
 
     def _refuse_model(self, field: str, name: str) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 from mljobs.backends.vertex.names import CUSTOM_JOBS, TUNING_JOBS
 from mljobs.backends.vertex.tables import Tables
 from mljobs.backends.vertex.translate import tuning
+from mljobs.backends.vertex.translate.checks import check
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.overlay import laid
-from mljobs.backends.vertex.translate.pools import POOLS, Pools
+from mljobs.backends.vertex.translate.pools import Pools
 from mljobs.backends.vertex.translate.programs import Programs
 from mljobs.domain.spec.problems import MISSING, Source
 
@@ -38,7 +39,7 @@ def training_job(
     over = vertex.get("jobSpec") or {}
     job_spec = laid(_job_spec(training, over, tables, notes) if training is not None else {}, over)
     job_spec["workerPoolSpecs"] = _pools(job_spec, over, Programs(training, tables, notes, today))
-    _check(job_spec, notes)
+    check(job_spec, training, over, notes)
     job: Json = {}
     key = ((training or {}).get("encryptionConfig") or {}).get("kmsKeyName")
     if key:
@@ -111,27 +112,3 @@ def _tuning(search: Mapping[str, Any] | None, vertex: Mapping[str, Any], notes: 
             rule = "a study needs metrics and parameters, here or by spec.trainingInput.hyperparameters"
             notes.refused("vertex-study", f"vertex.studySpec.{field}", MISSING, rule, Source.DISCOVERY)
     return made
-
-
-ARGUMENT_CHARACTERS = 100_000
-"""Characters that all arguments of a job may have together (documentation of quotas)."""
-
-
-def _check(job_spec: Mapping[str, Any], notes: Notes) -> None:
-    """Check what only the whole of translation and overlay can break."""
-    length = 0
-    for number, pool in enumerate(job_spec["workerPoolSpecs"]):
-        if "containerSpec" in pool and "pythonPackageSpec" in pool:
-            notes.refused(
-                "vertex-program",
-                f"{POOLS}[{number}].containerSpec",
-                pool["containerSpec"],
-                "the pool runs a Python package; a container needs its imageUri here, and env of the package "
-                "goes into pythonPackageSpec",
-                Source.DISCOVERY,
-            )
-        for program in ("containerSpec", "pythonPackageSpec"):
-            length += sum(map(len, (pool.get(program) or {}).get("args") or ()))
-    if length > ARGUMENT_CHARACTERS:
-        rule = f"all arguments of a job together have at most {ARGUMENT_CHARACTERS} characters on Vertex AI"
-        notes.refused("vertex-args-length", "trainingInput.args", length, rule)
