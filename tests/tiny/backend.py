@@ -105,4 +105,6 @@ def _request(order: Order, _terms: Terms) -> tuple[str, JobDocument]:
 
 def install() -> None:
     """Let this process's operator use the tiny service in place of `ml` v1."""
-    SERVICES[MLV1] = Service(Limits(), lambda _terms: TinyFacts(), _open, _request)
+    SERVICES[MLV1] = Service(
+        Limits(), lambda _terms: TinyFacts(), _open, _request, lambda reference: "#" in reference
+    )

@@ -11,6 +11,7 @@ from mljobs.backends.registry import (
     Service,
     Terms,
     service_named,
+    service_of,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "open_object_storage",
     "open_vertex",
     "service_named",
+    "service_of",
 ]

@@ -19,7 +19,7 @@ from mljobs.backends.vertex import translate as vertex
 from mljobs.backends.vertex.backend import VertexAI
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.backends.vertex.tables import Tables
-from mljobs.domain.port import Backend, Facts, JobDocument, Order
+from mljobs.domain.port import Backend, Facts, JobDocument, Order, Reference
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,16 @@ class Service:
         facts: what is known of it without asking.
         open: opens its backend. Nothing is sent, and no credentials are looked up, before the first call.
         request: the call that submits an order: the line of the HTTP request, and its body.
+        named: whether a reference is one of its jobs.
 
-    All three raise a ValueError where the terms make no sense.
+    All but the last raise a ValueError where the terms make no sense.
     """
 
     limits: Limits
     facts: Callable[[Terms], Facts]
     open: Callable[[Access, Terms], OpenBackend]
     request: Callable[[Order, Terms], tuple[str, JobDocument]]
+    named: Callable[[Reference], bool]
 
 
 def _mlv1_facts(terms: Terms) -> MlV1Facts:
@@ -127,12 +129,14 @@ SERVICES: dict[str, Service] = {
         _mlv1_facts,
         lambda access, terms: MlV1(_mlv1_facts(terms), open_job_service(**vars(access))),
         lambda order, _terms: mlv1.request(order),
+        MlV1Facts.names,
     ),
     VERTEX_AI: Service(
         VERTEX_LIMITS,
         _vertex_facts,
         lambda access, terms: VertexAI(_vertex_facts(terms), open_vertex(**vars(access))),
         lambda order, terms: vertex.request(order, _vertex_facts(terms).tables),
+        VertexFacts.names,
     ),
 }
 """By the names that settings give them."""
@@ -147,3 +151,8 @@ def service_named(name: str) -> Service:
     if name not in SERVICES:
         raise ValueError(f"service: {name!r} is none of {', '.join(SERVICES)}")
     return SERVICES[name]
+
+
+def service_of(reference: Reference) -> Service | None:
+    """Find the service that a job is at, by the job's full name; None for a name of no known service."""
+    return next((service for service in SERVICES.values() if service.named(reference)), None)

@@ -4,7 +4,7 @@ A backend implements `Backend` in the vocabulary of the resources, which is that
 and words. What a service names differently, its backend translates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -187,7 +187,7 @@ class Owner:
     uid: str
 
 
-class Facts(Protocol):
+class Facts(Hashable, Protocol):
     """What is known of a service without asking it: pure, and the same for the whole life of a process."""
 
     @property

@@ -57,6 +57,11 @@ class Name:
         return Reference(f"{self.scope}/{self.collection}/{self.id}")
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is a job's full name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def location_of(spec: Mapping[str, Any]) -> str:
     """The region that a spec names, `vertex.region` before its input's; empty where it names none."""
     for field in ("vertex", "trainingInput", "predictionInput"):
