@@ -15,7 +15,7 @@ from tests.e2e.support_stack import PROJECT
 
 
 class Gcloud:
-    """`gcloud [TRACK] ai-platform jobs …` against one emulator.
+    """`gcloud [TRACK] ai-platform jobs …`, or any other group, against one emulator.
 
     Skips where there is no gcloud; in CI that is a failure.
 
@@ -35,6 +35,7 @@ class Gcloud:
         self.environment = {
             **outside,
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_ML": f"{url}/",
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{url}/",
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_LOGGING": f"{url}/",
             "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{url}/storage/v1/",
             "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true",

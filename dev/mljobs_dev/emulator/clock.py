@@ -63,8 +63,9 @@ def rfc3339_nano(unix: float, digits: int = 9) -> str:
         unix: in seconds.
         digits: how fine it is: 0, 3, 6 or 9; what is finer is cut off.
     """
-    nanos = int(unix * 10**9) // 10 ** (9 - digits) * 10 ** (9 - digits)
-    seconds, rest = divmod(nanos, 10**9)
+    seconds = int(unix)
+    nanos = min(round((unix - seconds) * 10**9), 10**9 - 1)
+    rest = nanos // 10 ** (9 - digits) * 10 ** (9 - digits)
     fraction = f"{rest:09d}"
     while fraction.endswith("000"):
         fraction = fraction[:-3]

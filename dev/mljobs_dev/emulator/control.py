@@ -22,6 +22,7 @@ from mljobs_dev.emulator.scripting import (
     Forced,
     Script,
     read_bodies,
+    read_body,
 )
 from mljobs_dev.emulator.service import JobsService
 from mljobs_dev.emulator.settings import Settings
@@ -190,7 +191,7 @@ def _set_options(emulator: Emulator, query: Mapping[str, str], body: bytes) -> b
     given = parse_json_value(body)
     present = emulator.vertex.options.model_dump(mode="json", by_alias=True)
     merged = {**present, **given} if isinstance(given, dict) else given
-    emulator.vertex.options = read_bodies(Options, merged)[-1]
+    emulator.vertex.options = read_body(Options, merged)
     return _show_options(emulator, query, b"")
 
 
@@ -204,7 +205,7 @@ def _bucket(emulator: Emulator, verb: str, bucket: str, body: bytes) -> bytes:
     if verb == "DELETE":
         emulator.storage.drop_bucket(bucket)
     elif verb == "POST":
-        emulator.storage.locate_bucket(bucket, read_bodies(BucketPlace, parse_json_value(body))[-1].location)
+        emulator.storage.locate_bucket(bucket, read_body(BucketPlace, parse_json_value(body)).location)
     else:
         text = f"{verb} is no request for a bucket; use POST to say where it is, DELETE to drop it"
         raise ApiError(404, text)

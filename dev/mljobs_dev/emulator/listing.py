@@ -92,7 +92,7 @@ def _compare(field: str, operator: str, value: str) -> Predicate:
     sign, alike = _ORDER[operator], "=" in operator
 
     def ordered(row: Mapping[str, Any]) -> bool:
-        comparisons = [compare_texts(text, value) for text in _texts(row, path, default)]
+        comparisons = [_order(text, value) for text in _texts(row, path, default)]
         return any(found == sign or (alike and found == 0) for found in comparisons)
 
     return ordered
@@ -138,7 +138,7 @@ def wildcard(value: str) -> re.Pattern[str]:
     return re.compile(fnmatch.translate(re.sub(r"([?\[])", r"[\1]", value)))
 
 
-def compare_texts(text: str, value: str) -> int:
+def _order(text: str, value: str) -> int:
     """-1, 0 or 1: two numbers, else two moments, else two texts."""
     for kind in (float, moment, str):
         try:

@@ -358,6 +358,17 @@ def read_bodies(model: type[Body], value: Any) -> list[Body]:
         raise ApiError(400, "\n".join(lines)) from None
 
 
+def read_body(model: type[Body], value: Any) -> Body:
+    """Read one body.
+
+    Raises:
+        ApiError: 400 that names field, value and rule.
+    """
+    if not isinstance(value, dict):
+        raise ApiError(400, f"the body should be one object, not {type(value).__name__}")
+    return read_bodies(model, value)[0]
+
+
 class Faults:
     """The faults in force, in the order in which they were set; the first that fits befalls a request."""
 

@@ -128,7 +128,7 @@ class Condition(Observed):
     """One aspect of the resource's state, in the shape that all Kubernetes resources share."""
 
     type: Annotated[str, Field(min_length=1, max_length=316)]
-    """The aspect: Submitted, Succeeded, Reconciling, Suspended or Stalled."""
+    """The aspect: Submitted, Succeeded, Reconciling, Suspended, Stalled or Translated."""
 
     status: Literal["True", "False", "Unknown"]
     """Whether it holds: True, False or Unknown."""

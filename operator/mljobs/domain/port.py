@@ -4,9 +4,10 @@ A backend implements `Backend` in the vocabulary of the resources, which is that
 and words. What a service names differently, its backend translates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NewType, Protocol, runtime_checkable
 
 from mljobs.domain.spec.problems import Problem
@@ -27,6 +28,19 @@ TERMINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
 """The states that a job never leaves."""
 
 
+class Extent(StrEnum):
+    """How much of a job an answer shows."""
+
+    WHOLE = "whole"
+    """All that there is."""
+
+    PART = "part"
+    """What a list shows: while it stays the same, so does the rest."""
+
+    OUTLINE = "outline"
+    """What a list shows, where the rest changes by itself, as the trials of a tuning job do."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as the service showed it.
@@ -38,6 +52,7 @@ class Job:
         etag: base64 text that changes with every change of the job; empty where absent.
         document: the whole answer, for the fields that only the status needs.
         reference: names the job at its service.
+        extent: how much of it this is.
     """
 
     job_id: str
@@ -46,6 +61,7 @@ class Job:
     etag: str = ""
     document: JobDocument = field(default_factory=dict)
     reference: Reference = Reference("")
+    extent: Extent = Extent.WHOLE
 
     @classmethod
     def parse(cls, document: JobDocument, reference: Reference = Reference("")) -> "Job":
@@ -68,6 +84,15 @@ class Job:
     def ending(self) -> bool:
         """Whether the job has ended, or is being cancelled and ends without us."""
         return self.ended or self.state == "CANCELLING"
+
+    def is_news_to(self, known: "Job | None") -> bool:
+        """Whether it says, or may hold back, what is not known; a part of what is known is no news."""
+        if known is None or self.extent is Extent.OUTLINE:
+            return True
+        if self.extent is Extent.WHOLE:
+            return self.document != known.document
+        part = any(known.document.get(key) != value for key, value in self.document.items())
+        return part or known.extent is not Extent.WHOLE
 
 
 @dataclass(frozen=True)
@@ -162,7 +187,7 @@ class Owner:
     uid: str
 
 
-class Facts(Protocol):
+class Facts(Hashable, Protocol):
     """What is known of a service without asking it: pure, and the same for the whole life of a process."""
 
     @property
@@ -251,7 +276,10 @@ class Backend(Protocol):
         """
 
     async def active(self, scope: Scope, *, page_token: str = "") -> JobPage:
-        """Read one page of a scope's jobs, patiently: the active ones, and perhaps others."""
+        """Read one page of a scope's jobs, patiently: the active ones, and perhaps others.
+
+        Where a list shows less of a job than `get` does, its `extent` says so.
+        """
 
     async def cancel(self, reference: Reference) -> None:
         """Ask for a running job's end.

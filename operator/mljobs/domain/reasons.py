@@ -28,6 +28,7 @@ class Reason(StrEnum):
     FOUND_AGAIN = "FoundAgain"
     NOT_FINISHED = "NotFinished"
     JOB_SUCCEEDED = "JobSucceeded"
+    PARTIALLY_SUCCEEDED = "PartiallySucceeded"
     JOB_FAILED = "JobFailed"
     JOB_CANCELLED = "JobCancelled"
     WATCHING = "Watching"
@@ -43,6 +44,8 @@ class Reason(StrEnum):
     EXTRA_JOB = "ExtraJob"
     SPEC_WARNING = "SpecWarning"
     NOT_STORED = "NotStored"
+    EXACT = "Exact"
+    LOSSY = "Lossy"
 
 
 MEANING: dict[Reason, str] = {
@@ -93,6 +96,7 @@ MEANING: dict[Reason, str] = {
     Reason.FOUND_AGAIN: "The service knows the job again, which it had denied; the job has not ended.",
     Reason.NOT_FINISHED: "The job has not ended.",
     Reason.JOB_SUCCEEDED: "The job has succeeded.",
+    Reason.PARTIALLY_SUCCEEDED: "The job has succeeded in part; the message says what has failed.",
     Reason.JOB_FAILED: "The job has failed; the message is the service's own.",
     Reason.JOB_CANCELLED: "The job was cancelled.",
     Reason.WATCHING: "The service owns the job; the operator only watches it.",
@@ -121,6 +125,11 @@ MEANING: dict[Reason, str] = {
         "What it shows may be old or incomplete."
     ),
     Reason.SPEC_WARNING: "The spec is legal, but something in it is deprecated or has no effect.",
+    Reason.EXACT: "The service that runs the job can do all that the spec says.",
+    Reason.LOSSY: (
+        "The service that runs the job cannot do all that the spec says; the message names what is lost and "
+        "what runs in its place."
+    ),
     Reason.WAITING: "The resource cannot go on before somebody changes something; see Stalled.",
 }
 """What each reason means, and what a user does about it."""
@@ -147,3 +156,4 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     SUSPENDED = "Suspended"
     STALLED = "Stalled"
+    TRANSLATED = "Translated"

@@ -13,7 +13,7 @@ import pytest
 from googleapiclient import discovery
 
 from mljobs_dev.emulator.clock import Clock
-from mljobs_dev.emulator.control import Emulator
+from mljobs_dev.emulator.control import Emulator, control
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.server import serving
 from mljobs_dev.emulator.service import Call
@@ -63,6 +63,34 @@ class Rig:
         self.emulator.service.store.add_scripts(read_bodies(Script, script))
 
 
+@dataclass
+class VertexRig:
+    """The same emulator's jobs of Vertex AI: methods by collection and verb, jobs by name or id."""
+
+    rig: Rig
+    location: str = "us-central1"
+
+    def __call__(self, method: str, name: str = "", body: Any = None, **query: str) -> Json:
+        api = f"aiplatform.projects.locations.{method}"
+        job_id = name.rpartition("/")[2]
+        call = Call(api, self.rig.project, job_id, query, {} if body is None else body, self.location)
+        answer: Json = json.loads(self.rig.emulator.vertex.call(call).body)
+        return answer
+
+    def refuse(self, method: str, name: str = "", body: Any = None, **query: str) -> ApiError:
+        with pytest.raises(ApiError) as caught:
+            self(method, name, body, **query)
+        return caught.value
+
+    def control(self, verb: str, path: str, body: Any = None) -> Json:
+        sent = b"" if body is None else json.dumps(body).encode()
+        answer: Json = json.loads(control(self.rig.emulator, verb, f"/_emulator/{path}", {}, sent))
+        return answer
+
+    def advance(self, seconds: float) -> None:
+        self.rig.time.advance(seconds)
+
+
 def make_rig(**settings: Any) -> Rig:
     time = Time()
     emulator = Emulator(Settings(**settings), monotonic=time)
@@ -75,6 +103,11 @@ def make_rig(**settings: Any) -> Rig:
 @pytest.fixture
 def rig() -> Rig:
     return make_rig()
+
+
+@pytest.fixture
+def vertex(rig: Rig) -> VertexRig:
+    return VertexRig(rig)
 
 
 @pytest.fixture(scope="session")
@@ -117,6 +150,73 @@ def prediction() -> Callable[..., Json]:
     return prediction_job
 
 
+def pool_spec(machine: str = "n1-standard-4", replicas: int = 1, **more: Any) -> Json:
+    """A worker pool; `kind` and `count` name its accelerators."""
+    spec: Json = {"machineType": machine}
+    if "kind" in more:
+        spec["acceleratorType"] = more.pop("kind")
+    if "count" in more:
+        spec["acceleratorCount"] = more.pop("count")
+    container = {"imageUri": "gcr.io/p/trainer:1", "args": ["--epochs=3"]}
+    return {"machineSpec": spec, "replicaCount": replicas, "containerSpec": container, **more}
+
+
+def custom_job(name: str = "census", *pools: Json, labels: Any = None, **spec: Any) -> Json:
+    """A CustomJob; `spec` are further fields of its jobSpec."""
+    job: Json = {
+        "displayName": name,
+        "jobSpec": {"workerPoolSpecs": list(pools) or [pool_spec()], **spec},
+    }
+    return {**job, "labels": labels} if labels else job
+
+
+def tuning_job(name: str = "tune", **changes: Any) -> Json:
+    """A HyperparameterTuningJob."""
+    study = {
+        "metrics": [{"metricId": "accuracy", "goal": "MAXIMIZE"}],
+        "parameters": [
+            {"parameterId": "lr", "doubleValueSpec": {"minValue": 0.1, "maxValue": 0.9}},
+            {"parameterId": "layers", "integerValueSpec": {"minValue": "1", "maxValue": "9"}},
+            {"parameterId": "act", "categoricalValueSpec": {"values": ["relu", "tanh"]}},
+        ],
+    }
+    job = {
+        "displayName": name,
+        "studySpec": study,
+        "maxTrialCount": 4,
+        "parallelTrialCount": 2,
+        "trialJobSpec": custom_job()["jobSpec"],
+    }
+    return {**job, **changes}
+
+
+def batch_job(name: str = "score", **changes: Any) -> Json:
+    """A BatchPredictionJob."""
+    job = {
+        "displayName": name,
+        "model": "projects/p/locations/us-central1/models/7@2",
+        "inputConfig": {"instancesFormat": "jsonl", "gcsSource": {"uris": ["gs://in/x.jsonl"]}},
+        "outputConfig": {"predictionsFormat": "jsonl", "gcsDestination": {"outputUriPrefix": "gs://out/a/"}},
+        "dedicatedResources": {"machineSpec": {"machineType": "n1-standard-2"}, "startingReplicaCount": 1},
+    }
+    return {key: value for key, value in {**job, **changes}.items() if value is not None}
+
+
+@dataclass
+class VertexJobs:
+    """Makers of jobs' bodies."""
+
+    pool: Callable[..., Json] = pool_spec
+    custom: Callable[..., Json] = custom_job
+    tuning: Callable[..., Json] = tuning_job
+    batch: Callable[..., Json] = batch_job
+
+
+@pytest.fixture(scope="session")
+def jobs() -> VertexJobs:
+    return VertexJobs()
+
+
 @dataclass
 class Server:
     """An emulator behind HTTP on a thread of its own."""
@@ -146,9 +246,9 @@ class Server:
             (row["method"].rpartition(".")[2], row["jobId"], row["status"], row["applied"]) for row in rows
         ]
 
-    def client(self, **options: Any) -> Any:
+    def client(self, api: str = "ml", **options: Any) -> Any:
         return discovery.build(
-            "ml",
+            api,
             "v1",
             http=httplib2.Http(timeout=10),
             static_discovery=True,

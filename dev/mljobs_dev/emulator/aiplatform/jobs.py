@@ -137,7 +137,8 @@ class Job:
 
     def updated(self, now: float) -> float:
         """When the job was last updated."""
-        return max(self.history.at(now).at, self.trials.updated(now))
+        at = self.history.at(now).at
+        return max(at, self.trials.updated(now)) if self.trials.jobs else at
 
     def document(self, now: float) -> Json:
         """The job as `get` shows it. The answer is shared: it must not be changed."""

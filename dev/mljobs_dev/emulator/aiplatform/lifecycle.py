@@ -68,7 +68,7 @@ def default_pace(collection: str, name: str) -> Pace:
     batch, tuning = collection == "batchPredictionJobs", collection == "hyperparameterTuningJobs"
     waiting = 0.0 if batch else chance.uniform(0.5, 1.5) if tuning else chance.uniform(40, 180)
     seconds = {
-        JobState.QUEUED: 0.0 if batch else chance.uniform(1.1, 1.3),
+        JobState.QUEUED: 0.0 if batch else chance.uniform(1.25, 1.3),
         JobState.PENDING: waiting,
         JobState.RUNNING: chance.uniform(300, 720) if batch else chance.uniform(120, 600),
         JobState.CANCELLING: chance.uniform(30, 33) if batch else chance.uniform(0.5, 4.5),
@@ -77,7 +77,7 @@ def default_pace(collection: str, name: str) -> Pace:
         seconds,
         settle=chance.uniform(0.04, 0.15) if batch else chance.uniform(0.12, 0.16),
         echo=chance.uniform(0.8, 1.7) if batch else chance.uniform(0.15, 0.2),
-        heed=chance.uniform(1.5, 1.9) if batch else chance.uniform(0.5, 1.5),
+        heed=chance.uniform(1.5, 1.9) if batch else chance.uniform(1.0, 1.5),
         linger=chance.uniform(1.3, 235) if batch else 0.0,
     )
 
@@ -104,7 +104,8 @@ def replan(history: JobHistory, now: float, pace: Pace) -> JobHistory:
 
 def cancel(history: JobHistory, now: float, pace: Pace) -> JobHistory:
     """Ask for a job's end. No effect on one that has ended or is to be cancelled; it may end before that."""
-    if history.at(now).state.terminal or history.entered(JobState.CANCELLING) is not None:
+    planned = history.entered(JobState.CANCELLING)  # which a limit of its run time may have, long after this
+    if history.at(now).state.terminal or (planned is not None and planned <= now + pace.heed):
         return history
     return _cancelled(history, now + pace.heed, pace)
 

@@ -6,8 +6,9 @@ import hashlib
 import itertools
 import json
 import math
+import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from mljobs_dev.emulator.aiplatform.errors import found_error
 from mljobs_dev.emulator.aiplatform.jobs import Job
 from mljobs_dev.emulator.aiplatform.kinds import BATCH, Kind
 from mljobs_dev.emulator.expressions import FilterError, Predicate, compile_filter
-from mljobs_dev.emulator.listing import compare_texts, moment, wildcard
+from mljobs_dev.emulator.listing import moment, wildcard
 
 Json = dict[str, Any]
 
@@ -37,6 +38,14 @@ _NAMES = {
     "displayName": "display_name",
     "createTime": "create_time",
     "modelDisplayName": "model_display_name",
+}
+_TESTS: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
 }
 _SEEDS = itertools.count(1)
 
@@ -111,7 +120,7 @@ def job_filter(kind: Kind, text: str) -> Predicate:
         ApiError: 400 for what is no filter, or compares a field that cannot be compared so.
     """
     try:
-        return compile_filter(text, lambda field, operator, value: _compare(kind, field, operator, value))
+        return compile_filter(text, lambda field, sign, value: _compare(kind, field, sign, value))
     except FilterError as error:
         raise found_error("filter", f"The filter '{text}' is not valid: {error}.") from None
 
@@ -140,23 +149,23 @@ def masked(document: Mapping[str, Any], mask: frozenset[str] | None) -> Json:
     return {name: value for name, value in document.items() if mask is None or name in mask}
 
 
-def _compare(kind: Kind, field: str, operator: str, value: str) -> Predicate:
+def _compare(kind: Kind, field: str, sign: str, value: str) -> Predicate:
     name, _, key = field.partition(".")
     name = _NAMES.get(name, name)
     if name not in _COMPARISONS or (name == "model_display_name" and kind is not BATCH):
         raise FilterError(f"the field {field or value!r} is unknown")
-    if operator not in _COMPARISONS[name]:
-        raise FilterError(f"the operator {operator!r} is not supported for {name}")
+    if sign not in _COMPARISONS[name]:
+        raise FilterError(f"the operator {sign!r} is not supported for {name}")
     if name == "labels":
-        return _label(key, operator, value)
+        return _label(key, sign, value)
     if name == "create_time":
-        return _created(operator, value)
-    pattern = wildcard(value) if operator == ":" else re.compile(re.escape(value) + r"\Z")
+        return _created(sign, value)
+    pattern = wildcard(value) if sign == ":" else re.compile(re.escape(value) + r"\Z")
 
     def equal(row: Mapping[str, Any]) -> bool:
         return any(pattern.match(text) for text in _texts(row, name))
 
-    return (lambda row: not equal(row)) if operator == "!=" else equal
+    return (lambda row: not equal(row)) if sign == "!=" else equal
 
 
 def _texts(row: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -166,21 +175,21 @@ def _texts(row: Mapping[str, Any], name: str) -> Iterator[str]:
         yield row.get({"display_name": "displayName"}.get(name, name), "")
 
 
-def _label(key: str, operator: str, value: str) -> Predicate:
+def _label(key: str, sign: str, value: str) -> Predicate:
     if not key:
         raise FilterError("a label's key is missing: labels.key")
-    if operator == ":" and value != "*":
+    if sign == ":" and value != "*":
         raise FilterError(f"the operator ':' of labels.{key} takes '*' alone")
-    if operator == ":":
+    if sign == ":":
         return lambda row: key in row.get("labels", {})
-    same = operator == "="
+    same = sign == "="
     return lambda row: (row.get("labels", {}).get(key) == value) is same
 
 
-def _created(operator: str, value: str) -> Predicate:
+def _created(sign: str, value: str) -> Predicate:
     try:
-        moment(value)
+        wanted = moment(value)
     except ValueError:
         raise FilterError(f"{value!r} is no RFC 3339 time") from None
-    wanted = {"=": (0,), "!=": (-1, 1), "<": (-1,), "<=": (-1, 0), ">": (1,), ">=": (0, 1)}[operator]
-    return lambda row: compare_texts(row["createTime"], value) in wanted
+    holds = _TESTS[sign]
+    return lambda row: holds(moment(row["createTime"]), wanted)

@@ -106,10 +106,12 @@ def required_fields(message: Message, value: Input, path: str) -> Iterator[Viola
         where = f"{path}{field.snake}"
         given = value.get(name)
         needed = name in required(message.name) and name not in (*_NUMBERS, "goal", "displayName")
-        if not given and needed and not (given == {} and field.message):
+        absent = given is None if field.message and not field.repeated else not given
+        if absent and needed:
             yield Violation(where, "Required field is not set.")
-        elif given and field.message and not field.keyed:
-            for index, item in enumerate(given if field.repeated else [given]):
+        elif not absent and field.message and not field.keyed:
+            items: list[Any] = given if field.repeated and given else [given]
+            for index, item in enumerate(items):
                 place = f"{where}[{index}]." if field.repeated else f"{where}."
                 yield from required_fields(field.message, item, place)
 

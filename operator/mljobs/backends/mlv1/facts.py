@@ -38,6 +38,11 @@ class MlV1Facts:
     def __init__(self, locations: Sequence[str] = ()) -> None:
         self.locations = tuple(locations)
 
+    @staticmethod
+    def names(reference: Reference) -> bool:
+        """Whether a reference is a job of this service."""
+        return _JOB_NAME.fullmatch(reference) is not None
+
     def location(self, spec: Mapping[str, Any], /) -> str:
         """The region of the spec's input, which the service asks for."""
         for field in ("trainingInput", "predictionInput"):

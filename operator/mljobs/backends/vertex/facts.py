@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.backends.vertex import links
-from mljobs.backends.vertex.names import PREDICTION_JOBS, Name, location_of
+from mljobs.backends.vertex.names import PREDICTION_JOBS, Name, is_name, location_of
 from mljobs.backends.vertex.tables import Tables, shipped
 from mljobs.backends.vertex.translate import review
 from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
@@ -49,6 +49,11 @@ class VertexFacts:
         self.tables = tables or shipped()
         self.locations = tuple(locations)
         self.console = console
+
+    @staticmethod
+    def names(reference: Reference) -> bool:
+        """Whether a reference is a job of this service."""
+        return is_name(reference)
 
     def location(self, spec: Mapping[str, Any], /) -> str:
         """The region that a spec names, else the administrator's first; empty where there is neither."""

@@ -57,6 +57,11 @@ class Name:
         return Reference(f"{self.scope}/{self.collection}/{self.id}")
 
 
+def is_name(text: str) -> bool:
+    """Whether a text is a job's full name."""
+    return _NAME.fullmatch(text) is not None
+
+
 def location_of(spec: Mapping[str, Any]) -> str:
     """The region that a spec names, `vertex.region` before its input's; empty where it names none."""
     for field in ("vertex", "trainingInput", "predictionInput"):
@@ -65,3 +70,18 @@ def location_of(spec: Mapping[str, Any]) -> str:
         if isinstance(region, str) and region:
             return region
     return ""
+
+
+def split(scope: Scope) -> tuple[str, str]:
+    """The project and the location of `projects/P/locations/L`.
+
+    Raises:
+        Rejected: it is no scope of this service; nothing is sent.
+    """
+    match scope.split("/"):
+        case ["projects", project, "locations", location]:
+            return project, location
+        case _:
+            raise errors.Rejected(
+                f"{scope!r} is no place of jobs, projects/PROJECT/locations/LOCATION", status=0
+            )

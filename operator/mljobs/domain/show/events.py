@@ -15,6 +15,7 @@ WARNINGS = frozenset(
         Reason.PROJECT_NOT_FOUND,
         Reason.LOST,
         Reason.JOB_FAILED,
+        Reason.PARTIALLY_SUCCEEDED,
         Reason.OUTCOME_UNKNOWN,
         Reason.THROTTLED,
         Reason.NO_CAPACITY,
@@ -22,6 +23,7 @@ WARNINGS = frozenset(
         Reason.LEFT_BEHIND,
         Reason.EXTRA_JOB,
         Reason.SPEC_WARNING,
+        Reason.LOSSY,
         Reason.NOT_STORED,
         Reason.NOTHING_TO_ADOPT,
         Reason.NOT_ALLOWED,
@@ -37,6 +39,7 @@ _QUIET: Mapping[str, str] = {
     ConditionType.RECONCILING: "False",
     ConditionType.SUSPENDED: "False",
     ConditionType.STALLED: "False",
+    ConditionType.TRANSLATED: "True",
 }
 """What a condition says before anything has happened."""
 
