@@ -5,6 +5,7 @@ from tests.unit.domain.machine_cases import MACHINE_CASES, ROLE_CASES
 from tests.unit.domain.rule_case import Case
 from tests.unit.domain.size_cases import SIZE_CASES
 from tests.unit.domain.tuning_cases import TUNING_CASES
+from tests.unit.domain.vertex_size_cases import VERTEX_SIZE_CASES
 
 CASES: list[Case] = [
     *JOB_CASES,
@@ -14,5 +15,6 @@ CASES: list[Case] = [
     *TUNING_CASES,
     *PREDICTION_CASES,
     *SIZE_CASES,
+    *VERTEX_SIZE_CASES,
 ]
 """All cases."""
