@@ -1,8 +1,8 @@
 """Says in CEL that two values mean the same, however they are spelt.
 
 An int64 may be a number or a text, `2` or `"2"` or `"02"`, and `3600s` is `3600.0s`: whoever writes a value
-in another way has changed nothing. To the letter are compared lists of more than `SHORT` items, maps, and
-objects with values of any form, which CEL cannot look into.
+in another way has changed nothing. What has such values in a list of more than `SHORT` items or in a map, or
+has values of any form, which CEL cannot look into, is compared to the letter.
 """
 
 from collections.abc import Iterator, Mapping
@@ -60,10 +60,22 @@ _FUNCTIONS = {"int64": "int", "duration": "duration", "": ""}
 
 
 def _is_variable(schema: Schema) -> bool:
-    """Whether a value, or one within it, has several spellings that are looked for."""
-    if "items" in schema:
-        return _is_variable(schema["items"]) and schema["maxItems"] <= SHORT
-    members = schema.get("properties", {}).values()
-    if any("x-kubernetes-preserve-unknown-fields" in member for member in members):
-        return False
-    return bool(_form(schema)) or any(map(_is_variable, members))
+    """Whether a value, or one within it, has several spellings, and all of these can be looked for."""
+    return _varies(schema) and not _is_closed(schema)
+
+
+def _varies(schema: Schema) -> bool:
+    return bool(_form(schema)) or any(map(_varies, _inner(schema)))
+
+
+def _is_closed(schema: Schema) -> bool:
+    """Whether there is something that cannot be compared but to the letter, and not only in one spelling."""
+    if "x-kubernetes-preserve-unknown-fields" in schema:
+        return True
+    long = "additionalProperties" in schema or schema.get("maxItems", 0) > SHORT
+    return (long and _varies(schema)) or any(map(_is_closed, _inner(schema)))
+
+
+def _inner(schema: Schema) -> list[Schema]:
+    inner = [*schema.get("properties", {}).values()]
+    return inner + [schema[word] for word in ("items", "additionalProperties") if word in schema]

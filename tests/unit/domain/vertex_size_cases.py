@@ -120,7 +120,7 @@ VERTEX_SIZE_CASES = [
                         **CATEGORIES,
                         "categoricalValueSpec": {"values": [f"{'x' * 123}{n:02}" for n in range(128)]},
                     },
-                    CATEGORIES,
+                    {**CATEGORIES, "parameterId": "other"},
                 ]
             }
         ],

@@ -6,7 +6,15 @@ missing is a problem only where the block is the whole job.
 """
 
 from mljobs.domain.spec.rules.rule import Rule
-from mljobs.domain.spec.rules.vertex import sizes
+from mljobs.domain.spec.rules.vertex import batch, environment, jobs, machines, sizes, study, whole
 
-RULES: tuple[Rule, ...] = (*sizes.RULES,)
+RULES: tuple[Rule, ...] = (
+    *whole.RULES,
+    *jobs.RULES,
+    *machines.RULES,
+    *environment.RULES,
+    *study.RULES,
+    *batch.RULES,
+    *sizes.RULES,
+)
 """All rules for the block."""

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mljobs.domain.spec.problems import Source
-from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
+from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import Term, get
+from mljobs.domain.spec.rules.vertex.making import BATCH, JOB_SPEC, PREDICTION, STUDY, TRAINING, items
 from mljobs.domain.spec.sizes import KIB
-
-TRAINING = frozenset({TRAINING_JOB})
-PREDICTION = frozenset({PREDICTION_JOB})
 
 AROUND = 3
 """Characters around each text as it is stored: two quotes and a comma."""
@@ -37,11 +35,6 @@ CONDITIONAL_VALUES = 100
 
 KEY = 256
 """Characters of a key."""
-
-
-def items(value: Any) -> list[Any]:
-    """The items of a list; none of anything else."""
-    return list(value) if isinstance(value, list | tuple) else []
 
 
 def _characters(value: Any) -> int:
@@ -130,8 +123,7 @@ def _values(value: str) -> str:
 _BELOW_TWO = sized("two", f"parameterSpec.{_BELOW}", f"{{}}.map(three, {_values('three')}).sum()")
 _BELOW_ONE = sized("one", _BELOW, f"{{}}.map(two, {_values('two')} + {_BELOW_TWO}).sum()")
 
-STUDY = "vertex.studySpec.parameters"
-BATCH = "vertex.batchPredictionJob"
+PARAMETERS_OF = f"{STUDY}.parameters"
 EXPLANATION = f"{BATCH}.explanationSpec"
 
 
@@ -166,7 +158,7 @@ def _keys(id_: str, scope: str) -> Rule:
 RULES = (
     Rule(
         "vertex-programs-size",
-        "vertex.jobSpec",
+        JOB_SPEC,
         Term(
             lambda job: sum(_in_all(pool, POOL) for pool in items(get(job, "workerPoolSpecs"))) <= PROGRAMS,
             f"{sized('self', 'workerPoolSpecs', _POOLS)} <= {PROGRAMS}",
@@ -179,7 +171,7 @@ RULES = (
     ),
     Rule(
         "vertex-parameters-count",
-        STUDY,
+        PARAMETERS_OF,
         Term(
             lambda parameters: _parameters(parameters) <= PARAMETERS,
             f"self.map(one, 1 + {_COUNTED}).sum() <= {PARAMETERS}",
@@ -190,7 +182,7 @@ RULES = (
     ),
     Rule(
         "vertex-categories-size",
-        STUDY,
+        PARAMETERS_OF,
         Term(
             lambda parameters: (
                 sum(_in_all(one, ["categoricalValueSpec.values"]) for one in items(parameters)) <= CATEGORIES
@@ -203,7 +195,7 @@ RULES = (
     ),
     Rule(
         "vertex-numbers-count",
-        STUDY,
+        PARAMETERS_OF,
         Term(
             lambda parameters: _numbers(parameters) <= NUMBERS,
             f"self.map(one, {sized('one', 'discreteValueSpec.values', 'size({})')}).sum() <= {NUMBERS}",
@@ -214,7 +206,7 @@ RULES = (
     ),
     Rule(
         "vertex-conditional-values-count",
-        STUDY,
+        PARAMETERS_OF,
         Term(
             lambda parameters: _conditional_values(parameters) <= CONDITIONAL_VALUES,
             f"self.map(one, {_BELOW_ONE}).sum() <= {CONDITIONAL_VALUES}",
