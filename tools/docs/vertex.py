@@ -18,7 +18,7 @@ replace, but `workerPoolSpecs` merge by position, `env` by `name`, `nfsMounts` a
 
 """
 
-_TABLES = """An administrator's tables are laid over these: an entry replaces the one of its name, and null takes it
+_TABLES = """An administrator's tables are laid over these: an entry replaces the one of its name, null takes it
 away.
 
 """
@@ -32,8 +32,8 @@ def page() -> str:
     parts = (
         _INTRODUCTION,
         "## Fields\n\n",
-        "The fields of workers, parameter servers and evaluators go to pools 1, 2 and 3 as those of the master "
-        "to pool 0.\n\n",
+        "The fields of workers, parameter servers and evaluators go to pools 1, 2 and 3 as those of the "
+        "master to pool 0.\n\n",
         _table(("field", "", "where it goes, or why not"), _fields()),
         "\n## Machines\n\n",
         _TABLES,
