@@ -18,8 +18,8 @@ replace, but `workerPoolSpecs` merge by position, `env` by `name`, `nfsMounts` a
 
 """
 
-_TABLES = """An administrator's tables are laid over these: an entry replaces the one of its name, null takes it
-away.
+_TABLES = """An administrator's tables are laid over these: an entry replaces the one of its name, null takes
+it away.
 
 """
 
