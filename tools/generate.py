@@ -13,7 +13,7 @@ import typer
 
 from mljobs.admin import crds
 from mljobs.api.resources import KINDS, JobKind
-from tools import packaging
+from tools import discovery, packaging
 from tools.docs import (
     commands as docs_commands,
 )
@@ -32,6 +32,9 @@ from tools.docs import (
 from tools.docs import reference
 from tools.docs import (
     rules as rules_page,
+)
+from tools.docs import (
+    vertex as vertex_page,
 )
 
 COMMAND = "make generate"
@@ -54,6 +57,7 @@ FILES: dict[str, Callable[[], str]] = {
     **{f"crds/{kind.plural}.yaml": _for_kind(_crd, kind) for kind in KINDS.values()},
     **{f"docs/reference/{kind.singular}.md": _for_kind(_reference, kind) for kind in KINDS.values()},
     "docs/reference/rules.md": lambda: f"<!-- {HEADER} -->\n\n{rules_page.page()}",
+    "docs/reference/vertex.md": lambda: f"<!-- {HEADER} -->\n\n{vertex_page.page()}",
     "docs/reference/api-coverage.md": lambda: f"<!-- {HEADER} -->\n\n{docs_coverage.page()}",
     "docs/reference/commands.md": lambda: f"<!-- {HEADER} -->\n\n{docs_commands.page()}",
     "docs/reference/kubectl-mljobs.md": lambda: f"<!-- {HEADER} -->\n\n{docs_commands.plugin_page()}",
@@ -61,6 +65,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/metrics.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.metrics()}",
     "docs/reference/settings.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.settings()}",
     "docs/service-faults.md": lambda: f"<!-- {HEADER} -->\n\n{docs_faults.page()}",
+    "operator/mljobs/backends/vertex/aiplatform.json": lambda: discovery.vertex(HEADER),
     "deploy/gitops/argocd/argocd-cm.yaml": lambda: f"# {HEADER}\n{docs_gitops.argocd_config()}",
     **packaging.files(HEADER),
 }

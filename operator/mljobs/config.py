@@ -28,6 +28,7 @@ OTHER_VARIABLES = frozenset(
 )
 """Variables with that prefix that other commands read."""
 
+LOCATION_PATTERN = r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"
 URL_PATTERN = r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$"
 PROJECT_PATTERN = rf"^({PROJECT})?$"
 DNS_LABEL_PATTERN = rf"^{DNS_LABEL}$"
@@ -35,6 +36,7 @@ DNS_NAME_PATTERN = rf"^{DNS_NAME}$"
 
 _WORDS = {
     URL_PATTERN: "an http or https URL without user, query or fragment, or nothing",
+    LOCATION_PATTERN: "a region of the service, such as us-central1",
     PROJECT_PATTERN: "a project's id or number, such as my-project-1, or nothing",
     DNS_LABEL_PATTERN: "a name of lower-case letters, digits and hyphens, at most 63 characters",
     DNS_NAME_PATTERN: "a name of lower-case letters, digits, hyphens and dots, at most 253 characters",
@@ -45,6 +47,8 @@ Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 PerMinute = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Url = Annotated[str, Field(pattern=URL_PATTERN)]
 Project = Annotated[str, Field(pattern=PROJECT_PATTERN)]
+FileName = Annotated[str, Field(min_length=1, max_length=4096)]
+Location = Annotated[str, Field(pattern=LOCATION_PATTERN, max_length=40)]
 DnsLabel = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
 DnsName = Annotated[str, Field(pattern=DNS_NAME_PATTERN, max_length=253)]
 
@@ -72,11 +76,23 @@ class Settings(BaseSettings):
         validate_default=True,
     )
 
+    service: Literal["MLv1", "VertexAI"] = "MLv1"
+    """The service that runs the jobs: `MLv1` is AI Platform's `ml` v1, `VertexAI` is Vertex AI's `aiplatform`
+    v1. Change it only while no job is active: each service knows its own jobs alone."""
+
     project_id: Project | None = None
     """The default Google Cloud project. Without it, `spec.projectId` is required."""
 
     endpoint: Url = ""
     """The URL of the job service: the emulator's, or a compatible endpoint's. Empty: the public one."""
+
+    locations: tuple[Location, ...] = ()
+    """The regions that jobs may run in, the first for those that name none. Empty: any, and jobs on Vertex AI
+    have to name one."""
+
+    tables: FileName | None = None
+    """A YAML file that is laid over the tables by which legacy names become Vertex AI's: machines,
+    accelerators, images, models."""
 
     anonymous: bool = False
     """Whether requests to the job service carry no credentials, as for the emulator. Otherwise they carry
@@ -92,10 +108,12 @@ class Settings(BaseSettings):
     """Seconds between two complete lists of the resources, which find what the watch has missed."""
 
     creates_per_minute: PerMinute = 60
-    """Create calls for each project and minute, at most; 0 is no limit. The service's own quota is 60."""
+    """Create calls for each project and minute, on Vertex AI in each region, at most; 0 is no limit. The
+    service's own quota is 60."""
 
-    others_per_minute: PerMinute = 300
-    """All other calls for each project and minute, at most; 0 is no limit. The service's own is 300."""
+    others_per_minute: PerMinute | None = None
+    """All other calls for each project and minute, at most; 0 is no limit. Left out: the service's own
+    quota, 300 of `ml` v1, and 600 of Vertex AI in each region."""
 
     request_timeout: Seconds = 30
     """Seconds for one call of the job service. After it the outcome counts as unknown."""

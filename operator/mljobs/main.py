@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
-from mljobs.backends import MLV1, Access, Limits, service_named
+from mljobs.backends import Access, Limits, Terms, service_named
 from mljobs.config import Settings
 from mljobs.controller.kube.lease import Fence, LeaseOptions
 from mljobs.controller.process.health import LivenessCheck
@@ -40,7 +41,7 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
     access = replace(
         access_of(settings), on_request=metrics.cloud_request, on_wait=metrics.throttled, guard=fence
     )
-    async with service_named(MLV1).open(access) as backend:
+    async with service_named(settings.service).open(access, terms_of(settings)) as backend:
         threads = LivenessCheck(
             "a call of the job service", backend.longest, EXCHANGES * settings.request_timeout
         )
@@ -55,10 +56,24 @@ def access_of(settings: Settings) -> Access:
         anonymous=settings.anonymous,
         timeout=settings.request_timeout,
         threads=settings.threads,
-        limits=Limits(
-            creates_per_minute=settings.creates_per_minute, others_per_minute=settings.others_per_minute
-        ),
+        limits=limits_of(settings),
     )
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The calls that may be made: as the settings say, else as many as the service takes."""
+    own = service_named(settings.service).limits.others_per_minute
+    others = settings.others_per_minute
+    return Limits(settings.creates_per_minute, own if others is None else others)
+
+
+def terms_of(settings: Settings) -> Terms:
+    """What the administrator says about the service.
+
+    Raises:
+        ValueError: the file of tables cannot be read; with its name.
+    """
+    return Terms.read(settings.locations, Path(settings.tables) if settings.tables else None)
 
 
 def policy_of(settings: Settings) -> AdminPolicy:

@@ -351,7 +351,7 @@ class UnnamedFacts(TinyFacts):
 
     polling = Polling(page_size=1, pages_from=2)
 
-    def scope(self, project: str, _spec: Mapping[str, Any], /) -> Scope:
+    def scope(self, project: str, _location: str, /) -> Scope:
         return Scope(f"projects/{project}")
 
     def scope_of(self, reference: Reference, /) -> Scope:

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import aiohttp
 
-from mljobs.backends import MLV1, SERVICES, Access, Service
+from mljobs.backends import MLV1, SERVICES, Access, Limits, Service, Terms
 from mljobs.domain import errors
 from mljobs.domain.port import AttemptSelector, Job, JobDocument, JobPage, Order, Reference, Scope
 from tests.tiny.facts import TinyFacts, parts
@@ -41,7 +41,7 @@ class TinyBackend:
         return 0.0  # every call has a time-out of the loop's own
 
     async def submit(self, order: Order) -> Job:
-        line, body = _request(order)
+        line, body = _request(order, Terms())
         verb, _, path = line.partition(" ")
         return job_of(order.scope, await self._call(verb, path, body))
 
@@ -94,15 +94,17 @@ class TinyBackend:
                 raise errors.Unavailable(text, status=status)
 
 
-def _open(access: Access) -> TinyBackend:
+def _open(access: Access, _terms: Terms) -> TinyBackend:
     return TinyBackend(access.endpoint, access.timeout, access.guard or (lambda: None))
 
 
-def _request(order: Order) -> tuple[str, JobDocument]:
+def _request(order: Order, _terms: Terms) -> tuple[str, JobDocument]:
     body = {"title": order.job_id, "marks": dict(order.labels), "work": dict(order.spec)}
     return f"POST /projects/{order.scope}/runs", body
 
 
 def install() -> None:
     """Let this process's operator use the tiny service in place of `ml` v1."""
-    SERVICES[MLV1] = Service(TinyFacts(), _open, _request)
+    SERVICES[MLV1] = Service(
+        Limits(), lambda _terms: TinyFacts(), _open, _request, lambda reference: "#" in reference
+    )

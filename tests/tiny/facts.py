@@ -1,10 +1,11 @@
 """What is known of the tiny service without asking it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.domain import errors
 from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
+from mljobs.domain.spec.problems import Problem
 
 
 class TinyFacts:
@@ -13,8 +14,16 @@ class TinyFacts:
     capabilities = Capabilities(client_names_jobs=False, labels=False, iam=False)
     polling = Polling(page_size=10, pages_from=5)
 
-    def scope(self, project: str, _spec: Mapping[str, Any], /) -> Scope:
+    locations: Sequence[str] = ()
+
+    def location(self, _spec: Mapping[str, Any], /) -> str:
+        return ""
+
+    def scope(self, project: str, _location: str, /) -> Scope:
         return Scope(project)
+
+    def scopes(self, project: str, /) -> Sequence[Scope]:
+        return [self.scope(project, "")]
 
     def scope_of(self, reference: Reference, /) -> Scope:
         return Scope(reference.partition("#")[0])
@@ -27,6 +36,9 @@ class TinyFacts:
 
     def links(self, _reference: Reference, /) -> Mapping[str, str]:
         return {}
+
+    def review(self, _kind: str, _spec: Mapping[str, Any], /) -> Sequence[Problem]:
+        return ()
 
 
 def reference_of(project: str, number: int) -> Reference:

@@ -37,6 +37,11 @@ CONDITIONS: Mapping[ConditionType, tuple[str, str, str]] = {
         "–",
     ),
     ConditionType.STALLED: ("somebody has to change something; the message says what", "–", "–"),
+    ConditionType.TRANSLATED: (
+        "Vertex AI can do all that the spec says",
+        "something of the spec is lost or replaced there; the message names each",
+        "–",
+    ),
 }
 """What each condition means when it is True, False and Unknown."""
 
@@ -45,6 +50,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.ADOPTED: ("Submitted=True",),
     Reason.OUTCOME_UNKNOWN: ("Submitted=Unknown", "Succeeded=Unknown", "Reconciling=True"),
     Reason.THROTTLED: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Reconciling=True"),
+    Reason.NO_CAPACITY: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Reconciling=True"),
     Reason.SERVICE_UNAVAILABLE: (
         "Submitted=False",
         "Submitted=Unknown",
@@ -64,6 +70,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.FOUND_AGAIN: ("Succeeded=Unknown",),
     Reason.NOT_FINISHED: ("Succeeded=Unknown",),
     Reason.JOB_SUCCEEDED: ("Succeeded=True",),
+    Reason.PARTIALLY_SUCCEEDED: ("Succeeded=True",),
     Reason.JOB_FAILED: ("Succeeded=False",),
     Reason.JOB_CANCELLED: ("Succeeded=False",),
     Reason.WATCHING: ("Reconciling=False",),
@@ -85,6 +92,8 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.EXTRA_JOB: (),
     Reason.SPEC_WARNING: (),
     Reason.NOT_STORED: (),
+    Reason.EXACT: ("Translated=True",),
+    Reason.LOSSY: ("Translated=False",),
 }
 """The conditions with each reason; none for reasons of Events alone."""
 
@@ -95,7 +104,8 @@ def conditions() -> str:
         "# Conditions and reasons",
         "Every resource carries these conditions, each with a reason for programs, a message for people that "
         "says what to do, the generation that it speaks of, and the time at which its status last changed. "
-        "`Stalled` is absent unless it is True. How they follow each other is described in "
+        "`Stalled` is absent unless it is True, and `Translated` unless the service is Vertex AI, which has "
+        "words of its own. How they follow each other is described in "
         "[Concepts](../concepts.md#conditions).",
         _table(
             ("Condition", "True", "False", "Unknown"),

@@ -25,7 +25,9 @@ from tools.packaging.scheduling import (
     TopologySpreadConstraint,
 )
 
-CHART_SETS = frozenset({"namespaces", "host", "port", "leader_election", "lease_namespace", "lease_name"})
+CHART_SETS = frozenset(
+    {"namespaces", "host", "port", "leader_election", "lease_namespace", "lease_name", "tables"}
+)
 """Settings that follow from other values, so that they cannot contradict them."""
 
 Name = Annotated[str, Field(pattern=rf"^({DNS_LABEL})?$", max_length=53)]
@@ -244,6 +246,10 @@ class Values(Part):
     Empty: the whole cluster."""
 
     config: Config = Config()
+
+    vertex_tables: str = ""
+    """A YAML text that is laid over the tables by which legacy names become Vertex AI's: machines, tiers,
+    images, models (`--set-file vertexTables=tables.yaml`). docs/vertex-ai.md tells what they hold."""
 
     credentials: Credentials = Credentials()
 

@@ -1,9 +1,17 @@
 """`mljobs dev`: a control plane, the emulator and the operator in the foreground."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class Service(StrEnum):
+    """The services that the emulator serves, as the operator's setting names them."""
+
+    ML_V1 = "MLv1"
+    VERTEX_AI = "VertexAI"
 
 
 def dev(
@@ -22,6 +30,9 @@ def dev(
             "--state-dir", metavar="DIR", help="Keep the cluster's data and all logs here from run to run."
         ),
     ] = None,
+    service: Annotated[
+        Service, typer.Option(help="Which of the emulated services runs the jobs of the cluster.")
+    ] = Service.ML_V1,
 ) -> None:
     """Run a control plane with the CRDs, the emulated service and the operator, until Ctrl-C or SIGTERM.
 
@@ -35,4 +46,7 @@ def dev(
         raise typer.BadParameter(f"{speed!r} is not above 0 and at most 1,000,000", param_hint="--speed")
     if ready_file is not None and not ready_file.absolute().parent.is_dir():
         raise typer.BadParameter(f"there is no folder {ready_file.parent}", param_hint="--ready-file")
-    run_command("dev", Session(ready_file=ready_file, speed=speed, state_dir=state_dir).run)
+    run_command(
+        "dev",
+        Session(ready_file=ready_file, speed=speed, state_dir=state_dir, service=service.value).run,
+    )

@@ -33,15 +33,23 @@ class Session:
     Args:
         ready_file: written for scripts, or None.
         speed: emulated seconds in a real second.
+        service: which of the emulated services runs the jobs.
         state_dir: keeps the cluster from run to run, or None.
         say: prints a line.
     """
 
     def __init__(
-        self, *, ready_file: Path | None, speed: float, state_dir: Path | None, say: Say = say
+        self,
+        *,
+        ready_file: Path | None,
+        speed: float,
+        state_dir: Path | None,
+        service: str = "MLv1",
+        say: Say = say,
     ) -> None:
         self._ready_file = ReadyFile(ready_file)
         self._speed = speed
+        self._service = service
         self._state_dir = state_dir
         self._say = say
         self._stack: Stack | None = None
@@ -59,6 +67,7 @@ class Session:
         stack = Stack(
             binaries,
             speed=self._speed,
+            service=self._service,
             state_dir=self._state_dir,
             on_exit=self._exited,
             on_restart=self._restarted,

@@ -44,6 +44,7 @@ class Stack:
     Args:
         binaries: the folder with etcd and kube-apiserver.
         speed: emulated seconds in a real second.
+        service: which of the emulated services runs the jobs, `MLv1` or `VertexAI`.
         poll_interval: seconds between two looks of the operator at active jobs.
         state_dir: keeps the cluster's data, its keys, its port and all logs; None: a temporary folder.
         on_exit: called, once the stack is ready, for each process that ends unexpectedly; from
@@ -73,6 +74,7 @@ class Stack:
         binaries: Path,
         *,
         speed: float,
+        service: str = "MLv1",
         poll_interval: float = 1.0,
         state_dir: Path | None = None,
         on_exit: Callable[[Exit], None] = lambda _: None,
@@ -80,6 +82,7 @@ class Stack:
         timeout: float = 90.0,
     ) -> None:
         self._speed = speed
+        self._service = service
         self._poll_interval = poll_interval
         self._timeout = timeout
         self._temporary = state_dir is None
@@ -181,6 +184,7 @@ class Stack:
     def _operator_arguments(self) -> list[str]:
         return [
             "run",
+            f"--service={self._service}",
             f"--endpoint={self.emulator_url}",
             "--anonymous",
             f"--project={PROJECT}",

@@ -47,6 +47,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
   "leaderElection" true
   "leaseNamespace" .Release.Namespace
   "leaseName" (include "mljobs-operator.fullname" .) }}
+{{- if .Values.vertexTables }}
+{{- $_ := set $set "tables" "/etc/mljobs/config/tables.yaml" }}
+{{- end }}
 {{- merge $set .Values.config | toYaml }}
 {{- end }}
 

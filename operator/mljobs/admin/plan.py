@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from mljobs.backends import Service, Terms
     from mljobs.console.documents.reading import Document
-    from mljobs.domain.port import JobDocument
+    from mljobs.domain.port import Facts, JobDocument
     from mljobs.domain.spec.lenient import Reading
     from mljobs.domain.spec.problems import Problem
     from mljobs.domain.spec.validate import JobSpec
@@ -42,6 +43,9 @@ class _Options:
     uid: str | None
     kind: str | None
     values: Sequence[str]
+    service: "Service"
+    facts: "Facts"
+    terms: "Terms"
 
 
 @dataclass(frozen=True)
@@ -87,19 +91,63 @@ def plan(
             help="Set a field of the spec, such as trainingInput.region=us-central1; VALUE is YAML.",
         ),
     ] = None,
+    service: Annotated[
+        str, typer.Option(metavar="MLv1|VertexAI", help="The service that is to run the jobs.")
+    ] = "MLv1",
+    locations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--location",
+            metavar="REGION",
+            help="Allow no regions but these, as the setting locations does; the first is the default.",
+        ),
+    ] = None,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Laid over the tables of machines and images, as the setting tables."
+        ),
+    ] = None,
 ) -> None:
     """Check descriptions of jobs without a cluster, and print the requests that they make.
 
     Prints each problem on its own line and exits with 1, or prints the create request as JSON (a list of
-    them for several descriptions) and exits with 0.
+    them for several descriptions) and exits with 0. What the service does not support as it is written is
+    reported on stderr.
     """
-    options = _Options(project, namespace, name, uid, kind, values or ())
     try:
+        options = _settled(
+            service,
+            locations or (),
+            tables,
+            project=project,
+            namespace=namespace,
+            name=name,
+            uid=uid,
+            kind=kind,
+            values=values or (),
+        )
         plans = _plans(_text(file), options)
     except _Usage as error:
         print(f"mljobs plan: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     raise typer.Exit(_report(plans))
+
+
+def _settled(service: str, locations: Sequence[str], tables: Path | None, **rest: Any) -> _Options:
+    """Read what the administrator would have set.
+
+    Raises:
+        _Usage: it makes no sense.
+    """
+    from mljobs.backends import Terms, service_named
+
+    try:
+        found = service_named(service)
+        terms = Terms.read(tuple(locations), tables)
+        return _Options(service=found, facts=found.facts(terms), terms=terms, **rest)
+    except ValueError as error:
+        raise _Usage(str(error)) from None
 
 
 def _report(plans: Sequence[_Plan]) -> int:
@@ -164,6 +212,7 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
 
 
 def _plan(document: "Document", options: _Options, number: int) -> _Plan:
+    from mljobs.backends.mlv1.refuse import review
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
     from mljobs.domain.spec.problems import printable
@@ -176,35 +225,57 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
         reading.kind, reading.spec, default_project=options.project or "administrators-default"
     )
     named = f" {printable(reading.name)}" if reading.name else ""
-    problems = list(validated.problems)
+    problems = [*validated.problems]
+    if validated.spec is not None:
+        problems += review(reading.kind, reading.spec)
     worded = {problem.path for problem in problems}
     spelled = [*document.problems, *reading.problems]
     problems += [problem for problem in spelled if problem.severity == "error" and problem.path not in worded]
     warnings = [problem for problem in spelled if problem.severity == "warning"]
+    reviewed = _reviewed(reading, validated.spec, options)
+    problems += [problem for problem in reviewed if problem.severity == "error"]
+    warnings += [*validated.warnings, *(problem for problem in reviewed if problem.severity == "warning")]
+    title = f"document {number}, {reading.kind}{named}"
+    if validated.spec is None or problems:
+        return _Plan(title, problems, warnings, [], None)
     job_id, labels, notes = _identity(reading, options)
-    usable = validated.spec is not None and not problems
-    return _Plan(
-        f"document {number}, {reading.kind}{named}",
-        problems,
-        [*warnings, *validated.warnings],
-        [*_notes(reading, options), *notes] if usable else [],
-        _request(reading, validated.spec, options, job_id, labels)
-        if validated.spec is not None and usable
-        else None,
-    )
+    line, body = _call(reading, validated.spec, options, job_id, labels)
+    return _Plan(title, problems, warnings, [*_notes(reading, options, line), *notes], body)
 
 
-def _request(
+def _reviewed(reading: "Reading", spec: "JobSpec | None", options: _Options) -> Sequence["Problem"]:
+    """What the service cannot do, or does otherwise, and whether its jobs may run there."""
+    from mljobs.domain.decide.review import review
+    from mljobs.domain.spec.problems import Problem, Source
+
+    if spec is None:
+        return ()
+    found = review(reading.kind, spec, options.facts)
+    allowed, place = options.facts.locations, options.facts.location(reading.spec)
+    excluded = []
+    if allowed and place not in allowed:
+        rule = f"the administrator allows no jobs but in {', '.join(allowed)} (the setting locations)"
+        excluded = [Problem(_region(reading.spec), place, rule, source=Source.OPERATOR, id="locations")]
+    return [*excluded, *found.refused, *found.losses]
+
+
+def _region(spec: Mapping[str, Any]) -> str:
+    """The path of the field that names the region."""
+    parts = ("vertex", "trainingInput", "predictionInput")
+    return next((f"spec.{part}.region" for part in parts if (spec.get(part) or {}).get("region")), "spec")
+
+
+def _call(
     reading: "Reading", spec: "JobSpec", options: _Options, job_id: str, labels: Mapping[str, str]
-) -> "JobDocument":
-    from mljobs.backends import MLV1, service_named
+) -> tuple[str, "JobDocument"]:
+    """The create call: its line, and its body."""
     from mljobs.domain.port import Order
 
-    service = service_named(MLV1)
-    scope = service.facts.scope(str(reading.spec.get("projectId") or options.project), reading.spec)
+    project = reading.spec.get("projectId") or options.project
+    scope = options.facts.scope(str(project), options.facts.location(reading.spec))
     document = spec.document()
     merged = {**document.get("labels", {}), **labels}
-    return service.request(Order(reading.kind, document, scope, job_id, merged))[1]
+    return options.service.request(Order(reading.kind, document, scope, job_id, merged), options.terms)
 
 
 def _overlaid(reading: "Reading", values: Sequence[str], exact: bool) -> "Reading":
@@ -246,7 +317,6 @@ def _merged(base: Any, patch: Any) -> Any:
 
 def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str], list[str]]:
     """The job's id and ownership labels, and notes on what in them only stands for the real ones."""
-    from mljobs.backends import MLV1, service_named
     from mljobs.domain.job import naming
     from mljobs.domain.port import Owner
 
@@ -255,11 +325,11 @@ def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str
     chosen = reading.spec.get("jobId")
     chosen = chosen if isinstance(chosen, str) else None
     owner = Owner(namespace, name, uid or UNKNOWN_UID)
-    job_id = service_named(MLV1).facts.job_id(owner, 1, chosen)
+    job_id = options.facts.job_id(owner, 1, chosen)
     labels = naming.ownership_labels(owner, 1)
     if uid:
         return job_id, labels, []
-    if chosen:
+    if chosen or not _DERIVED.search(job_id):
         return job_id, labels, [f"the label mljobs-uid gets the resource's uid in place of {UNKNOWN_UID}"]
     job_id = _DERIVED.sub("_UID_1", job_id)
     note = (
@@ -269,14 +339,12 @@ def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str
     return job_id, labels, [note]
 
 
-def _notes(reading: "Reading", options: _Options) -> list[str]:
+def _notes(reading: "Reading", options: _Options, line: str) -> list[str]:
     from mljobs.domain.job.resource import managed_elsewhere
 
     project = reading.spec.get("projectId") or options.project
     notes = [
-        f"POST v1/projects/{project}/jobs"
-        if project
-        else "no projectId: the administrator's default is used, if there is one (--project)"
+        line if project else "no projectId: the administrator's default is used, if there is one (--project)"
     ]
     if reading.spec.get("suspend") is True:
         notes.append("spec.suspend is true: nothing is submitted until it is false")

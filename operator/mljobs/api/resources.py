@@ -22,6 +22,7 @@ from mljobs.api.base import (
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import HyperparameterOutput, PredictionOutput, State, TrainingOutput
+from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
 GROUP = "mljobs.dev"
 VERSION = "v1alpha1"
@@ -113,22 +114,32 @@ class JobSpec(Model):
 class TrainingJobSpec(JobSpec):
     """The desired state of a training job."""
 
-    training_input: TrainingInput
-    """What to train, on which machines, and where. Immutable once the job is submitted."""
+    training_input: TrainingInput | None = None
+    """What to train, on which machines, and where. Immutable once the job is submitted. Required unless
+    vertex.jobSpec is the whole job."""
+
+    vertex: TrainingVertex | None = None
+    """What only Vertex AI has, in its own words: laid over trainingInput, or the whole job without one.
+    Immutable once the job is submitted."""
 
 
 class PredictionJobSpec(JobSpec):
     """The desired state of a batch prediction job."""
 
-    prediction_input: PredictionInput
-    """What to predict, with which model, and where. Immutable once the job is submitted."""
+    prediction_input: PredictionInput | None = None
+    """What to predict, with which model, and where. Immutable once the job is submitted. Required unless
+    vertex.batchPredictionJob is the whole job."""
+
+    vertex: PredictionVertex | None = None
+    """What only Vertex AI has, in its own words: laid over predictionInput, or the whole job without one.
+    Immutable once the job is submitted."""
 
 
 class Condition(Observed):
     """One aspect of the resource's state, in the standard format of Kubernetes."""
 
     type: Annotated[str, Field(min_length=1, max_length=316)]
-    """The type: Submitted, Succeeded, Reconciling, Suspended or Stalled."""
+    """The type: Submitted, Succeeded, Reconciling, Suspended, Stalled or Translated."""
 
     status: Literal["True", "False", "Unknown"]
     """Whether it holds: True, False or Unknown."""

@@ -1,18 +1,32 @@
 """The job services behind the port of `mljobs.domain.port`: the only place that knows Google."""
 
-from mljobs.backends.factory import open_job_logs, open_job_service, open_object_storage
+from mljobs.backends.factory import open_job_logs, open_job_service, open_object_storage, open_vertex
 from mljobs.backends.google.limits import Limits
-from mljobs.backends.registry import MLV1, SERVICES, Access, OpenBackend, Service, service_named
+from mljobs.backends.registry import (
+    MLV1,
+    SERVICES,
+    VERTEX_AI,
+    Access,
+    OpenBackend,
+    Service,
+    Terms,
+    service_named,
+    service_of,
+)
 
 __all__ = [
     "MLV1",
     "SERVICES",
+    "VERTEX_AI",
     "Access",
     "Limits",
     "OpenBackend",
     "Service",
+    "Terms",
     "open_job_logs",
     "open_job_service",
     "open_object_storage",
+    "open_vertex",
     "service_named",
+    "service_of",
 ]

@@ -8,16 +8,22 @@ from mljobs.backends.google.calls import Api, OnRequest, check_endpoint, open_ap
 from mljobs.backends.google.credentials import SharedCredentials, TokenRequest
 from mljobs.backends.google.limits import Limits, ProjectLimits
 from mljobs.backends.google.log_entries import JobLogs
+from mljobs.backends.google.sender import OnWait, Sender
 from mljobs.backends.google.storage import PAUSES, ObjectStorage, api_root
 from mljobs.backends.google.threads import RequestThreads, Transport
 from mljobs.backends.google.transport import OnceHttp, is_loopback
-from mljobs.backends.mlv1.client import MlV1Client, OnWait
+from mljobs.backends.mlv1.client import MlV1Client
+from mljobs.backends.vertex.client import VertexClient
 
 USER_AGENT = f"mljobs-operator/{__version__}"
 DEFAULT_THREADS = 8
 DEFAULT_TIMEOUT = 30.0
 PATIENCE = 2.0
 """Seconds that a call waits for the project's quota, unless it is patient."""
+
+VERTEX_LIMITS = Limits(creates_per_minute=60, others_per_minute=600)
+"""Vertex AI's own quotas, for each project in a region: 60 submissions of all kinds of jobs together, and 600
+other calls (documentation of quotas)."""
 
 
 def open_job_service(
@@ -55,14 +61,45 @@ def open_job_service(
     request_threads = _open_threads(
         endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
     )
-    return MlV1Client(
-        open_api("ml", "v1", endpoint).projects().jobs(),
-        Api(on_request),
-        request_threads,
-        ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout),
-        on_wait,
-        patient=patient,
+    quotas = ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout)
+    sender = Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient)
+    return MlV1Client(open_api("ml", "v1", endpoint).projects().jobs(), sender)
+
+
+def open_vertex(
+    *,
+    endpoint: str = "",
+    anonymous: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
+    threads: int = DEFAULT_THREADS,
+    limits: Limits | None = None,
+    on_request: OnRequest | None = None,
+    on_wait: OnWait | None = None,
+    guard: Callable[[], None] | None = None,
+    patient: bool = False,
+) -> VertexClient:
+    """Open Vertex AI. Nothing is sent, and no credentials are looked up, before the first call.
+
+    Args:
+        endpoint: URL of the API for all regions, such as the emulator's; empty for the regions' own.
+        anonymous: see `open_job_service`, as for all that follow.
+        timeout: see there.
+        threads: see there.
+        limits: quotas of each project in a region; None for the service's own.
+        on_request: see there.
+        on_wait: see there.
+        guard: see there.
+        patient: see there.
+
+    Raises:
+        ValueError: an argument that cannot work, with its value and the rule.
+    """
+    check_endpoint(endpoint, anonymous=anonymous)
+    request_threads = _open_threads(
+        endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
     )
+    quotas = ProjectLimits(limits or VERTEX_LIMITS, patience=PATIENCE, longest_pause=timeout)
+    return VertexClient(Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient), endpoint)
 
 
 def open_job_logs(

@@ -6,6 +6,7 @@
     ├── AlreadyExists    a fact: the job id is in use, by us or by somebody else
     ├── StaleEtag        a fact: the job has changed since it was read
     ├── Throttled        refused for now, and certainly not applied
+    ├── NoCapacity       refused for lack of machines, and certainly not applied: minutes, not seconds
     ├── Unavailable      no usable answer: it may or may not have been applied
     ├── Denied           credentials or permissions: somebody has to change something
     └── Rejected         the request itself is wrong: the same request will never pass
@@ -59,6 +60,13 @@ class Throttled(JobServiceError):
     def __init__(self, message: str, *, status: int = 429, retry_after: float | None = None) -> None:
         super().__init__(message, status=status)
         self.retry_after = retry_after
+
+
+class NoCapacity(JobServiceError):
+    """The project's quota of machines is used up, or the region has none left; nothing was applied.
+
+    No rate of calls is to blame, so that other jobs may well be accepted meanwhile.
+    """
 
 
 class Unavailable(JobServiceError):

@@ -4,12 +4,14 @@ A backend implements `Backend` in the vocabulary of the resources, which is that
 and field names. What a service names differently, its backend translates.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, NewType, Protocol, runtime_checkable
 
 from mljobs.api.outputs import TERMINAL_STATES, State
+from mljobs.domain.spec.problems import Problem
 
 JobDocument = Mapping[str, Any]
 """A `Job` as JSON, with the field names of the discovery document. int64 values are decimal strings."""
@@ -25,6 +27,19 @@ Scope = NewType("Scope", str)
 """Where jobs are listed together, such as a project. Opaque, as a `Reference` is."""
 
 
+class Extent(StrEnum):
+    """How much of a job an answer shows."""
+
+    WHOLE = "whole"
+    """All that there is."""
+
+    PART = "part"
+    """What a list shows: while it stays the same, so does the rest."""
+
+    OUTLINE = "outline"
+    """What a list shows, where the rest changes by itself, as the trials of a tuning job do."""
+
+
 @dataclass(frozen=True)
 class Job:
     """A job as the service returned it.
@@ -36,6 +51,7 @@ class Job:
         etag: base64 text that changes with every change of the job; empty if absent.
         document: the whole answer, for the fields that only the status needs.
         reference: names the job at its service.
+        extent: how much of it this is.
     """
 
     job_id: str
@@ -44,6 +60,7 @@ class Job:
     etag: str = ""
     document: JobDocument = field(default_factory=dict)
     reference: Reference = Reference("")
+    extent: Extent = Extent.WHOLE
 
     @classmethod
     def parse(cls, document: JobDocument, reference: Reference = Reference("")) -> "Job":
@@ -67,6 +84,15 @@ class Job:
         """Whether the job has ended, or is being cancelled and ends without us."""
         return self.ended or self.state == State.CANCELLING
 
+    def is_news_to(self, known: "Job | None") -> bool:
+        """Whether it says, or may hold back, what is not known; a part of what is known is no news."""
+        if known is None or self.extent is Extent.OUTLINE:
+            return True
+        if self.extent is Extent.WHOLE:
+            return self.document != known.document
+        part = any(known.document.get(key) != value for key, value in self.document.items())
+        return part or known.extent is not Extent.WHOLE
+
 
 @dataclass(frozen=True)
 class JobPage:
@@ -85,11 +111,13 @@ class Capabilities:
             jobs and the reference is known before the call; otherwise the service names each job.
         labels: whether a job's labels can be changed; its backend is a `Relabels`.
         iam: whether a job has an IAM policy; its backend is a `BindsIam`.
+        translates: whether a spec becomes a job in other words, in which something of it may be lost.
     """
 
     client_names_jobs: bool
     labels: bool
     iam: bool
+    translates: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +186,7 @@ class Owner:
     uid: str
 
 
-class Facts(Protocol):
+class Facts(Hashable, Protocol):
     """What is known of a service without a request: pure, and constant for the lifetime of a process."""
 
     @property
@@ -169,8 +197,18 @@ class Facts(Protocol):
     def polling(self) -> Polling:
         """What reading many jobs costs."""
 
-    def scope(self, project: str, spec: Mapping[str, Any], /) -> Scope:
-        """Where a spec's job is created, in a project."""
+    @property
+    def locations(self) -> Sequence[str]:
+        """Where the administrator allows jobs; empty: everywhere."""
+
+    def location(self, spec: Mapping[str, Any], /) -> str:
+        """In which location a spec's job is created; empty if nobody has named one."""
+
+    def scope(self, project: str, location: str, /) -> Scope:
+        """Where the jobs of a project and location are created and listed."""
+
+    def scopes(self, project: str, /) -> Sequence[Scope]:
+        """Where a project may have jobs, as far as that is known."""
 
     def scope_of(self, reference: Reference, /) -> Scope:
         """Where a job is listed."""
@@ -189,6 +227,17 @@ class Facts(Protocol):
 
     def links(self, reference: Reference, /) -> Mapping[str, str]:
         """Pages about a job for people: `consoleUrl` and `logsUrl` of the status."""
+
+    def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:
+        """Say what of a spec the service cannot do, or does otherwise, before it is asked.
+
+        Args:
+            kind: `TrainingJob` or `PredictionJob`.
+            spec: the validated spec in canonical JSON.
+
+        Returns:
+            Errors, which refuse the spec, and warnings of what is lost or becomes something else.
+        """
 
 
 class Backend(Protocol):
@@ -226,7 +275,10 @@ class Backend(Protocol):
         """
 
     async def active(self, scope: Scope, *, page_token: str = "") -> JobPage:
-        """Read one page of a scope's jobs, patiently: the active ones, and perhaps others."""
+        """Read one page of a scope's jobs, patiently: the active ones, and perhaps others.
+
+        Where a list shows less of a job than `get` does, its `extent` says so.
+        """
 
     async def cancel(self, reference: Reference) -> None:
         """Request the cancellation of a running job.

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     ADOPTED = "Adopted"
     OUTCOME_UNKNOWN = "OutcomeUnknown"
     THROTTLED = "Throttled"
+    NO_CAPACITY = "NoCapacity"
     SERVICE_UNAVAILABLE = "ServiceUnavailable"
     INVALID_SPEC = "InvalidSpec"
     REJECTED = "Rejected"
@@ -28,6 +29,7 @@ class Reason(StrEnum):
     FOUND_AGAIN = "FoundAgain"
     NOT_FINISHED = "NotFinished"
     JOB_SUCCEEDED = "JobSucceeded"
+    PARTIALLY_SUCCEEDED = "PartiallySucceeded"
     JOB_FAILED = "JobFailed"
     JOB_CANCELLED = "JobCancelled"
     WATCHING = "Watching"
@@ -43,6 +45,8 @@ class Reason(StrEnum):
     EXTRA_JOB = "ExtraJob"
     SPEC_WARNING = "SpecWarning"
     NOT_STORED = "NotStored"
+    EXACT = "Exact"
+    LOSSY = "Lossy"
 
 
 MEANING: dict[Reason, str] = {
@@ -56,6 +60,10 @@ MEANING: dict[Reason, str] = {
         "nothing is submitted twice."
     ),
     Reason.THROTTLED: "The call exceeds a quota of the project. The operator retries later.",
+    Reason.NO_CAPACITY: (
+        "The project's quota of machines or accelerators is used up, or the region has none left. The "
+        "operator retries every few minutes; a changed spec is submitted at once."
+    ),
     Reason.SERVICE_UNAVAILABLE: "The service cannot be reached or fails. The operator keeps retrying.",
     Reason.INVALID_SPEC: "The spec breaks a rule; the message names field, value and rule. Correct the spec.",
     Reason.REJECTED: "The service refused the job; the message is the service's. Correct the spec.",
@@ -89,6 +97,7 @@ MEANING: dict[Reason, str] = {
     Reason.FOUND_AGAIN: "A job that was missing has reappeared; it has not ended.",
     Reason.NOT_FINISHED: "The job has not ended.",
     Reason.JOB_SUCCEEDED: "The job has succeeded.",
+    Reason.PARTIALLY_SUCCEEDED: "The job has succeeded in part; the message says what has failed.",
     Reason.JOB_FAILED: "The job has failed; the message is the service's.",
     Reason.JOB_CANCELLED: "The job was cancelled.",
     Reason.WATCHING: "The service owns the job; the operator only watches it.",
@@ -117,6 +126,11 @@ MEANING: dict[Reason, str] = {
         "Its status may be outdated or incomplete."
     ),
     Reason.SPEC_WARNING: "The spec is legal, but something in it is deprecated or has no effect.",
+    Reason.EXACT: "The service that runs the job supports everything in the spec.",
+    Reason.LOSSY: (
+        "The service that runs the job does not support everything in the spec; the message names what is "
+        "lost and what is used instead."
+    ),
     Reason.WAITING: "The resource cannot proceed until somebody changes something; see Stalled.",
 }
 """What each reason means, and what the user does about it."""
@@ -145,3 +159,4 @@ class ConditionType(StrEnum):
     RECONCILING = "Reconciling"
     SUSPENDED = "Suspended"
     STALLED = "Stalled"
+    TRANSLATED = "Translated"

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +18,9 @@ from mljobs.kubectl.options import (
     Output,
     connect,
 )
+
+if TYPE_CHECKING:
+    from mljobs.kubectl.references import Found
 
 iam_app = typer.Typer(help="Read and change a job's IAM policy.")
 
@@ -53,7 +56,7 @@ def get_policy(
     from mljobs.kubectl.references import find
     from mljobs.kubectl.service import ask
 
-    project, job_id = find(connect(namespace, context, kubeconfig), name).job
+    project, job_id = _with_policy(find(connect(namespace, context, kubeconfig), name)).job
 
     async def read() -> IamPolicy:
         from mljobs.backends import open_job_service
@@ -86,7 +89,7 @@ def permissions_of(
     from mljobs.kubectl.service import ask
 
     wanted = list(permissions or PERMISSIONS)
-    project, job_id = find(connect(namespace, context, kubeconfig), name).job
+    project, job_id = _with_policy(find(connect(namespace, context, kubeconfig), name)).job
 
     async def question() -> frozenset[str]:
         from mljobs.backends import open_job_service
@@ -136,7 +139,7 @@ def set_policy(
 
     policy = _policy(file)
     cluster = connect(namespace, context, kubeconfig)
-    found = find(cluster, name)
+    found = _with_policy(find(cluster, name))
     if in_spec:
         cluster.patch(found.kind, found.name, {"spec": {"iamBindings": policy.get("bindings") or []}})
         print(f"{found.title} spec.iamBindings set; the operator brings them into the policy")
@@ -152,6 +155,24 @@ def set_policy(
             return await service.set_iam_policy(project, job_id, {**etag, **policy})
 
     print(dump(dict(ask(write())), "yaml"), end="")
+
+
+def _with_policy(found: "Found") -> "Found":
+    """A resource whose job can have an IAM policy.
+
+    Raises:
+        Failure: the service that runs it has none.
+    """
+    from mljobs.backends import Terms, service_of
+    from mljobs.domain.port import Reference
+
+    service = service_of(Reference(str(found.status.get("jobName") or "")))
+    if service and not service.facts(Terms()).capabilities.iam:
+        raise Failure(
+            f"{found.title}: jobs of the service that runs it have no IAM policy of their own",
+            hint="the project's policy says who may do what with them: grant roles there",
+        )
+    return found
 
 
 def _policy(file: str) -> IamPolicy:

@@ -159,7 +159,7 @@ async def _print_log(cluster: "Cluster", found: "Found", wish: _Wish, *, follow:
     from mljobs.backends import open_job_logs
     from mljobs.kubectl.log_reader import Reader
 
-    project, job_id = found.job
+    (project, _), job_id = found.job, found.log_id
     async with open_job_logs(endpoint=logs.endpoint, anonymous=logs.anonymous) as source:
         reader = Reader(partial(source.page, project, job_id, query=wish.query), wish.since)
         if wish.tail:

@@ -58,6 +58,16 @@ class Found:
             )
         return recorded.project, recorded.job_id
 
+    @property
+    def log_id(self) -> str:
+        """What its job is called in the project's log: its full name's last part.
+
+        Raises:
+            Failure: the service has not accepted one.
+        """
+        _, job_id = self.job
+        return str(self.status.get("jobName") or "").rpartition("/")[2] or job_id
+
 
 def kind_named(word: str) -> "JobKind":
     """The kind that kubectl knows by a word: `TrainingJob`, `trainingjobs`, `tj`, `trainingjobs.mljobs.dev`.

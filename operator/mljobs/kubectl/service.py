@@ -42,7 +42,7 @@ def failure_of(error: Exception) -> Failure:
             return Failure(message, hint=error.hint, code=TROUBLE)
         case errors.StaleEtag():
             return Failure(message, hint="it has changed meanwhile: read it again, then try again")
-        case errors.Throttled() | errors.Unavailable():
+        case errors.Throttled() | errors.NoCapacity() | errors.Unavailable():
             return Failure(message, hint="try again later", code=TROUBLE)
         case _:
             return Failure(message, code=REFUSED)

@@ -13,7 +13,12 @@ from tests.unit.backends.raw_server import error
 
 NOW = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
 GET = Method("ml.projects.jobs.get")
-METHODS = [GET, Method("create", creates=True), Method("patch", guarded=True)]
+METHODS = [
+    GET,
+    Method("create", creates=True, named=True, of_parent=True),
+    Method("create", creates=True, of_parent=True),
+    Method("patch", guarded=True),
+]
 RETRY_INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "3.5s"}
 BAD_REQUEST = {
     "@type": "type.googleapis.com/google.rpc.BadRequest",
@@ -73,6 +78,18 @@ def test_retry_after(header: str, details: tuple[object, ...], seconds: float | 
         ),
         (error(400, "FAILED_PRECONDITION", "The job has ended."), ()),
         (error(400, "INVALID_ARGUMENT", "odd", {**BAD_REQUEST, "fieldViolations": "x"}, 7, None), ()),
+        (
+            error(
+                400,
+                "INVALID_ARGUMENT",
+                "List of found errors:\t1.Field: job_spec.worker_pool_specs[0].machine_spec; Message: no.\t"
+                "2.Field: display_name; Message: too long: a; b\t",
+            ),
+            (
+                Violation("job_spec.worker_pool_specs[0].machine_spec", "no."),
+                Violation("display_name", "too long: a; b"),
+            ),
+        ),
         ([error(400, "INVALID_ARGUMENT", "Field: job.job_id Error: x")], (Violation("job.job_id", "x"),)),
     ],
 )

@@ -297,7 +297,7 @@ async def test_a_patient_client_waits_for_every_call(patient: bool) -> None:
         async with open_job_service(
             endpoint=server.url, anonymous=True, limits=limits, patient=patient
         ) as client:
-            bucket = client._limits._gate("p", "other").bucket
+            bucket = client._sender._limits._gate("p", "other").bucket
             assert bucket is not None
             await bucket.acquire(bucket.max_rate)
             calls = [client.cancel("p", f"j{n}") for n in range(100)]

@@ -81,6 +81,7 @@ def test_the_api_server(error: Exception, code: int, lines: list[str]) -> None:
         (errors.Denied("The caller does not have permission", status=403), 2, "grant the permission"),
         (errors.Denied("deleted", cause=errors.Denial.PROJECT), 2, "no permission helps here: the project"),
         (errors.Throttled("quota"), 2, "try again later"),
+        (errors.NoCapacity("no machines"), 2, "try again later"),
         (errors.Unavailable("down"), 2, "try again later"),
         (errors.StaleEtag("stale"), 1, "read it again"),
         (errors.NotFound("no such job"), 1, ""),

@@ -23,6 +23,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 SECONDS = "a number above 0, at most 86400"
 NAME = "a name of lower-case letters, digits and hyphens, at most 63 characters"
+REGION = "a region of the service, such as us-central1"
 URL = "an http or https URL without user, query or fragment, or nothing"
 
 WRONG: list[tuple[str, str, str]] = [
@@ -40,6 +41,7 @@ WRONG: list[tuple[str, str, str]] = [
             "https://ml.example\n",
         )
     ],
+    ("service", "Vertex", "MLv1 or VertexAI"),
     ("anonymous", "maybe", "true or false"),
     ("believe_missing", "maybe", "true or false"),
     ("poll_interval", "0", SECONDS),
@@ -89,14 +91,22 @@ def test_a_wrong_value_is_told_with_name_value_origin_and_rule(
 
 
 def test_every_setting_that_can_be_wrong_is_in_the_table() -> None:
-    assert set(Settings.model_fields) - {name for name, _, _ in WRONG} == {"namespaces", "host"}
+    assert set(Settings.model_fields) - {name for name, _, _ in WRONG} == {
+        "namespaces",
+        "locations",
+        "tables",
+        "host",
+    }
 
 
 def test_all_mistakes_of_all_sources_are_told_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "mljobs.yaml"
-    file.write_text('threads: true\nnamespaces: [a, B]\nhost: ""\npollIntervall: 3\nworkers: 0\nport: 1\n')
+    file.write_text(
+        'threads: true\nnamespaces: [a, B]\nhost: ""\npollIntervall: 3\nworkers: 0\nport: 1\n'
+        'locations: [us-central1, US, a.example, us--a]\ntables: ""\n'
+    )
     monkeypatch.setenv("MLJOBS_LOG_LEVEL", "LOUD")
     monkeypatch.setenv("MLJOBS_WORKERS", "2")  # hides what the file says
     result = CliRunner().invoke(app, ["run", f"--config={file}", "--poll-interval=0"])
@@ -104,6 +114,10 @@ def test_all_mistakes_of_all_sources_are_told_at_once(
     assert result.output.splitlines() == [
         "mljobs run: these settings cannot be used:",
         f"'pollIntervall' (in {file}) is not a setting; did you mean pollInterval?",
+        *(
+            f'locations[{n}]: "{word}" (in {file}) is not allowed: it must be {REGION}'
+            for n, word in enumerate(("US", "a.example", "us--a"), 1)
+        ),
         f'namespaces[1]: "B" (in {file}) is not allowed: it must be {NAME}',
         f'pollInterval: "0" (--poll-interval) is not allowed: it must be {SECONDS}',
         f"threads: true (in {file}) is not allowed: it must be a whole number from 1 to 128",

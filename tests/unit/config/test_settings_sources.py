@@ -20,8 +20,11 @@ from mljobs.console.settings import takes_settings
 ROOT = Path(__file__).parents[3]
 
 VALUES: dict[str, tuple[Any, Any, Any]] = {
+    "service": ("VertexAI", "MLv1", "VertexAI"),
     "project_id": ("project-1", "example.com:project-2", "123456"),
     "endpoint": ("https://one.example", "http://127.0.0.1:1", "https://three.example:8443/base"),
+    "locations": (("us-central1",), ("europe-west4", "us"), ("me-west1", "us-east5", "eu")),
+    "tables": ("/etc/one.yaml", "two.yaml", "./three.yaml"),
     "anonymous": (True, False, True),
     "namespaces": (("a",), ("b", "c"), ("d", "e", "f")),
     "poll_interval": (1, 2.5, 3),

@@ -7,7 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from mljobs.backends import MLV1, Access, Limits, service_named
+from mljobs.backends import MLV1, Access, Limits, Terms, service_named
 from mljobs.backends.mlv1.backend import MlV1
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.server import serving
@@ -49,6 +49,6 @@ async def cloud() -> AsyncIterator[Cloud]:
     clock = Turned()
     async with serving(Emulator(monotonic=clock)) as url, aiohttp.ClientSession() as session:
         access = Access(endpoint=url, anonymous=True, timeout=5, limits=Limits(0, 0))
-        async with service_named(MLV1).open(access) as backend:
+        async with service_named(MLV1).open(access, Terms()) as backend:
             assert isinstance(backend, MlV1)
             yield Cloud(backend, url, clock, session)

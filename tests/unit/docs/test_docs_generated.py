@@ -15,6 +15,7 @@ from mljobs.domain.spec.problems import Severity
 from mljobs.domain.spec.rules import RULES
 from tests.unit.docs.markdown import DOCS
 from tests.unit.domain.rule_cases import CASES
+from tests.unit.domain.test_translated import ways
 from tests.unit.gitops.states import FRESH, every
 from tools.docs import coverage as docs_coverage
 from tools.docs import pages as docs_pages
@@ -35,6 +36,7 @@ def test_the_reasons_are_met_where_the_page_says_and_nowhere_else() -> None:
     produced = {
         (reason, f"{kind}={status}") for shown in every() for kind, (status, reason) in shown.words.items()
     }
+    produced |= {(reason.value, place) for reason, place in ways()}
     documented = {(reason.value, place) for reason, places in docs_pages.SHOWN.items() for place in places}
     assert documented == produced
     alone = {reason for reason, places in docs_pages.SHOWN.items() if not places}

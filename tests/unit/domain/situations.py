@@ -77,6 +77,7 @@ _FAILURES: Mapping[Call, tuple[errors.JobServiceError, ...]] = {
     Call.CREATE: (
         errors.Denied("no"),
         errors.Throttled("quota"),
+        errors.NoCapacity("no machines"),
         errors.Unavailable("cut"),
         errors.Rejected("bad"),
         errors.AlreadyExists("there is one"),

@@ -23,7 +23,14 @@ def test_whoever_is_on_call_hears_of_what_needs_somebody(row: Row) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [errors.Unavailable, errors.Throttled, errors.Denied, errors.ProjectNotFound, errors.NotFound],
+    [
+        errors.Unavailable,
+        errors.Throttled,
+        errors.NoCapacity,
+        errors.Denied,
+        errors.ProjectNotFound,
+        errors.NotFound,
+    ],
 )
 def test_delays_double_up_to_the_longest_and_chance_takes_at_most_half_off(
     error: type[errors.JobServiceError],

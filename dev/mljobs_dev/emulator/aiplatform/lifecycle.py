@@ -103,7 +103,8 @@ def replan(history: JobHistory, now: float, pace: Pace) -> JobHistory:
 
 def cancel(history: JobHistory, now: float, pace: Pace) -> JobHistory:
     """Ask for a job's end. No effect on one that has ended or is to be cancelled; it may end before that."""
-    if history.at(now).state.terminal or history.entered(JobState.CANCELLING) is not None:
+    planned = history.entered(JobState.CANCELLING)  # which a limit of its run time may have, long after this
+    if history.at(now).state.terminal or (planned is not None and planned <= now + pace.heed):
         return history
     return _cancelled(history, now + pace.heed, pace)
 

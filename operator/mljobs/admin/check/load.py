@@ -9,8 +9,9 @@ from mljobs.admin.check.cluster import Cluster, Json
 from mljobs.admin.check.finding import Finding, ok, warning
 from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.resources import API_VERSION, KINDS
-from mljobs.backends import MLV1, service_named
+from mljobs.backends import Terms, service_named
 from mljobs.config import Settings
+from mljobs.main import limits_of
 
 
 @dataclass(frozen=True)
@@ -96,10 +97,10 @@ def _check_creates(project: str, count: int, settings: Settings) -> Finding:
 
 def _check_reads(project: str, count: int, settings: Settings) -> Finding:
     check = f"Quota of project {project}"
-    polling = service_named(MLV1).facts.polling
+    polling = service_named(settings.service).facts(Terms()).polling
     reads = count if count < polling.pages_from else math.ceil(count / polling.page_size)
     wanted = reads * 60 / settings.poll_interval
-    limit = settings.others_per_minute
+    limit = limits_of(settings).others_per_minute
     text = f"{count} active jobs take {wanted:.0f} reads a minute"
     if not limit:
         return ok(check, f"{text}; no limit is set (othersPerMinute)")

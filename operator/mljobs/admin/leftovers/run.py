@@ -12,7 +12,7 @@ from mljobs.admin.leftovers import report
 from mljobs.admin.leftovers.leftover import Leftover, Way
 from mljobs.admin.leftovers.lock import Unsure, holding
 from mljobs.admin.leftovers.session import Session, Survey
-from mljobs.backends import MLV1, service_named
+from mljobs.backends import service_named
 from mljobs.config import Settings
 from mljobs.console.values import seconds
 from mljobs.controller.kube.client import connect
@@ -26,7 +26,7 @@ from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.decide import AdminPolicy
-from mljobs.main import access_of, policy_of
+from mljobs.main import access_of, policy_of, terms_of
 
 Row = tuple[Leftover, dict[str, Any]]
 
@@ -119,6 +119,8 @@ def _project(name: str) -> str:
     match name.split("/"):
         case ["projects", project, "jobs", job_id] if project and job_id:
             return project
+        case ["projects", project, "locations", _, _, number] if project and number:
+            return project
         case _:
             return ""
 
@@ -137,7 +139,9 @@ async def leave(settings: Settings, wanted: Request) -> Result:
     configure(sys.stderr, form="text", level="ERROR")
     fence = Fence()
     try:
-        backend = service_named(MLV1).open(replace(access_of(settings), guard=fence, patient=True))
+        backend = service_named(settings.service).open(
+            replace(access_of(settings), guard=fence, patient=True), terms_of(settings)
+        )
         connection = Connection(find_access())
         async with backend, connect(connection, connections=settings.kubernetes_connections) as kube:
             clock = steady()

@@ -28,7 +28,7 @@ from mljobs.domain.decide.decisions import Cancel, Read, Release, Wait, Watch
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import ANSWERS
-from mljobs.domain.port import Backend, Job, Reference
+from mljobs.domain.port import Backend, Job, Reference, Scope
 from mljobs.domain.reasons import Reason
 
 AT_ONCE = 32
@@ -215,16 +215,23 @@ class Session:
         return Leftover(resource, known, target or resource.target)
 
     async def _jobs(self, project: str, notes: list[str]) -> list[Job]:
+        scopes = self.backend.facts.scopes(project)
+        if not scopes:
+            notes.append(f"the jobs of project {project} cannot be listed without the setting locations")
         jobs: dict[Reference, Job] = {}
-        token = ""
-        scope = self.backend.facts.scope(project, {})
         try:
-            while True:
-                page = await self.backend.active(scope, page_token=token)
-                jobs |= {job.reference: job for job in page.jobs if not job.ended}
-                token = page.next_page_token
-                if not token:
-                    break
+            for scope in scopes:
+                jobs |= await self._jobs_in(scope)
         except errors.JobServiceError as error:
             notes.append(f"the jobs of project {project} cannot be listed: {error.message}")
         return list(jobs.values())
+
+    async def _jobs_in(self, scope: Scope) -> dict[Reference, Job]:
+        jobs: dict[Reference, Job] = {}
+        token = ""
+        while True:
+            page = await self.backend.active(scope, page_token=token)
+            jobs |= {job.reference: job for job in page.jobs if not job.ended}
+            token = page.next_page_token
+            if not token:
+                return jobs

@@ -6,7 +6,7 @@ API's own error body: a proxy's 404 page says nothing about a job, and must neve
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,7 @@ from mljobs.domain.errors import (
     Denial,
     Denied,
     JobServiceError,
+    NoCapacity,
     NotFound,
     ProjectNotFound,
     Rejected,
@@ -71,8 +72,18 @@ _DENIALS: Mapping[str, Denial] = {
 _PROJECT_GONE = re.compile(r"Project \S+ has been (deleted|suspended)")
 """The message of a 403 without `ErrorInfo` (public issue threads)."""
 
+_NO_CAPACITY = re.compile("The following quota metrics exceed quota limits|Resources are insufficient")
+"""How a 429 begins that speaks of machines and not of calls; it has no details (public issue threads)."""
+
+_BILLING_OFF = re.compile("This API method requires billing to be enabled")
+"""How a 403 words it where it carries no `ErrorInfo` (reports of users)."""
+
 _FIELD_ERROR = re.compile(r"Field: (?P<field>[\w.\[\]]+) Error: (?P<text>.+)", re.DOTALL)
-"""The service's message about a refused field: `Field: region Error: …` (recorded answers)."""
+"""The message of `ml` v1 about a refused field: `Field: region Error: …` (recorded answers)."""
+
+_FIELD_ERRORS = re.compile(r"\d+\.Field: (?P<field>[\w.\[\]]+); Message: (?P<text>[^\t]+)")
+"""The message of `aiplatform` v1 about refused fields, tab-separated: `1.Field: parent; Message: …` (issue
+threads)."""
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)s")
 
@@ -83,13 +94,17 @@ class Method:
 
     Attributes:
         id: the discovery document's id, such as `ml.projects.jobs.create`.
-        creates: 409 means that the id is in use, 404 that there is no such project.
+        creates: it makes a job, and counts against the quota of such calls.
+        named: the caller chooses the id, and 409 means that it is in use.
+        of_parent: 404 means that there is no such project or location: the call names nothing else.
         guarded: 409 and 412 mean that the etag is stale.
         once: 412 means that the object exists already (`ifGenerationMatch=0`).
     """
 
     id: str
     creates: bool = False
+    named: bool = False
+    of_parent: bool = False
     guarded: bool = False
     once: bool = False
 
@@ -154,6 +169,8 @@ class ErrorBody:
         """What is missing, where this is the body of a 403."""
         if _PROJECT_GONE.search(self.message):
             return Denial.PROJECT
+        if _BILLING_OFF.match(self.message):
+            return Denial.BILLING
         known = (_DENIALS[reason] for reason in self._reasons if reason in _DENIALS)
         return next(known, Denial.UNKNOWN)
 
@@ -179,10 +196,10 @@ class ErrorBody:
             for detail in self._details("BadRequest")
             for item in _objects(detail.get("fieldViolations"))
         )
-        match = _FIELD_ERROR.fullmatch(self.message)
-        if found or not match:
+        if found:
             return found
-        return (Violation(match["field"], match["text"]),)
+        matches = [_FIELD_ERROR.fullmatch(self.message), *_FIELD_ERRORS.finditer(self.message)]
+        return tuple(Violation(match["field"], match["text"].strip()) for match in matches if match)
 
     def _details(self, name: str) -> list[Mapping[str, Any]]:
         kind = f"type.googleapis.com/google.rpc.{name}"
@@ -199,6 +216,8 @@ def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
     """
     body, status = ErrorBody.parse(answer.body), answer.status
     message = body.message if body else _without_body(method, answer)
+    if status == 429 and _NO_CAPACITY.match(message):
+        return NoCapacity(message, status=status)
     if status == 429 or (status == 403 and body and body.is_quota):
         return Throttled(message, status=status, retry_after=_retry_after(answer, body, now))
     if status in (401, 403, 407):
@@ -206,7 +225,7 @@ def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
     if body is None or not 400 <= status < 500 or status in _TRANSIENT:
         return Unavailable(message, status=status)
     if status == 404:
-        return (ProjectNotFound if method.creates else NotFound)(message, status=status)
+        return (ProjectNotFound if method.of_parent else NotFound)(message, status=status)
     if status in (409, 412):
         return _conflict(method, status, body)
     return Rejected(message, status=status, violations=body.violations)
@@ -229,6 +248,20 @@ def unreadable(method: Method, answer: Answer) -> Unavailable:
     )
 
 
+def misshapen(method: Method, what: str) -> Unavailable:
+    """The error for a 2xx whose JSON is not what the method promises."""
+    return Unavailable(
+        f"{method.id} was answered with JSON in which {what} is missing or misshapen: check the endpoint; "
+        "whether it was applied is not known",
+        status=200,
+    )
+
+
+def are_texts(values: Iterable[object]) -> bool:
+    """Whether all values of an answer are texts."""
+    return all(isinstance(value, str) for value in values)
+
+
 def _conflict(method: Method, status: int, body: ErrorBody) -> JobServiceError:
     if method.guarded:
         return StaleEtag(body.message, status=status)
@@ -236,7 +269,7 @@ def _conflict(method: Method, status: int, body: ErrorBody) -> JobServiceError:
         return AlreadyExists(body.message, status=status)
     if status == 412:
         return Rejected(body.message, status=status, violations=body.violations)
-    if method.creates and body.status != "ABORTED":
+    if method.named and body.status != "ABORTED":
         return AlreadyExists(body.message, status=status)
     return Unavailable(body.message, status=status)
 

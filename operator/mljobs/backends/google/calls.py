@@ -45,9 +45,18 @@ def open_api(name: str, version: str, endpoint: str) -> ApiResource:
         version: the API's version, such as `v1`.
         endpoint: overrides the document's root URL; empty keeps it.
     """
-    document = json.loads(get_static_doc(name, version))
+    return open_document(json.loads(get_static_doc(name, version)), endpoint)
+
+
+def open_document(document: Mapping[str, Any], endpoint: str) -> ApiResource:
+    """Build a service from a discovery document; no request is sent.
+
+    Args:
+        document: it is not changed.
+        endpoint: overrides the document's root URL; empty keeps it.
+    """
     if endpoint:  # the option of `build` does not change the URLs of uploads
-        document["rootUrl"] = f"{endpoint.rstrip('/')}/"
+        document = {**document, "rootUrl": f"{endpoint.rstrip('/')}/"}
     return build_from_document(
         document,
         http=httplib2.Http(),  # never used: each call passes its thread's own

@@ -23,11 +23,12 @@ class MlV1:
     """`domain.port.Backend`, `Relabels` and `BindsIam` of `ml` v1.
 
     Args:
+        facts: with the administrator's locations.
         client: sends the calls; it is closed with this.
     """
 
-    def __init__(self, client: MlV1Client) -> None:
-        self.facts = MlV1Facts()
+    def __init__(self, facts: MlV1Facts, client: MlV1Client) -> None:
+        self.facts = facts
         self.client = client
 
     async def __aenter__(self) -> Self:

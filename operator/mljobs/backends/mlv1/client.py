@@ -1,22 +1,16 @@
 """The client of the `ml` v1 API (AI Platform Training and Prediction)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api, ApiResource, checked_name
-from mljobs.backends.google.limits import ProjectLimits, QuotaGroup
-from mljobs.backends.google.threads import RequestThreads
+from mljobs.backends.google.answers import Method, are_texts, misshapen
+from mljobs.backends.google.calls import ApiResource, checked_name
+from mljobs.backends.google.sender import Sender
 from mljobs.backends.mlv1.iam_policy import IamPolicy
-from mljobs.domain.errors import Throttled, Unavailable
 from mljobs.domain.port import Job, JobDocument, JobPage, Reference
 
-OnWait = Callable[[str, float], None]
-"""Called after each request that waited for a quota: the method's id, and seconds waited. On the loop."""
-
-CREATE = Method("ml.projects.jobs.create", creates=True)
+CREATE = Method("ml.projects.jobs.create", creates=True, named=True, of_parent=True)
 GET = Method("ml.projects.jobs.get")
 LIST = Method("ml.projects.jobs.list")
 PATCH = Method("ml.projects.jobs.patch", guarded=True)
@@ -32,35 +26,17 @@ POLICY_VERSION = 3
 class MlV1Client:
     """The calls of `ml` v1 over google-api-python-client, one method each.
 
-    Made by `mljobs.backends.open_job_service`, for one event loop. Requests run on threads of their own and
-    are sent once; only one that was answered 401 is sent again, with a new token. Every method raises the
-    errors of `mljobs.domain.errors` and no others. A caller that is cancelled leaves its request running.
+    Made by `mljobs.backends.open_job_service`, for one event loop. Every method raises the errors of
+    `mljobs.domain.errors` and no others.
 
     Args:
         jobs: `projects().jobs()` of the service.
-        api: sends the calls.
-        threads: where they are sent.
-        limits: the projects' quotas.
-        on_wait: see `OnWait`.
-        patient: whether every call is patient.
+        sender: sends the calls.
     """
 
-    def __init__(
-        self,
-        jobs: ApiResource,
-        api: Api,
-        threads: RequestThreads,
-        limits: ProjectLimits,
-        on_wait: OnWait | None = None,
-        *,
-        patient: bool = False,
-    ) -> None:
+    def __init__(self, jobs: ApiResource, sender: Sender) -> None:
         self._jobs = jobs
-        self._api = api
-        self._threads = threads
-        self._limits = limits
-        self._on_wait = on_wait
-        self._patient = patient
+        self._sender = sender
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,11 +48,11 @@ class MlV1Client:
 
     async def close(self) -> None:
         """Accept no more calls, wait for running ones for at most the time-out, close the connections."""
-        await self._threads.close()
+        await self._sender.close()
 
     def longest(self) -> float:
         """Seconds that the oldest request has taken so far; far above the time-out, it is stuck."""
-        return self._threads.longest()
+        return self._sender.longest()
 
     async def create(self, project: str, job: JobDocument) -> Job:
         """Submit a job; `projects.jobs.create`.
@@ -84,7 +60,7 @@ class MlV1Client:
         Raises:
             AlreadyExists: the id is in use, perhaps by an earlier call of ours.
         """
-        answer = await self._call(
+        answer = await self._sender.call(
             CREATE, project, self._jobs.create, parent=_project(project), body=dict(job)
         )
         return _job(CREATE, project, answer)
@@ -101,7 +77,9 @@ class MlV1Client:
             NotFound: there is no such job.
         """
         name = _name(project, job_id)
-        return _job(GET, project, await self._call(GET, project, self._jobs.get, patient=patient, name=name))
+        return _job(
+            GET, project, await self._sender.call(GET, project, self._jobs.get, patient=patient, name=name)
+        )
 
     async def list_page(
         self, project: str, *, query: str = "", page_size: int = 100, page_token: str = ""
@@ -114,7 +92,7 @@ class MlV1Client:
             page_size: 1 to 100.
             page_token: of the page before; empty for the first.
         """
-        answer = await self._call(
+        answer = await self._sender.call(
             LIST,
             project,
             self._jobs.list,
@@ -126,7 +104,7 @@ class MlV1Client:
         )
         jobs, token = answer.get("jobs", []), answer.get("nextPageToken", "")
         if not isinstance(jobs, list) or not isinstance(token, str):
-            raise _misshapen(LIST, "jobs or nextPageToken")
+            raise misshapen(LIST, "jobs or nextPageToken")
         return JobPage([_job(LIST, project, job) for job in jobs], token)
 
     async def patch_labels(self, project: str, job_id: str, labels: Mapping[str, str], etag: str) -> Job:
@@ -138,7 +116,7 @@ class MlV1Client:
             StaleEtag: the job has changed since it had this etag.
         """
         body: dict[str, Any] = {"labels": dict(labels)} | ({"etag": etag} if etag else {})
-        answer = await self._call(
+        answer = await self._sender.call(
             PATCH,
             project,
             self._jobs.patch,
@@ -154,11 +132,11 @@ class MlV1Client:
         Raises:
             Rejected: the job has already ended.
         """
-        await self._call(CANCEL, project, self._jobs.cancel, name=_name(project, job_id), body={})
+        await self._sender.call(CANCEL, project, self._jobs.cancel, name=_name(project, job_id), body={})
 
     async def get_iam_policy(self, project: str, job_id: str) -> IamPolicy:
         """Read a job's IAM policy, conditional bindings included; `projects.jobs.getIamPolicy`."""
-        return await self._call(
+        return await self._sender.call(
             GET_IAM_POLICY,
             project,
             self._jobs.getIamPolicy,
@@ -172,7 +150,7 @@ class MlV1Client:
         Raises:
             StaleEtag: the policy has changed since it was read.
         """
-        return await self._call(
+        return await self._sender.call(
             SET_IAM_POLICY,
             project,
             self._jobs.setIamPolicy,
@@ -184,7 +162,7 @@ class MlV1Client:
         self, project: str, job_id: str, permissions: Sequence[str]
     ) -> frozenset[str]:
         """Find which permissions the caller has on a job; `projects.jobs.testIamPermissions`."""
-        answer = await self._call(
+        answer = await self._sender.call(
             TEST_IAM_PERMISSIONS,
             project,
             self._jobs.testIamPermissions,
@@ -192,30 +170,9 @@ class MlV1Client:
             body={"permissions": list(permissions)},
         )
         granted = answer.get("permissions", [])
-        if not isinstance(granted, list) or not _are_texts(granted):
-            raise _misshapen(TEST_IAM_PERMISSIONS, "permissions")
+        if not isinstance(granted, list) or not are_texts(granted):
+            raise misshapen(TEST_IAM_PERMISSIONS, "permissions")
         return frozenset(granted)
-
-    async def _call(
-        self,
-        method: Method,
-        project: str,
-        request_of: Callable[..., Any],
-        *,
-        patient: bool = False,
-        **arguments: Any,
-    ) -> dict[str, Any]:
-        group: QuotaGroup = "create" if method.creates else "other"
-        patient = patient or self._patient
-        waited = await self._limits.admit(project, group, patient=patient)
-        if waited and self._on_wait is not None:
-            self._on_wait(method.id, waited)
-        try:
-            call = partial(self._api.call, method, request_of, arguments)
-            return await self._threads.run(call, patient=patient)
-        except Throttled as error:
-            self._limits.pause(project, group, error.retry_after)
-            raise
 
 
 def _project(project: str) -> str:
@@ -233,21 +190,9 @@ def _job(method: Method, project: str, document: object) -> Job:
         Unavailable: it is not a job: the API did not answer.
     """
     if not isinstance(document, dict):
-        raise _misshapen(method, "a job")
+        raise misshapen(method, "a job")
     texts = [document.get(name, "") for name in ("jobId", "state", "etag")]
     labels = document.get("labels") or {}
-    if not texts[0] or not isinstance(labels, dict) or not _are_texts([*texts, *labels.values()]):
-        raise _misshapen(method, "jobId, state, etag or labels")
+    if not texts[0] or not isinstance(labels, dict) or not are_texts([*texts, *labels.values()]):
+        raise misshapen(method, "jobId, state, etag or labels")
     return Job.parse(document, Reference(f"projects/{project}/jobs/{texts[0]}"))
-
-
-def _are_texts(values: Sequence[object]) -> bool:
-    return all(isinstance(value, str) for value in values)
-
-
-def _misshapen(method: Method, what: str) -> Unavailable:
-    return Unavailable(
-        f"{method.id} was answered with JSON in which {what} is missing or misshapen: check the endpoint; "
-        "whether it was applied is not known",
-        status=200,
-    )

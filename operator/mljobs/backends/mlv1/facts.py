@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from mljobs.domain import errors
 from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
+from mljobs.domain.spec.problems import Problem
 
 JOB_ID_LIMIT = 128
 """`^[A-Za-z][A-Za-z0-9_]{0,127}$` (AI Platform documentation of jobs.create)."""
@@ -25,14 +26,38 @@ _JOB_NAME = re.compile(r"projects/([^/]+)/jobs/([^/]+)")
 
 
 class MlV1Facts:
-    """`domain.port.Facts`: the client names the jobs; their labels and IAM policies can be changed."""
+    """`domain.port.Facts`: the client names the jobs; their labels and IAM policies can be changed.
+
+    Args:
+        locations: the regions that the administrator allows; none: all.
+    """
 
     capabilities = Capabilities(client_names_jobs=True, labels=True, iam=True)
     polling = Polling(PAGE_SIZE, PAGES_FROM)
 
-    def scope(self, project: str, _spec: Mapping[str, Any], /) -> Scope:
+    def __init__(self, locations: Sequence[str] = ()) -> None:
+        self.locations = tuple(locations)
+
+    @staticmethod
+    def names(reference: Reference) -> bool:
+        """Whether a reference is a job of this service."""
+        return _JOB_NAME.fullmatch(reference) is not None
+
+    def location(self, spec: Mapping[str, Any], /) -> str:
+        """The region of the spec's input, which the service asks for."""
+        for field in ("trainingInput", "predictionInput"):
+            part = spec.get(field)
+            if isinstance(part, Mapping):
+                return str(part.get("region") or "")
+        return ""
+
+    def scope(self, project: str, _location: str, /) -> Scope:
         """The project: its jobs of all regions are listed together."""
         return Scope(f"projects/{project}")
+
+    def scopes(self, project: str, /) -> Sequence[Scope]:
+        """The project."""
+        return [self.scope(project, "")]
 
     def scope_of(self, reference: Reference) -> Scope:
         """The project of a job."""
@@ -64,6 +89,10 @@ class MlV1Facts:
             "consoleUrl": f"{CONSOLE}/mlengine/jobs/{job_id}?project={project}",
             "logsUrl": f"{CONSOLE}/logs?resource=ml_job%2Fjob_id%2F{job_id}&project={project}",
         }
+
+    def review(self, _kind: str, _spec: Mapping[str, Any], /) -> Sequence[Problem]:
+        """Nothing: a spec is the service's own job."""
+        return ()
 
 
 def parts(reference: Reference) -> tuple[str, str]:

@@ -33,12 +33,20 @@ class Effects:
         backend: the port.
         clock: the time, with a zone.
         jitter: returns a random number from 0 to 1.
+        extra: called for each extra job of an attempt once its cancellation was requested.
     """
 
-    def __init__(self, backend: Backend, clock: Callable[[], datetime], jitter: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        backend: Backend,
+        clock: Callable[[], datetime],
+        jitter: Callable[[], float],
+        extra: Callable[[], None] = lambda: None,
+    ) -> None:
         self._backend = backend
         self._clock = clock
         self._jitter = jitter
+        self._extra = extra
 
     @property
     def facts(self) -> Facts:
@@ -108,6 +116,7 @@ class Effects:
             logger.info("%s needs no cancellation: %s", extra.reference, printable_lines(error.message))
         except errors.JobServiceError as error:
             return self._failed(known, Call.CANCEL, error, resource)
+        self._extra()
         return known.ended_extra(extra)
 
     async def _bind(self, effect: BindIam, resource: Resource, known: Observation) -> Observation:

@@ -12,7 +12,7 @@ from mljobs.domain import errors
 from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.policies.lost import service_is_wrong
-from mljobs.domain.port import Backend, Job, Reference, Scope
+from mljobs.domain.port import Backend, Extent, Job, Reference, Scope
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
@@ -209,11 +209,19 @@ class Poller:
             finally:
                 self._last_answer = time.monotonic()
             for job in page.jobs:
-                for key in left.pop(job.reference, ()):
-                    self._seen(key, before[key], job)
+                if not self._needs_a_get(job, left.get(job.reference, ()), before):
+                    for key in left.pop(job.reference, ()):
+                        self._seen(key, before[key], job)
             token = page.next_page_token
             if not token or not left:
                 return
+
+    def _needs_a_get(self, job: Job, keys: Iterable[Key], before: Mapping[Key, Observation]) -> bool:
+        """Whether a page tells too little of a job that has changed, or may have."""
+        if job.extent is Extent.WHOLE:
+            return False
+        watched = [(before[key], self._watched[key].target) for key in keys if key in self._watched]
+        return any(job.is_news_to(known.about(target).job) for known, target in watched)
 
     async def _get(self, reference: Reference, keys: list[Key]) -> Mapping[Key, Observation] | None:
         """Read one job.
@@ -247,14 +255,11 @@ class Poller:
         self._record_answer([key])
         polled = self._watched.get(key)
         old = before.about(polled.target if polled else None)
-        if (
-            old.job
-            and old.job.document == job.document
-            and Call.GET not in old.failed_calls
-            and not old.absences
-        ):
+        news = job.is_news_to(old.job)
+        if not news and Call.GET not in old.failed_calls and not old.absences:
             return
-        self._learn(key, before, job.reference, lambda known: known.saw(job, self._clock()))
+        whole = old.job if old.job and not news else job
+        self._learn(key, before, job.reference, lambda known: known.saw(whole, self._clock()))
 
     def _failure(self, error: errors.JobServiceError) -> Callable[[Observation], Observation]:
         # a failed poll says nothing about a spec, so that it belongs to no generation

@@ -164,6 +164,10 @@ class Metrics:
             "Active jobs that the service does not find, in projects where so many are missing at once that "
             "the service is assumed to be wrong.",
         )
+        self.extra_jobs = self._counter(
+            "mljobs_extra_jobs",
+            "Jobs that an attempt had too many after an unanswered create call, and that were cancelled.",
+        )
         self.poll_lag = self._gauge(
             "mljobs_poll_lag_seconds",
             "How much longer than the interval the slowest project's last poll took.",

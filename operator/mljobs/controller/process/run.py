@@ -204,7 +204,7 @@ async def _act(
     jobs = JobHandler(
         kube=kube,
         store=store,
-        effects=Effects(backend, clock, random.random),
+        effects=Effects(backend, clock, random.random, metrics.extra_jobs.inc),
         writer=StatusWriter(kube, wall, metrics),
         poller=poller,
         queue=queue,

@@ -82,6 +82,8 @@ def reason_of(failure: FailedCall | ReportedFailure) -> Reason:
             return Reason.PROJECT_NOT_FOUND
         case errors.Throttled():
             return Reason.THROTTLED
+        case errors.NoCapacity():
+            return Reason.NO_CAPACITY
         case errors.Unavailable() | errors.AlreadyExists() if failure.call is Call.CREATE:
             return Reason.OUTCOME_UNKNOWN
         case _:

@@ -42,7 +42,8 @@ def intent_for(resource: Resource, target: Target, now: datetime) -> Intent:
     """The recorded intent, if it is the same, else a new one."""
     intent = Intent(target, resource.generation, now, adopts(resource, target))
     written = resource.intent
-    return written if written and replace(written, time=now) == intent else intent
+    same = written and replace(written, time=now) == intent and written.target.scope == target.scope
+    return written if written and same else intent
 
 
 def plan_target(resource: Resource, policy: AdminPolicy, attempt: int) -> Target:

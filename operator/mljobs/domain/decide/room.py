@@ -1,8 +1,9 @@
-"""Whether a job can be created for a resource: its spec is valid, and there is room for a status."""
+"""Whether a job can be created for a resource: by the rules, by what the service supports, and by size."""
 
 from dataclasses import replace
 
-from mljobs.domain.decide.plan import AdminPolicy
+from mljobs.domain.decide.plan import AdminPolicy, facts_of
+from mljobs.domain.decide.review import review
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.sizes import OBJECT_BYTES, stored_bytes
@@ -12,8 +13,13 @@ from mljobs.domain.spec.validate import Validated, validate
 def check(resource: Resource, policy: AdminPolicy) -> Validated:
     """Check a resource before a job is created for it, so that no job runs whose status cannot be stored."""
     validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    if validated.spec is None:
+        return validated
+    refused = review(resource.kind, validated.spec, facts_of(resource)).refused
+    if refused:
+        return replace(validated, spec=None, problems=refused)
     size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})
-    if validated.spec is None or size <= OBJECT_BYTES:
+    if size <= OBJECT_BYTES:
         return validated
     problem = Problem(
         "metadata",

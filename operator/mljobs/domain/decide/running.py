@@ -13,7 +13,7 @@ from mljobs.domain.decide.missing import wait_for_job
 from mljobs.domain.decide.ownership import read_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.room import check
-from mljobs.domain.decide.submission import submit
+from mljobs.domain.decide.submission import not_allowed, submit
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job, Reference
@@ -67,7 +67,8 @@ def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetim
     if validated.spec is None:
         return Refuse(validated.problems)
     planned = plan_target(resource, policy, ended.attempt + 1)
-    return submit(resource, planned, validated.spec, validated.warnings, now)
+    excluded = not_allowed(resource, planned)
+    return excluded or submit(resource, planned, validated.spec, validated.warnings, now)
 
 
 def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:

@@ -22,7 +22,7 @@ from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Order
 from mljobs.domain.reasons import Reason
-from mljobs.domain.spec.problems import Problem, Source
+from mljobs.domain.spec.problems import Problem
 from mljobs.domain.spec.validate import JobSpec
 
 
@@ -45,11 +45,13 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
     again = names and same and validated.spec is not None and not resource.suspend
     if not again and outcome_unknown(resource, observation, policy):
         return resolve_outcome(resource, intent.target if intent else planned, observation, policy, now)
-    problems = [*validated.problems, *_unsupported(resource)]
-    if validated.spec is None or problems:
-        return Refuse(problems)
+    if validated.spec is None:
+        return Refuse(validated.problems)
     if resource.suspend:
         return Hold()
+    excluded = not_allowed(resource, planned)
+    if excluded:
+        return excluded
     waiting = observation.waiting(now, Call.CREATE)
     if waiting and still_applies(waiting, resource):
         return wait_to_create(waiting, resource, planned)
@@ -58,12 +60,16 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
     return submit(resource, planned, validated.spec, validated.warnings, now)
 
 
-def _unsupported(resource: Resource) -> list[Problem]:
-    """What the spec asks for and the service does not support."""
-    if not resource.iam_bindings or facts_of(resource).capabilities.iam:
-        return []
-    rule = "the service that runs the job has no IAM policies of jobs; remove the bindings"
-    return [Problem("spec.iamBindings", resource.iam_bindings, rule, source=Source.OPERATOR, id="no-iam")]
+def not_allowed(resource: Resource, target: Target) -> Stall | None:
+    """Why no job may be created there; None if one may."""
+    allowed = facts_of(resource).locations
+    if not allowed or target.location in allowed:
+        return None
+    return Stall(
+        Reason.NOT_ALLOWED,
+        f"The job is to run in {target.location!r}, and the administrator allows no jobs but in "
+        f"{', '.join(allowed)} (the setting locations). Name another region in the spec.",
+    )
 
 
 def _refused(

@@ -25,7 +25,7 @@ def _unknown_until(observation: Observation, policy: AdminPolicy) -> datetime | 
 def outcome_unknown(resource: Resource, observation: Observation, policy: AdminPolicy) -> bool:
     """Whether the newest intent's job may be ours, or become ours, although it has not been observed."""
     intent = resource.intent
-    intended = (intent is not None or resource.held) and not impossible(observation)
+    intended = (intent is not None or resource.held) and not impossible(resource, observation)
     if not intended or resource.submitted or refusal_recorded(resource):
         return False
     if observation.job and (is_ours(resource, observation.job) or not (intent and intent.adopting)):
@@ -44,8 +44,13 @@ def _between(observation: Observation, policy: AdminPolicy) -> datetime | None:
     return until - policy.grace + min(SECOND_READ, policy.grace) if until else None
 
 
-def impossible(observation: Observation) -> bool:
-    """Whether the job's name is invalid, so that the client sends no request and no job can have it."""
+def impossible(resource: Resource, observation: Observation) -> bool:
+    """Whether the job's name is invalid, so that the client sends no request and no job can have it.
+
+    A job that a service has accepted exists: its name is then that of another service.
+    """
+    if resource.submitted:
+        return False
     failed = observation.failed_calls.get(Call.GET)
     return failed is not None and isinstance(failed.error, errors.Rejected) and not failed.error.status
 

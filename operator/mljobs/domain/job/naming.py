@@ -9,15 +9,12 @@ import re
 from collections.abc import Mapping
 
 from mljobs.domain.port import Owner
-
-LABEL_LIMIT = 63
-"""Characters of a label's key or value (documentation of labels)."""
-
-UID_LABEL = "mljobs-uid"
-NAMESPACE_LABEL = "mljobs-namespace"
-NAME_LABEL = "mljobs-name"
-ATTEMPT_LABEL = "mljobs-attempt"
-OWNERSHIP_LABELS = frozenset({UID_LABEL, ATTEMPT_LABEL, NAMESPACE_LABEL, NAME_LABEL})
+from mljobs.domain.spec.marks import ATTEMPT_LABEL as ATTEMPT_LABEL
+from mljobs.domain.spec.marks import LABEL_LIMIT as LABEL_LIMIT
+from mljobs.domain.spec.marks import NAME_LABEL as NAME_LABEL
+from mljobs.domain.spec.marks import NAMESPACE_LABEL as NAMESPACE_LABEL
+from mljobs.domain.spec.marks import OWNERSHIP_LABELS as OWNERSHIP_LABELS
+from mljobs.domain.spec.marks import UID_LABEL as UID_LABEL
 
 _NOT_LABEL = re.compile(r"[^a-z0-9_-]")
 

@@ -337,6 +337,7 @@ def _to_report(before: ReportedFailure | None, new: ReportedFailure) -> Reported
 FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Unavailable: 1,
     errors.Throttled: 5,
+    errors.NoCapacity: 120,
     errors.Denied: 30,
     errors.ProjectNotFound: 5,
 }
@@ -345,6 +346,7 @@ FIRST_DELAY: Mapping[type[errors.JobServiceError], float] = {
 LONGEST_DELAY: Mapping[type[errors.JobServiceError], float] = {
     errors.Unavailable: 20,
     errors.Throttled: 120,
+    errors.NoCapacity: 600,
     errors.Denied: 300,
     errors.ProjectNotFound: 300,
 }

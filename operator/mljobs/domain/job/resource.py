@@ -56,6 +56,7 @@ class Target:
         attempt: 1 for a resource's first job.
         scope: where it is.
         reference: its name at the service; None if the service assigns it, and has not answered yet.
+        location: the service's region that it is created in.
     """
 
     project: str
@@ -63,6 +64,7 @@ class Target:
     attempt: int
     scope: Scope = field(default=Scope(""), compare=False)
     reference: Reference | None = field(default=None, compare=False)
+    location: str = field(default="", compare=False)
 
     @property
     def job_name(self) -> str:
@@ -97,6 +99,8 @@ class Intent:
                 "generation": self.generation,
                 "time": self.time.isoformat(),
                 **({"adopting": True} if self.adopting else {}),
+                # where nothing but a list can find the job, it has to be known which
+                **({"location": self.target.location} if self.target.reference is None else {}),
             }
         )
 
@@ -112,7 +116,10 @@ class Intent:
             row = json.loads(text)
             if row["uid"] != uid:
                 return None
-            target = Target(_text(row["project"]), _text(row["jobId"]), _count(row["attempt"], 1))
+            place = str(row.get("location") or "")
+            target = Target(
+                _text(row["project"]), _text(row["jobId"]), _count(row["attempt"], 1), location=place
+            )
             time, adopting = parse_timestamp(row["time"]), row.get("adopting") is True
             return cls(target, _count(row["generation"], 0), time, adopting)
         except (ValueError, KeyError, TypeError, RecursionError):
@@ -282,8 +289,10 @@ class Resource:
     def target(self) -> Target | None:
         """The newest attempt's job, from whichever record is newer; None if nothing was ever intended."""
         intent, recorded = self.intent, self.recorded
-        if intent is None or intent.target == recorded:
-            return recorded  # which knows its reference
+        if intent is None:
+            return recorded
+        if intent.target == recorded:
+            return recorded if recorded.reference else intent.target  # which knows where to look for it
         return intent.target if recorded is None or intent.target.attempt >= recorded.attempt else recorded
 
     @cached_property
@@ -328,10 +337,18 @@ class Resource:
         """Add a job's scope at the service, and its reference if that is already known."""
         if self.facts is None:
             return target
-        scope = self.facts.scope(target.project, self.spec)
-        return replace(
-            target, scope=scope, reference=target.reference or self.facts.reference(scope, target.job_id)
-        )
+        location = self._location(self.facts, target)
+        scope = self.facts.scope(target.project, location)
+        reference = target.reference or self.facts.reference(scope, target.job_id)
+        if target.reference:
+            scope = self.facts.scope_of(target.reference)
+        return replace(target, scope=scope, reference=reference, location=location)
+
+    def _location(self, facts: Facts, target: Target) -> str:
+        """Where a job is: as it was written down, if that may be; the spec may have changed since."""
+        written = target.location
+        believed = written and (not facts.locations or written in facts.locations)
+        return written if believed else facts.location(self.spec)
 
 
 def managed_elsewhere(spec: Mapping[str, Any]) -> bool:

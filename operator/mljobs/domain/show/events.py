@@ -15,12 +15,15 @@ WARNINGS = frozenset(
         Reason.PROJECT_NOT_FOUND,
         Reason.LOST,
         Reason.JOB_FAILED,
+        Reason.PARTIALLY_SUCCEEDED,
         Reason.OUTCOME_UNKNOWN,
         Reason.THROTTLED,
+        Reason.NO_CAPACITY,
         Reason.SERVICE_UNAVAILABLE,
         Reason.LEFT_BEHIND,
         Reason.EXTRA_JOB,
         Reason.SPEC_WARNING,
+        Reason.LOSSY,
         Reason.NOT_STORED,
         Reason.NOTHING_TO_ADOPT,
         Reason.NOT_ALLOWED,
@@ -36,6 +39,7 @@ _INITIAL: Mapping[str, str] = {
     ConditionType.RECONCILING: "False",
     ConditionType.SUSPENDED: "False",
     ConditionType.STALLED: "False",
+    ConditionType.TRANSLATED: "True",
 }
 """The status of a condition that is absent."""
 

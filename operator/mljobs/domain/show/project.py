@@ -32,6 +32,7 @@ from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, Cond
 from mljobs.domain.show.fit import fitted
 from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, is_accepted, record
 from mljobs.domain.show.outputs import bounded_text, job_output, readable
+from mljobs.domain.show.translation import translation
 from mljobs.domain.spec.problems import printable_lines, summary
 
 ATTEMPTS_KEPT = 20
@@ -162,7 +163,7 @@ def _shown(
     accepted = is_accepted(resource, observation)
     stalled = _stalled(observation, decision)
     shown = {
-        ConditionType.SUBMITTED: _submitted(resource, status["record"]["accepted"])
+        ConditionType.SUBMITTED: _submitted(resource, status)
         if accepted
         else _unsubmitted(decision, observation),
         ConditionType.SUCCEEDED: _succeeded(resource, observation, decision, status),
@@ -171,11 +172,25 @@ def _shown(
     }
     if stalled:
         shown[ConditionType.STALLED] = stalled
+    translated = _translated(resource)
+    if translated:
+        shown[ConditionType.TRANSLATED] = translated
     return shown
 
 
-def _submitted(resource: Resource, accepted: str) -> _Shown:
-    name = resource.target.job_name if resource.target else ""
+def _translated(resource: Resource) -> _Shown | None:
+    """Whether the service does all that the spec says; nothing where that is the same question."""
+    found = translation(resource)
+    if found is None:
+        return None
+    return (
+        _Shown("False", Reason.LOSSY, summary(found.losses)) if found.losses else _Shown("True", Reason.EXACT)
+    )
+
+
+def _submitted(resource: Resource, status: JsonObject) -> _Shown:
+    name = status.get("jobName") or (resource.target.job_name if resource.target else "")
+    accepted = status["record"]["accepted"]
     if accepted == CREATED:
         return _Shown("True", Reason.ACCEPTED, f"{name}: {MEANING[Reason.ACCEPTED]}")
     return _Shown("True", Reason.ADOPTED, f"{name}: {TAKEN_OVER if accepted == TAKEN else RECOVERED}")
@@ -210,11 +225,11 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     if accepted and isinstance(decision, Finish):
         state = str(status.get("state"))
         if state in TERMINAL_STATES:
-            return _Shown(
-                "True" if state == State.SUCCEEDED else "False",
-                _OUTCOMES[state],
-                status.get("errorMessage", ""),
-            )
+            message = str(status.get("errorMessage", ""))
+            if state == State.SUCCEEDED:
+                reason = Reason.PARTIALLY_SUCCEEDED if message else Reason.JOB_SUCCEEDED
+                return _Shown("True", reason, message)
+            return _Shown("False", _FAILURES[state], message)
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
         return _Shown("Unknown", unsubmitted.reason, unsubmitted.message)
@@ -224,8 +239,7 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     return _Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
 
-_OUTCOMES: Mapping[str, Reason] = {
-    State.SUCCEEDED: Reason.JOB_SUCCEEDED,
+_FAILURES: Mapping[str, Reason] = {
     State.FAILED: Reason.JOB_FAILED,
     State.CANCELLED: Reason.JOB_CANCELLED,
 }

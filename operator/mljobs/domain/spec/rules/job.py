@@ -6,19 +6,19 @@ from typing import Any
 
 from mljobs.api.crd import FieldErrorType
 from mljobs.api.patterns import JOB_ID, PROJECT
-from mljobs.domain.job import naming
+from mljobs.domain.spec import marks
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
 from mljobs.domain.spec.rules.terms import Term, fits, given, length, present
 
 JOB_ID_TEXT = "a job id is a letter, then letters, digits and underscores, at most 128 characters in all"
 
-LABELS_LIMIT = 64 - len(naming.OWNERSHIP_LABELS)
+LABELS_LIMIT = 64 - len(marks.OWNERSHIP_LABELS)
 """A job has at most 64 labels, of which the operator needs its own."""
 
 _LETTERS = ("Ll", "Lo")
-_KEY = rf"[\p{{Ll}}\p{{Lo}}][\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{naming.LABEL_LIMIT - 1}}}"
-_VALUE = rf"[\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{naming.LABEL_LIMIT}}}"
+_KEY = rf"[\p{{Ll}}\p{{Lo}}][\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{marks.LABEL_LIMIT - 1}}}"
+_VALUE = rf"[\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{marks.LABEL_LIMIT}}}"
 """In RE2's notation, for CEL; `_is_key` and `_is_value` are the same in Python, whose `re` lacks it."""
 
 
@@ -37,7 +37,7 @@ def _is_letter(char: str) -> bool:
 
 def _is_value(text: Any) -> bool:
     return not isinstance(text, str) or (
-        len(text) <= naming.LABEL_LIMIT
+        len(text) <= marks.LABEL_LIMIT
         and all(_is_letter(char) or char in "_-" or unicodedata.category(char)[0] == "N" for char in text)
     )
 
@@ -53,7 +53,7 @@ def _wrong_keys(labels: Any) -> Iterable[tuple[str, Any]]:
 def _own_keys(labels: Any) -> Iterable[tuple[str, Any]]:
     if not isinstance(labels, Mapping):
         return []
-    return [(f"[{key}]", value) for key, value in labels.items() if key in naming.OWNERSHIP_LABELS]
+    return [(f"[{key}]", value) for key, value in labels.items() if key in marks.OWNERSHIP_LABELS]
 
 
 _WORD = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
@@ -88,13 +88,12 @@ RULES = (
     Rule(
         "training-input-required",
         "",
-        present("trainingInput"),
-        "a TrainingJob has exactly one input, trainingInput",
+        present("trainingInput") | present("vertex.jobSpec"),
+        "a TrainingJob has trainingInput, or the whole job in vertex.jobSpec",
         Source.PROTO,
         field="trainingInput",
         error_type=FieldErrorType.REQUIRED,
         kinds=frozenset({TRAINING_JOB}),
-        in_schema=True,
     ),
     Rule(
         "training-job-one-input",
@@ -110,13 +109,12 @@ RULES = (
     Rule(
         "prediction-input-required",
         "",
-        present("predictionInput"),
-        "a PredictionJob has exactly one input, predictionInput",
+        present("predictionInput") | present("vertex.batchPredictionJob"),
+        "a PredictionJob has predictionInput, or the whole job in vertex.batchPredictionJob",
         Source.PROTO,
         field="predictionInput",
         error_type=FieldErrorType.REQUIRED,
         kinds=frozenset({PREDICTION_JOB}),
-        in_schema=True,
     ),
     Rule(
         "prediction-job-one-input",

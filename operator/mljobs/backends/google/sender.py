@@ -1,0 +1,85 @@
+"""How calls of a job service go out: each waits for its quota, then for a thread, and is sent once."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from mljobs.backends.google.answers import Method
+from mljobs.backends.google.calls import Api
+from mljobs.backends.google.limits import ProjectLimits, QuotaGroup
+from mljobs.backends.google.threads import RequestThreads
+from mljobs.domain.errors import Throttled
+
+OnWait = Callable[[str, float], None]
+"""Told of each request that a quota held back: the method's id, and seconds waited. Called on the loop."""
+
+
+class Sender:
+    """Sends the calls of one API, for one event loop.
+
+    Requests run on threads of their own and are sent once; only one that was answered 401 is sent again, with
+    a new token. A caller that is cancelled leaves its request running.
+
+    Args:
+        api: makes a call of it.
+        threads: where calls are made.
+        limits: the quotas.
+        on_wait: see `OnWait`.
+        patient: whether every call is patient.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        threads: RequestThreads,
+        limits: ProjectLimits,
+        on_wait: OnWait | None = None,
+        *,
+        patient: bool = False,
+    ) -> None:
+        self._api = api
+        self._threads = threads
+        self._limits = limits
+        self._on_wait = on_wait
+        self._patient = patient
+
+    async def close(self) -> None:
+        """Take no more calls, wait for those on their way at most the time-out, close the connections."""
+        await self._threads.close()
+
+    def longest(self) -> float:
+        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
+        return self._threads.longest()
+
+    async def call(
+        self,
+        method: Method,
+        quota: str,
+        request_of: Callable[..., Any],
+        *,
+        patient: bool = False,
+        **arguments: Any,
+    ) -> dict[str, Any]:
+        """Make a call.
+
+        Args:
+            method: which; one that creates counts apart from all others.
+            quota: whose quota it takes, such as a project's id.
+            request_of: makes the request of the arguments, as googleapiclient does.
+            patient: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
+            arguments: of the method.
+
+        Raises:
+            JobServiceError: whatever goes wrong, in the port's words.
+        """
+        kind: QuotaGroup = "create" if method.creates else "other"
+        patient = patient or self._patient
+        waited = await self._limits.admit(quota, kind, patient=patient)
+        if waited and self._on_wait is not None:
+            self._on_wait(method.id, waited)
+        try:
+            call = partial(self._api.call, method, request_of, arguments)
+            return await self._threads.run(call, patient=patient)
+        except Throttled as error:
+            self._limits.pause(quota, kind, error.retry_after)
+            raise

@@ -1,0 +1,1 @@
+"""Vertex AI: the `aiplatform` v1 API."""
