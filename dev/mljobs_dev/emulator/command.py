@@ -1,4 +1,4 @@
-"""`mljobs emulator`: the jobs API as a local server."""
+"""`mljobs emulator`: the jobs APIs as a local server."""
 
 import sys
 from typing import Annotated
@@ -18,7 +18,7 @@ def emulator(
         int, typer.Option(help="HTTP status of a patch with a stale etag: 409 or 412.")
     ] = 409,
 ) -> None:
-    """Serve the jobs API of ml v1, for development and tests.
+    """Serve the jobs of ml v1 and of Vertex AI, for development and tests.
 
     Prints its URL on one line once it answers, and ends at once on SIGTERM or Ctrl-C.
     """

@@ -98,7 +98,9 @@ def read_options(method: str, pairs: Iterable[tuple[str, str]]) -> Options:
     known, common = _parameters(method)
     query: dict[str, str] = {}
     error_format, pretty = 2, False
-    for name, value in pairs:
+    for given, value in pairs:
+        # Google's generated clients write `$alt` for `alt`, which all of its APIs take.
+        name = given[1:] if given.startswith("$") and given[1:] in common else given
         if name in known:
             query[known[name]] = value
         elif name in ("$.xgafv", "x__xgafv"):

@@ -19,6 +19,7 @@ from importlib import resources
 from typing import Any
 
 from mljobs_dev.emulator.errors import ApiError, Violation, invalid_payload
+from mljobs_dev.emulator.protos import ONEOFS, enum_numbers, proto_name
 
 Json = dict[str, Any]
 Reader = Callable[[Any, str, list[Violation]], Any]
@@ -39,45 +40,6 @@ _WIDE = frozenset({"int64", "uint64"})
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
 """Texts that stand for a boolean, in any case (the JSON reader of protobuf, `safe_strtob`)."""
-
-_ONEOFS = {
-    "GoogleCloudMlV1__Job": {"trainingInput": "input", "predictionInput": "input"},
-    "GoogleCloudMlV1__PredictionInput": {
-        "modelName": "model_version",
-        "versionName": "model_version",
-        "uri": "model_version",
-    },
-    "GoogleCloudAiplatformV1WorkerPoolSpec": {"containerSpec": "task", "pythonPackageSpec": "task"},
-    "GoogleCloudAiplatformV1StudySpec": {
-        "decayCurveStoppingSpec": "automated_stopping_spec",
-        "medianAutomatedStoppingSpec": "automated_stopping_spec",
-        "convexAutomatedStoppingSpec": "automated_stopping_spec",
-    },
-    "GoogleCloudAiplatformV1StudySpecParameterSpec": {
-        "doubleValueSpec": "parameter_value_spec",
-        "integerValueSpec": "parameter_value_spec",
-        "categoricalValueSpec": "parameter_value_spec",
-        "discreteValueSpec": "parameter_value_spec",
-    },
-    "GoogleCloudAiplatformV1StudySpecParameterSpecConditionalParameterSpec": {
-        "parentDiscreteValues": "parent_value_condition",
-        "parentIntValues": "parent_value_condition",
-        "parentCategoricalValues": "parent_value_condition",
-    },
-    "GoogleCloudAiplatformV1StudyTimeConstraint": {"maxDuration": "constraint", "endTime": "constraint"},
-    "GoogleCloudAiplatformV1BatchPredictionJobInputConfig": {
-        "gcsSource": "source",
-        "bigquerySource": "source",
-        "vertexMultimodalDatasetSource": "source",
-    },
-    "GoogleCloudAiplatformV1BatchPredictionJobOutputConfig": {
-        "gcsDestination": "destination",
-        "bigqueryDestination": "destination",
-        "vertexMultimodalDatasetDestination": "destination",
-    },
-}
-"""Fields of which at most one is set, by the name of their group (google/cloud/ml/v1/job_service.proto, and
-job.proto and its neighbours of google/cloud/aiplatform/v1)."""
 
 
 class _Unset:
@@ -154,10 +116,10 @@ class Message:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.proto = _proto_name(name)
+        self.proto = proto_name(name)
         self.fields: dict[str, Field] = {}
         self._by_spelling: dict[str, Field] = {}
-        self._oneofs = _ONEOFS.get(name, {})
+        self._oneofs = ONEOFS.get(name, {})
 
     def add(self, field: Field) -> None:
         """Take in a field under both of its spellings."""
@@ -320,20 +282,6 @@ def discovery_document(name: str) -> Any:
     return json.loads((folder / name).read_bytes())
 
 
-def _proto_name(schema: str) -> str:
-    for prefix, package in (
-        ("GoogleCloudMlV1__", "google.cloud.ml.v1."),
-        ("GoogleCloudMlV1_", "google.cloud.ml.v1."),
-        ("GoogleIamV1__", "google.iam.v1."),
-        ("GoogleType__", "google.type."),
-        ("GoogleCloudAiplatformV1", "google.cloud.aiplatform.v1."),
-        ("GoogleRpc", "google.rpc."),
-    ):
-        if schema.startswith(prefix):
-            return package + schema.removeprefix(prefix).replace("_", ".")
-    return f"google.logging.v2.{schema}"
-
-
 def _unknown(name: str, path: str) -> Violation:
     where = f" at '{path}'" if path else ""
     return Violation(path, f'Invalid JSON payload received. Unknown name "{name}"{where}: Cannot find field.')
@@ -356,7 +304,8 @@ def _default(schema: Mapping[str, Any]) -> Any:
 def _scalar_reader(owner: str, name: str, schema: Mapping[str, Any]) -> Reader:
     kind, form = schema.get("type"), schema.get("format", "")
     if "enum" in schema:
-        return _enum_reader(f"type.googleapis.com/{owner}.{name[0].upper()}{name[1:]}", schema["enum"])
+        kind = f"type.googleapis.com/{owner}.{name[0].upper()}{name[1:]}"
+        return _enum_reader(kind, schema["enum"], enum_numbers(owner, schema["enum"]))
     if form in _RANGES:
         return _integer_reader(form)
     if kind == "number":
@@ -372,12 +321,14 @@ def _scalar_reader(owner: str, name: str, schema: Mapping[str, Any]) -> Reader:
     return _read_string if kind == "string" else lambda value, _path, _problems: value
 
 
-def _enum_reader(kind: str, words: list[str]) -> Reader:
+def _enum_reader(kind: str, words: list[str], numbers: Mapping[int, str]) -> Reader:
     known = frozenset(words)
 
     def read(value: Any, path: str, problems: list[Violation]) -> Any:
         if isinstance(value, str) and value.upper() in known:
             return value.upper()
+        if isinstance(value, int) and not isinstance(value, bool) and value in numbers:
+            return numbers[value]
         problems.append(_invalid(path, kind, value))
         return _UNSET
 

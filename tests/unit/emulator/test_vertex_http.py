@@ -297,7 +297,7 @@ def test_a_job_is_forced_and_dropped_by_its_display_name(server: Server, jobs: J
 
 
 def test_options(server: Server) -> None:
-    usual = {"listLag": 0.0, "shuffleLists": False, "projectNumbers": True}
+    usual = {"listLag": 0.0, "shuffleLists": False, "projectNumbers": True, "trialLabels": False}
     assert server.control("GET", "/_emulator/options") == usual
     assert server.control("POST", "/_emulator/options", {"listLag": 30}) == {**usual, "listLag": 30.0}
     shuffled = server.control("POST", "/_emulator/options", {"shuffleLists": True})
@@ -328,3 +328,20 @@ def test_the_control_surface_says_what_is_wrong(
     assert status == 400
     message = json.loads(text)["error"]["message"]
     assert [word for word in words if word not in message] == []
+
+
+def test_google_s_generated_clients_send_numbers(server: Server, jobs: Jobs) -> None:
+    body = jobs.tuning(trialJobSpec=jobs.custom("c", jobs.pool("g2-standard-4", kind=11, count=1))["jobSpec"])
+    body["studySpec"] |= {"algorithm": 3}
+    body["studySpec"]["metrics"][0]["goal"] = 2
+    path = f"/v1/{PARENT}/hyperparameterTuningJobs?%24alt=json%3Benum-encoding%3Dint"
+    status, text = server.send("POST", path, json.dumps(body).encode())
+    assert status == 200, text
+    created = json.loads(text)
+    assert created["studySpec"]["algorithm"] == "RANDOM_SEARCH"
+    assert created["studySpec"]["metrics"][0]["goal"] == "MINIMIZE"
+    pool = created["trialJobSpec"]["workerPoolSpecs"][0]
+    assert pool["machineSpec"]["acceleratorType"] == "NVIDIA_L4"
+    assert server.send("GET", f"/v1/{PARENT}/customJobs?%24nope=1")[0] == 400
+    body["studySpec"]["algorithm"] = 1
+    assert server.send("POST", path, json.dumps(body).encode())[0] == 400

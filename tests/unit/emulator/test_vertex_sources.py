@@ -45,6 +45,7 @@ WITHOUT_SOURCE = {
     "tuning.scripted_trials": "scripts",
     "options.list_lag": "`listLag`",
     "options.shuffle_lists": "`shuffleLists`",
+    "options.trial_labels": "`trialLabels`",
 }
 """What no public source tells, and the words under which the documentation says so."""
 

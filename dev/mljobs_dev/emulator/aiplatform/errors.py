@@ -10,10 +10,9 @@ from mljobs_dev.emulator.errors import (
 )
 
 SERVICE = "aiplatform.googleapis.com"
-OK, CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, FAILED_PRECONDITION = 0, 1, 3, 8, 9
-INTERNAL = 13
+CANCELLED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, INTERNAL = 1, 3, 8, 9, 13
+"""google.rpc.Code."""
 
-NO_INPUT = "The input GCS object doesn't exist: {}"
 SERVER_ENDED = (
     "Model server terminated: model server container terminated: go/debugstr  \nexit_code: 1\n"
     'reason: "Error"\nstarted_at {{\n  seconds: {}\n}}\nfinished_at {{\n  seconds: {}\n}}\n. '

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mljobs_dev.emulator.aiplatform import lifecycle
-from mljobs_dev.emulator.aiplatform.document import aiplatform_v1
 from mljobs_dev.emulator.aiplatform.errors import (
     CANCELLED,
     INTERNAL,
@@ -266,13 +265,15 @@ class Job:
             digits = 6
         return rfc3339_nano(unix, 3 if digits == 6 and self.sequence % 8 == 0 else digits)
 
-    def trial_job(self, plan: TrialPlan, job_id: str, sequence: int) -> "Job":
-        """The custom job of a trial of this tuning job."""
+    def trial_job(self, plan: TrialPlan, job_id: str, sequence: int, *, labelled: bool) -> "Job":
+        """The custom job of a trial of this tuning job, with its labels or without any."""
         spec = dict(self.body["trialJobSpec"])
         if "baseOutputDirectory" in spec:
             prefix = spec["baseOutputDirectory"]["outputUriPrefix"].rstrip("/")
             spec["baseOutputDirectory"] = {"outputUriPrefix": f"{prefix}/{plan.id}/"}
-        body = {"displayName": f"{self.display_name}-trial-{plan.id}"[:128], "jobSpec": spec}
+        body: Json = {"displayName": f"{self.display_name}-trial-{plan.id}"[:128], "jobSpec": spec}
+        if labelled and self.labels:
+            body["labels"] = dict(self.labels)
         return Job(
             CUSTOM,
             self.place,
@@ -285,8 +286,3 @@ class Job:
             by_number=self.by_number,
             parent=self,
         )
-
-
-def pruned(kind: Kind, value: Mapping[str, Any]) -> Json:
-    """A job, or fields of one, without proto defaults."""
-    return aiplatform_v1().message(kind.schema).prune(value)

@@ -17,7 +17,6 @@ from mljobs_dev.emulator.history import History, Step
 CANCELED = "CANCELED"
 """The error's message of every cancelled job (recorded)."""
 
-CODE_CANCELLED = 1
 NO_RESOURCES = (
     "Resources are insufficient in region: {}. Try a different region or use a different accelerator."
 )
@@ -197,7 +196,7 @@ def _since(past: tuple[JobStep, ...]) -> float:
 
 def _echo(steps: list[JobStep], pace: Pace) -> list[JobStep]:
     last = steps[-1]
-    first = len({step.state for step in steps}) == 2 and not last.state.terminal
+    first = len({step.state for step in steps[:-1]}) == 1 and not last.state.terminal
     if first and pace.echo and pace.seconds.get(last.state, 0.0) > pace.echo:
         return [Step(last.at + pace.echo, last.state)]
     if last.state is JobState.FAILED and pace.linger:

@@ -56,8 +56,10 @@ class Options(ControlBody):
         list_lag: emulated seconds for which a new job is in no list.
         shuffle_lists: whether lists are without order, instead of the last updated job first.
         project_numbers: whether the `name` of a new job has the project's number, or the id as it was given.
+        trial_labels: whether the custom jobs of trials have the labels of their tuning job.
     """
 
     list_lag: Annotated[float, Field(ge=0, le=3600)] = 0.0
     shuffle_lists: bool = False
     project_numbers: bool = True
+    trial_labels: bool = False

@@ -119,6 +119,7 @@ RULES: Mapping[str, str] = {
     "options.list_lag": "?",
     "options.shuffle_lists": "?",
     "options.project_numbers": "M for numbers; R for ids",
+    "options.trial_labels": "?",
     "face.refuse": "I, two threads",
     "face.queue": "O, understanding the training service",
     "face.fail": "I: error 8 of a failed job",

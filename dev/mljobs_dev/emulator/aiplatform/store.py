@@ -214,7 +214,8 @@ class Store:
     def _run_trials(self, parent: Job, now: float) -> None:
         home = self._homes[parent.place, CUSTOM]
         for plan in list(parent.trials.due(parent, now)):
-            job = parent.trial_job(plan, self._next_id(CUSTOM), self._sequence)
+            job_id, labelled = self._next_id(CUSTOM), self._options().trial_labels
+            job = parent.trial_job(plan, job_id, self._sequence, labelled=labelled)
             parent.trials.jobs[plan.id] = home[job.id] = job
         ended = parent.ended(now)
         stopped = parent.history.entered(JobState.CANCELLING)
