@@ -10,7 +10,7 @@ from tests.faults.gate import Json, Step
 LAG = 50.0
 """Emulated seconds for which a new job is in no list: half as long as the operator waits in doubt."""
 
-TABLES = Path(__file__).with_name("vertex_tables.yaml")
+TABLES = Path(__file__).parents[1] / "vertex_tables.yaml"
 
 _STATES = {"PENDING": "PREPARING"}
 """The words of the resources that are others than Vertex AI's."""

@@ -10,7 +10,7 @@ import pytest
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.domain import errors
 from mljobs.domain.decide import Policy, decide
-from mljobs.domain.decide.decisions import Finish, Look, Refuse, Search, Stall, Submit, Wait, Watch
+from mljobs.domain.decide.decisions import Finish, Look, Refuse, Release, Search, Stall, Submit, Wait, Watch
 from mljobs.domain.job.observation import Method, Observation, Trouble
 from mljobs.domain.job.resource import SUBMISSION, Intent, Resource, Target
 from mljobs.domain.port import Job, Reference, Scope
@@ -186,6 +186,27 @@ def test_after_a_doubt_the_accepted_job_is_searched_beside() -> None:
     assert isinstance(step, Watch)
     assert step.until == later(120)
     assert isinstance(decide(one, observation, Policy(), later(120)), Search)
+
+
+@pytest.mark.parametrize("orphan", [False, True])
+def test_a_deletion_waits_for_that_search_and_no_longer(orphan: bool) -> None:
+    policy = "Orphan" if orphan else "Cancel"
+    for state in ("SUCCEEDED", "RUNNING"):
+        job = made(state)
+        ended = shown(intended(), known(job=job, seen_at=NOW, created=True))
+        one = replace(
+            intended(spec={"trainingInput": EXACT, "deletionPolicy": policy}), status=ended, deleting=True
+        )
+        observation = known(job=job, seen_at=NOW, created=True, doubtful_at=NOW, cancelled=True)
+        waits = next_step(one, observation)
+        assert isinstance(waits, Wait)
+        assert waits.until == later(120)
+        due = later(120)
+        assert isinstance(decide(one, observation, Policy(), due), Search)
+        searched = observation.searched([job], due)
+        assert isinstance(decide(one, searched, Policy(), due), Release)
+        forced = replace(one, annotations={**one.annotations, "mljobs.dev/force-release": "true"})
+        assert isinstance(next_step(forced, observation), Release)
 
 
 def test_a_lack_of_machines_is_waited_out_in_minutes_and_doubts_nothing() -> None:

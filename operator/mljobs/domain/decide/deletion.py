@@ -33,11 +33,11 @@ def _end(
 ) -> Decision:
     if resource.force_release:
         return Release(left_behind="" if resource.ended else target.job_name)
-    if resource.orphan or _settled(resource, observation):
-        return Release()
     surplus = end_surplus(resource, target, observation, policy, now)
     if surplus:
         return surplus
+    if resource.orphan or _settled(resource, observation):
+        return Release()
     doubtful = in_doubt(resource, observation, policy)
     known = None if doubtful else observation.job
     if not doubtful and (observation.cancelled or (known and known.ending)):

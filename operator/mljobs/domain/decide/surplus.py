@@ -37,7 +37,7 @@ def not_before_the_search(
     match decision:
         case Watch() if due:
             return replace(decision, until=due)
-        case Release() if due:
+        case Release() if due and not resource.force_release:
             message = (
                 f"An earlier create call got no answer. The operator makes sure that {target.job_name} is "
                 f"the only job, then lets go."
