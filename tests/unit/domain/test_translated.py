@@ -87,6 +87,20 @@ def test_what_is_lost_is_told_once_and_stays_shown() -> None:
     assert row_of(replace(one, status=later_on), ConditionType.TRANSLATED) == row
 
 
+def test_numbers_that_the_service_does_not_report_are_not_shown_as_zeros() -> None:
+    status = shown(intended(), known(job=made(trainingOutput={}), seen_at=NOW))
+    assert "trainingOutput" not in status
+    output = {"isHyperparameterTuningJob": True, "completedTrialCount": "0"}
+    status = shown(intended(), known(job=made(trainingOutput=output), seen_at=NOW))
+    assert status["trainingOutput"] == output
+
+
+def test_a_spec_without_a_project_is_translated_too() -> None:
+    one = intended(spec={"trainingInput": LOSSY, "projectId": None})
+    status = shown(one, known(job=made(), seen_at=NOW))
+    assert row_of(replace(one, status=status), ConditionType.TRANSLATED)["reason"] == "Lossy"
+
+
 def test_what_is_the_same_is_shown_and_not_told() -> None:
     one = subject(intended=Intent(target(), 1, NOW))
     status = shown(one, known(job=made(), seen_at=NOW))
