@@ -24,6 +24,7 @@ class Backend:
         settings: more environment variables of the operator.
         may_say: reasons of events that come of a crash alone, in every story.
         without: names of stories that cannot happen to it, adoption by a chosen id say.
+        queue: whether a waiting job has a place in a queue.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Backend:
     settings: Mapping[str, str] = field(default_factory=dict)
     without: frozenset[str] = frozenset()
     may_say: frozenset[str] = frozenset()
+    queue: bool = True
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,8 @@ class World:
         """Let calls of a method of the service go wrong from now on; see `FaultRule`."""
 
         def matches(call: Call) -> bool:
-            named = (call.body or {}).get("jobId", "") if method == "create" else call.path
+            body = call.body or {}
+            named = body.get("jobId") or body.get("displayName") or "" if method == "create" else call.path
             mine = call.side == "service" and f"/projects/{self.project}/" in call.path
             return mine and call.step.name == method and only in named
 

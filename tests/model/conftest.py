@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from mljobs.backends.mlv1.facts import MlV1Facts
+from mljobs.backends.vertex import backend
+from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.domain.policies import lost
 from mljobs.domain.port import Polling
+from tests.model.vertex import PAGE_SIZE
 from tests.model.world import World
 
 
@@ -22,7 +25,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two jobs are many: worth a list, whose pages hold one; and the operator's warnings are no news here."""
-    monkeypatch.setattr(MlV1Facts, "polling", Polling(page_size=1, pages_from=2))
+    for facts in (MlV1Facts, VertexFacts):
+        monkeypatch.setattr(facts, "polling", Polling(page_size=1, pages_from=2))
+    monkeypatch.setattr(backend, "PAGE_SIZE", PAGE_SIZE)
     monkeypatch.setattr(lost, "FEW", 2)
     logging.getLogger("mljobs").setLevel(logging.ERROR)
     yield

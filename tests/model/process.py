@@ -20,6 +20,7 @@ from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.decide import AdminPolicy
 from tests.model.cluster import Cluster, ModelKube, WatchEvent
 from tests.model.service import ModelBackend, Service, UnnamedBackend
+from tests.model.vertex import VertexBackend
 from tests.model.wire import Wire
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,6 +29,8 @@ RESYNC_INTERVAL = 300.0
 WORKERS = 2
 LOST_INTERVAL = 120.0
 POLICY = AdminPolicy(default_project="proj", grace=timedelta(seconds=60), lost_after=timedelta(seconds=60))
+
+BackendType = type[ModelBackend | UnnamedBackend | VertexBackend]
 
 _METRICS = Metrics()
 
@@ -53,7 +56,7 @@ class Process:
         service: Service,
         wire: Wire,
         wall: Callable[[], datetime],
-        backend: type[ModelBackend | UnnamedBackend] = ModelBackend,
+        backend: BackendType = ModelBackend,
     ) -> None:
         clock = steady(wall, wire.loop.time)
         self._cluster = cluster
@@ -140,6 +143,6 @@ class Process:
     def kill(self) -> None:
         """End it at once; its calls go their way without it."""
         self._wire.abandon()
-        for task in self._tasks:
+        for task in asyncio.all_tasks(self._wire.loop):  # those that its parts have begun themselves, too
             task.cancel()
         self._wire.loop.settle()

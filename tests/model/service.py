@@ -9,6 +9,7 @@ from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
 from mljobs.backends.mlv1.iam_policy import IamPolicy, merged
 from mljobs.backends.mlv1.translate import to_job
+from mljobs.backends.vertex.names import Name, is_name
 from mljobs.domain import errors
 from mljobs.domain.job import naming
 from mljobs.domain.port import (
@@ -37,6 +38,14 @@ REPLICATION = 2.0
 
 def reference_of(project: str, job_id: str) -> Reference:
     return Reference(f"projects/{project}/jobs/{job_id}")
+
+
+def place_of(reference: Reference) -> Place:
+    """Where a job is, by its name at either service."""
+    if not is_name(reference):
+        return parts(reference)
+    name = Name.parse(reference)
+    return name.project, f"run-{name.id}"
 
 
 @dataclass

@@ -16,7 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resource
 from tests.model.cluster import OTHERS
+from tests.model.process import BackendType
 from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
+from tests.model.vertex import LOCATIONS, VertexBackend
 from tests.model.wire import CallKind, Outcome
 from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
 
@@ -50,7 +52,7 @@ class Model(RuleBasedStateMachine):
     """
 
     stories = steps = 0
-    backend: type[ModelBackend | UnnamedBackend] = ModelBackend
+    backend: BackendType = ModelBackend
 
     def __init__(self) -> None:
         super().__init__()
@@ -425,6 +427,21 @@ class UnnamedModel(Model):
     backend = UnnamedBackend
 
 
+class VertexModel(Model):
+    """One story on Vertex AI, where a job is in one of several locations, each with lists of its own."""
+
+    backend = VertexBackend
+
+    @precondition(lambda self: self._movable())
+    @rule(pick=picks, location=st.sampled_from(LOCATIONS))
+    def move(self, pick: int, location: str) -> None:
+        self._edit(self._movable()[pick % len(self._movable())], trainingInput={"region": location})
+
+    def _movable(self) -> list[Key]:
+        """A prediction has to be where its model is."""
+        return [key for key in self._unsubmitted() if key.kind == "TrainingJob"]
+
+
 TestModel = Model.TestCase
 TestModel.settings = settings(
     max_examples=EXAMPLES,
@@ -436,3 +453,5 @@ TestModel.settings = settings(
 )
 TestUnnamedModel = UnnamedModel.TestCase
 TestUnnamedModel.settings = TestModel.settings
+TestVertexModel = VertexModel.TestCase
+TestVertexModel.settings = TestModel.settings

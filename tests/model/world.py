@@ -7,7 +7,7 @@ from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.outputs import TERMINAL_STATES
-from mljobs.backends.mlv1.facts import MlV1Facts, parts
+from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
@@ -19,8 +19,8 @@ from mljobs.domain.spec.validate import validate
 from tests.conditions import condition_of, stalled_by
 from tests.model.cluster import NAMESPACE, Cluster
 from tests.model.loop import VirtualLoop
-from tests.model.process import EPOCH, POLICY, Process
-from tests.model.service import CloudJob, ModelBackend, Place, Service, UnnamedBackend
+from tests.model.process import EPOCH, POLICY, BackendType, Process
+from tests.model.service import CloudJob, ModelBackend, Place, Service, place_of
 from tests.model.wire import TIMEOUT, Call, CallKind, Outcome, Side, Wire
 
 LINGER = POLICY.grace.total_seconds() - 3
@@ -86,7 +86,7 @@ class World:
         rejected: the generation whose call the service has refused as wrong, by uid.
     """
 
-    def __init__(self, backend: type[ModelBackend | UnnamedBackend] = ModelBackend) -> None:
+    def __init__(self, backend: BackendType = ModelBackend) -> None:
         self.backend = backend
         self.can = backend.facts.capabilities
         self.loop = VirtualLoop()
@@ -283,7 +283,7 @@ class World:
         """The places of the jobs that an observation speaks of."""
         jobs = [*([known.job] if known.job else []), *known.extra]
         named = [(known.target.project, known.target.job_id)] if known.target else []
-        return [*named, *(parts(job.reference) for job in jobs)]
+        return [*named, *(place_of(job.reference) for job in jobs)]
 
     def _no_thefts(self) -> None:
         """I4: a job with an owner goes to nobody but a resource that has named the owner."""
@@ -494,4 +494,4 @@ OTHERS_MEMBER = "user:other@example.com"
 
 def _place(resource: Resource) -> Place:
     """Where the job is that a status names, whoever has named it."""
-    return parts(Reference(str(resource.status["jobName"])))
+    return place_of(Reference(str(resource.status["jobName"])))

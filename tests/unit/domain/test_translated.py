@@ -10,7 +10,7 @@ import pytest
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
-from mljobs.domain.decide.decisions import Finish, Read, Refuse, Search, Stall, Submit, Wait, Watch
+from mljobs.domain.decide.decisions import Finish, Read, Refuse, Release, Search, Stall, Submit, Wait, Watch
 from mljobs.domain.job.observation import Call, FailedCall, Observation
 from mljobs.domain.job.resource import SUBMISSION, Intent, Resource, Target
 from mljobs.domain.port import Job, Reference, Scope
@@ -85,6 +85,20 @@ def test_what_is_lost_is_told_once_and_stays_shown() -> None:
     later_on = shown(replace(one, status=status), replace(observation, job=made("QUEUED")))
     assert Reason.LOSSY not in [event.reason for event in transitions(status, later_on)]
     assert row_of(replace(one, status=later_on), ConditionType.TRANSLATED) == row
+
+
+def test_numbers_that_the_service_does_not_report_are_not_shown_as_zeros() -> None:
+    status = shown(intended(), known(job=made(trainingOutput={}), seen_at=NOW))
+    assert "trainingOutput" not in status
+    output = {"isHyperparameterTuningJob": True, "completedTrialCount": "0"}
+    status = shown(intended(), known(job=made(trainingOutput=output), seen_at=NOW))
+    assert status["trainingOutput"] == output
+
+
+def test_a_spec_without_a_project_is_translated_too() -> None:
+    one = intended(spec={"trainingInput": LOSSY, "projectId": None})
+    status = shown(one, known(job=made(), seen_at=NOW))
+    assert row_of(replace(one, status=status), ConditionType.TRANSLATED)["reason"] == "Lossy"
 
 
 def test_what_is_the_same_is_shown_and_not_told() -> None:
@@ -186,6 +200,27 @@ def test_after_a_doubt_the_accepted_job_is_searched_beside() -> None:
     assert isinstance(step, Watch)
     assert step.again == later(120)
     assert isinstance(decide(one, observation, AdminPolicy(), later(120)), Search)
+
+
+@pytest.mark.parametrize("orphan", [False, True])
+def test_a_deletion_waits_for_that_search_and_no_longer(orphan: bool) -> None:
+    policy = "Orphan" if orphan else "Cancel"
+    for state in ("SUCCEEDED", "RUNNING"):
+        job = made(state)
+        ended = shown(intended(), known(job=job, seen_at=NOW, created=True))
+        one = replace(
+            intended(spec={"trainingInput": EXACT, "deletionPolicy": policy}), status=ended, deleting=True
+        )
+        observation = known(job=job, seen_at=NOW, created=True, outcome_unknown_at=NOW, cancelled=True)
+        waits = next_step(one, observation)
+        assert isinstance(waits, Wait)
+        assert waits.again == later(120)
+        due = later(120)
+        assert isinstance(decide(one, observation, AdminPolicy(), due), Search)
+        searched = observation.searched([job], due)
+        assert isinstance(decide(one, searched, AdminPolicy(), due), Release)
+        forced = replace(one, annotations={**one.annotations, "mljobs.dev/force-release": "true"})
+        assert isinstance(next_step(forced, observation), Release)
 
 
 def test_a_lack_of_machines_is_waited_out_in_minutes_and_doubts_nothing() -> None:

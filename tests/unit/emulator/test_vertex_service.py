@@ -231,6 +231,33 @@ def test_a_job_that_runs_longer_than_its_timeout(vertex: Vertex, jobs: Jobs) -> 
     assert vertex("customJobs.get", name)["state"] == "JOB_STATE_CANCELLED"
 
 
+def test_a_job_that_would_be_ended_some_day_is_cancelled_before(vertex: Vertex, jobs: Jobs) -> None:
+    vertex.rig.script(timeline={**QUICK, "RUNNING": 1e9})  # more than the week that a job may run
+    name = vertex("customJobs.create", body=jobs.custom())["name"]
+    vertex.advance(300)
+    vertex("customJobs.cancel", name)
+    vertex("customJobs.cancel", name)
+    vertex.advance(8)
+    assert vertex("customJobs.get", name)["state"] == "JOB_STATE_CANCELLED"
+
+
+def test_a_script_holds_from_the_first_moment(
+    vertex: Vertex, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vertex.rig.script(timeline={"QUEUED": 1e6})
+    clock = vertex.rig.emulator.clock
+    now = clock.now
+
+    def late() -> float:
+        vertex.advance(0.2)  # so slow is the machine
+        return float(now())
+
+    monkeypatch.setattr(clock, "now", late)
+    name = vertex("batchPredictionJobs.create", body=jobs.batch())["name"]
+    monkeypatch.undo()
+    assert states(vertex, "batchPredictionJobs.get", name, 1, 100) == ["QUEUED", "QUEUED"]
+
+
 def test_a_job_that_finds_no_machine_in_time(vertex: Vertex, jobs: Jobs) -> None:
     vertex.rig.script(final="PENDING")
     pool = jobs.pool("g2-standard-4", kind="NVIDIA_L4", count=1)

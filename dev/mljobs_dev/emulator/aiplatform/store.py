@@ -125,7 +125,7 @@ class Store:
         self._homes[place, kind][job.id] = job
         if job.held or kind is TUNING:
             self._open[place].append(job)
-        self.follow(job)
+        self.follow(job, now)  # and not later, when it would have begun to go on as usual
         return job
 
     def remove(self, job: Job) -> None:
@@ -163,8 +163,8 @@ class Store:
                 if not job.state(now).terminal and any(self._covers(script, job) for script in scripts):
                     self.follow(job)
 
-    def follow(self, job: Job) -> None:
-        """Plan a job by the script that covers it, or as usual."""
+    def follow(self, job: Job, now: float | None = None) -> None:
+        """Plan a job by the script that covers it, or as usual, from now on or from another instant."""
         script = next((script for script in reversed(self._scripts) if self._covers(script, job)), None)
         pace = script.vertex_pace(job.usual) if script else job.usual
         if not pace.error and pace.final.terminal and pace.final not in _FINE:
@@ -173,7 +173,8 @@ class Store:
             pace = dataclasses.replace(pace, final=JobState.QUEUED)
         job.code = (script.error_code if script else None) or 0
         job.extra = script.vertex_output_of(job.kind.collection) if script else {}
-        job.set_history(lifecycle.replan(job.history, self.clock.now(), pace), pace)
+        since = self.clock.now() if now is None else now
+        job.set_history(lifecycle.replan(job.history, since, pace), pace)
         if job.kind is TUNING and script and script.trials is not None:
             job.trials.set(tuning.scripted(script.trials, job.body))
         elif job.kind is TUNING:

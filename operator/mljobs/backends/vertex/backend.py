@@ -19,6 +19,9 @@ from mljobs.domain.port import AttemptSelector, Extent, Job, JobDocument, JobPag
 SKEW = timedelta(minutes=5)
 """By so much the service's clock may be behind that of who wrote down when a job was intended."""
 
+BEGINNING = datetime(2021, 1, 1, tzinfo=UTC)
+"""Before the service's first job: it came out in May 2021."""
+
 PASSES = 5
 """So often the pages of a list are read in which more and more jobs turn up, at the most."""
 
@@ -72,7 +75,7 @@ class VertexAI:
         it is in one of all jobs. All collections are listed: which one a job went to depends on a spec that
         may have changed since.
         """
-        jobs = await self._searches.jobs(selector.scope, selector.since - SKEW)
+        jobs = await self._searches.jobs(selector.scope, max(selector.since, BEGINNING) - SKEW)
         found = [job for job in jobs if selector.matches(job)]
         return sorted(found, key=lambda job: datetime.fromisoformat(str(job.document["createTime"])))
 

@@ -44,17 +44,18 @@ def readable(model: type[Observed], raw: Mapping[str, Any]) -> JsonObject:
 _ROUNDS = 8
 
 
-def job_output(kind: str, raw: Mapping[str, Any], goal: str) -> JsonObject:
+def job_output(kind: str, raw: Mapping[str, Any], goal: str, *, complete: bool = False) -> JsonObject:
     """The `trainingOutput` or `predictionOutput` of a status.
 
     Args:
         kind: of the resource.
         raw: the field of the job with the same name.
         goal: `MAXIMIZE` or `MINIMIZE`, for the order of trials.
+        complete: whether a number that is absent is not known, and no zero that JSON leaves out.
     """
     model = KINDS[kind].output
     # before validation: an invalid value, such as NaN, is not a zero
-    output = readable(model, with_defaults(_schema(model), raw))
+    output = readable(model, raw if complete else with_defaults(_schema(model), raw))
     if not output.get("isHyperparameterTuningJob") and output.get("completedTrialCount") == "0":
         del output["completedTrialCount"]  # "only set for hyperparameter tuning jobs" (discovery document)
     if "webAccessUris" in output:

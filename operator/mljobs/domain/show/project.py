@@ -122,7 +122,10 @@ def _seen(resource: Resource, job: Job) -> JsonObject:
         seen["errorMessage"] = bounded_text(seen["errorMessage"])
     raw = job.document.get(kind.output_field)
     if isinstance(raw, Mapping):
-        seen[kind.output_field] = job_output(resource.kind, raw, _goal(resource))
+        complete = resource.facts is not None and resource.facts.capabilities.translates
+        output = job_output(resource.kind, raw, _goal(resource), complete=complete)
+        if output:
+            seen[kind.output_field] = output
     return seen
 
 

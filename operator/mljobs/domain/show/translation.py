@@ -14,6 +14,10 @@ SPECS_KEPT = 4096
 """Specs whose review is remembered: a status is made far more often than a spec changes."""
 
 
+SOME_PROJECT = "some-project"
+"""In place of the default project, which is of no matter here."""
+
+
 def translation(resource: Resource) -> Review | None:
     """What the service says to a resource's spec.
 
@@ -28,7 +32,7 @@ def translation(resource: Resource) -> Review | None:
 
 @lru_cache(maxsize=SPECS_KEPT)
 def _reviewed(facts: Facts, kind: str, text: str) -> Review | None:
-    spec = validate(kind, json.loads(text), default_project="-").spec
+    spec = validate(kind, json.loads(text), default_project=SOME_PROJECT).spec
     if spec is None:
         return None
     found = review(kind, spec, facts)
