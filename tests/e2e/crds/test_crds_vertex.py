@@ -1,4 +1,4 @@
-"""`spec.vertex` on a real API server: applied by any kubectl, within the cost limits, and fixed once submitted."""
+"""`spec.vertex` on a real API server: client-side apply, the cost limits, what is fixed once submitted."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Every field of `spec.vertex` can be used: there are valid specs that have all, and they are read and kept."""
+"""Every field of `spec.vertex` can be used: valid specs have all between them, and are read and kept."""
 
 from collections.abc import Iterator
 from typing import Any
