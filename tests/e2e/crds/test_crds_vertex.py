@@ -125,7 +125,7 @@ def test_the_block_cannot_be_added_or_taken_away_once_submitted(kubectl: Kubectl
     ):
         kubectl.submitted(TRAINING_JOB, name)
         done = kubectl.patch(TRAINING_JOB, name, {"spec": change})
-        assert "spec.vertex.displayName: Forbidden" in done.stderr
+        assert "spec.vertex: Forbidden: vertex cannot be changed" in done.stderr
 
 
 def test_another_spelling_is_no_change(kubectl: Kubectl) -> None:
