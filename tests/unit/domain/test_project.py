@@ -16,6 +16,7 @@ from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.show.events import transitions
+from mljobs.domain.show.outputs import goal_of
 from mljobs.domain.show.project import project
 from mljobs.domain.spec.problems import Problem
 from tests.unit.domain.world import (
@@ -449,3 +450,30 @@ def test_trials_without_a_metric_come_last_and_none_is_the_best() -> None:
 
 def test_the_target_is_the_recorded_job() -> None:
     assert SUBMITTED.target == TARGET
+
+
+@pytest.mark.parametrize(
+    ("spec", "goal"),
+    [
+        ({"trainingInput": {"hyperparameters": {"goal": "MINIMIZE"}}}, "MINIMIZE"),
+        ({"vertex": {"studySpec": {"metrics": [{"goal": "MINIMIZE"}]}}}, "MINIMIZE"),
+        (
+            {
+                "trainingInput": {"hyperparameters": {"goal": "MAXIMIZE"}},
+                "vertex": {"studySpec": {"metrics": [{"goal": "MINIMIZE"}]}},
+            },
+            "MINIMIZE",
+        ),
+        (
+            {
+                "trainingInput": {"hyperparameters": {"goal": "MAXIMIZE"}},
+                "vertex": {"studySpec": {"metrics": []}},
+            },
+            "MAXIMIZE",
+        ),
+        ({"trainingInput": [], "vertex": {"studySpec": {"metrics": {"0": 1}}}}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_goal_of_a_search_wherever_it_stands(spec: dict[str, object], goal: str) -> None:
+    assert goal_of(spec) == goal

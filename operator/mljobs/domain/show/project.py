@@ -33,7 +33,7 @@ from mljobs.domain.port import TERMINAL_STATES, Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.fit import fitted
 from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, is_accepted, record
-from mljobs.domain.show.outputs import bounded_text, job_output, readable
+from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.spec.problems import printable_lines, summary
 
 ATTEMPTS_KEPT = 20
@@ -133,15 +133,8 @@ def _seen(resource: Resource, target: Target, job: Job) -> JsonObject:
         seen["errorMessage"] = bounded_text(seen["errorMessage"])
     raw = job.document.get(kind.output_field)
     if isinstance(raw, Mapping):
-        seen[kind.output_field] = job_output(resource.kind, raw, _goal(resource))
+        seen[kind.output_field] = job_output(resource.kind, raw, goal_of(resource.spec))
     return seen
-
-
-def _goal(resource: Resource) -> str:
-    spec: Any = resource.spec
-    for key in ("trainingInput", "hyperparameters", "goal"):
-        spec = spec.get(key) if isinstance(spec, Mapping) else None
-    return str(spec)
 
 
 def _earlier(resource: Resource, target: Target) -> list[JsonObject]:
