@@ -133,8 +133,12 @@ def _seen(resource: Resource, target: Target, job: Job) -> JsonObject:
         seen["errorMessage"] = bounded_text(seen["errorMessage"])
     raw = job.document.get(kind.output_field)
     if isinstance(raw, Mapping):
-        seen[kind.output_field] = job_output(resource.kind, raw, goal_of(resource.spec))
+        seen[kind.output_field] = job_output(resource.kind, raw, _goal(resource))
     return seen
+
+
+def _goal(resource: Resource) -> str:
+    return goal_of(resource.spec)
 
 
 def _earlier(resource: Resource, target: Target) -> list[JsonObject]:
