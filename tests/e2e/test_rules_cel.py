@@ -23,6 +23,7 @@ from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.strategies import kinds_and_specs
 from tests.unit.domain.rule_case import PACKAGES, Case, merged
 from tests.unit.domain.rule_cases import CASES
+from tests.vertex_documents import specs
 
 pytestmark = pytest.mark.e2e
 
@@ -132,8 +133,14 @@ def test_api_server_takes_every_valid_spec(made: tuple[str, Json], dry_run: DryR
     assert verdict.accepted, verdict
 
 
-@given(made=kinds_and_specs(), chance=st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+def blocks() -> st.SearchStrategy[tuple[str, Json]]:
+    """A kind and a spec of it in Vertex AI's words."""
+    found = [(kind, spec) for kind in KINDS for spec in specs(kind)]
+    return st.sampled_from(found)
+
+
+@given(made=kinds_and_specs() | blocks(), chance=st.randoms(use_true_random=False))
+@settings(max_examples=400, deadline=None)
 def test_api_server_and_core_agree_on_specs_with_a_random_change(
     made: tuple[str, Json], chance: random.Random, dry_run: DryRun
 ) -> None:
@@ -152,8 +159,8 @@ def _refused_by_server(problems: Iterable[Problem]) -> bool:
     )
 
 
-@given(made=kinds_and_specs(), chance=st.randoms(use_true_random=False))
-@settings(max_examples=200, deadline=None)
+@given(made=kinds_and_specs() | blocks(), chance=st.randoms(use_true_random=False))
+@settings(max_examples=400, deadline=None)
 def test_api_server_agrees_with_what_is_said_of_a_manifests_spelling(
     made: tuple[str, Json], chance: random.Random, dry_run: DryRun
 ) -> None:
@@ -189,6 +196,7 @@ def _misspelt(value: Any, chance: random.Random) -> Any:
 _REPLACEMENTS: list[Any] = [
     *("", "x", "gs://b/o", "gs://b", "standard", "n1-standard-4", "cloud_tpu", "projects/p/models/m", "a@b"),
     *("CUSTOM", "BASIC_TPU", "GRID_SEARCH", "DOUBLE", "INTEGER", "CATEGORICAL", "DISCRETE", "UNIT_LOG_SCALE"),
+    *("cloud-tpu", "a2-highgpu-1g", "e2-standard-4", "NVIDIA_L4", "TPU_V3", "FLEX_START", "SPOT", "bigquery"),
     *("3.5", "1.14", "2.11", "1799s", "1e3", "TEXT", "CSV", "TF_RECORD", "0", "-1", "7"),
     *(0, -1, 1, 5, 1001, 2**63, 0.5, True, False, [], ["a"], {}, {"a": "b"}),
 ]

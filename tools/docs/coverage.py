@@ -14,6 +14,8 @@ from mljobs.admin import crds
 from mljobs.api.base import JsonObject
 from mljobs.api.crd import walk
 from mljobs.api.resources import KINDS
+from tools.docs import vertex_coverage
+from tools.docs.vertex_coverage import Incomplete as Incomplete
 
 JOB = "GoogleCloudMlV1__Job"
 
@@ -57,10 +59,6 @@ PLACES: Mapping[str, tuple[str, ...]] = {
     **{kind.output_field: (f"status.{kind.output_field}",) for kind in KINDS.values()},
 }
 """Where each field of Job stands; what these hold stands below them under the API's own names."""
-
-
-class Incomplete(Exception):
-    """The API has something that has no place in the resources; the message names it."""
 
 
 def page() -> str:
@@ -111,6 +109,7 @@ def page() -> str:
         lines += [f"### {_short(name)}", "", "| Field | Type | Where in the resource |", "|---|---|---|"]
         lines += [f"| `{field}` | {kind} | {places} |" for field, kind, places in rows]
         lines.append("")
+    lines += vertex_coverage.section(_stored())
     return "\n".join(lines).rstrip() + "\n"
 
 

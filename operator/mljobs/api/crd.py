@@ -241,13 +241,18 @@ def _column(
 
 
 def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
-    """A rule for each field, so that the error names what was changed."""
+    """A rule for each field, so that the error names what was changed.
+
+    They are evaluated at each write: that nothing was changed, which is so mostly, is found with as few looks
+    at the resource as possible.
+    """
     fields = spec["properties"]
-    fixed = {name: fields[name] for name in ("projectId", "jobId")}
+    rules = [_fixed_once_submitted(kind, name, fields[name]) for name in ("projectId", "jobId")]
     for part in (kind.input_field, "vertex"):
-        fixed |= {f"{part}.{name}": schema for name, schema in fields[part]["properties"].items()}
-    once_submitted = [_fixed_once_submitted(kind, field, schema) for field, schema in fixed.items()]
-    return [*once_submitted, _fixed(kind, "managedBy")]
+        rules.append(_there_once_submitted(kind, part))
+        for name, schema in fields[part]["properties"].items():
+            rules.append(_fixed_once_submitted(kind, f"{part}.{name}", schema, part))
+    return [*rules, _fixed(kind, "managedBy")]
 
 
 def _fixed(kind: JobKind, field: str) -> CelRule:
@@ -261,19 +266,30 @@ def _fixed(kind: JobKind, field: str) -> CelRule:
     )
 
 
-def _fixed_once_submitted(kind: JobKind, field: str, schema: JsonObject) -> CelRule:
+_SUBMITTED = "has(oldSelf.status) && has(oldSelf.status.jobId)"
+
+
+def _fixed_once_submitted(kind: JobKind, field: str, schema: JsonObject, part: str = "") -> CelRule:
+    """Says that a field is as it was; where the part that has it is missing, there is none to judge."""
     new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
-    submitted = "has(oldSelf.status) && has(oldSelf.status.jobId)"
-    is_there, was_there = (_has(f"{me}.spec", field) for me in ("self", "oldSelf"))
-    kept = f"({is_there}) == ({was_there}) && (!({is_there}) || {same(new, old, schema)})"
+    kept = f"has({new}) ? has({old}) && ({same(new, old, schema)}) : !has({old})"
+    rule = f"({kept}) || !({_SUBMITTED})"
+    if part:  # what is missing makes an error, which another operand that is true takes away
+        now, before = f"!has(self.spec.{part})", f"!has(oldSelf.spec.{part})"
+        rule = f"{now} || {rule} || {before}" if part == "vertex" else f"{rule} || {now} || {before}"
+    return _once_submitted(kind, field, rule)
+
+
+def _there_once_submitted(kind: JobKind, field: str) -> CelRule:
+    return _once_submitted(
+        kind, field, f"has(self.spec.{field}) == has(oldSelf.spec.{field}) || !({_SUBMITTED})"
+    )
+
+
+def _once_submitted(kind: JobKind, field: str, rule: str) -> CelRule:
     return CelRule(
-        rule=f"!({submitted}) || ({kept})",
+        rule=rule,
         message=f"{field} cannot be changed once the job is submitted; make a new {kind.name} instead",
         field_path=f".spec.{field}",
         reason=FieldErrorType.FORBIDDEN,
     )
-
-
-def _has(value: str, path: str) -> str:
-    parts = path.split(".")
-    return " && ".join(f"has({value}.{'.'.join(parts[: i + 1])})" for i in range(len(parts)))

@@ -113,7 +113,7 @@ def _head(found: "Found", now: datetime) -> Iterator[tuple[str, str]]:
     yield "Age", age(meta.get("creationTimestamp"), now)
     yield "Job", status.get("jobName", "")
     yield "State", status.get("state", "")
-    yield "Region", job_input.get("region", "")
+    yield "Region", (spec.get("vertex") or {}).get("region") or job_input.get("region", "")
     yield "Labels", ", ".join(f"{key}={value}" for key, value in (status.get("labels") or {}).items())
     yield "Suspended", "yes, by spec.suspend" if spec.get("suspend") else ""
     yield "Managed by", spec.get("managedBy", "")
@@ -160,9 +160,12 @@ def _trials(found: "Found", limit: int) -> None:
     trials = list(output.get("trials") or ())
     if not trials:
         return
-    tuning = ((found.body.get("spec") or {}).get("trainingInput") or {}).get("hyperparameters") or {}
+    from mljobs.domain.show.outputs import goal_of
+
+    spec = found.body.get("spec") or {}
+    tuning = (spec.get("trainingInput") or {}).get("hyperparameters") or {}
     tag = output.get("hyperparameterMetricTag") or tuning.get("hyperparameterMetricTag") or _DEFAULT_TAG
-    goal = tuning.get("goal") or "MAXIMIZE"
+    goal = goal_of(spec) or "MAXIMIZE"
     shown = trials[:limit]
     names = sorted({name for trial in shown for name in trial.get("hyperparameters") or ()})
     rows = [_trial(trial, names) for trial in shown]

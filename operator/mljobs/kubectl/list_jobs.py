@@ -95,7 +95,8 @@ def row(item: Json, output: Output, everywhere: bool, now: datetime) -> list[str
     if output is Output.WIDE:
         job_input = spec.get(KINDS[item["kind"]].input_field) or {}
         project = status.get("projectId") or spec.get("projectId") or ""
-        cells += [str(project), str(job_input.get("region") or ""), _reason(status, "Succeeded")]
+        region = (spec.get("vertex") or {}).get("region") or job_input.get("region") or ""
+        cells += [str(project), str(region), _reason(status, "Succeeded")]
     return [*cells, age(meta.get("creationTimestamp"), now)]
 
 

@@ -141,11 +141,49 @@ def _with_flags(reading: "Reading", request: Request) -> "Reading":
     region = os.environ.get(REGION_VARIABLE)
     if region and "--region" not in request.given:
         spec = put(spec, f"{field}.region", region)
+    if "vertex" in reading.spec and field not in reading.spec:
+        spec = _into_the_block(spec, field, request)
     others = {kind.input_field for name, kind in KINDS.items() if name != request.kind}
     foreign = {key: value for key, value in spec.items() if key in others}
     mine, problems = canonical(request.kind, {key: value for key, value in spec.items() if key not in others})
     earlier = [problem for problem in reading.problems if problem not in problems]
     return replace(reading, spec=_ordered({**mine, **foreign}), problems=(*earlier, *problems))
+
+
+_IN_THE_BLOCK = {
+    "TrainingJob": {
+        "region": "vertex.region",
+        "serviceAccount": "vertex.jobSpec.serviceAccount",
+        "network": "vertex.jobSpec.network",
+        "enableWebAccess": "vertex.jobSpec.enableWebAccess",
+        "encryptionConfig": "vertex.encryptionSpec",
+    },
+    "PredictionJob": {"region": "vertex.region"},
+}
+"""By kind, the fields of an input that Vertex AI has as they are, and their places in its block."""
+
+
+def _into_the_block(spec: Spec, field: str, request: Request) -> Spec:
+    """What flags say of a job that the file describes in Vertex AI's words: as a whole, without an input.
+
+    Raises:
+        Failure: a flag says what is another matter there.
+    """
+    from mljobs.kubectl.flags import put
+
+    job_input = spec.get(field) or {}
+    spec = {key: value for key, value in spec.items() if key != field}
+    for key, value in job_input.items():
+        place = _IN_THE_BLOCK[request.kind].get(key)
+        if place is None:
+            flag = flag_for(f"spec.{field}.{key}", request.flags) or "arguments after --"
+            raise Failure(
+                f"{flag}: not with a file that describes the whole job in Vertex AI's words",
+                hint="say it in the file; --project, --region and --labels go with both",
+                code=TROUBLE,
+            )
+        spec = put(spec, place, value)
+    return spec
 
 
 def _ordered(spec: Spec) -> Spec:

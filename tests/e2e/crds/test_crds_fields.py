@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from mljobs.api import crd
-from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB, JobKind
+from mljobs.api.resources import KINDS, PREDICTION_JOB, TRAINING_JOB, JobKind
 from tests.e2e.crds.support_crds import BINDINGS, OWN_STATUS, Json, Kubectl, both, resource
 from tests.unit.api import discovery
+from tests.vertex_documents import specs
 
 REPLICA: Json = {
     "imageUri": "gcr.io/p/image:1",
@@ -138,6 +139,20 @@ def test_a_full_spec_comes_back_equal(
     assert kind.spec.model_validate(parsed.document()["spec"]) == parsed.spec
 
 
+VERTEX = [(kind, number, spec) for kind in KINDS.values() for number, spec in enumerate(specs(kind.name))]
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "spec"), VERTEX, ids=lambda value: getattr(value, "name", str(value))[:14]
+)
+def test_a_spec_in_the_words_of_vertex_comes_back_equal(
+    kubectl: Kubectl, kind: JobKind, number: int, spec: Json
+) -> None:
+    name = f"vertex-{number}"
+    kubectl.apply({**resource(kind, name), "spec": spec})
+    assert kubectl.get(kind, name)["spec"] == {"deletionPolicy": "Cancel", "suspend": False, **spec}
+
+
 @both
 def test_the_full_specs_have_every_field(kind: JobKind) -> None:
     sent: set[str] = set()
@@ -146,6 +161,7 @@ def test_the_full_specs_have_every_field(kind: JobKind) -> None:
             sent |= paths(resource(kind, name, spec, **job_input)["spec"], "spec")
     fields = {path for path, _ in crd.walk(crd.schema(kind)) if path.startswith("spec")}
     roles = "masterConfig", "parameterServerConfig", "evaluatorConfig"
+    fields = {path for path in fields if not path.startswith("spec.vertex")}  # which other specs have
     only_workers = {f"spec.trainingInput.{role}.tpuTfVersion" for role in roles}
     assert fields - sent - only_workers == set()
 

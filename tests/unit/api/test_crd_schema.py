@@ -122,7 +122,11 @@ def test_immutable_fields(kind: JobKind) -> None:
     rules = crd.schema(kind)["x-kubernetes-validations"]
     blocks: dict[str, type[BaseModel]] = {"TrainingJob": TrainingVertex, "PredictionJob": PredictionVertex}
     parts: list[tuple[str, type[BaseModel]]] = [(kind.input_field, kind.input), ("vertex", blocks[kind.name])]
-    fields = [f"{part}.{field.alias}" for part, model in parts for field in model.model_fields.values()]
+    fields = [
+        path
+        for part, model in parts
+        for path in (part, *(f"{part}.{field.alias}" for field in model.model_fields.values()))
+    ]
     assert [rule["fieldPath"] for rule in rules] == [
         f".spec.{field}" for field in ("projectId", "jobId", *fields, "managedBy")
     ]

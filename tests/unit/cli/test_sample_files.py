@@ -13,6 +13,8 @@ from mljobs.domain.spec.validate import validate
 from mljobs_dev.stack.files import deploy_folder
 
 SAMPLES = sorted((deploy_folder() / "samples").glob("*.yaml"))
+VERTEX = sorted((deploy_folder() / "samples" / "vertex").glob("*.yaml"))
+"""What only Vertex AI can do; other specs, in the tests, show all that there is of it."""
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -21,7 +23,7 @@ def read(path: Path) -> dict[str, Any]:
     return document
 
 
-@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SAMPLES, *VERTEX], ids=lambda path: path.stem)
 class TestEachSample:
     def test_says_what_it_shows(self, path: Path) -> None:
         first = path.read_text("utf-8").splitlines()[0]

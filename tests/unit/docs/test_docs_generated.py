@@ -13,12 +13,14 @@ from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.problems import Severity
 from mljobs.domain.spec.rules import RULES
+from tests.unit.api import discovery, vertex_discovery
 from tests.unit.docs.markdown import DOCS
 from tests.unit.domain.rule_cases import CASES
 from tests.unit.domain.test_translated import ways
 from tests.unit.gitops.states import FRESH, every
 from tools.docs import coverage as docs_coverage
 from tools.docs import pages as docs_pages
+from tools.docs import vertex_coverage
 from tools.packaging import values
 
 DOCUMENT: dict[str, Any] = json.loads(
@@ -111,6 +113,20 @@ def test_a_path_that_no_crd_has_stops_the_page(monkeypatch: pytest.MonkeyPatch) 
             docs_coverage.page()
     finally:
         docs_coverage._occurrences.cache_clear()
+
+
+def test_a_field_of_vertex_without_a_place_stops_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = {**vertex_coverage.ELSEWHERE, "displayName": "spec.vertex.title"}
+    monkeypatch.setattr(vertex_coverage, "ELSEWHERE", moved)
+    with pytest.raises(docs_coverage.Incomplete, match=r"CustomJob\.displayName.*: no CRD has it"):
+        docs_coverage.page()
+
+
+def test_every_field_of_vertex_that_a_request_may_hold_is_on_the_page() -> None:
+    page = docs_coverage.page()
+    for name in discovery.reachable(vertex_discovery.load(), f"{vertex_discovery.PREFIX}CustomJobSpec"):
+        assert f"### Vertex {name.removeprefix(vertex_discovery.PREFIX)}\n" in page
+    assert "`replicaCount` | int64 | `spec.vertex.jobSpec.workerPoolSpecs[].replicaCount`" in page
 
 
 def test_what_the_figures_count_is_counted() -> None:

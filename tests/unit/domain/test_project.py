@@ -12,6 +12,7 @@ from mljobs.domain.decide.decisions import Settled
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job
+from mljobs.domain.show.outputs import goal_of
 from mljobs.domain.show.project import project
 from tests.unit.domain.world import (
     NOW,
@@ -118,3 +119,30 @@ def test_of_an_earlier_attempt_only_the_beginning_of_its_error_is_kept() -> None
 
 def test_the_target_is_the_recorded_job() -> None:
     assert SUBMITTED.target == TARGET
+
+
+@pytest.mark.parametrize(
+    ("spec", "goal"),
+    [
+        ({"trainingInput": {"hyperparameters": {"goal": "MINIMIZE"}}}, "MINIMIZE"),
+        ({"vertex": {"studySpec": {"metrics": [{"goal": "MINIMIZE"}]}}}, "MINIMIZE"),
+        (
+            {
+                "trainingInput": {"hyperparameters": {"goal": "MAXIMIZE"}},
+                "vertex": {"studySpec": {"metrics": [{"goal": "MINIMIZE"}]}},
+            },
+            "MINIMIZE",
+        ),
+        (
+            {
+                "trainingInput": {"hyperparameters": {"goal": "MAXIMIZE"}},
+                "vertex": {"studySpec": {"metrics": []}},
+            },
+            "MAXIMIZE",
+        ),
+        ({"trainingInput": [], "vertex": {"studySpec": {"metrics": {"0": 1}}}}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_goal_of_a_search_wherever_it_stands(spec: dict[str, object], goal: str) -> None:
+    assert goal_of(spec) == goal

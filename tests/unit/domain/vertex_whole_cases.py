@@ -44,10 +44,6 @@ TRAINING_CASES = [
     *block("training-block-batch-prediction-job", [{"batchPredictionJob": {}}], [{}]),
     *block("training-block-models", [{"models": {}}], [{}]),
     *block(
-        "vertex-training-region-required", [{"region": None}, {"region": ""}], [{"region": "us-central1"}]
-    ),
-    *over("vertex-training-region-required", [], [overlay(jobSpec={"enableWebAccess": True}), overlay()]),
-    *block(
         "vertex-region-form", [{"region": "us"}, {"region": "us-central1-a"}], [{"region": "europe-west4"}]
     ),
     *job_spec("pools-required", [pools(), {"workerPoolSpecs": None}], [pools(POOL)]),
@@ -179,10 +175,6 @@ PREDICTION_CASES = [
             ("encryption-spec", "encryptionSpec"),
         )
         for case in cases(f"prediction-block-{name}", PREDICTION, BATCH, [overlay(**{field: {}})], [{}])
-    ),
-    *cases("vertex-prediction-region-required", PREDICTION, BATCH, [overlay(region=None)], [{}]),
-    *over_prediction(
-        "vertex-prediction-region-required", [], [overlay(batchPredictionJob={"generateExplanation": True})]
     ),
     *batch("batch-instances-format", [{"inputConfig": {"instancesFormat": None}}], [{}]),
     *batch("batch-predictions-format", [{"outputConfig": {"predictionsFormat": None}}], [{}]),

@@ -20,7 +20,8 @@ class Vertex(Model):
     """What both kinds have in common."""
 
     region: Word | None = None
-    """The region to run in, such as `us-central1`. Required without an input, which has it otherwise."""
+    """The region to run in, such as `us-central1`. Left out, that of the input, or else the
+    administrator's default."""
 
     display_name: Word | None = None
     """The job's name for people. Left out, the job's id."""

@@ -161,3 +161,23 @@ def _inside(data: Any, key: int | str) -> bool:
     if isinstance(data, Mapping):
         return key in data
     return isinstance(data, list | tuple) and isinstance(key, int) and key < len(data)
+
+
+def goal_of(spec: Mapping[str, Any]) -> str:
+    """Whether a search's metric is to become large or small: a word of `goal`, empty where nothing says it.
+
+    Args:
+        spec: in any state; its block for Vertex AI is laid over its input.
+    """
+    places = (("vertex", "studySpec", "metrics", 0, "goal"), ("trainingInput", "hyperparameters", "goal"))
+    found = (_at(spec, place) for place in places)
+    return next((goal for goal in found if isinstance(goal, str) and goal), "")
+
+
+def _at(node: Any, place: Sequence[str | int]) -> Any:
+    for key in place:
+        try:
+            node = node[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return node

@@ -31,7 +31,7 @@ from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.fit import fitted
 from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, is_accepted, record
-from mljobs.domain.show.outputs import bounded_text, job_output, readable
+from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.translation import translation
 from mljobs.domain.spec.problems import printable_lines, summary
 
@@ -130,10 +130,7 @@ def _seen(resource: Resource, job: Job) -> JsonObject:
 
 
 def _goal(resource: Resource) -> str:
-    spec: Any = resource.spec
-    for key in ("trainingInput", "hyperparameters", "goal"):
-        spec = spec.get(key) if isinstance(spec, Mapping) else None
-    return str(spec)
+    return goal_of(resource.spec)
 
 
 def _earlier(resource: Resource, target: Target) -> list[JsonObject]:

@@ -82,6 +82,8 @@ def _with_default(node: Any, schema: Schema, keys: Sequence[str]) -> Any:
     if isinstance(node, list | tuple):
         index = int(key)
         return [*node[:index], _with_default(node[index], schema["items"], rest), *node[index + 1 :]]
+    if not isinstance(node, Mapping) or (rest and key not in node):
+        return node  # an object that is not there is no number that was left out
     field = schema.get("properties", {}).get(key, {})
     value = _with_default(node[key], field, rest) if rest else default_of(field)
     return node if value is None else {**node, key: value}

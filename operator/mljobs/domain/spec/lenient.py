@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from mljobs.api.base import EXACT
 from mljobs.api.crd import FieldErrorType, structural
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, JobKind
-from mljobs.domain.spec import metadata
+from mljobs.domain.spec import forms, metadata
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join
 from mljobs.domain.spec.spelling import folded, unknown_field
 
@@ -62,12 +62,18 @@ def read(document: Mapping[str, Any], kind: str | None = None, *, exact: bool = 
 
     Args:
         document: a manifest of a TrainingJob or PredictionJob, a `Job` of the API, what gcloud takes as
-            `--config` (`trainingInput: …`), or the fields of an input alone.
+            `--config` (`trainingInput: …`), the fields of an input alone, or a description in the words of
+            `spec.vertex`; see `forms`.
         kind: the kind to read it as, where it does not say so itself.
         exact: whether a manifest has to be spelt as the API server wants it.
     """
     if is_manifest(document):
         return _manifest(document, kind, exact)
+    found = forms.read(document)
+    if found:
+        block, spelled = canonical(found.kind, found.spec)
+        left_out = map(_left_to_the_service, found.outputs)
+        return Reading(found.kind, spec=block, problems=(*spelled, *left_out))
     chosen = KINDS[kind] if kind else _kind_of(document)
     spec, problems = _job(chosen, document)
     return Reading(chosen.name, spec=spec, problems=tuple(problems))
@@ -175,7 +181,7 @@ def _job(kind: JobKind, document: Mapping[str, Any]) -> tuple[dict[str, Any], Se
         if name in others:
             foreign[others[name]] = value
         elif name in outputs:
-            speller.problems.append(_output_only(key, value))
+            speller.problems.append(_left_to_the_service((join("spec", key), value)))
         else:
             mine[key] = value
     spec = speller.object(mine, spec_schema(kind.name), "spec")
@@ -189,9 +195,10 @@ def _is_bare(kind: JobKind, document: Mapping[str, Any]) -> bool:
     return bool(keys & _names(kind.input)) and not keys & (wrapped | _names(kind.spec))
 
 
-def _output_only(key: str, value: Any) -> Problem:
+def _left_to_the_service(field: tuple[str, Any]) -> Problem:
+    path, value = field
     return Problem(
-        join("spec", key),
+        path,
         value,
         "the service sets this field itself; it is left out",
         severity=Severity.WARNING,
@@ -231,10 +238,10 @@ class _Speller:
         return made
 
     def _value(self, value: Any, schema: Schema, path: str) -> Any:
+        if "items" in schema and not self._exact and not isinstance(value, list | tuple):
+            value = [value]  # as gcloud does
         if isinstance(value, Mapping):
             return self.object(value, schema, path) if "properties" in schema else self._map(value, path)
-        if isinstance(value, str) and "items" in schema and not self._exact:
-            value = [value]  # as gcloud does
         if isinstance(value, list | tuple) and "items" in schema:
             return [self._value(item, schema["items"], join(path, index)) for index, item in enumerate(value)]
         return value if self._exact else _scalar(value, schema)

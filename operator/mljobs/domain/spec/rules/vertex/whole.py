@@ -156,19 +156,6 @@ RULES = (
         )
         for field in fields
     ),
-    *(
-        _needed(
-            f"vertex-{name}-region-required",
-            when,
-            "vertex.region",
-            "without an input, the region to run in is required here",
-            kinds,
-        )
-        for name, when, kinds in (
-            ("training", NO_TRAINING_INPUT, TRAINING),
-            ("prediction", NO_PREDICTION_INPUT, PREDICTION),
-        )
-    ),
     Rule(
         "vertex-region-form",
         "vertex.region",
