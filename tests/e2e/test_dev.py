@@ -77,6 +77,18 @@ def sample(name: str, **spec: object) -> Json:
     return {**manifest, "spec": {**manifest["spec"], **spec}}
 
 
+def test_the_cluster_s_jobs_run_on_the_service_that_is_named(start: Start, binaries_dir: Path) -> None:
+    run = start("--speed=100", "--service=VertexAI")
+    ready = run.ready()
+    kubectl = kubectl_of(ready, binaries_dir)
+    kubectl.out("apply", "-f", str(SAMPLES / "tuning.yaml"))
+    kubectl.out("wait", "--for=condition=Succeeded", "tj/tuning", "--timeout=60s", timeout=90)
+    effects = json.loads(http.request("GET", f"{ready['emulatorUrl']}/_emulator/ledger").data)["effects"]
+    creates = [row["method"] for row in effects if row["method"].endswith(".create") and row["applied"]]
+    assert creates == ["aiplatform.projects.locations.hyperparameterTuningJobs.create"]
+    run.end_by_force()
+
+
 class TestOneRun:
     """In this order: each test finds the stack as the one before has left it."""
 

@@ -200,6 +200,8 @@ class Service:
 
     def take_new(self, project: str, document: JobDocument) -> Job:
         """Make a job under a name of the service's own."""
+        if self.wrong:
+            raise errors.ProjectNotFound("no such project")
         return self.shown(self.make((project, f"run-{len(self.jobs)}"), document))
 
     def listed(self) -> list[Job]:

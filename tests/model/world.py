@@ -393,9 +393,8 @@ class World:
         ]
         if resource.status.get("observedGeneration") != resource.generation:
             problems.append("its generation is not observed")
-        target = resource.recorded
-        job = self.service.jobs.get((target.project, target.job_id)) if target else None
-        if resource.submitted and job and not job.vanished and job.state != resource.state:
+        job = self.service.jobs.get(_place(resource)) if resource.submitted else None
+        if job and not job.vanished and job.state != resource.state:
             problems.append(f"its job is {job.state}, and it says {resource.state}")
         return problems
 
@@ -406,7 +405,7 @@ class World:
             one = Resource.parse(body)
             if one.submitted and one.recorded and not (one.ended or one.lost):
                 active.add(_place(one))
-        if target is None or _place(resource) not in active:
+        if target is None or target.reference is None or _place(resource) not in active:
             return False
         active = {place for place in active if place[0] == target.project}
         missing = {place for place in active if self.service.jobs[place].vanished}

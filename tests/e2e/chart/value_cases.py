@@ -164,6 +164,14 @@ CASES = (
         absent=("ClusterRole/r-mljobs-operator", "ClusterRoleBinding/r-mljobs-operator"),
     ),
     Case(
+        "vertexTables",
+        "framework: xgboost\n",
+        {
+            ("ConfigMap", "/data/tables.yaml"): "framework: xgboost\n",
+            ("config", "/tables"): "/etc/mljobs/config/tables.yaml",
+        },
+    ),
+    Case(
         "credentials.existingSecret.name",
         "google",
         {

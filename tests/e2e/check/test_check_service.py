@@ -146,3 +146,27 @@ def test_the_service_is_checked_without_a_cluster(emulator: Emulator, tmp_path: 
     assert found["Kubernetes API"]["status"] == "failed"
     assert "KUBECONFIG" in found["Kubernetes API"]["remedy"]
     assert found[SERVICE_ROW]["status"] == "ok"
+
+
+VERTEX = ("--service=VertexAI", "--locations=us-central1,europe-west4")
+
+
+def test_vertex_ai_is_tried_in_each_location(account: Path, cluster: Cluster, emulator: Emulator) -> None:
+    denied = {"denied": ["aiplatform.customJobs.list"], "location": "^europe-west4$"}
+    emulator._json("POST", "/_emulator/permissions", denied)
+    try:
+        done = run(account, "--anonymous", f"--endpoint={emulator.url}", *VERTEX, "-o", "json")
+    finally:
+        emulator._json("DELETE", "/_emulator/permissions")
+    assert f"projects/{PROJECT}/locations/us-central1 are listed" in done.stdout
+    found = rows(done, passed=False)[f"Job service, project {PROJECT}"]
+    assert "aiplatform.customJobs.list" in found["found"]
+    assert f"projects/{PROJECT}/locations/europe-west4" in found["found"]
+
+
+def test_vertex_ai_without_locations_is_not_tried(
+    account: Path, cluster: Cluster, emulator: Emulator
+) -> None:
+    done = run(account, "--anonymous", f"--endpoint={emulator.url}", "--service=VertexAI", "-o", "json")
+    found = rows(done, passed=True)[f"Job service, project {PROJECT}"]
+    assert (found["status"], found["remedy"]) == ("skipped", "set locations, and check again")

@@ -13,7 +13,9 @@ from mljobs_dev.emulator.schema import discovery_document
 Json = dict[str, Any]
 Vertex = Any
 Jobs = Any
+EXTRACTS = Path(__file__).parents[1] / "cli" / "vertex_configs"
 CONFIGS = Path(__file__).parents[4] / "shared" / "corpus" / "vertex" / "configs"
+FILES = [path for folder in (EXTRACTS, CONFIGS) for path in sorted(folder.glob("*.yaml"))]
 POOL = "job_spec.worker_pool_specs[0]"
 TPU = {"kind": "TPU_V3", "count": 8}
 
@@ -438,7 +440,7 @@ PLACEHOLDERS = {
 """Files of real users that the service cannot take as they are, and the first field that is wrong."""
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_real_files(vertex: Vertex, path: Path) -> None:
     config = yaml.safe_load(path.read_text())
     if "studySpec" in config:

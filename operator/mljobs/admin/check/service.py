@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.admin.check.network import trouble
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import MLV1, Limits, open_job_service, service_named
 from mljobs.backends.google.probe import identify
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.config import Settings
 from mljobs.domain import errors
+from mljobs.main import access_of, terms_of
 
 PROJECTS = 10
 """The maximum number of projects to try."""
@@ -50,6 +52,8 @@ async def check_service(settings: Settings, projects: Sequence[str]) -> list[Fin
     if not projects:
         remedy = "set projectId, or name one for this check with --project"
         return [*findings, skipped("Job service", "no project is known to try it with", remedy)]
+    if settings.service != MLV1:
+        return [*findings, *await _check_places(settings, projects[:PROJECTS])]
     async with open_job_service(
         endpoint=settings.endpoint,
         anonymous=settings.anonymous,
@@ -64,6 +68,40 @@ async def check_service(settings: Settings, projects: Sequence[str]) -> list[Fin
         more = f"{len(projects) - PROJECTS} more projects were not tried: {left}"
         findings.append(skipped("Job service", more, "name one of them with --project"))
     return findings
+
+
+async def _check_places(settings: Settings, projects: Sequence[str]) -> list[Finding]:
+    """List the jobs of each project in each location that jobs may run in."""
+    findings = []
+    access = replace(access_of(settings), threads=1, limits=Limits(0, 0))
+    async with service_named(settings.service).open(access, terms_of(settings)) as backend:
+        for project in projects:
+            check = f"Job service, project {project}"
+            scopes = backend.facts.scopes(project)
+            if not scopes:
+                remedy = "set locations, and check again"
+                findings.append(skipped(check, "no location is known to try it in", remedy))
+            for scope in scopes:
+                try:
+                    await backend.active(scope)
+                except errors.JobServiceError as error:
+                    findings.append(_judge_place(check, scope, error))
+                else:
+                    findings.append(ok(check, f"the jobs of {scope} are listed"))
+    return findings
+
+
+def _judge_place(check: str, scope: str, error: errors.JobServiceError) -> Finding:
+    text = f"the jobs of {scope} cannot be listed: {error.message}"
+    match error:
+        case errors.Denied():
+            return failed(check, text, error.hint)
+        case errors.Throttled():
+            return warning(check, text, "lower othersPerMinute, or ask Google for a higher quota")
+        case errors.ProjectNotFound() | errors.Rejected():
+            return failed(check, text, "check the project's id and the setting locations")
+        case _:
+            return failed(check, text, "see the message; try again if the service is down")
 
 
 async def _check_credentials(settings: Settings) -> Finding:
