@@ -36,6 +36,7 @@ PANELS = (
             "resources": "max(mljobs_resources{$of})",
             "active jobs": "max(mljobs_watched_jobs{$of})",
             "missing jobs": "max(mljobs_missing_jobs{$of})",
+            "extra jobs cancelled": "sum(increase(mljobs_extra_jobs_total{$of}[1d]))",
         },
     ),
     Panel(

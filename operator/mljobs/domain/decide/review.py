@@ -38,5 +38,5 @@ def review(kind: str, spec: JobSpec, facts: Facts) -> Review:
 def _beyond(spec: JobSpec, facts: Facts) -> list[Problem]:
     if not spec.iam_bindings or facts.capabilities.iam:
         return []
-    rule = "the service that runs the job has no IAM policies of jobs; take the bindings out"
+    rule = "the service that runs the job has no IAM policies of jobs; remove the bindings"
     return [Problem("spec.iamBindings", spec.iam_bindings, rule, source=Source.OPERATOR, id="no-iam")]

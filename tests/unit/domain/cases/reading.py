@@ -18,6 +18,7 @@ from pydantic.alias_generators import to_camel
 from mljobs.api.base import JsonObject, Model
 from mljobs.api.resources import KINDS, Metadata
 from mljobs.backends.mlv1.facts import MlV1Facts
+from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy
@@ -28,7 +29,7 @@ from mljobs.main import policy_of
 from tests.tiny.facts import TinyFacts
 
 FOLDER = Path(__file__).parent
-SERVICES: Mapping[str, Facts] = {"MLv1": MlV1Facts(), "Tiny": TinyFacts()}
+SERVICES: Mapping[str, Facts] = {"MLv1": MlV1Facts(), "VertexAI": VertexFacts(), "Tiny": TinyFacts()}
 """What is known of services. Tiny names jobs itself; it changes no labels, and has no IAM policies."""
 
 _ERRORS = {error.__name__: error for error in errors.JobServiceError.__subclasses__()}
@@ -145,7 +146,7 @@ class Document(Model):
     """What stands in a file `NAME.in.yaml`; `settings` as in the operator's configuration file."""
 
     now: AwareDatetime
-    service: Literal["MLv1", "Tiny"] = "MLv1"
+    service: Literal["MLv1", "VertexAI", "Tiny"] = "MLv1"
     settings: JsonObject = Field(default_factory=dict)
     resource: Body
     observation: Known
