@@ -31,7 +31,7 @@ def other(node: Json) -> Any:
         case "boolean":
             return not default
         case "integer" | "number":
-            return default + 1
+            return (default or 0) + 1
         case "array":
             return ["other"]
     return "https://other.example" if default == "" else "other-one"
