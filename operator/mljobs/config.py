@@ -237,7 +237,7 @@ def variable(name: str) -> str:
     return f"{ENV_PREFIX}{name.upper()}"
 
 
-_FLAGS = {"project_id": "--project", "namespaces": "--namespace"}
+_FLAGS = {"project_id": "--project", "namespaces": "--namespace", "locations": "--location"}
 
 
 def flag(name: str) -> str:

@@ -182,7 +182,8 @@ class Model(RuleBasedStateMachine):
     def wipe_status(self, pick: int) -> None:
         """A client with the permission takes the status away."""
         key = self._there(pick)
-        if Resource.parse(self.cluster.objects[key]).intent is None:
+        resource = Resource.parse(self.cluster.objects[key])
+        if resource.intent is None or self._denied(resource):
             self.world.waive(key, for_good=True)
         self.world.tell(f"user: wipe the status of {key.name}")
         self.cluster.wipe_status(key)
@@ -231,6 +232,11 @@ class Model(RuleBasedStateMachine):
             annotations=dict(body["metadata"].get("annotations") or {}),
             finalizers=list(body["metadata"].get("finalizers") or ()),
         )
+
+    def _denied(self, resource: Resource) -> bool:
+        """Whether nothing but the status knows of a job: the service denies it, and takes a second create."""
+        away = (job.vanished or self.service.wrong for _, job in self.world.jobs_of(resource.uid))
+        return not self.world.can.client_names_jobs and any(away)
 
     def _free(self) -> list[Key]:
         return [key for key in KEYS if key not in self.cluster.objects]

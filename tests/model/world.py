@@ -456,16 +456,21 @@ class World:
             problems.append("it says Lost")
         succeeded = condition_of(resource, ConditionType.SUCCEEDED)["status"]
         over = {"SUCCEEDED": "True", "FAILED": "False", "CANCELLED": "False"}.get(job.state, "Unknown")
-        if succeeded != over and not resource.suspend:
+        resumable = not (stalled_by(resource, Reason.INVALID_SPEC) and self._invalid(resource))
+        if succeeded != over and not resource.suspend and resumable:
             problems.append(f"Succeeded={succeeded} of a job that is {job.state}")
         owned = naming.is_owned(job.document.get("labels", {}), resource.uid)
         if job.active and owned and self.can.labels:
             problems += self._tended(resource, job)
         if job.active and stalled_by(resource, Reason.TAKEN) is owned:
             problems.append("it does not say whose its job is")
-        if resource.suspending and not resource.suspend and job.state == "CANCELLED":
+        if resource.suspending and not resource.suspend and job.state == "CANCELLED" and resumable:
             problems.append("its suspension has ended, and no new attempt runs")
         return problems
+
+    def _invalid(self, resource: Resource) -> bool:
+        """Whether no new attempt can be made of a spec."""
+        return validate(resource.kind, resource.spec, default_project=POLICY.default_project).spec is None
 
     def _tended(self, resource: Resource, job: CloudJob) -> list[str]:
         """What has to be so of a job that runs."""

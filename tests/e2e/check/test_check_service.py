@@ -148,7 +148,8 @@ def test_the_service_is_checked_without_a_cluster(emulator: Emulator, tmp_path: 
     assert found[SERVICE_ROW]["status"] == "ok"
 
 
-VERTEX = ("--service=VertexAI", "--locations=us-central1,europe-west4")
+VERTEX = ("--service=VertexAI", "--location=us-central1", "--location=europe-west4")
+PLACES = f"Job service, projects/{PROJECT}/locations"
 
 
 def test_vertex_ai_is_tried_in_each_location(account: Path, cluster: Cluster, emulator: Emulator) -> None:
@@ -158,10 +159,10 @@ def test_vertex_ai_is_tried_in_each_location(account: Path, cluster: Cluster, em
         done = run(account, "--anonymous", f"--endpoint={emulator.url}", *VERTEX, "-o", "json")
     finally:
         emulator._json("DELETE", "/_emulator/permissions")
-    assert f"projects/{PROJECT}/locations/us-central1 are listed" in done.stdout
-    found = rows(done, passed=False)[f"Job service, project {PROJECT}"]
-    assert "aiplatform.customJobs.list" in found["found"]
-    assert f"projects/{PROJECT}/locations/europe-west4" in found["found"]
+    found = rows(done, passed=False)
+    assert found[f"{PLACES}/us-central1"]["status"] == "ok"
+    assert found[f"{PLACES}/europe-west4"]["status"] == "failed"
+    assert "aiplatform.customJobs.list" in found[f"{PLACES}/europe-west4"]["found"]
 
 
 def test_vertex_ai_without_locations_is_not_tried(

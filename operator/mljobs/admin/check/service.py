@@ -76,12 +76,13 @@ async def _check_places(settings: Settings, projects: Sequence[str]) -> list[Fin
     access = replace(access_of(settings), threads=1, limits=Limits(0, 0))
     async with service_named(settings.service).open(access, terms_of(settings)) as backend:
         for project in projects:
-            check = f"Job service, project {project}"
             scopes = backend.facts.scopes(project)
             if not scopes:
                 remedy = "set locations, and check again"
+                check = f"Job service, project {project}"
                 findings.append(skipped(check, "no location is known to try it in", remedy))
             for scope in scopes:
+                check = f"Job service, {scope}"
                 try:
                     await backend.active(scope)
                 except errors.JobServiceError as error:
