@@ -77,6 +77,8 @@ def _type(node: JsonObject, defs: Mapping[str, JsonObject]) -> str:
         return "one of " + ", ".join(f"`{word}`" for word in flat["enum"]) + _default(flat)
     if "x-kubernetes-int-or-string" in flat:
         return "int64, a number or its decimal text"
+    if "x-kubernetes-preserve-unknown-fields" in flat:
+        return "any value"
     if flat["type"] == "array":
         return f"list{_most(flat, 'maxItems')} of {_type(flat['items'], defs)}"
     if flat["type"] == "object":

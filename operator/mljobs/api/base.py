@@ -8,6 +8,7 @@ Every text, list and map is bounded. The bounds are far above what real jobs nee
 storable and the cost of validation rules calculable.
 """
 
+import json
 import re
 from typing import Annotated, Any
 
@@ -63,6 +64,14 @@ class Observed(Model):
     model_config = ConfigDict(extra="ignore")
 
 
+def _read_json(value: object) -> object:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        raise PydanticCustomError("any_json", "Input should be a value of JSON") from None
+    return value
+
+
 def _read_int64(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise PydanticCustomError("int64_type", "Input should be an integer or its decimal text")
@@ -98,8 +107,22 @@ Double = Annotated[
 ]
 """A finite double of the API."""
 
+Float = Annotated[
+    float,
+    Strict(),
+    Field(allow_inf_nan=False, json_schema_extra={"format": "float"}),
+]
+"""A finite float of the API, kept as a double."""
+
 Flag = Annotated[bool, Strict()]
 """A boolean of the API."""
+
+AnyJson = Annotated[
+    Any,
+    BeforeValidator(_read_json),
+    WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True}),
+]
+"""A value of the API that has any form: kept to the letter."""
 
 Counter = Annotated[
     int,

@@ -140,6 +140,7 @@ _ORDER = (
     "type",
     "format",
     "x-kubernetes-int-or-string",
+    "x-kubernetes-preserve-unknown-fields",
     "enum",
     "default",
     "minimum",
@@ -234,12 +235,10 @@ def _column(
 def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
     """A rule for each field, so that the error names what was changed."""
     fields = spec["properties"]
-    own = {name: fields[name] for name in ("projectId", "jobId")}
-    job_input = fields[kind.input_field]["properties"]
-    inner = {f"{kind.input_field}.{name}": schema for name, schema in job_input.items()}
-    once_submitted = [
-        _fixed_once_submitted(kind, field, schema) for field, schema in {**own, **inner}.items()
-    ]
+    fixed = {name: fields[name] for name in ("projectId", "jobId")}
+    for part in (kind.input_field, "vertex"):
+        fixed |= {f"{part}.{name}": schema for name, schema in fields[part]["properties"].items()}
+    once_submitted = [_fixed_once_submitted(kind, field, schema) for field, schema in fixed.items()]
     return [*once_submitted, _fixed(kind, "managedBy")]
 
 
@@ -257,10 +256,16 @@ def _fixed(kind: JobKind, field: str) -> CelRule:
 def _fixed_once_submitted(kind: JobKind, field: str, schema: JsonObject) -> CelRule:
     new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
     submitted = "has(oldSelf.status) && has(oldSelf.status.jobId)"
-    kept = f"has({new}) == has({old}) && (!has({new}) || {same(new, old, schema)})"
+    is_there, was_there = (_has(f"{me}.spec", field) for me in ("self", "oldSelf"))
+    kept = f"({is_there}) == ({was_there}) && (!({is_there}) || {same(new, old, schema)})"
     return CelRule(
         rule=f"!({submitted}) || ({kept})",
         message=f"{field} cannot be changed once the job is submitted; make a new {kind.name} instead",
         field_path=f".spec.{field}",
         reason="FieldValueForbidden",
     )
+
+
+def _has(value: str, path: str) -> str:
+    parts = path.split(".")
+    return " && ".join(f"has({value}.{'.'.join(parts[: i + 1])})" for i in range(len(parts)))

@@ -1,7 +1,8 @@
 """Says in CEL that two values mean the same, however they are spelt.
 
 An int64 may be a number or a text, `2` or `"2"` or `"02"`, and `3600s` is `3600.0s`: whoever writes a value
-in another way has changed nothing.
+in another way has changed nothing. What has such values in a list of more than `SHORT` items or in a map, or
+has values of any form, which CEL cannot look into, is compared to the letter.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,9 @@ from mljobs.api.base import DURATION_PATTERN
 
 Schema = Mapping[str, Any]
 
+SHORT = 8
+"""Items of a list that are compared one by one."""
+
 
 def same(new: str, old: str, schema: Schema) -> str:
     """Compare two values.
@@ -19,9 +23,6 @@ def same(new: str, old: str, schema: Schema) -> str:
         new: the one in CEL; it has to be there.
         old: the other in CEL, likewise.
         schema: the structural schema of both.
-
-    Raises:
-        ValueError: a value with several spellings is in a list or a map, where none is looked for.
     """
     if not _is_variable(schema):
         return f"{new} == {old}"
@@ -35,8 +36,10 @@ def _alike(new: str, old: str, schema: Schema) -> str:
         return f"{function}({new}) == {function}({old})"
     if not _is_variable(schema):
         return f"{new} == {old}"
-    if "properties" not in schema:
-        raise ValueError(f"{new}: values with several spellings cannot be compared in a list or a map")
+    if "items" in schema:
+        at, places = f"i{new.count('[')}", list(range(schema["maxItems"]))  # a name for each depth
+        item = _alike(f"{new}[{at}]", f"{old}[{at}]", schema["items"])
+        return f"size({new}) == size({old}) && {places}.all({at}, {at} >= size({new}) || ({item}))"
     return " && ".join(_members(new, old, schema))
 
 
@@ -57,7 +60,22 @@ _FUNCTIONS = {"int64": "int", "duration": "duration", "": ""}
 
 
 def _is_variable(schema: Schema) -> bool:
-    """Whether a value, or one within it, has several spellings."""
+    """Whether a value, or one within it, has several spellings, and all of these can be looked for."""
+    return _varies(schema) and not _is_closed(schema)
+
+
+def _varies(schema: Schema) -> bool:
+    return bool(_form(schema)) or any(map(_varies, _inner(schema)))
+
+
+def _is_closed(schema: Schema) -> bool:
+    """Whether there is something that cannot be compared but to the letter, and not only in one spelling."""
+    if "x-kubernetes-preserve-unknown-fields" in schema:
+        return True
+    long = "additionalProperties" in schema or schema.get("maxItems", 0) > SHORT
+    return (long and _varies(schema)) or any(map(_is_closed, _inner(schema)))
+
+
+def _inner(schema: Schema) -> list[Schema]:
     inner = [*schema.get("properties", {}).values()]
-    inner += [schema[word] for word in ("items", "additionalProperties") if word in schema]
-    return bool(_form(schema)) or any(map(_is_variable, inner))
+    return inner + [schema[word] for word in ("items", "additionalProperties") if word in schema]

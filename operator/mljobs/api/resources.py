@@ -22,6 +22,7 @@ from mljobs.api.base import (
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import HyperparameterOutput, PredictionOutput, State, TrainingOutput
+from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
 GROUP = "mljobs.dev"
 VERSION = "v1alpha1"
@@ -113,15 +114,25 @@ class JobSpec(Model):
 class TrainingJobSpec(JobSpec):
     """A training job as it is wanted."""
 
-    training_input: TrainingInput
-    """What to train, on which machines, and where. It cannot be changed once the job is submitted."""
+    training_input: TrainingInput | None = None
+    """What to train, on which machines, and where. It cannot be changed once the job is submitted. Required,
+    unless vertex.jobSpec is the whole job."""
+
+    vertex: TrainingVertex | None = None
+    """What only Vertex AI has, in its own words: laid over trainingInput, or the whole job without one. It
+    cannot be changed once the job is submitted."""
 
 
 class PredictionJobSpec(JobSpec):
     """A batch prediction job as it is wanted."""
 
-    prediction_input: PredictionInput
-    """What to predict, with which model, and where. It cannot be changed once the job is submitted."""
+    prediction_input: PredictionInput | None = None
+    """What to predict, with which model, and where. It cannot be changed once the job is submitted. Required,
+    unless vertex.batchPredictionJob is the whole job."""
+
+    vertex: PredictionVertex | None = None
+    """What only Vertex AI has, in its own words: laid over predictionInput, or the whole job without one. It
+    cannot be changed once the job is submitted."""
 
 
 class Condition(Observed):

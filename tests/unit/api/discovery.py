@@ -1,7 +1,10 @@
-"""The `ml` v1 discovery document, as the oracle of models and CRDs, and the comparison with them."""
+"""Discovery documents, as the oracle of models and CRDs, and the comparison with them.
+
+That of `ml` v1 by default; `vertex_discovery` has the other one.
+"""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
@@ -17,11 +20,10 @@ Schemas = Mapping[str, Schema]
 JOB = "GoogleCloudMlV1__Job"
 
 
-def load() -> dict[str, Schema]:
-    """The schemas of the document that comes with google-api-python-client."""
-    text = (
-        resources.files("googleapiclient.discovery_cache.documents").joinpath("ml.v1.json").read_text("utf-8")
-    )
+def load(name: str = "ml.v1") -> dict[str, Schema]:
+    """The schemas of a document that comes with google-api-python-client."""
+    folder = resources.files("googleapiclient.discovery_cache.documents")
+    text = folder.joinpath(f"{name}.json").read_text("utf-8")
     schemas: dict[str, Schema] = json.loads(text)["schemas"]
     return schemas
 
@@ -79,6 +81,7 @@ JOB_FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 OWN_FIELDS = {
+    "spec.vertex",
     "spec.projectId",
     "spec.deletionPolicy",
     "spec.iamBindings",
@@ -120,7 +123,7 @@ def compare_crd(schemas: Schemas, kind: JobKind, root: Schema) -> list[str]:
         elif not is_of_other_kind(field, kind):
             for path in JOB_FIELDS[field]:
                 expected.add(path)
-                problems += _compare_place(schemas, node, root, path)
+                problems += compare_place(schemas, node, root, path)
     for part in ("spec", "status"):
         for field in root["properties"][part]["properties"]:
             if f"{part}.{field}" not in expected | OWN_FIELDS:
@@ -128,9 +131,10 @@ def compare_crd(schemas: Schemas, kind: JobKind, root: Schema) -> list[str]:
     return problems
 
 
-def _compare_place(schemas: Schemas, node: Schema, root: Schema, path: str) -> list[str]:
-    part, _, field = path.partition(".")
-    found = root["properties"][part]["properties"].get(field)
+def compare_place(schemas: Schemas, node: Schema, root: Schema, path: str) -> list[str]:
+    found: Schema | None = root
+    for part in path.split("."):
+        found = found["properties"].get(part) if found else None
     return [f"{path}: missing in the CRD"] if found is None else _compare(schemas, node, found, path)
 
 
@@ -165,7 +169,7 @@ def _compare_object(schemas: Schemas, node: Schema, found: Schema, path: str) ->
     return problems
 
 
-_SHAPE = ("type", "format", "x-kubernetes-int-or-string", "pattern")
+_SHAPE = ("type", "format", "x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields", "pattern")
 
 _STRINGS: dict[str | None, Schema] = {
     None: {"type": "string"},
@@ -179,18 +183,28 @@ _STRINGS: dict[str | None, Schema] = {
 
 def _shape(node: Schema) -> Schema:
     """Type and format of a field of the discovery document in the words of a structural schema."""
+    if node["type"] == "any":
+        return {"x-kubernetes-preserve-unknown-fields": True}
     if node["type"] == "string":
         return _STRINGS[node.get("format")]
     return {word: node[word] for word in ("type", "format") if word in node}
 
 
-def compare_models(schemas: Schemas) -> list[str]:
+Finder = Callable[[str], type[BaseModel] | None]
+
+
+def compare_models(
+    schemas: Schemas,
+    roots: tuple[str, ...] = (JOB,),
+    find: Finder = model_of,
+    skipped: tuple[str, ...] = (JOB,),
+) -> list[str]:
     """Compare the names of all fields, and the words of all enums, with the models' own."""
     problems: list[str] = []
-    for name in reachable(schemas):
-        if name == JOB:
+    for name in dict.fromkeys(name for root in roots for name in reachable(schemas, root)):
+        if name in skipped:
             continue
-        model = model_of(name)
+        model = find(name)
         if model is None:
             problems.append(f"{name}: no model")
             continue
@@ -227,6 +241,8 @@ _SAMPLES: dict[tuple[str, str | None], list[Any]] = {
     ("string", "int64"): ["0", "-1", str(2**63 - 1), str(-(2**63))],
     ("integer", "int32"): [0, -1, 2**31 - 1, -(2**31)],
     ("number", "double"): [0.0, -1.5, 1e300, 5e-324],
+    ("number", "float"): [0.0, -1.5, 1e38],
+    ("any", None): ["", 0, [1, "a"], {"a": {"b": [None, False]}}],
     ("boolean", None): [True, False],
 }
 
@@ -273,5 +289,11 @@ _SCALARS: dict[tuple[str, str | None], st.SearchStrategy[Any]] = {
     ("string", "int64"): st.integers(-(2**63), 2**63 - 1).map(str),
     ("integer", "int32"): st.integers(-(2**31), 2**31 - 1),
     ("number", "double"): st.floats(allow_nan=False, allow_infinity=False),
+    ("number", "float"): st.floats(allow_nan=False, allow_infinity=False, width=32),
+    ("any", None): st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=8),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+        max_leaves=5,
+    ).filter(lambda value: value is not None),
     ("boolean", None): st.booleans(),
 }

@@ -1,9 +1,9 @@
-"""The rules that compare what values mean: what they look like, and what they cannot compare."""
+"""The rules that compare what values mean: what they look like, and what they compare to the letter."""
 
 import pytest
 
 from mljobs.api.base import DURATION_PATTERN
-from mljobs.api.equality import same
+from mljobs.api.equality import SHORT, same
 
 COUNT = {"x-kubernetes-int-or-string": True}
 TIME = {"type": "string", "pattern": DURATION_PATTERN}
@@ -29,7 +29,32 @@ def test_members_may_be_absent() -> None:
     )
 
 
-@pytest.mark.parametrize("schema", [{"items": COUNT}, {"additionalProperties": TIME}])
-def test_what_is_within_a_list_or_a_map_is_not_compared(schema: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match=r"a\.x: .* in a list or a map"):
-        same("a", "b", {"properties": {"x": schema}})
+def test_the_items_of_a_short_list_are_compared_one_by_one() -> None:
+    schema = {"items": {"properties": {"x": COUNT, "y": {"items": COUNT, "maxItems": 1}}}, "maxItems": 2}
+    assert same("a", "b", schema) == (
+        "a == b || (size(a) == size(b) && [0, 1].all(i0, i0 >= size(a) || ("
+        "has(a[i0].x) == has(b[i0].x) && (!has(a[i0].x) || int(a[i0].x) == int(b[i0].x)) && "
+        "has(a[i0].y) == has(b[i0].y) && (!has(a[i0].y) || size(a[i0].y) == size(b[i0].y) && "
+        "[0].all(i1, i1 >= size(a[i0].y) || (int(a[i0].y[i1]) == int(b[i0].y[i1])))))))"
+    )
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": COUNT, "maxItems": SHORT + 1},
+        {"additionalProperties": TIME},
+        {"properties": {"x": COUNT, "any": {"x-kubernetes-preserve-unknown-fields": True}}},
+    ],
+)
+def test_what_has_several_spellings_out_of_reach_is_compared_to_the_letter(schema: dict[str, object]) -> None:
+    assert same("a", "b", schema) == "a == b"
+    assert same("a", "b", {"properties": {"x": schema, "y": COUNT}}) == "a == b"
+
+
+def test_a_long_list_with_one_spelling_is_no_hindrance() -> None:
+    schema = {"properties": {"x": {"items": TEXT, "maxItems": SHORT + 1}, "y": COUNT}}
+    assert same("a", "b", schema) == (
+        "a == b || (has(a.x) == has(b.x) && (!has(a.x) || a.x == b.x) && "
+        "has(a.y) == has(b.y) && (!has(a.y) || int(a.y) == int(b.y)))"
+    )

@@ -77,7 +77,7 @@ def merged(base: Any, patch: Any) -> Any:
     return made
 
 
-def _cases(
+def cases(
     rule: str,
     kind: str,
     base: Spec,
@@ -85,6 +85,7 @@ def _cases(
     good: list[Spec],
     also: tuple[str, ...] = (),
 ) -> Iterator[Case]:
+    """Cases of one rule: specs that break it, and specs that keep it, as patches of a base."""
     for number, patch in enumerate(bad):
         yield Case(rule, kind, merged(base, patch), False, frozenset(also), number)
     for number, patch in enumerate(good):
@@ -103,13 +104,13 @@ def image(rule: str, bad: list[Spec], good: list[Spec], also: tuple[str, ...] = 
 
 def _training(rule: str, base: Spec, bad: list[Spec], good: list[Spec], also: tuple[str, ...]) -> list[Case]:
     bad, good = ([{"trainingInput": patch} for patch in patches] for patches in (bad, good))
-    return list(_cases(rule, TRAINING, base, bad, good, also))
+    return list(cases(rule, TRAINING, base, bad, good, also))
 
 
 def predict(rule: str, bad: list[Spec], good: list[Spec], also: tuple[str, ...] = ()) -> list[Case]:
     """Cases about a prediction job; the patches are of its input."""
     bad, good = ([{"predictionInput": patch} for patch in patches] for patches in (bad, good))
-    return list(_cases(rule, PREDICTION, PREDICT, bad, good, also))
+    return list(cases(rule, PREDICTION, PREDICT, bad, good, also))
 
 
 def job(
@@ -121,7 +122,7 @@ def job(
 ) -> list[Case]:
     """Cases about what both kinds have; the patches are of the spec."""
     bases = {TRAINING: PACKAGES, PREDICTION: PREDICT}
-    return [case for kind in kinds for case in _cases(rule, kind, bases[kind], bad, good, also)]
+    return [case for kind in kinds for case in cases(rule, kind, bases[kind], bad, good, also)]
 
 
 def tune(rule: str, bad: list[Spec], good: list[Spec], also: tuple[str, ...] = ()) -> list[Case]:

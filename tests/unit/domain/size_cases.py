@@ -41,6 +41,25 @@ SIZE_CASES = [
         [{"params": [{**CATEGORICAL, "categoricalValues": ["x" * 1024] * 64}]}],
     ),
     *tune(
+        "categorical-values-count",
+        [
+            {
+                "params": [
+                    {**CATEGORICAL, "parameterName": f"p{n}", "categoricalValues": ["x"] * (1000 if n else 1)}
+                    for n in range(5)
+                ]
+            }
+        ],
+        [
+            {
+                "params": [
+                    {**CATEGORICAL, "parameterName": f"p{n}", "categoricalValues": ["x"] * 1000}
+                    for n in range(4)
+                ]
+            }
+        ],
+    ),
+    *tune(
         "discrete-values-size",
         [
             {

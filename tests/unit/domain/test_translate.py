@@ -120,7 +120,11 @@ def test_random_specs_use_every_field(kind: str) -> None:
         seen.update(_paths({**spec, "labels": None}, "spec"))
 
     collect()
-    every = {f"spec.{path}" for path, _ in walk(structural(KINDS[kind].spec)) if path and "{}" not in path}
+    every = {
+        f"spec.{path}"
+        for path, _ in walk(structural(KINDS[kind].spec))
+        if path and "{}" not in path and path.split(".")[0] != "vertex"  # which ml v1 has not
+    }
     for path in sorted(every - seen):
         found = find(
             specs(kind),

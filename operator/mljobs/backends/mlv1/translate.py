@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mljobs.api.resources import KINDS
+from mljobs.backends.mlv1.refuse import review
+from mljobs.domain import errors
 from mljobs.domain.port import JobDocument, Order
+from mljobs.domain.spec.problems import summary
 
 _EMPTY_MEANS_UNSET = ("serviceAccount",)
 """Fields whose empty text the service would take to the letter (reported by users of its clients)."""
@@ -28,7 +31,13 @@ def to_job(kind: str, spec: Mapping[str, Any], *, job_id: str, labels: Mapping[s
     Returns:
         Exactly what the discovery document allows: unset fields are absent, int64 values are decimal texts,
         explicit zeros stay.
+
+    Raises:
+        Rejected: the spec has what `review` refuses; nothing is sent.
     """
+    refused = review(kind, spec)
+    if refused:
+        raise errors.Rejected(summary(refused), status=0)
     field = KINDS[kind].input_field
     job: dict[str, Any] = {"jobId": job_id}
     merged = {**spec.get("labels", {}), **labels}

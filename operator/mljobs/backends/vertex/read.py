@@ -79,11 +79,11 @@ def _document(answer: Json, collection: str) -> JobDocument:
     document |= {key: answer[key] for key in kept if answer.get(key)}
     document |= _error(answer, word)
     if collection == PREDICTION_JOBS:
-        document["predictionOutput"] = _prediction_output(answer)
+        field, output = "predictionOutput", _prediction_output(answer)
     else:
         tuned = _tuning_output(answer) if collection == TUNING_JOBS else {}
-        document["trainingOutput"] = {**tuned, **_web_access(answer)}
-    return document
+        field, output = "trainingOutput", {**tuned, **_web_access(answer)}
+    return {**document, field: output} if output else document  # an empty one would say that all is zero
 
 
 def _error(answer: Json, word: str) -> JobDocument:

@@ -13,8 +13,11 @@ from typing import Any
 SHOWN = 64
 """Characters of a value that are shown."""
 
-_SECRETIVE = frozenset({"args", "containerArgs", "containerCommand"})
+_SECRETIVE = frozenset({"args", "command", "containerArgs", "containerCommand"})
 """Fields whose values are command lines: they may carry passwords and are counted, never shown."""
+
+_PAIRS = frozenset({"env", "httpHeaders"})
+"""Lists of names and values: of these, names alone are shown, for values may be passwords."""
 
 
 class Missing(Enum):
@@ -97,12 +100,12 @@ _WORDS = {
 
 
 def shown(path: str, value: Any) -> str:
-    """Show a value in one short line; nothing of command-line arguments, which may carry secrets."""
+    """Show a value in one short line; nothing of what may carry secrets, such as command-line arguments."""
     if isinstance(value, Mapping):
         return _counted(len(value), "field")
     if isinstance(value, list | tuple):
         return _counted(len(value), "item")
-    if _is_secretive(path):
+    if _is_secretive(path, value):
         return f"({_counted(len(str(value)), 'character')}, not shown)"
     plain = value if value is None or isinstance(value, str | int | float) else str(value)
     text = json.dumps(plain, ensure_ascii=False)
@@ -142,5 +145,8 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _is_secretive(path: str) -> bool:
-    return any(part.split("[")[0] in _SECRETIVE for part in path.split("."))
+def _is_secretive(path: str, value: Any) -> bool:
+    fields = [part.split("[")[0] for part in path.split(".")]
+    if _PAIRS.intersection(fields):
+        return fields[-1] != "name" or "=" in str(value)
+    return not _SECRETIVE.isdisjoint(fields)

@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mljobs.api.resources import PREDICTION_JOB, TRAINING_JOB
+from mljobs.api.resources import TRAINING_JOB
 from mljobs.backends.vertex.tables import Tables
 from tests.strategies import prediction_specs, training_specs
 
@@ -19,13 +19,6 @@ TABLES = Tables.parse({"servingImages": {"tensorflow": {"2.11": "us-docker.pkg.d
 def portable(kind: str) -> st.SearchStrategy[Spec]:
     """Specs without most of what Vertex AI cannot do."""
     return training_specs().map(_trainable) if kind == TRAINING_JOB.name else prediction_specs().map(_mapped)
-
-
-def kinds_and_portable() -> st.SearchStrategy[tuple[str, Spec]]:
-    """A kind and a spec of it."""
-    return st.sampled_from([TRAINING_JOB.name, PREDICTION_JOB.name]).flatmap(
-        lambda kind: st.tuples(st.just(kind), portable(kind))
-    )
 
 
 def _trainable(spec: Spec) -> Spec:

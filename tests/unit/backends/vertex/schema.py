@@ -7,6 +7,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from hypothesis import strategies as st
+
 PREFIX = "GoogleCloudAiplatformV1"
 MESSAGES = {
     "customJobs": f"{PREFIX}CustomJob",
@@ -84,3 +86,43 @@ def _fits(field: Mapping[str, Any], value: Any) -> bool:
             return isinstance(value, bool)
         case kind, _:
             return kind == "any"
+
+
+def messages(name: str, depth: int = 6) -> st.SearchStrategy[dict[str, Any]]:
+    """Random messages of a schema in canonical JSON, any of the fields that a request may have."""
+    fields = schemas()[f"{PREFIX}{name}"].get("properties", {})
+    written = {field: node for field, node in fields.items() if not _says(node, "Output only")}
+    made = {field: found for field, node in written.items() if (found := _values(node, depth)) is not None}
+    return (
+        st.lists(st.sampled_from(sorted(made)), max_size=3, unique=True).flatmap(
+            lambda names: st.fixed_dictionaries({field: made[field] for field in names})
+        )
+        if made
+        else st.just({})
+    )
+
+
+def _values(node: Mapping[str, Any], depth: int) -> st.SearchStrategy[Any] | None:
+    if "$ref" in node:
+        return messages(node["$ref"].removeprefix(PREFIX), depth - 1) if depth else None
+    if node.get("type") == "array":
+        items = _values(node["items"], depth)
+        return None if items is None else st.lists(items, max_size=3)
+    if "additionalProperties" in node:
+        values = _values(node["additionalProperties"], depth)
+        return None if values is None else st.dictionaries(_TEXT, values, max_size=2)
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    return _SCALARS.get((node.get("type", ""), node.get("format", "")))
+
+
+_TEXT = st.text("ab-1", max_size=4)
+_SCALARS: dict[tuple[str, str], st.SearchStrategy[Any]] = {
+    ("string", ""): _TEXT,
+    ("string", "google-datetime"): st.just("2026-01-01T00:00:00Z"),
+    ("string", "google-duration"): st.sampled_from(["0s", "3600s", "1.5s"]),
+    ("string", "int64"): st.integers(-1, 2**40).map(str),
+    ("integer", "int32"): st.integers(-1, 200),
+    ("number", "double"): st.floats(allow_nan=False, allow_infinity=False),
+    ("boolean", ""): st.booleans(),
+}

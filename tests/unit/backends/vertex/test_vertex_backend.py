@@ -102,10 +102,14 @@ async def test_a_job_from_create_to_its_end(
     done = await ended(backend, made.reference)
     assert done.state == "SUCCEEDED"
     assert done.reference == made.reference
-    output = "trainingOutput" if kind == "TrainingJob" else "predictionOutput"
-    assert output in done.document
-    if spec:
-        assert len(done.document[output]["trials"]) == 2
+    outputs = {
+        "customJobs": set(),
+        "hyperparameterTuningJobs": {"trainingOutput"},
+        "batchPredictionJobs": {"predictionOutput"},
+    }
+    assert {key for key in done.document if key.endswith("Output")} == outputs[collection]
+    if collection == "hyperparameterTuningJobs":
+        assert len(done.document["trainingOutput"]["trials"]) == 2
     await backend.cancel(made.reference)  # is no news
     assert (await backend.get(made.reference)).state == "SUCCEEDED"
 

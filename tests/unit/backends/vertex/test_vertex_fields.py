@@ -173,6 +173,14 @@ def sample(path: str) -> Any:
     return SAMPLES[max(fitting, key=len)]
 
 
+def at(body: Any, place: str) -> Any:
+    """What stands at a place of a custom job; in a search it is in the job of each trial."""
+    node = {"jobSpec": body.get("trialJobSpec"), **body}
+    for key in place.replace("[]", "[0]").replace("]", "").replace("[", ".").split("."):
+        node = node[int(key)] if key.isdecimal() else node.get(key, {})
+    return None if node == {} and not place.endswith("StoppingSpec") else node
+
+
 @pytest.mark.parametrize("path", sorted(FIELDS))
 def test_a_field_becomes_what_the_table_says(path: str) -> None:
     field = FIELDS[path]
@@ -189,6 +197,7 @@ def test_a_field_becomes_what_the_table_says(path: str) -> None:
             facts.location(before),
         )
         assert Severity.ERROR not in {severity for _, severity in told}
+        assert " " in field.text or at(made.body, field.text) is not None
     else:
         assert (field.id, field.severity) in told
         assert (made.collection, made.body) == (other.collection, other.body)

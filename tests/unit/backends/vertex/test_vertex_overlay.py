@@ -10,6 +10,7 @@ from mljobs.backends.vertex.tables import Tables, shipped
 from mljobs.backends.vertex.translate import Translation, translate
 from mljobs.backends.vertex.translate.overlay import laid
 from mljobs.domain.spec.problems import Severity
+from mljobs.domain.spec.validate import validate
 from tests.unit.backends.vertex.schema import mistakes
 
 Json = dict[str, Any]
@@ -179,23 +180,49 @@ def test_a_container_takes_the_place_of_a_package() -> None:
     assert made.problems == ()
 
 
+@pytest.mark.parametrize(
+    ("over", "rule", "path"),
+    [
+        ({"acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 3}, None, None),
+        ({"acceleratorType": "NVIDIA_L4", "acceleratorCount": 1}, "pool-accelerator-n1", "acceleratorType"),
+        (
+            {"acceleratorType": "NVIDIA_TESLA_V100", "acceleratorCount": 1},
+            "pool-accelerator-n1-least",
+            "acceleratorCount",
+        ),
+    ],
+)
+def test_what_only_both_together_break_is_refused(over: Json, rule: str | None, path: str | None) -> None:
+    spec = {**CONTAINER, "masterType": "n1-standard-16", "workerType": "n1-standard-4"}
+    block = {"jobSpec": {"workerPoolSpecs": [{"machineSpec": over}]}}
+    alone = validate(TRAINING_JOB.name, {"trainingInput": spec, "vertex": block}, default_project="p")
+    assert alone.problems == ()  # the block does not say which machine it is
+    wrong = [problem for problem in training(spec, **block).problems if problem.severity is Severity.ERROR]
+    places = [f"spec.vertex.jobSpec.workerPoolSpecs[0].machineSpec.{path or 'acceleratorCount'}"]
+    assert [problem.path for problem in wrong] == places
+    assert {problem.id for problem in wrong} == {rule or "pool-accelerator-n1-count"}
+
+
+def test_what_the_block_breaks_alone_is_told_once() -> None:
+    block = {"jobSpec": {"workerPoolSpecs": [{"replicaCount": "2"}]}}
+    whole = {"trainingInput": CONTAINER, "vertex": block}
+    alone = validate(TRAINING_JOB.name, whole, default_project="p")
+    assert [problem.id for problem in alone.problems] == ["first-pool-replicas"]
+    assert ids(training(CONTAINER, **block)) == set()
+
+
+def test_flex_start_is_refused_for_machines_that_the_translation_chose() -> None:
+    made = training(CONTAINER, jobSpec={"scheduling": {"strategy": "FLEX_START"}})
+    wrong = [(problem.id, problem.path) for problem in made.problems if problem.severity is Severity.ERROR]
+    assert ("flex-accelerator", "spec.trainingInput.masterType") in wrong
+    assert "flex-same-machine" in {name for name, _ in wrong}
+
+
 def test_a_package_and_half_a_container_are_refused() -> None:
     env = {"env": [{"name": "TOKEN", "value": "very-secret"}]}
     made = training(PACKAGE, jobSpec={"workerPoolSpecs": [{"containerSpec": env}]})
     assert ids(made) == {"vertex-program"}
     assert "very-secret" not in str([str(problem) for problem in made.problems])
-
-
-def test_what_has_one_place_is_refused_in_a_second_one() -> None:
-    account = "a@p.iam.gserviceaccount.com"
-    spec = {**CONTAINER, "serviceAccount": account, "network": "projects/1/global/networks/n"}
-    over = {"serviceAccount": "b@p.iam.gserviceaccount.com", "network": "projects/1/global/networks/m"}
-    made = training(spec, jobSpec=over)
-    assert [problem.path for problem in made.problems if problem.severity is Severity.ERROR] == [
-        "spec.vertex.jobSpec.serviceAccount",
-        "spec.vertex.jobSpec.network",
-    ]
-    assert ids(training(CONTAINER, jobSpec=over)) == set()
 
 
 def test_a_waiting_time_goes_to_flex_start_and_is_lost_elsewhere() -> None:
@@ -242,7 +269,6 @@ def test_a_study_of_ones_own_makes_a_search_of_a_plain_job() -> None:
     made = training(CONTAINER, studySpec={"metrics": METRICS, "parameters": PARAMETERS}, maxTrialCount=2)
     assert made.collection == "hyperparameterTuningJobs"
     assert mistakes(made.collection, {"displayName": "x", **made.body}) == []
-    assert ids(training(CONTAINER, studySpec={"metrics": METRICS})) == {"vertex-study"}
 
 
 # --- whole jobs
@@ -281,12 +307,6 @@ def test_a_whole_search_is_sent_as_it_is() -> None:
         "parallelTrialCount": 2,
         "encryptionSpec": key,
     }
-
-
-def test_a_package_of_a_whole_job_needs_its_image() -> None:
-    package = {"packageUris": ["gs://b/p"], "pythonModule": "m"}
-    made = training(None, jobSpec={"workerPoolSpecs": [{"machineSpec": L4, "pythonPackageSpec": package}]})
-    assert ids(made) == {"vertex-executor-image"}
 
 
 # --- batch predictions
@@ -371,8 +391,3 @@ def test_machines_of_ones_own_are_no_choice_of_ours() -> None:
     made = prediction(spec, models={"m": {"default": MODEL}}, batchPredictionJob={"dedicatedResources": own})
     assert made.body["dedicatedResources"] == own
     assert "vertex-workers" not in ids(made, Severity.WARNING)
-
-
-def test_labels_of_a_batch_prediction_have_one_place() -> None:
-    made = prediction(None, batchPredictionJob={"model": MODEL, "labels": {"a": "b"}})
-    assert ids(made) == {"vertex-twice"}

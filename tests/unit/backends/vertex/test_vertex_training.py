@@ -176,14 +176,14 @@ def test_accelerators_are_taken_over(
 @pytest.mark.parametrize(
     ("kind", "accelerators", "why"),
     [
-        ("n1-standard-8", ("NVIDIA_TESLA_T4", "3"), "1, 2, 4 NVIDIA_TESLA_T4"),
-        ("n1-standard-32", ("NVIDIA_TESLA_V100", "2"), "at least 4 NVIDIA_TESLA_V100"),
-        ("n1-standard-96", ("NVIDIA_TESLA_P4", "2"), "at least 4 NVIDIA_TESLA_P4"),
-        ("n1-standard-8", ("NVIDIA_TESLA_A100", "1"), "can have"),
+        ("n1-standard-8", ("NVIDIA_TESLA_T4", "3"), "1, 2 or 4 GPUs"),
+        ("n1-standard-32", ("NVIDIA_TESLA_V100", "2"), "has more GPUs"),
+        ("n1-standard-96", ("NVIDIA_TESLA_P4", "2"), "has more GPUs"),
+        ("n1-standard-8", ("NVIDIA_TESLA_A100", "1"), "P4, P100, T4 or V100"),
         ("n1-standard-8", ("NVIDIA_TESLA_K80", "3"), "in place of 3 NVIDIA_TESLA_K80"),
         ("n1-standard-8", ("TPU_V2", "8"), "machine of its own"),
-        ("e2-standard-8", ("NVIDIA_TESLA_T4", "1"), "no accelerators"),
-        ("a2-highgpu-2g", ("NVIDIA_TESLA_A100", "1"), "2 NVIDIA_TESLA_A100"),
+        ("e2-standard-8", ("NVIDIA_TESLA_T4", "1"), "have no accelerators"),
+        ("a2-highgpu-2g", ("NVIDIA_TESLA_A100", "1"), "another number"),
     ],
 )
 def test_accelerators_that_cannot_be_are_refused(kind: str, accelerators: tuple[str, str], why: str) -> None:
@@ -213,9 +213,7 @@ def test_a_disk_has_its_least_size(disk: Json, expected: Json | None) -> None:
 
 def test_too_large_a_disk_is_refused() -> None:
     made = translated(contained(masterConfig={"diskConfig": {"bootDiskSizeGb": 64001}}))
-    assert refusals(made) == [
-        ("vertex-disk-size", "spec.trainingInput.masterConfig.diskConfig.bootDiskSizeGb")
-    ]
+    assert refusals(made) == [("pool-disk-size", "spec.trainingInput.masterConfig.diskConfig.bootDiskSizeGb")]
 
 
 # --- programs
@@ -338,7 +336,7 @@ def test_a_tpu_is_refused_until_somebody_allows_it(machine: Json) -> None:
         (("TPU_V3", "8"), ("TPU_V3", 8)),
         (("TPU_V2_POD", "32"), ("TPU_V2", 32)),
         (("TPU_V3_POD", "128"), ("TPU_V3", 128)),
-        (("TPU_V2_POD", "8"), None),
+        (("TPU_V2_POD", "16"), None),
         (("TPU_V4_POD", "32"), None),
         (("TPU_V2", "4"), None),
     ],
@@ -367,6 +365,27 @@ def test_nothing_else_runs_beside_a_tpu() -> None:
         ("vertex-tpu", "spec.trainingInput.parameterServerType"),
         ("vertex-tpu", "spec.trainingInput.workerCount"),
     ]
+
+
+# --- searches
+
+
+def test_names_and_values_of_a_search_are_blamed_where_they_stand() -> None:
+    search = {
+        "hyperparameterMetricTag": "val loss",
+        "params": [
+            {"parameterName": "x", "type": "CATEGORICAL", "categoricalValues": ["a b"]},
+            {"parameterName": "my rate", "type": "DISCRETE", "discreteValues": [0.5, 0.5 + 1e-11]},
+        ],
+    }
+    made = translated(contained(hyperparameters=search))
+    place = "spec.trainingInput.hyperparameters"
+    wrong = {problem.path: problem.value for problem in made.problems if problem.severity is Severity.ERROR}
+    assert wrong == {
+        f"{place}.hyperparameterMetricTag": "val loss",
+        f"{place}.params[1].parameterName": "my rate",
+        f"{place}.params[1].discreteValues[1]": 0.5 + 1e-11,
+    }
 
 
 # --- the rest

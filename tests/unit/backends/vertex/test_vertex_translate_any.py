@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from mljobs.api.resources import KINDS
 from mljobs.backends.vertex.facts import VertexFacts
@@ -15,12 +16,12 @@ from mljobs.domain import errors
 from mljobs.domain.port import Order
 from mljobs.domain.spec.problems import Severity
 from mljobs.domain.spec.validate import validate
-from tests.strategies import kinds_and_specs
-from tests.unit.backends.vertex.portable import TABLES, kinds_and_portable
+from tests.strategies import specs
+from tests.unit.backends.vertex.portable import TABLES, portable
 from tests.unit.backends.vertex.schema import mistakes
 
 Spec = dict[str, Any]
-SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=100)
+SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=200)
 
 DEFAULTS: dict[str, Any] = {
     "scaleTier": "BASIC",
@@ -43,10 +44,11 @@ def refused(made: Translation) -> bool:
     return any(problem.severity is Severity.ERROR for problem in made.problems)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @SLOW
-@given(kinds_and_specs())
-def test_a_valid_spec_is_refused_or_fits_the_discovery_document(pair: tuple[str, Spec]) -> None:
-    kind, spec = pair[0], canonical(*pair)
+@given(st.data())
+def test_a_valid_spec_is_refused_or_fits_the_discovery_document(kind: str, data: st.DataObject) -> None:
+    spec = canonical(kind, data.draw(specs(kind)))
     facts = VertexFacts()
     order = Order(kind, spec, facts.scope("p", facts.location(spec)), "nightly", {"mljobs-uid": "u"})
     problems = review(kind, spec, shipped())
@@ -65,19 +67,22 @@ def test_a_valid_spec_is_refused_or_fits_the_discovery_document(pair: tuple[str,
     assert body["labels"] == {**spec.get("labels", {}), "mljobs-uid": "u"}
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @SLOW
-@given(kinds_and_portable())
-def test_what_is_refused_elsewhere_is_not_refused_when_it_is_put_right(pair: tuple[str, Spec]) -> None:
-    kind, spec = pair
-    made = translate(kind, canonical_portable(kind, spec), TABLES)
+@given(st.data())
+def test_what_is_refused_elsewhere_is_not_refused_when_it_is_put_right(
+    kind: str, data: st.DataObject
+) -> None:
+    made = translate(kind, canonical_portable(kind, data.draw(portable(kind))), TABLES)
     assert [problem.text for problem in made.problems if problem.severity is Severity.ERROR] == []
     assert mistakes(made.collection, {"displayName": "x", **made.body}) == []
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @SLOW
-@given(kinds_and_portable())
-def test_no_value_is_lost_without_a_word(pair: tuple[str, Spec]) -> None:
-    kind, spec = pair[0], canonical_portable(*pair)
+@given(st.data())
+def test_no_value_is_lost_without_a_word(kind: str, data: st.DataObject) -> None:
+    spec = canonical_portable(kind, data.draw(portable(kind)))
     made = translate(kind, spec, TABLES)
     assume(not refused(made))
     # What has no effect on ml v1 either is told by the rules of the spec.

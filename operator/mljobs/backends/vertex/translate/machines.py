@@ -4,20 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from mljobs.backends.vertex.tables import Tables
-from mljobs.backends.vertex.translate.compute import FIXED, POD_CORES
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.domain.spec.problems import Source
 from mljobs.domain.spec.rules.machines import LEGACY
 from mljobs.domain.spec.rules.terms import integer
+from mljobs.domain.spec.rules.vertex.jobs import SMALLEST_DISK
+from mljobs.domain.spec.rules.vertex.machines import FIXED
 
 Json = dict[str, Any]
 
 NO_ACCELERATOR = "ACCELERATOR_TYPE_UNSPECIFIED"
 TPU_WORDS = {"TPU_V2": "TPU_V2", "TPU_V3": "TPU_V3", "TPU_V2_POD": "TPU_V2", "TPU_V3_POD": "TPU_V3"}
 """Vertex AI's words for legacy TPUs: it tells a pod by the number of its cores."""
-
-DISK_GB = (100, 64000)
-"""The least and the largest boot disk (documentation of compute resources)."""
 
 
 class Machines:
@@ -84,14 +82,6 @@ class Machines:
         kind, count = _asked(config)
         if not kind:
             return spec
-        path = f"{self._config_path}.acceleratorConfig"
-        if kind not in TPU_WORDS:
-            self._notes.refused(
-                "vertex-tpu", f"{path}.type", kind, "a cloud_tpu of Vertex AI is a TPU_V2 or a TPU_V3"
-            )
-        elif kind.endswith("_POD") and count < POD_CORES:
-            rule = f"a TPU pod of Vertex AI has {POD_CORES} cores or more"
-            self._notes.refused("vertex-tpu", f"{path}.count", count, rule)
         return {**spec, "acceleratorType": TPU_WORDS.get(kind, kind), "acceleratorCount": count}
 
     def disk(self, config: Mapping[str, Any]) -> Json:
@@ -99,15 +89,11 @@ class Machines:
         asked = config.get("diskConfig") or {}
         spec = {key: asked[key] for key in ("bootDiskType", "bootDiskSizeGb") if asked.get(key)}
         size = spec.get("bootDiskSizeGb")
-        least, most = DISK_GB
-        path = f"{self._config_path}.diskConfig.bootDiskSizeGb"
-        if size and size < least:
-            self._notes.changed(
-                "vertex-disk-size", path, size, f"the least boot disk has {least} GB; it becomes that"
-            )
-            spec["bootDiskSizeGb"] = least
-        elif size and size > most:
-            self._notes.refused("vertex-disk-size", path, size, f"the largest boot disk has {most} GB")
+        if size and 0 < size < SMALLEST_DISK:
+            path = f"{self._config_path}.diskConfig.bootDiskSizeGb"
+            rule = f"the least boot disk has {SMALLEST_DISK} GB; it becomes that"
+            self._notes.changed("vertex-disk-size", path, size, rule)
+            spec["bootDiskSizeGb"] = SMALLEST_DISK
         return spec
 
     def _existing(self, name: str, shown: Any) -> str:

@@ -43,9 +43,12 @@ class Notes:
         about = FIELDS[path]
         self._add(about.id, path, value, about.text, about.source, about.severity, Reason.INVALID)
 
+    def add(self, problem: Problem) -> None:
+        """Note a problem as it is, once."""
+        if problem not in self.problems:
+            self.problems.append(problem)
+
     def _add(
         self, name: str, path: str, value: Any, rule: str, source: Source, severity: Severity, reason: Reason
     ) -> None:
-        problem = Problem(f"spec.{path}", value, rule, severity, source, reason, name)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        self.add(Problem(f"spec.{path}", value, rule, severity, source, reason, name))

@@ -5,8 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.api.base import INT32_MAX
+from mljobs.api.resources import PREDICTION_JOB
 from mljobs.backends.vertex.names import PREDICTION_JOBS, location_of
 from mljobs.backends.vertex.tables import DEFAULT_VERSION, Tables
+from mljobs.backends.vertex.translate.checks import check
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.overlay import laid
 from mljobs.domain.spec.problems import MISSING, Source
@@ -37,11 +39,6 @@ def prediction_job(spec: Mapping[str, Any], tables: Tables, notes: Notes) -> tup
     """
     prediction, vertex = spec.get("predictionInput"), spec.get("vertex") or {}
     over = vertex.get("batchPredictionJob") or {}
-    if over.get("labels"):
-        rule = "labels have their place in spec.labels"
-        notes.refused(
-            "vertex-twice", "vertex.batchPredictionJob.labels", over["labels"], rule, Source.OPERATOR
-        )
     job: Json = {}
     if prediction is not None:
         models = (vertex.get("models") or {}, tables.models)
@@ -54,6 +51,7 @@ def prediction_job(spec: Mapping[str, Any], tables: Tables, notes: Notes) -> tup
         path = "vertex.batchPredictionJob.model" if over.get("model") else f"predictionInput.{field}"
         rule = f"a model and its batch prediction are in the same region; the job is in {location}"
         notes.refused("vertex-model-region", path, made["model"], rule, Source.DISCOVERY)
+    check(PREDICTION_JOB.name, spec, {"batchPredictionJob": made}, notes)
     return PREDICTION_JOBS, made
 
 

@@ -71,8 +71,6 @@ class Programs:
     def _found(self, pool: Json, path: str) -> str | None:
         """The image for the runtime and Python that the TrainingInput names."""
         if self._training is None:
-            rule = "a Python package needs the image that runs it"
-            self._notes.refused("vertex-executor-image", path, MISSING, rule, Source.DISCOVERY)
             return None
         python = str(self._training.get("pythonVersion") or "")
         hardware = _hardware(pool)

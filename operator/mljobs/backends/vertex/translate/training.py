@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
+from mljobs.api.resources import TRAINING_JOB
 from mljobs.backends.vertex.names import CUSTOM_JOBS, TUNING_JOBS
 from mljobs.backends.vertex.tables import Tables
 from mljobs.backends.vertex.translate import tuning
@@ -12,13 +13,11 @@ from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.overlay import laid
 from mljobs.backends.vertex.translate.pools import Pools
 from mljobs.backends.vertex.translate.programs import Programs
-from mljobs.domain.spec.problems import MISSING, Source
 
 Json = dict[str, Any]
 
 TRIALS = ("maxTrialCount", "parallelTrialCount", "maxFailedTrialCount")
-ALONE = ("serviceAccount", "network")
-"""Fields that have one place in a spec, so that who may use which account is judged there."""
+"""How many trials a search has: fields of a tuning job, and of `spec.vertex`."""
 
 
 def training_job(
@@ -39,16 +38,18 @@ def training_job(
     over = vertex.get("jobSpec") or {}
     job_spec = laid(_job_spec(training, over, tables, notes) if training is not None else {}, over)
     job_spec["workerPoolSpecs"] = _pools(job_spec, over, Programs(training, tables, notes, today))
-    check(job_spec, training, over, notes)
     job: Json = {}
     key = ((training or {}).get("encryptionConfig") or {}).get("kmsKeyName")
     if key:
         job["encryptionSpec"] = {"kmsKeyName": key}
     job = laid(job, {name: vertex[name] for name in ("encryptionSpec",) if name in vertex})
-    search = (training or {}).get("hyperparameters")
-    if search is None and not vertex.get("studySpec"):
+    search, study = (training or {}).get("hyperparameters"), vertex.get("studySpec")
+    if search is None and study is None:
+        check(TRAINING_JOB.name, spec, {"jobSpec": job_spec}, notes)
         return CUSTOM_JOBS, {**job, "jobSpec": job_spec}
-    return TUNING_JOBS, {**job, **_tuning(search, vertex, notes), "trialJobSpec": job_spec}
+    trials = _trials(search, vertex, notes)
+    check(TRAINING_JOB.name, spec, {"jobSpec": job_spec, **trials}, notes)
+    return TUNING_JOBS, {**job, **trials, "trialJobSpec": job_spec}
 
 
 def _job_spec(training: Mapping[str, Any], over: Mapping[str, Any], tables: Tables, notes: Notes) -> Json:
@@ -56,12 +57,9 @@ def _job_spec(training: Mapping[str, Any], over: Mapping[str, Any], tables: Tabl
     scheduling = _scheduling(training, over, notes)
     if scheduling:
         spec["scheduling"] = scheduling
-    for field in ALONE:
+    for field in ("serviceAccount", "network"):
         if training.get(field):
             spec[field] = training[field]
-            if over.get(field):
-                rule = f"it has its place in spec.trainingInput.{field}, which is set too"
-                notes.refused("vertex-twice", f"vertex.jobSpec.{field}", over[field], rule, Source.OPERATOR)
     if "enableWebAccess" in training:
         spec["enableWebAccess"] = training["enableWebAccess"]
     if training.get("jobDir"):
@@ -101,14 +99,8 @@ def _pools(job_spec: Json, over: Mapping[str, Any], programs: Programs) -> list[
     return pools
 
 
-def _tuning(search: Mapping[str, Any] | None, vertex: Mapping[str, Any], notes: Notes) -> Json:
-    over = {field: vertex[field] for field in ("studySpec", *TRIALS) if vertex.get(field)}
+def _trials(search: Mapping[str, Any] | None, vertex: Mapping[str, Any], notes: Notes) -> Json:
     under: Json = tuning.counts(search or {})
     if search is not None:
         under["studySpec"] = tuning.study(search, notes)
-    made = laid(under, over)
-    for field in ("metrics", "parameters"):
-        if not made["studySpec"].get(field):
-            rule = "a study needs metrics and parameters, here or by spec.trainingInput.hyperparameters"
-            notes.refused("vertex-study", f"vertex.studySpec.{field}", MISSING, rule, Source.DISCOVERY)
-    return made
+    return laid(under, {field: vertex[field] for field in ("studySpec", *TRIALS) if field in vertex})

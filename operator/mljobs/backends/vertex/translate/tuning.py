@@ -1,6 +1,6 @@
 """A search for hyperparameters as a study."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from mljobs.backends.vertex.translate.notes import Notes
@@ -13,23 +13,16 @@ SEARCH = "trainingInput.hyperparameters"
 METRIC = "training/hptuning/metric"
 """What `ml` v1 optimises where no metric is named."""
 
-DISTANCE = 1e-10
-"""The least distance of two discrete values (discovery document)."""
-
 
 def study(search: Mapping[str, Any], notes: Notes) -> Json:
     """Make the `studySpec` of a HyperparameterSpec."""
     if search.get("resumePreviousJobId"):
         notes.field(f"{SEARCH}.resumePreviousJobId", search["resumePreviousJobId"])
     metric = search.get("hyperparameterMetricTag") or METRIC
-    _check_name(metric, f"{SEARCH}.hyperparameterMetricTag", notes)
     goal = "MINIMIZE" if search.get("goal") == "MINIMIZE" else "MAXIMIZE"
     made: Json = {
         "metrics": [{"metricId": metric, "goal": goal}],
-        "parameters": [
-            _parameter(param, f"{SEARCH}.params[{index}]", notes)
-            for index, param in enumerate(search.get("params") or ())
-        ],
+        "parameters": [_parameter(param) for param in search.get("params") or ()],
     }
     if search.get("algorithm") not in (None, "", "ALGORITHM_UNSPECIFIED"):
         made["algorithm"] = search["algorithm"]
@@ -56,10 +49,8 @@ def counts(search: Mapping[str, Any]) -> Json:
     return made
 
 
-def _parameter(param: Mapping[str, Any], path: str, notes: Notes) -> Json:
-    name = str(param.get("parameterName") or "")
-    _check_name(name, f"{path}.parameterName", notes)
-    made: Json = {"parameterId": name}
+def _parameter(param: Mapping[str, Any]) -> Json:
+    made: Json = {"parameterId": str(param.get("parameterName") or "")}
     match param.get("type"):
         case "DOUBLE":
             made["doubleValueSpec"] = {key: param.get(key, 0) for key in ("minValue", "maxValue")}
@@ -68,22 +59,7 @@ def _parameter(param: Mapping[str, Any], path: str, notes: Notes) -> Json:
         case "CATEGORICAL":
             made["categoricalValueSpec"] = {"values": list(param.get("categoricalValues") or ())}
         case "DISCRETE":
-            values = list(param.get("discreteValues") or ())
-            _check_distances(values, f"{path}.discreteValues", notes)
-            made["discreteValueSpec"] = {"values": values}
+            made["discreteValueSpec"] = {"values": list(param.get("discreteValues") or ())}
     if param.get("scaleType") not in (None, "", "NONE"):
         made["scaleType"] = param["scaleType"]
     return made
-
-
-def _check_name(name: str, path: str, notes: Notes) -> None:
-    if any(char.isspace() for char in name):
-        rule = "names of metrics and parameters have no spaces on Vertex AI"
-        notes.refused("vertex-study-name", path, name, rule, Source.DISCOVERY)
-
-
-def _check_distances(values: Sequence[float], path: str, notes: Notes) -> None:
-    for index in range(1, len(values)):
-        if values[index] - values[index - 1] < DISTANCE:
-            rule = f"discrete values of Vertex AI are at least {DISTANCE} apart"
-            notes.refused("vertex-discrete-values", f"{path}[{index}]", values[index], rule, Source.DISCOVERY)

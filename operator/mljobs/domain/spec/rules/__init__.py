@@ -10,7 +10,7 @@ from typing import Any
 from mljobs.api.crd import CelRule
 from mljobs.api.resources import KINDS
 from mljobs.domain.spec.problems import Problem
-from mljobs.domain.spec.rules import cel, job, machines, prediction, sizes, training, tuning
+from mljobs.domain.spec.rules import cel, job, machines, prediction, sizes, training, tuning, vertex
 from mljobs.domain.spec.rules.rule import Rule
 
 RULES: tuple[Rule, ...] = (
@@ -19,6 +19,7 @@ RULES: tuple[Rule, ...] = (
     *machines.RULES,
     *tuning.RULES,
     *prediction.RULES,
+    *vertex.RULES,
     *sizes.RULES,
 )
 """All rules, in the order in which their problems are reported."""

@@ -89,13 +89,12 @@ RULES = (
     Rule(
         "training-input-required",
         "",
-        present("trainingInput"),
-        "a TrainingJob has exactly one input, trainingInput",
+        present("trainingInput") | present("vertex.jobSpec"),
+        "a TrainingJob has trainingInput, or the whole job in vertex.jobSpec",
         Source.PROTO,
         field="trainingInput",
         reason=Reason.REQUIRED,
         kinds=frozenset({TRAINING_JOB}),
-        in_schema=True,
     ),
     Rule(
         "training-job-one-input",
@@ -111,13 +110,12 @@ RULES = (
     Rule(
         "prediction-input-required",
         "",
-        present("predictionInput"),
-        "a PredictionJob has exactly one input, predictionInput",
+        present("predictionInput") | present("vertex.batchPredictionJob"),
+        "a PredictionJob has predictionInput, or the whole job in vertex.batchPredictionJob",
         Source.PROTO,
         field="predictionInput",
         reason=Reason.REQUIRED,
         kinds=frozenset({PREDICTION_JOB}),
-        in_schema=True,
     ),
     Rule(
         "prediction-job-one-input",

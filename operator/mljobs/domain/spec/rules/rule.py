@@ -1,6 +1,7 @@
 """The record that a rule is, and how it finds what breaks it in a spec."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +23,7 @@ class Rule:
     Attributes:
         id: its name, unique in the table.
         scope: the values that it judges: a path below `spec`, in which `[]` stands for each item of a list
-            and `{}` for each value of a map. The empty scope is the spec.
+            and `{}` for each value of a map; both may follow each other. The empty scope is the spec.
         holds: what must be so.
         text: the rule in one sentence; the same in all places where it is applied.
         source: where it comes from.
@@ -79,24 +80,34 @@ class Rule:
         return [(self.field, get(node, self.field))]
 
 
+_MARK = re.compile(r"(\[\]|\{\})")
+
+
 def _nodes(path: str, node: Any, scope: str) -> Iterator[tuple[str, Any]]:
     if not scope:
         yield path, node
         return
     head, _, rest = scope.partition(".")
-    name = head.rstrip("[]{}")
+    name, *marks = filter(None, _MARK.split(head))
     found = get(node, name)
-    if found is MISSING:
+    if found is not MISSING:
+        for inner, member in _members(join(path, name), found, marks):
+            yield from _nodes(inner, member, rest)
+
+
+def _members(path: str, node: Any, marks: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """The items of a list, the values of a map, or what is in them, as the marks say."""
+    if not marks:
+        yield path, node
         return
-    inner = join(path, name)
-    if head.endswith("[]"):
-        for index, item in enumerate(found) if isinstance(found, list | tuple) else ():
-            yield from _nodes(join(inner, index), item, rest)
-    elif head.endswith("{}"):
-        for key, value in found.items() if isinstance(found, Mapping) else ():
-            yield from _nodes(f"{inner}[{key}]", value, rest)
-    else:
-        yield from _nodes(inner, found, rest)
+    mark, *others = marks
+    members: Iterable[tuple[str, Any]] = ()
+    if mark == "[]" and isinstance(node, list | tuple):
+        members = ((join(path, index), item) for index, item in enumerate(node))
+    elif mark == "{}" and isinstance(node, Mapping):
+        members = ((f"{path}[{key}]", value) for key, value in node.items())
+    for inner, member in members:
+        yield from _members(inner, member, others)
 
 
 def _below(path: str, member: str) -> str:

@@ -19,7 +19,8 @@ BINDINGS = 8 * KIB
 """Characters, in all."""
 
 DISCRETE_VALUES = 4000
-"""Numbers, in all."""
+CATEGORICAL_VALUES = 4000
+"""Values, in all."""
 
 _ROLES = ("master", "worker", "parameterServer", "evaluator")
 _LINES = (
@@ -78,6 +79,20 @@ RULES = (
             f"self.map(one, {_sized('one', 'categoricalValues', _SUM)}).sum() <= {CATEGORIES}",
         ),
         f"all categoricalValues together have at most {CATEGORIES} characters",
+        Source.OPERATOR,
+        kinds=frozenset({TRAINING_JOB}),
+    ),
+    Rule(
+        "categorical-values-count",
+        "trainingInput.hyperparameters.params",
+        Term(
+            lambda params: (
+                sum(len(list(_items(get(one, "categoricalValues")))) for one in _items(params))
+                <= CATEGORICAL_VALUES
+            ),
+            f"self.map(one, {_sized('one', 'categoricalValues', 'size({})')}).sum() <= {CATEGORICAL_VALUES}",
+        ),
+        f"at most {CATEGORICAL_VALUES} categoricalValues in all",
         Source.OPERATOR,
         kinds=frozenset({TRAINING_JOB}),
     ),

@@ -47,7 +47,7 @@ _SECONDS = DURATION_PATTERN.removeprefix("^").removesuffix("$")
 def _program(field: str, text: str, source: Source = Source.DISCOVERY) -> Rule:
     """A field that is required where there is no custom image."""
     return Rule(
-        f"{_hyphened(field)}-required",
+        f"{hyphened(field)}-required",
         INPUT,
         MASTER_IMAGE | given(field),
         text,
@@ -71,7 +71,8 @@ def _python(version: str, runtimes: str, text: str) -> Rule:
     )
 
 
-def _hyphened(name: str) -> str:
+def hyphened(name: str) -> str:
+    """`runtimeVersion` → `runtime-version`, for the name of a rule."""
     return "".join(f"-{char.lower()}" if char.isupper() else char for char in name)
 
 
