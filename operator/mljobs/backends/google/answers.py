@@ -26,6 +26,7 @@ from mljobs.domain.errors import (
     Unavailable,
     Violation,
 )
+from mljobs.domain.job.resource import parse_timestamp
 
 MESSAGE_LIMIT = 4096
 """Characters of a message that are kept; the service's are far shorter."""
@@ -255,6 +256,18 @@ def misshapen(method: Method, what: str) -> Unavailable:
         "whether it was applied is not known",
         status=200,
     )
+
+
+def created_at(method: Method, job: Mapping[str, Any]) -> datetime:
+    """When the service created a job that it has listed.
+
+    Raises:
+        Unavailable: it does not say so: whatever answered, it was not the API.
+    """
+    try:
+        return parse_timestamp(str(job.get("createTime")))
+    except ValueError as error:
+        raise misshapen(method, "createTime of a job") from error
 
 
 def are_texts(values: Iterable[object]) -> bool:

@@ -1,11 +1,11 @@
 """The port's implementation for `ml` v1: attempts and references over the calls of `client`."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from mljobs.backends.mlv1.client import MlV1Client
+from mljobs.backends.google.answers import created_at
+from mljobs.backends.mlv1.client import LIST, MlV1Client
 from mljobs.backends.mlv1.facts import PAGE_SIZE, MlV1Facts, parts
 from mljobs.backends.mlv1.iam_policy import merged
 from mljobs.backends.mlv1.translate import to_job
@@ -62,8 +62,9 @@ class MlV1:
             )
             found += [job for job in page.jobs if selector.matches(job)]
             token = page.next_page_token
-            if not token or _older(page.jobs[-1:], selector.since):
-                return sorted(found, key=lambda job: str(job.document.get("createTime", "")))
+            older = any(created_at(LIST, job.document) < selector.since for job in page.jobs[-1:])
+            if older or not token:
+                return sorted(found, key=lambda job: created_at(LIST, job.document))
 
     async def get(self, reference: Reference, *, patient: bool = False) -> Job:
         """Read one job; `projects.jobs.get`.
@@ -131,7 +132,3 @@ class MlV1:
 
 def _project(scope: Scope) -> str:
     return scope.removeprefix("projects/")
-
-
-def _older(jobs: Sequence[Job], since: datetime) -> bool:
-    return any(datetime.fromisoformat(str(job.document["createTime"])) < since for job in jobs)

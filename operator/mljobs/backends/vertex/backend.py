@@ -14,6 +14,7 @@ from mljobs.backends.vertex.refuse import refused
 from mljobs.backends.vertex.search import Searches
 from mljobs.backends.vertex.translate import request
 from mljobs.domain import errors
+from mljobs.domain.job.resource import parse_timestamp
 from mljobs.domain.port import AttemptSelector, Extent, Job, JobDocument, JobPage, Order, Reference, Scope
 
 SKEW = timedelta(minutes=5)
@@ -77,7 +78,7 @@ class VertexAI:
         """
         jobs = await self._searches.jobs(selector.scope, max(selector.since, BEGINNING) - SKEW)
         found = [job for job in jobs if selector.matches(job)]
-        return sorted(found, key=lambda job: datetime.fromisoformat(str(job.document["createTime"])))
+        return sorted(found, key=lambda job: parse_timestamp(str(job.document["createTime"])))
 
     async def get(self, reference: Reference, *, patient: bool = False) -> Job:
         """Read one job; `get` of its collection.

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from mljobs.backends.google.answers import Method, are_texts, misshapen
+from mljobs.backends.google.answers import Method, are_texts, created_at, misshapen
 from mljobs.backends.google.calls import ApiResource, checked_name, open_document
 from mljobs.backends.google.sender import Sender
 from mljobs.backends.vertex.names import COLLECTIONS, Name
@@ -156,7 +156,10 @@ class VertexClient:
         jobs, token = answer.get(collection, []), answer.get("nextPageToken", "")
         if not isinstance(jobs, list) or not isinstance(token, str):
             raise misshapen(method, f"{collection} or nextPageToken")
-        return Page([_checked(method, job) for job in jobs], token)
+        page = Page([_checked(method, job) for job in jobs], token)
+        for job in page.jobs:
+            created_at(method, job)
+        return page
 
     async def cancel(self, name: Name) -> None:
         """Ask for a job's end.
