@@ -65,6 +65,10 @@ EXPECTED = {
     "resuming": "Progressing",
     "released": "Progressing",
     "labels-contested": "Progressing",
+    "no-capacity": "Progressing",
+    "translated-exactly": "Healthy",
+    "translated-with-losses": "Healthy",
+    "succeeded-in-part": "Healthy",
     "nothing-to-adopt": "Degraded",
     "adoption-not-allowed": "Degraded",
     "id-in-use": "Degraded",
@@ -87,6 +91,8 @@ RUNNING = (
     "reading-fails-for-a-while",
     "missing-for-a-while",
     "found-again",
+    "translated-exactly",
+    "translated-with-losses",
 )
 
 
