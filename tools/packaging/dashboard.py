@@ -46,9 +46,12 @@ PANELS = (
     ),
     Panel(
         "Jobs that ended",
-        "Per hour, by the state in which they ended.",
+        "Per hour, by the state in which they ended; too many: an attempt's second job, which was cancelled.",
         "short",
-        {"{{kind}} {{state}}": "sum by (kind, state) (increase(mljobs_jobs_ended_total{$of}[1h]))"},
+        {
+            "{{kind}} {{state}}": "sum by (kind, state) (increase(mljobs_jobs_ended_total{$of}[1h]))",
+            "too many": "sum(increase(mljobs_extra_jobs_total{$of}[1h]))",
+        },
     ),
     Panel(
         "Time to acceptance",

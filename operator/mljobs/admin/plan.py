@@ -212,7 +212,6 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
 
 
 def _plan(document: "Document", options: _Options, number: int) -> _Plan:
-    from mljobs.backends.mlv1.refuse import review
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
     from mljobs.domain.spec.problems import printable
@@ -225,9 +224,7 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
         reading.kind, reading.spec, default_project=options.project or "administrators-default"
     )
     named = f" {printable(reading.name)}" if reading.name else ""
-    problems = [*validated.problems]
-    if validated.spec is not None:
-        problems += review(reading.kind, reading.spec)
+    problems = list(validated.problems)
     worded = {problem.path for problem in problems}
     spelled = [*document.problems, *reading.problems]
     problems += [problem for problem in spelled if problem.severity == "error" and problem.path not in worded]

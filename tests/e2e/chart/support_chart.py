@@ -86,7 +86,8 @@ class ClusterKubectl(Kubectl):
 def delete_crds(kubectl: Kubectl) -> None:
     """Delete the CRDs, and wait until they are gone.
 
-    The API server asks again ever later after a look at their objects that failed: a change makes it look now.
+    The API server asks again ever later after a look at their objects that failed: a change makes it look
+    now.
     """
 
     def left() -> list[str]:

@@ -52,6 +52,7 @@ EXPECTED = {
     "reading fails for a while": "Healthy",
     "outcome unknown": "Progressing",
     "throttled": "Progressing",
+    "no capacity": "Progressing",
     "denied": "Degraded",
     "no such project": "Degraded",
     "rejected": "Degraded",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from mljobs.backends.mlv1.refuse import review
 from mljobs.domain import errors
 from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
 from mljobs.domain.spec.problems import Problem
@@ -90,9 +91,9 @@ class MlV1Facts:
             "logsUrl": f"{CONSOLE}/logs?resource=ml_job%2Fjob_id%2F{job_id}&project={project}",
         }
 
-    def review(self, _kind: str, _spec: Mapping[str, Any], /) -> Sequence[Problem]:
-        """Nothing: a spec is the service's own job."""
-        return ()
+    def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:
+        """What only Vertex AI has: all else of a spec is the service's own job."""
+        return review(kind, spec)
 
 
 def parts(reference: Reference) -> tuple[str, str]:
