@@ -36,7 +36,6 @@ PANELS = (
             "resources": "max(mljobs_resources{$of})",
             "active jobs": "max(mljobs_watched_jobs{$of})",
             "missing jobs": "max(mljobs_missing_jobs{$of})",
-            "extra jobs cancelled": "sum(increase(mljobs_extra_jobs_total{$of}[1d]))",
         },
     ),
     Panel(
@@ -47,9 +46,12 @@ PANELS = (
     ),
     Panel(
         "Jobs that ended",
-        "Per hour, by the state in which they ended.",
+        "Per hour, by the state in which they ended; extra: further jobs of an attempt, cancelled.",
         "short",
-        {"{{kind}} {{state}}": "sum by (kind, state) (increase(mljobs_jobs_ended_total{$of}[1h]))"},
+        {
+            "{{kind}} {{state}}": "sum by (kind, state) (increase(mljobs_jobs_ended_total{$of}[1h]))",
+            "extra": "sum(increase(mljobs_extra_jobs_total{$of}[1h]))",
+        },
     ),
     Panel(
         "Time to acceptance",

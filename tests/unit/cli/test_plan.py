@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from mljobs.admin.plan import plan
 from mljobs.api.resources import API_VERSION
 from mljobs.backends.mlv1.facts import MlV1Facts
+from mljobs.backends.vertex.names import location_of
 from mljobs.console.documents import writing
 from mljobs.domain.port import Owner
 from mljobs.domain.spec import rules
@@ -21,6 +22,7 @@ from tests.unit.domain.rule_case import IMAGE, PREDICT, Case, merged
 from tests.unit.domain.rule_cases import CASES
 
 FACTS = MlV1Facts()
+TABLES = Path(__file__).parents[2] / "vertex_tables.yaml"
 
 Json = dict[str, Any]
 
@@ -62,20 +64,16 @@ def field_of(kind: str) -> str:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_case(case: Case) -> None:
-    outcome = planned(
-        manifest(case.spec, case.kind), "--project=p" if case.rule != "project-required" else "-nx"
-    )
+    options = ["--service=VertexAI", f"--tables={TABLES}"] if "vertex" in case.spec else []
+    if "vertex" in case.spec and not location_of(case.spec):
+        options.append("--location=us-central1")
+    options.append("--project=p" if case.rule != "project-required" else "-nx")
+    outcome = planned(manifest(case.spec, case.kind), *options)
     rule = BY_ID[case.rule]
-    if "vertex" in case.spec and (case.holds or rule.severity is Severity.WARNING):
-        # All is well but for the service: the request of plan is one of ml v1.
-        assert outcome.code == 1
-        assert "spec.vertex: Forbidden: " in outcome.out[0]
-        assert len(outcome.out) == 1 + (field_of(case.kind) not in case.spec)
-        return
     if case.rule == "project-required" or case.holds or rule.severity is Severity.WARNING:
         # Whether there is a default project, only the cluster knows.
         assert outcome.code == 0, outcome
-        assert json.loads("\n".join(outcome.out))["jobId"]
+        assert json.loads("\n".join(outcome.out))["displayName" if "vertex" in case.spec else "jobId"]
         warned = any(line.startswith("warning: ") and line.endswith(rule.text) for line in outcome.err)
         assert warned is (rule.severity is Severity.WARNING and not case.holds)
     else:

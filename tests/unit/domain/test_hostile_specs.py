@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Hold, Keep, Read, Refuse, Release, Settled, Submit
@@ -12,13 +13,16 @@ from mljobs.domain.show.project import project
 from tests.hostile import COUNT, SECRET, hostile
 from tests.unit.domain.world import FACTS, NOW, START
 
+VERTEX = VertexFacts()
 POLICY = AdminPolicy(default_project="my-project")
 MANIFESTS = hostile()
 
 
 def parsed(manifest: dict[str, Any], **metadata: Any) -> Resource:
     about = {**manifest["metadata"], "namespace": "team", "uid": "u-1", "generation": 1, **metadata}
-    return Resource.parse({**manifest, "metadata": about, "status": {"observedGeneration": -1}}, FACTS)
+    spec = manifest.get("spec")
+    facts = VERTEX if isinstance(spec, dict) and "vertex" in spec else FACTS
+    return Resource.parse({**manifest, "metadata": about, "status": {"observedGeneration": -1}}, facts)
 
 
 def texts(value: Any) -> Iterator[str]:

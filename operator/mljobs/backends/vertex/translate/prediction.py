@@ -186,7 +186,8 @@ class _Prediction:
                 f"a batch prediction of Vertex AI does not scale: {count} {machine.machine_type} run all "
                 "the time; spec.vertex.batchPredictionJob.dedicatedResources can say otherwise",
             )
-        return {"machineSpec": spec, "startingReplicaCount": count, "maxReplicaCount": count}
+        most = max(count, integer(over.get("startingReplicaCount")) or 0)  # which is laid over this alone
+        return {"machineSpec": spec, "startingReplicaCount": count, "maxReplicaCount": most}
 
     def _number(self, field: str) -> int:
         number = integer(self._input.get(field)) or 0
