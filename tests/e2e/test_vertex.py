@@ -266,3 +266,24 @@ def test_logs_are_read_by_the_jobs_number_and_there_is_no_policy(
         said = " ".join(plugin.refused(1, "iam", command, "census"))
         assert "have no IAM policy of their own" in said
         assert "grant roles there" in said
+
+
+def test_a_job_in_vertex_ai_s_own_words(namespace: Namespace, emulator: Emulator) -> None:
+    quick(emulator, namespace)
+    pool = {
+        "machineSpec": {
+            "machineType": "g2-standard-8",
+            "acceleratorType": "NVIDIA_L4",
+            "acceleratorCount": 1,
+        },
+        "replicaCount": "1",
+        "containerSpec": {"imageUri": "gcr.io/team/trainer:1"},
+    }
+    manifest = training("census")
+    spec = {name: value for name, value in manifest["spec"].items() if name != "trainingInput"}
+    spec["vertex"] = {"region": "us-central1", "jobSpec": {"workerPoolSpecs": [pool]}}
+    job = namespace.create({**manifest, "spec": spec})
+    job.until_state("SUCCEEDED")
+    job.until_condition("Translated", "True", "Exact")
+    (made,) = cloud_jobs(emulator, namespace)
+    assert made["jobSpec"]["workerPoolSpecs"][0]["machineSpec"] == pool["machineSpec"]
