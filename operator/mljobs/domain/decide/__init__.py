@@ -9,7 +9,6 @@ from datetime import datetime
 from mljobs.domain.decide.decisions import Decision, Keep, Record, Release
 from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.extra_jobs import defer_until_search
-from mljobs.domain.decide.failed_calls import is_ours
 from mljobs.domain.decide.plan import AdminPolicy, Adoption, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
@@ -42,7 +41,7 @@ def decide(resource: Resource, observation: Observation, policy: AdminPolicy, no
         return (
             defer_until_search(resource, target, observation, policy, now, decision) if target else decision
         )
-    if target and (resource.submitted or is_ours(resource, observation.job)):
+    if target and resource.accepted(observation.job):
         if resource.target is None or not (resource.held or resource.ended):
             # `kubectl replace`, say, has removed our finalizer or intent: a deletion would leak the job
             return Record(intent_for(resource, target, now))

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Leave, Read, Release, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
-from mljobs.domain.decide.failed_calls import is_ours, refusal_recorded, wait_for
+from mljobs.domain.decide.failed_calls import refusal_recorded, wait_for
 from mljobs.domain.decide.missing import release_if_lost, wait_for_job
 from mljobs.domain.decide.ownership import read_first
 from mljobs.domain.decide.plan import AdminPolicy
@@ -67,7 +67,7 @@ def _cancel(
     read = read_first(target, observation, now)
     if read:
         return read
-    if not is_ours(resource, job):
+    if not resource.owns(job):
         return Release(left_behind=target.job_name if resource.submitted else "")
     return Cancel(target)
 
@@ -77,7 +77,7 @@ def _stay(
 ) -> Decision:
     """Keep the status up to date while other finalizers hold the resource."""
     job = observation.job
-    if target is None or not (resource.submitted or is_ours(resource, job)):
+    if target is None or not resource.accepted(job):
         return Leave()
     if resource.ended or (job and job.ended):
         return Finish()

@@ -2,10 +2,8 @@
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Wait
-from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Call, FailedCall, Observation, ReportedFailure
 from mljobs.domain.job.resource import Resource, Target
-from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, Reason
 
 
@@ -25,11 +23,6 @@ def refusal_recorded(resource: Resource) -> bool:
     adopting = resource.intent is not None and resource.intent.adopting
     # the other reason belongs to an earlier intent
     return resource.refused(Reason.REJECTED, Reason.NOTHING_TO_ADOPT if adopting else Reason.JOB_ID_TAKEN)
-
-
-def is_ours(resource: Resource, job: Job | None) -> bool:
-    """Whether a job carries this resource's uid."""
-    return job is not None and naming.is_owned(job.labels, resource.uid)
 
 
 def still_applies(failed: FailedCall, resource: Resource) -> bool:

@@ -12,7 +12,7 @@ def wait_for_job(
     resource: Resource, target: Target, observation: Observation, policy: AdminPolicy
 ) -> Decision:
     """Keep reading the job; report once that it counts as lost."""
-    if not (resource.lost or is_lost(observation, policy.lost_after)):
+    if not _lost(resource, observation, policy):
         return Watch(target)
     return Stall(
         Reason.LOST,
@@ -28,5 +28,8 @@ def release_if_lost(
     """Release the resource, which is being deleted, once the job counts as lost; read the job before."""
     if not observation.checked_while_deleting:
         return Read(target)
-    lost = resource.lost or is_lost(observation, policy.lost_after)
-    return Release() if lost else Watch(target)
+    return Release() if _lost(resource, observation, policy) else Watch(target)
+
+
+def _lost(resource: Resource, observation: Observation, policy: AdminPolicy) -> bool:
+    return resource.lost or is_lost(observation, policy.lost_after)

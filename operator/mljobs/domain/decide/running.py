@@ -6,7 +6,7 @@ from datetime import datetime
 from mljobs.api.outputs import State
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
-from mljobs.domain.decide.failed_calls import is_ours, wait_for
+from mljobs.domain.decide.failed_calls import wait_for
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import wait_for_job
@@ -54,7 +54,7 @@ def run(
         return wait_for_job(resource, target, observation, policy)
     if job.ended:
         return Hold() if suspended and job.state == State.CANCELLED else Finish()
-    if not is_ours(resource, job):
+    if not resource.owns(job):
         return taken(resource, target, job)
     if suspended or resource.suspend:
         return _suspend(target, observation, now) if suspended else Suspend(target)
@@ -107,7 +107,7 @@ def polled(resource: Resource, observation: Observation) -> Polled | None:
     job = observation.about(target).job
     if target is None or resource.managed_elsewhere or resource.ended or (job and job.ended):
         return None
-    if not (resource.submitted or is_ours(resource, job)):
+    if not resource.accepted(job):
         return None
     reference = job.reference if job else target.reference
     if reference is None:

@@ -7,7 +7,6 @@ from mljobs.domain import errors
 from mljobs.domain.decide.adoption import adopt
 from mljobs.domain.decide.decisions import Decision, Hold, Keep, Read, Refuse, Stall, Submit
 from mljobs.domain.decide.failed_calls import (
-    is_ours,
     refusal_recorded,
     rejection_of,
     still_applies,
@@ -81,7 +80,7 @@ def _refused(
         return None
     if intent.adopting != adopts(resource, intent.target):
         return None
-    if observation.job and not is_ours(resource, observation.job) and not intent.adopting:
+    if observation.job and not resource.owns(observation.job) and not intent.adopting:
         return Stall(
             Reason.JOB_ID_TAKEN,
             f"Project {intent.target.project} already has a job {intent.target.job_id}, which belongs to "

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import Decision, Read, Wait
-from mljobs.domain.decide.failed_calls import is_ours, refusal_recorded
+from mljobs.domain.decide.failed_calls import refusal_recorded
 from mljobs.domain.decide.plan import AdminPolicy, facts_of
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
@@ -28,7 +28,7 @@ def outcome_unknown(resource: Resource, observation: Observation, policy: AdminP
     intended = (intent is not None or resource.held) and not impossible(resource, observation)
     if not intended or resource.submitted or refusal_recorded(resource):
         return False
-    if observation.job and (is_ours(resource, observation.job) or not (intent and intent.adopting)):
+    if observation.job and (resource.owns(observation.job) or not (intent and intent.adopting)):
         return False
     until, read_at = _unknown_until(observation, policy), _read_at(observation)
     return until is not None and (read_at is None or read_at < until)

@@ -13,7 +13,7 @@ from typing import Any
 from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.resources import RETRY_LIMIT
 from mljobs.domain.job import naming
-from mljobs.domain.port import Facts, Owner, Reference, Scope
+from mljobs.domain.port import Facts, Job, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
 
 FINALIZER = "mljobs.dev/cancel-job"
@@ -300,6 +300,14 @@ class Resource:
         """Whether the status says that the service has accepted the newest attempt's job."""
         recorded = self.recorded
         return recorded is not None and recorded == self.target and bool(self.record.get("accepted"))
+
+    def owns(self, job: Job | None) -> bool:
+        """Whether a job carries this resource's uid."""
+        return job is not None and naming.is_owned(job.labels, self.uid)
+
+    def accepted(self, job: Job | None) -> bool:
+        """Whether the service has accepted the newest attempt's job: it is recorded, or was just read."""
+        return self.submitted or self.owns(job)
 
     @property
     def ended(self) -> bool:

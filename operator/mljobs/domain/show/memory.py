@@ -6,7 +6,6 @@ observation, so that a change of their wording changes no decision.
 
 from mljobs.api.base import JsonObject
 from mljobs.domain.decide.decisions import Announce, Settled, Stall, Suspend
-from mljobs.domain.decide.failed_calls import is_ours
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
@@ -30,18 +29,13 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
         observation: of the newest attempt's job.
         decision: what was decided from these two.
     """
-    if not is_accepted(resource, observation):
+    if not resource.accepted(observation.job):
         return _refusal(resource, decision)
     made: JsonObject = {"accepted": _how(resource, observation), **_applied(resource, observation, decision)}
     if resource.target and (isinstance(decision, Suspend) or resource.suspending):
         made["suspendedAttempt"] = resource.target.attempt
     presence = _presence(resource, decision)
     return {**made, "presence": presence} if presence else made
-
-
-def is_accepted(resource: Resource, observation: Observation) -> bool:
-    """Whether the service has accepted the newest attempt's job: it is recorded, or was just read."""
-    return resource.submitted or is_ours(resource, observation.job)
 
 
 def _refusal(resource: Resource, decision: Settled) -> JsonObject:

@@ -30,7 +30,7 @@ from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestam
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.fit import fitted
-from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, is_accepted, record
+from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, record
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.translation import translation
 from mljobs.domain.spec.problems import printable_lines, summary
@@ -78,7 +78,7 @@ def _job_part(
         if key not in ("conditions", "observedGeneration", "record")
     }
     job = observation.job
-    if target is None or not is_accepted(resource, observation):
+    if target is None or not resource.accepted(observation.job):
         return _unaccepted_part(resource, target, observation, decision, kept)
     if job is None or resource.ended:
         return kept
@@ -160,7 +160,7 @@ class _Shown:
 def _shown(
     resource: Resource, observation: Observation, decision: Settled, status: JsonObject
 ) -> dict[ConditionType, _Shown]:
-    accepted = is_accepted(resource, observation)
+    accepted = resource.accepted(observation.job)
     stalled = _stalled(observation, decision)
     shown = {
         ConditionType.SUBMITTED: _submitted(resource, status)
@@ -219,7 +219,7 @@ def _may_exist(observation: Observation) -> bool:
 
 
 def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> _Shown:
-    accepted = is_accepted(resource, observation)
+    accepted = resource.accepted(observation.job)
     if isinstance(decision, Stall) and decision.reason is Reason.LOST:
         return _Shown("False", Reason.LOST, decision.message)
     if accepted and isinstance(decision, Finish):
