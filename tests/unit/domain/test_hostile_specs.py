@@ -47,7 +47,7 @@ def test_each_is_submitted_held_or_refused_in_words_that_say_no_secret() -> None
                 assert all(char.isprintable() or char in "\n\t" for char in text)
                 assert len(text) <= 32768
     assert sum(ends.values()) == COUNT
-    assert ends[Submit] > COUNT // 6
+    assert ends[Submit] > COUNT // 6  # most specs in the words of Vertex AI are invalid
     assert ends[Refuse] > COUNT // 4
 
 
