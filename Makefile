@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Test files that run at once; each worker has a control plane of its own.
-WORKERS ?= 2
+# Test files that run at once; each worker has a control plane of its own. More than two cores, since tests wait.
+WORKERS ?= 3
 
 .PHONY: help verify changelog demo test test-unit test-faults lint format generate bench docs chart image image-test licenses sbom clean lock
 .DEFAULT_GOAL := help

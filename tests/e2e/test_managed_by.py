@@ -31,7 +31,8 @@ def test_nothing_is_done_for_another_controllers_resource(
         assert job.status() == {"observedGeneration": -1}
         assert "finalizers" not in job.metadata()
         assert namespace.events(job.uid) == []
-    touched = {row["objectRef"].get("name") for row in control_plane.writes(user=OPERATOR_USER)}
+    written = [row["objectRef"] for row in control_plane.writes(user=OPERATOR_USER)]
+    touched = {about.get("name") for about in written if about.get("namespace") == namespace.name}
     assert {"ours", "last"} <= touched
     assert not {"theirs", "nonsense"} & touched
     assert sorted(emulator.applied("create", namespace.name)) == sorted([ours.job_id, last.job_id])

@@ -30,7 +30,12 @@ Call = Callable[[VertexClient], Awaitable[object]]
 PLACE = ("p", "us-central1")
 PARENT = "projects/p/locations/us-central1"
 CUSTOM, TUNING, PREDICTION = (Name(*PLACE, collection, "7") for collection in COLLECTIONS)
-JOB = {"name": CUSTOM.reference, "displayName": "census", "state": "JOB_STATE_PENDING"}
+JOB = {
+    "name": CUSTOM.reference,
+    "displayName": "census",
+    "state": "JOB_STATE_PENDING",
+    "createTime": "2026-01-01T00:00:00Z",
+}
 
 CALLS: dict[str, Call] = {
     "create": lambda s: s.create(*PLACE, CUSTOM_JOBS, {"displayName": "census"}),
