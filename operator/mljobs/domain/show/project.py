@@ -82,7 +82,11 @@ def _job_part(
         return _unaccepted_part(resource, target, observation, decision, kept)
     if job is None or resource.ended:
         return kept
-    status: JsonObject = {**_names(resource, target, job), **_seen(resource, job)}
+    status: JsonObject = {
+        **_names(resource, target, job),
+        **_started(resource, target),
+        **_seen(resource, job),
+    }
     earlier = _earlier(resource, target)
     if earlier:
         status["attempts"] = earlier
@@ -111,6 +115,12 @@ def _unaccepted_part(
     if absent or recorded != target:
         kept = {key: value for key, value in kept.items() if key not in names}
     return {**kept, **names} if observation.outcome_unknown_at and not absent else kept
+
+
+def _started(resource: Resource, target: Target) -> JsonObject:
+    """When the job began to run, as recorded: a service may leave that out once the job has ended."""
+    same = resource.recorded == target and "startTime" in resource.status
+    return {"startTime": resource.status["startTime"]} if same else {}
 
 
 def _seen(resource: Resource, job: Job) -> JsonObject:
