@@ -10,8 +10,7 @@ import pytest
 
 from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.controller.kinds import job as handler
-from mljobs.domain import decide
-from mljobs.domain.decide import deletion, missing, polled, running, submission, unknown_outcome
+from mljobs.domain.decide import deletion, missing, polled
 from mljobs.domain.decide.decisions import Release
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job, Order
@@ -98,8 +97,7 @@ def test_i3_ends_that_are_forgotten(worse: World, monkeypatch: pytest.MonkeyPatc
 
 
 def test_i4_jobs_of_others_that_are_taken_for_ours(worse: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (decide, deletion, unknown_outcome, running, submission):
-        monkeypatch.setattr(module, "is_ours", lambda _, job: job is not None)
+    monkeypatch.setattr(Resource, "owns", lambda _, job: job is not None)
     apply(worse, jobId=FOREIGN[1])
     worse.work()
     with pytest.raises(AssertionError, match="I4"):

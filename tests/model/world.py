@@ -442,8 +442,7 @@ class World:
 
     def _chosen(self, resource: Resource) -> Place:
         project = str(resource.spec.get("projectId") or POLICY.default_project)
-        chosen = resource.spec.get("jobId")
-        return project, FACTS.job_id(resource.owner, 1, chosen)
+        return project, FACTS.job_id(resource.owner, 1, resource.spec.get("jobId"))
 
     def _submitted(self, resource: Resource, job: CloudJob) -> list[str]:
         if job.vanished and resource.state not in TERMINAL_STATES:
@@ -476,8 +475,7 @@ class World:
         """What has to be so of a job that runs."""
         if resource.suspend:
             return ["it is suspended, and its job runs"]
-        validated = validate(resource.kind, resource.spec, default_project="-")
-        if validated.spec is None or self.rejected.get(resource.uid) == resource.generation:
+        if self._invalid(resource) or self.rejected.get(resource.uid) == resource.generation:
             return []
         problems = []
         labels = job.document.get("labels", {})
