@@ -39,7 +39,13 @@ def adopts(resource: Resource, target: Target) -> bool:
 
 
 def intent_for(resource: Resource, target: Target, now: datetime) -> Intent:
-    """The recorded intent, if it is the same, else a new one."""
+    """The recorded intent, if it is the same, else a new one.
+
+    A reference that the service has assigned is not part of it: if the status is lost, the job is searched
+    for where the intent says.
+    """
+    if not facts_of(resource).capabilities.client_names_jobs:
+        target = replace(target, reference=None)
     intent = Intent(target, resource.generation, now, adopts(resource, target))
     written = resource.intent
     same = written and replace(written, time=now) == intent and written.target.scope == target.scope
