@@ -10,7 +10,18 @@ import pytest
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
-from mljobs.domain.decide.decisions import Finish, Read, Refuse, Release, Search, Stall, Submit, Wait, Watch
+from mljobs.domain.decide.decisions import (
+    Finish,
+    Read,
+    Record,
+    Refuse,
+    Release,
+    Search,
+    Stall,
+    Submit,
+    Wait,
+    Watch,
+)
 from mljobs.domain.job.observation import Call, FailedCall, Observation
 from mljobs.domain.job.resource import SUBMISSION, Intent, Resource, Target
 from mljobs.domain.port import Job, Reference, Scope
@@ -221,6 +232,18 @@ def test_a_deletion_waits_for_that_search_and_no_longer(orphan: bool) -> None:
         assert isinstance(decide(one, searched, AdminPolicy(), due), Release)
         forced = replace(one, annotations={**one.annotations, "mljobs.dev/force-release": "true"})
         assert isinstance(next_step(forced, observation), Release)
+
+
+def test_an_intent_that_is_recorded_again_says_where_the_job_is() -> None:
+    """Else it could be found nowhere once the status and the region of the spec are lost too."""
+    job = made()
+    status = shown(intended(), known(job=job, seen_at=NOW, created=True))
+    stripped = replace(intended(), status=status, annotations={}, finalizers=())
+    step = next_step(stripped, known(job=job, seen_at=NOW))
+    assert isinstance(step, Record)
+    written = Intent.decode(step.intent.encode(UID), UID)
+    assert written
+    assert written.target.location == "us-central1"
 
 
 def test_a_lack_of_machines_is_waited_out_in_minutes_and_doubts_nothing() -> None:
