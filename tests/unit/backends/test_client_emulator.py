@@ -1,8 +1,5 @@
 """Every method against the emulator, over HTTP."""
 
-import asyncio
-import json
-import urllib.request
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -24,6 +21,7 @@ from mljobs.domain.port import Job
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.server import serving
 from mljobs_dev.emulator.settings import Settings
+from tests.unit.backends.emulated import control, until_ended
 
 TRAINING = {
     "region": "us-central1",
@@ -59,21 +57,8 @@ def _open(url: str) -> MlV1Client:
     return open_job_service(endpoint=url, anonymous=True, timeout=20, threads=2, limits=Limits(0, 0))
 
 
-async def control(url: str, verb: str, path: str, body: object = None) -> Any:
-    request = urllib.request.Request(f"{url}/_emulator/{path}", json.dumps(body).encode(), method=verb)  # noqa: S310
-
-    def send() -> Any:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
-            return json.load(answer)
-
-    return await asyncio.to_thread(send)
-
-
 async def ended(client: MlV1Client, job_id: str) -> Job:
-    async with asyncio.timeout(60):
-        while not (found := await client.get("p", job_id)).ended:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return found
+    return await until_ended(lambda: client.get("p", job_id))
 
 
 async def test_a_job_from_create_to_its_end(client: MlV1Client) -> None:

@@ -1,8 +1,6 @@
 """The port's methods on Vertex AI, over HTTP against the emulator."""
 
 import asyncio
-import json
-import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,6 +14,7 @@ from mljobs.domain.port import AttemptSelector, Extent, Job, Order, Reference, S
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.server import serving
 from mljobs_dev.emulator.settings import Settings
+from tests.unit.backends.emulated import control, until_ended
 from tests.unit.backends.raw_server import RawServer, Step, answer
 
 SCOPE = Scope("projects/p/locations/us-central1")
@@ -52,16 +51,6 @@ async def backend(emulator: str) -> AsyncIterator[OpenBackend]:
         yield made
 
 
-async def control(url: str, verb: str, path: str, body: object = None) -> Any:
-    request = urllib.request.Request(f"{url}/_emulator/{path}", json.dumps(body).encode(), method=verb)  # noqa: S310
-
-    def send() -> Any:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request) as answer:
-            return json.load(answer)
-
-    return await asyncio.to_thread(send)
-
-
 def order(uid: str = "u", *, scope: Scope = SCOPE, kind: str = "TrainingJob", **spec: Any) -> Order:
     input_ = {"trainingInput": {"region": "us-central1", **CONTAINER, **spec}}
     if kind == "PredictionJob":
@@ -78,10 +67,7 @@ def sought(labels: Mapping[str, str], scope: Scope = SCOPE, since: datetime | No
 
 
 async def ended(backend: OpenBackend, reference: Reference) -> Job:
-    async with asyncio.timeout(60):
-        while not (found := await backend.get(reference)).ended:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    return found
+    return await until_ended(lambda: backend.get(reference))
 
 
 @pytest.mark.parametrize(
