@@ -4,7 +4,7 @@ That of `ml` v1 by default; `vertex_discovery` has the other one.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import resources
 from typing import Any
 
@@ -295,3 +295,22 @@ _SCALARS: dict[tuple[str, str | None], st.SearchStrategy[Any]] = {
     ).filter(lambda value: value is not None),
     ("boolean", None): st.booleans(),
 }
+
+
+def lacking_words(
+    schemas: Mapping[str, Any], names: Iterable[str], model_of: Callable[[str], type[BaseModel] | None]
+) -> list[tuple[type[BaseModel], str, str]]:
+    """Every field with words, and for each a word that it lacks: a novel one, none, and one in lower case.
+
+    Args:
+        schemas: of the document.
+        names: those to look at.
+        model_of: the model of a schema; None if it has none.
+    """
+    found: list[tuple[type[BaseModel], str, str]] = []
+    for name in names:
+        model = model_of(name)
+        for field, node in schemas[name]["properties"].items():
+            if model and "enum" in node:
+                found += [(model, field, word) for word in ("NOVEL", "", node["enum"][0].lower())]
+    return found

@@ -119,18 +119,9 @@ def test_random_documents_come_back_equal(data: st.DataObject) -> None:
     assert model.model_validate(document).document() == document
 
 
-def words() -> list[tuple[type[BaseModel], str, str]]:
-    """Every field with words, and for each a word that it lacks."""
-    found: list[tuple[type[BaseModel], str, str]] = []
-    for name in messages():
-        model = vertex_discovery.model_of(name)
-        for field, node in SCHEMAS[name]["properties"].items():
-            if model and "enum" in node:
-                found += [(model, field, word) for word in ("NOVEL", "", node["enum"][0].lower())]
-    return found
-
-
-@pytest.mark.parametrize(("model", "field", "word"), words())
+@pytest.mark.parametrize(
+    ("model", "field", "word"), discovery.lacking_words(SCHEMAS, messages(), vertex_discovery.model_of)
+)
 def test_other_words_are_refused(model: type[BaseModel], field: str, word: str) -> None:
     with pytest.raises(ValidationError) as caught:
         model.model_validate({field: word})
