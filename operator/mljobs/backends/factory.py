@@ -57,7 +57,6 @@ def open_job_service(
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    check_endpoint(endpoint, anonymous=anonymous)
     request_threads = _open_threads(
         endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
     )
@@ -94,7 +93,6 @@ def open_vertex(
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    check_endpoint(endpoint, anonymous=anonymous)
     request_threads = _open_threads(
         endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
     )
@@ -115,7 +113,6 @@ def open_job_logs(
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    check_endpoint(endpoint, anonymous=anonymous)
     threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=1)
     return JobLogs(open_api("logging", "v2", endpoint).entries(), Api(None), threads)
 
@@ -140,7 +137,6 @@ def open_object_storage(
         ValueError: an argument that cannot work, with its value and the rule.
     """
     root = api_root(endpoint)
-    check_endpoint(root, anonymous=anonymous)
     threads = _open_threads(root, anonymous=anonymous, timeout=timeout, threads=1)
     return ObjectStorage(open_api("storage", "v1", root).objects(), Api(None), threads, pauses)
 
@@ -153,6 +149,7 @@ def _open_threads(
     threads: int,
     guard: Callable[[], None] | None = None,
 ) -> RequestThreads:
+    check_endpoint(endpoint, anonymous=anonymous)
     if not timeout > 0:
         raise ValueError(f"timeout: {timeout!r} must be a number of seconds above 0")
     if threads < 1:
