@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from mljobs.api.jobclass import Adoption
 from mljobs.backends import Access, Limits, Terms, service_named
 from mljobs.config import Settings
 from mljobs.controller.kube.lease import Fence, LeaseOptions
@@ -14,7 +15,7 @@ from mljobs.controller.process.health import LivenessCheck
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.run import Options, run
-from mljobs.domain.decide import AdminPolicy, Adoption
+from mljobs.domain.decide import AdminPolicy
 
 EXCHANGES = 4.0
 """Time-outs after which a thread counts as stuck: a call with two tokens and two requests has this many."""

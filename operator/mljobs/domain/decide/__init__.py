@@ -9,13 +9,13 @@ from datetime import datetime
 from mljobs.domain.decide.decisions import Decision, Keep, Record, Release
 from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.extra_jobs import defer_until_search
-from mljobs.domain.decide.plan import AdminPolicy, Adoption, intent_for, plan_target
+from mljobs.domain.decide.plan import AdminPolicy, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 
-__all__ = ["AdminPolicy", "Adoption", "Polled", "decide", "polled"]
+__all__ = ["AdminPolicy", "Polled", "decide", "polled"]
 
 
 def decide(resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime) -> Decision:

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 
+from mljobs.api.jobclass import Adoption
 from mljobs.domain.decide.decisions import Adopt, Decision, Read, Record, Stall
 from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.labels import labels_refused
-from mljobs.domain.decide.plan import AdminPolicy, Adoption, facts_of, intent_for
+from mljobs.domain.decide.plan import AdminPolicy, facts_of, intent_for
 from mljobs.domain.job import naming
 from mljobs.domain.job.labels import wanted_labels
 from mljobs.domain.job.observation import Call, Observation

@@ -2,18 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from mljobs.api.jobclass import Adoption
 from mljobs.domain.job.resource import Intent, Resource, Target
 from mljobs.domain.port import Facts
-
-
-class Adoption(StrEnum):
-    """Which jobs a resource may adopt."""
-
-    NEVER = "Never"
-    SAME_NAMESPACE = "SameNamespace"
-    ANY = "Any"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,251 @@
+"""The JobClass: which service runs jobs, where, as whom and how many; made by administrators, named by users.
+
+It is to a job what a StorageClass is to a volume. What is left out is not limited, but for adoption.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mljobs.api.base import AnyJson, Counter, Labels, Model, Name, Observed
+from mljobs.api.patterns import DNS_LABEL, DNS_NAME, PROJECT
+from mljobs.api.resources import Condition, DeletionPolicy, Metadata, ResourceKind
+
+DEFAULT_CLASS = "mljobs.dev/is-default-class"
+"""The annotation that makes a class the default: `"true"`."""
+
+MOST = 64
+"""Entries of a list of a class."""
+
+_SET = {"x-kubernetes-list-type": "set"}
+_MAP = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+
+ClassName = Annotated[str, Field(min_length=1, max_length=63, pattern=rf"^{DNS_NAME}$")]
+"""A class's name: short enough for a label's value."""
+
+Endpoint = Annotated[str, Field(max_length=512, pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$")]
+Region = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
+ProjectId = Annotated[str, Field(max_length=128, pattern=rf"^{PROJECT}$")]
+Namespace = Annotated[str, Field(max_length=63, pattern=rf"^{DNS_LABEL}$")]
+MachineType = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]+\*?$")]
+"""A machine type, or the beginning of several with an asterisk at its end: `n1-*`."""
+
+Email = Annotated[str, Field(max_length=320, pattern=r"^[^@\s/]+@[^@\s/]+$")]
+LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
+LabelValue = Annotated[str, Field(max_length=63)]
+
+PROVIDER_PATTERN = (
+    r"^(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
+    r"|identitynamespace:[^\s]+)$"
+)
+
+
+class Service(StrEnum):
+    """The services that run jobs."""
+
+    MLV1 = "MLv1"
+    VERTEX_AI = "VertexAI"
+
+
+class Adoption(StrEnum):
+    """Which jobs a resource may adopt."""
+
+    NEVER = "Never"
+    SAME_NAMESPACE = "SameNamespace"
+    ANY = "Any"
+
+
+class LabelOperator(StrEnum):
+    """How a label is compared, as in a Kubernetes label selector."""
+
+    IN = "In"
+    NOT_IN = "NotIn"
+    EXISTS = "Exists"
+    DOES_NOT_EXIST = "DoesNotExist"
+
+
+class LabelRequirement(Model):
+    """One requirement on a namespace's labels."""
+
+    key: LabelKey
+    """The label's key."""
+
+    operator: LabelOperator
+    """How the label is compared with `values`."""
+
+    values: Annotated[tuple[LabelValue, ...], Field(max_length=MOST, json_schema_extra=_SET)] | None = None
+    """The values of `In` and `NotIn`."""
+
+
+class NamespaceSelector(Model):
+    """Which namespaces may use the class: those that meet everything that is given."""
+
+    names: (
+        Annotated[tuple[Namespace, ...], Field(min_length=1, max_length=512, json_schema_extra=_SET)] | None
+    ) = None
+    """The names of namespaces."""
+
+    match_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=MOST)] | None = None
+    """Labels that a namespace has to have."""
+
+    match_expressions: Annotated[tuple[LabelRequirement, ...], Field(max_length=MOST)] | None = None
+    """Requirements on a namespace's labels."""
+
+
+class ServiceAccountRef(Model):
+    """A Kubernetes ServiceAccount in the namespace of the job, exchanged for an identity of Google Cloud.
+
+    The operator requests a token for it (TokenRequest), which Workload Identity Federation exchanges (STS).
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{DNS_NAME}$")]
+    """The name of the ServiceAccount. The operator may request tokens for accounts of the names that its
+    administrator has set."""
+
+    provider: Annotated[str, Field(max_length=512, pattern=PROVIDER_PATTERN)] | None = None
+    """The provider of the workload identity pool, `projects/NUMBER/locations/global/workloadIdentityPools/
+    POOL/providers/PROVIDER`, or of GKE, `identitynamespace:POOL:PROVIDER`. Defaults to the one that the
+    administrator has set."""
+
+    audience: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
+    """The audience of the token. Defaults to what the provider expects, `https://iam.googleapis.com/` and its
+    name."""
+
+
+class Identity(Model):
+    """As whom the operator calls the service. Left empty, as itself."""
+
+    service_account_ref: ServiceAccountRef | None = None
+    """A ServiceAccount of the namespace that the job is in."""
+
+    impersonate: Email | None = None
+    """A service account of Google Cloud to impersonate, from the operator's own identity or from that of
+    `serviceAccountRef`."""
+
+
+class Amounts(Model):
+    """How much may be in use at once."""
+
+    active_jobs: Annotated[Counter, Field(ge=1)] | None = None
+    """Jobs that are submitted and have not ended."""
+
+    accelerators: Annotated[Counter, Field(ge=0)] | None = None
+    """Accelerators of those jobs: of all machines, as the specs ask for them."""
+
+
+class Limits(Amounts):
+    """What may be used at once, and how often the service is called. A job beyond it waits for its turn."""
+
+    per_namespace: Amounts | None = None
+    """How much of it one namespace may use."""
+
+    creates_per_minute: Annotated[Counter, Field(ge=1, le=1_000_000)] | None = None
+    """Create calls a minute, for each project, on Vertex AI in each region. Defaults to the service's own
+    quota."""
+
+    reads_per_minute: Annotated[Counter, Field(ge=1, le=1_000_000)] | None = None
+    """All other calls a minute, likewise."""
+
+
+class Defaults(Model):
+    """What is laid under each spec at submission: it counts where the spec says nothing."""
+
+    labels: Labels | None = None
+    """Labels of the job, one by one."""
+
+    network: Name | None = None
+    """The VPC network to peer with, as `projects/NUMBER/global/networks/NAME`."""
+
+    service_account: Email | None = None
+    """The account that the job runs as. If unset, the first of `jobServiceAccounts`."""
+
+    deletion_policy: DeletionPolicy | None = None
+    """What happens to the job when its resource is deleted."""
+
+    tables: AnyJson | None = None
+    """Laid over the tables by which legacy names become Vertex AI's, as the operator's setting of this
+    name: machines, accelerators, images, models."""
+
+
+class JobClassSpec(Model):
+    """What the administrator decides for the jobs of the class."""
+
+    service: Service
+    """The service that runs the jobs: `MLv1` is AI Platform's `ml` v1, `VertexAI` is Vertex AI's
+    `aiplatform` v1. Immutable."""
+
+    endpoint: Endpoint | None = None
+    """The URL of the service, of the emulator or of a compatible endpoint. Defaults to the public one."""
+
+    namespaces: NamespaceSelector | None = None
+    """Which namespaces may use the class. If unset, all."""
+
+    projects: Annotated[tuple[ProjectId, ...], Field(min_length=1, max_length=MOST)] | None = None
+    """The projects that jobs may run in, the first for those that name none. If unset, any that the identity
+    can use."""
+
+    locations: Annotated[tuple[Region, ...], Field(min_length=1, max_length=MOST)] | None = None
+    """The regions that jobs may run in, the first for those that name none. If unset, any."""
+
+    machine_types: Annotated[tuple[MachineType, ...], Field(min_length=1, max_length=MOST)] | None = None
+    """The machine types that jobs may use, in the service's own words; an asterisk at the end stands for any
+    rest, as in `n1-*`. If unset, any."""
+
+    job_service_accounts: Annotated[tuple[Email, ...], Field(min_length=1, max_length=MOST)] | None = None
+    """The accounts that jobs may run as. If unset, any that the identity may act as."""
+
+    identity: Identity | None = None
+    """As whom the operator calls the service. If unset, as itself."""
+
+    adoption: Adoption = Adoption.NEVER
+    """Which jobs a resource may adopt by the annotation `mljobs.dev/adopt`: none; those without an owner or
+    with one in the same namespace; or those of resources in other namespaces, too."""
+
+    limits: Limits | None = None
+    """How much may be used. If unset, there is no limit but the service's quotas."""
+
+    defaults: Defaults | None = None
+    """What counts where a spec says nothing."""
+
+
+class JobClassStatus(Observed):
+    """What the operator reports of a class."""
+
+    observed_generation: Counter | None = None
+    """The generation of the spec that this status is based on."""
+
+    conditions: Annotated[tuple[Condition, ...] | None, Field(max_length=8, json_schema_extra=_MAP)] = None
+    """The conditions: Ready says whether jobs can use the class."""
+
+    active_jobs: Annotated[Counter | None, Field(ge=0)] = None
+    """The jobs that are submitted and have not ended; counted at most once a minute."""
+
+    waiting_jobs: Annotated[Counter | None, Field(ge=0)] = None
+    """The resources that wait for room in the class."""
+
+    accelerators: Annotated[Counter | None, Field(ge=0)] = None
+    """The accelerators of the active jobs."""
+
+
+class JobClass(Model):
+    """Which service runs jobs, where, as whom and how many: for jobs what a StorageClass is for volumes."""
+
+    api_version: Literal["mljobs.dev/v1alpha1"] = "mljobs.dev/v1alpha1"
+    """The group and version of this resource."""
+
+    kind: Literal["JobClass"] = "JobClass"
+    """The kind of this resource."""
+
+    metadata: Metadata
+    """Name and Kubernetes' other metadata."""
+
+    spec: JobClassSpec
+    """What the administrator decides."""
+
+    status: JobClassStatus | None = None
+    """What the operator reports, written by it alone."""
+
+
+JOB_CLASS = ResourceKind(name="JobClass", plural="jobclasses", singular="jobclass", short_name="jc")
+"""The kind for administrators, which is in no namespace."""
