@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from mljobs.api.base import JsonObject
 from mljobs.api.equality import same
-from mljobs.api.resources import CATEGORY, GROUP, KINDS, VERSION, JobKind
+from mljobs.api.resources import CATEGORY, GROUP, KINDS, VERSION, Column, JobKind, ResourceKind
 
 
 class FieldErrorType(StrEnum):
@@ -77,15 +77,16 @@ def crds(rules: CelRules | None = None) -> list[JsonObject]:
     return [crd(kind, rules.get(kind.name)) for kind in KINDS.values()]
 
 
-def crd(kind: JobKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
+def crd(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
     """Build the CRD of one kind; see `crds`."""
+    selectable = [{"jsonPath": path} for path in kind.selectable]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {"name": kind.crd_name},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
             "names": {
                 "kind": kind.name,
                 "listKind": f"{kind.name}List",
@@ -100,8 +101,8 @@ def crd(kind: JobKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> 
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": _columns(kind),
-                    "selectableFields": [{"jsonPath": ".status.state"}],
+                    "additionalPrinterColumns": [_column(column) for column in kind.columns],
+                    **({"selectableFields": selectable} if selectable else {}),
                     "schema": {"openAPIV3Schema": schema(kind, rules)},
                 }
             ],
@@ -109,7 +110,7 @@ def crd(kind: JobKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> 
     }
 
 
-def schema(kind: JobKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
+def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
     """Build the structural schema of one kind; see `crds`."""
     root = structural(kind.resource)
     fields = root["properties"]
@@ -120,9 +121,11 @@ def schema(kind: JobKind, rules: Mapping[str, Sequence[CelRule]] | None = None) 
     # kstatus takes a resource without a status for finished; -1 makes it read "in progress".
     fields["status"]["default"] = {"observedGeneration": -1}
     root["required"] = ["spec"]
-    for path, entries in [("", _immutable(kind, fields["spec"])), *(rules or {}).items()]:
-        place = _at(root, path)
-        place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
+    fixed = _immutable(kind, fields["spec"]) if isinstance(kind, JobKind) else []
+    for path, entries in [("", fixed), *(rules or {}).items()]:
+        if entries:
+            place = _at(root, path)
+            place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
     return root
 
 
@@ -216,28 +219,14 @@ def _at(root: JsonObject, path: str) -> JsonObject:
     return places[path]
 
 
-def _columns(kind: JobKind) -> list[JsonObject]:
-    return [
-        _column("State", ".status.state", "The job's state in the service's words"),
-        _column("Job", ".status.jobId", "The id of the job"),
-        _column("Project", ".status.projectId", "The Google Cloud project that the job is in", wide=True),
-        _column("Region", f".spec.{kind.input_field}.region", "The region that the job runs in", wide=True),
-        _column(
-            "Reason",
-            '.status.conditions[?(@.type=="Succeeded")].reason',
-            "The reason of the Succeeded condition",
-            wide=True,
-        ),
-        _column("Manager", ".spec.managedBy", "The controller, where it is not the operator", wide=True),
-        _column("Age", ".metadata.creationTimestamp", "The time since the resource was created", form="date"),
-    ]
-
-
-def _column(
-    name: str, path: str, description: str, *, form: str = "string", wide: bool = False
-) -> JsonObject:
-    column: JsonObject = {"name": name, "type": form, "description": description, "jsonPath": path}
-    return {**column, "priority": 1} if wide else column
+def _column(column: Column) -> JsonObject:
+    shown = {
+        "name": column.name,
+        "type": column.form,
+        "description": column.description,
+        "jsonPath": column.path,
+    }
+    return {**shown, "priority": 1} if column.wide else shown
 
 
 def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:

@@ -247,5 +247,12 @@ class JobClass(Model):
     """What the operator reports, written by it alone."""
 
 
-JOB_CLASS = ResourceKind(name="JobClass", plural="jobclasses", singular="jobclass", short_name="jc")
+JOB_CLASS = ResourceKind(
+    name="JobClass",
+    plural="jobclasses",
+    singular="jobclass",
+    short_name="jc",
+    resource=JobClass,
+    namespaced=False,
+)
 """The kind for administrators, which is in no namespace."""

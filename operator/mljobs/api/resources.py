@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from mljobs.api.base import (
     Counter,
@@ -390,20 +390,47 @@ class PredictionJob(Model):
 
 
 @dataclass(frozen=True)
+class Column:
+    """A column that kubectl shows.
+
+    Attributes:
+        name: its heading.
+        path: JSON path of its value.
+        description: what it is.
+        form: the type of its value; a `date` is shown as the time since then.
+        wide: whether it is shown with `-o wide` alone.
+    """
+
+    name: str
+    path: str
+    description: str
+    form: str = "string"
+    wide: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class ResourceKind:
-    """The names of a kind.
+    """The names of a kind, and how kubectl shows it.
 
     Attributes:
         name: the kind, `TrainingJob`.
         plural: its name in URLs, `trainingjobs`.
         singular: its name for kubectl, `trainingjob`.
         short_name: its short name for kubectl, `tj`.
+        resource: the model of the whole resource.
+        columns: what `kubectl get` shows.
+        selectable: JSON paths of the fields that a field selector may name.
+        namespaced: whether its resources are in namespaces.
     """
 
     name: str
     plural: str
     singular: str
     short_name: str
+    resource: type[BaseModel]
+    columns: tuple[Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+    namespaced: bool = True
 
     @property
     def crd_name(self) -> str:
@@ -411,14 +438,13 @@ class ResourceKind:
         return f"{self.plural}.{GROUP}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JobKind(ResourceKind):
     """A kind whose resources stand for cloud jobs.
 
     Attributes:
         input_field: the spec's field with the service's input, `trainingInput`.
         output_field: the status's field with the service's output, `trainingOutput`.
-        resource: the model of the whole resource.
         spec: the model of its spec.
         status: the model of its status.
         input: the model of its input.
@@ -434,6 +460,23 @@ class JobKind(ResourceKind):
     output: type[TrainingOutput] | type[PredictionOutput]
 
 
+def _columns(input_field: str) -> tuple[Column, ...]:
+    return (
+        Column("State", ".status.state", "The job's state in the service's words"),
+        Column("Job", ".status.jobId", "The id of the job"),
+        Column("Project", ".status.projectId", "The Google Cloud project that the job is in", wide=True),
+        Column("Region", f".spec.{input_field}.region", "The region that the job runs in", wide=True),
+        Column(
+            "Reason",
+            '.status.conditions[?(@.type=="Succeeded")].reason',
+            "The reason of the Succeeded condition",
+            wide=True,
+        ),
+        Column("Manager", ".spec.managedBy", "The controller, where it is not the operator", wide=True),
+        Column("Age", ".metadata.creationTimestamp", "The time since the resource was created", form="date"),
+    )
+
+
 TRAINING_JOB = JobKind(
     name="TrainingJob",
     plural="trainingjobs",
@@ -442,6 +485,8 @@ TRAINING_JOB = JobKind(
     input_field="trainingInput",
     output_field="trainingOutput",
     resource=TrainingJob,
+    columns=_columns("trainingInput"),
+    selectable=(".status.state",),
     spec=TrainingJobSpec,
     status=TrainingJobStatus,
     input=TrainingInput,
@@ -456,6 +501,8 @@ PREDICTION_JOB = JobKind(
     input_field="predictionInput",
     output_field="predictionOutput",
     resource=PredictionJob,
+    columns=_columns("predictionInput"),
+    selectable=(".status.state",),
     spec=PredictionJobSpec,
     status=PredictionJobStatus,
     input=PredictionInput,
@@ -463,4 +510,4 @@ PREDICTION_JOB = JobKind(
 )
 
 KINDS: dict[str, JobKind] = {kind.name: kind for kind in (TRAINING_JOB, PREDICTION_JOB)}
-"""Both kinds by name."""
+"""The kinds of jobs by name."""
