@@ -1,6 +1,7 @@
 """`mljobs emulator`: the jobs APIs as a local server."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,13 @@ def emulator(
     stale_etag_status: Annotated[
         int, typer.Option(help="HTTP status of a patch with a stale etag: 409 or 412.")
     ] = 409,
+    identities: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Who may call: YAML or JSON, as /_emulator/identities takes it.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the jobs of ml v1 and of Vertex AI, for development and tests.
 
@@ -25,13 +33,15 @@ def emulator(
     import asyncio
 
     from mljobs_dev.emulator.server import run
-    from mljobs_dev.emulator.settings import Settings
+    from mljobs_dev.emulator.settings import Settings, read_identities
+    from mljobs_dev.emulator.tokens.config import Identities
 
     def announce(url: str) -> None:
         print(url, flush=True)
 
     try:
-        settings = Settings(speed, quota, ledger_limit, stale_etag_status)
+        known = read_identities(identities) if identities else Identities()
+        settings = Settings(speed, quota, ledger_limit, stale_etag_status, identities=known)
     except ValueError as error:
         print(f"mljobs emulator: {error}", file=sys.stderr)
         raise typer.Exit(2) from None

@@ -28,6 +28,8 @@ from mljobs_dev.emulator.service import JobsService
 from mljobs_dev.emulator.settings import Settings
 from mljobs_dev.emulator.storage import Storage
 from mljobs_dev.emulator.storage_api import StorageApi
+from mljobs_dev.emulator.tokens.config import Identities
+from mljobs_dev.emulator.tokens.services import TokenServices
 
 PREFIX = "/_emulator/"
 DONE = b"{}"
@@ -50,6 +52,7 @@ class Emulator:
         faults: the faults in force.
         ledger: the record of requests.
         quota: the requests of the last minute, where quotas are enforced.
+        tokens: the token services, and who callers are.
     """
 
     settings: Settings = field(default_factory=Settings)
@@ -61,10 +64,12 @@ class Emulator:
     faults: Faults = field(init=False, default_factory=Faults)
     ledger: Ledger = field(init=False)
     quota: Quota = field(init=False, default_factory=Quota)
+    tokens: TokenServices = field(init=False)
     monotonic: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         self.clock = Clock(self.settings.speed, monotonic=self.monotonic)
+        self.tokens = TokenServices(self.settings.identities)
         self.service = JobsService(self.settings, self.clock)
         self.storage = Storage()
         self.storage_api = StorageApi(self.storage, self.service.denials)
@@ -74,13 +79,17 @@ class Emulator:
         self.ledger = Ledger(self.settings.ledger_limit)
 
     def reset(self) -> None:
-        """Forget all jobs, objects, rows, faults, scripts, denials, quotas and options."""
+        """Forget all jobs, objects, rows, faults, scripts, denials, quotas, options and tokens.
+
+        Identities are again those of the start.
+        """
         self.service.clear()
         self.vertex.clear()
         self.storage.clear()
         self.faults.clear()
         self.ledger.clear()
         self.quota.clear()
+        self.tokens = TokenServices(self.settings.identities)
 
 
 def control(emulator: Emulator, verb: str, path: str, query: Mapping[str, str], body: bytes) -> bytes:
@@ -195,6 +204,28 @@ def _set_options(emulator: Emulator, query: Mapping[str, str], body: bytes) -> b
     return _show_options(emulator, query, b"")
 
 
+def _show_identities(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
+    return encode(emulator.tokens.identities.model_dump(mode="json", by_alias=True))
+
+
+def _set_identities(emulator: Emulator, query: Mapping[str, str], body: bytes) -> bytes:
+    """Set the members that are given; the others keep their values, and so do tokens that were issued."""
+    given = parse_json_value(body)
+    present = emulator.tokens.identities.model_dump(mode="json", by_alias=True)
+    merged = {**present, **given} if isinstance(given, dict) else given
+    emulator.tokens.identities = read_body(Identities, merged)
+    return _show_identities(emulator, query, b"")
+
+
+def _revoke(emulator: Emulator, query: Mapping[str, str], _body: bytes) -> bytes:
+    """Revoke the access tokens of those whose identity matches a regular expression, or of all."""
+    pattern = query.get("identity", "")
+    try:
+        return encode({"revoked": emulator.tokens.tokens.revoke(pattern)})
+    except re.error as error:
+        raise ApiError(400, f"identity: {pattern!r} is no regular expression: {error}") from None
+
+
 def _reset(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
     emulator.reset()
     return DONE
@@ -252,5 +283,8 @@ _HANDLERS: dict[tuple[str, str], Callable[[Emulator, Mapping[str, str], bytes], 
     ("DELETE", "quotas"): _clear_quotas,
     ("GET", "options"): _show_options,
     ("POST", "options"): _set_options,
+    ("GET", "identities"): _show_identities,
+    ("POST", "identities"): _set_identities,
+    ("DELETE", "tokens"): _revoke,
     ("POST", "reset"): _reset,
 }

@@ -30,6 +30,7 @@ class Outcome:
         headers: of the answer; JSON's media type where none is named.
         applied: whether the request changed any state.
         job_id: the id that the service gave to a new job; empty for other requests.
+        identity: who called, where that is known by the answer only.
     """
 
     body: bytes = b""
@@ -37,6 +38,7 @@ class Outcome:
     headers: Mapping[str, str] = field(default_factory=dict)
     applied: bool = False
     job_id: str = ""
+    identity: str = ""
 
     def response(self) -> web.Response:
         """The answer as HTTP."""
@@ -75,6 +77,8 @@ async def carry_out(emulator: Emulator, request: web.BaseRequest, exchange: Exch
     dropped = fault is not None and fault.action is Action.DROP_AFTER
     if outcome.job_id:
         exchange = replace(exchange, subject=replace(exchange.subject, job_id=outcome.job_id))
+    if outcome.identity:
+        exchange = replace(exchange, identity=outcome.identity)
     _record(emulator, exchange, NO_ANSWER if dropped else outcome.status, applied=outcome.applied)
     if dropped:
         return _drop(request)

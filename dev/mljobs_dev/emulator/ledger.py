@@ -59,6 +59,8 @@ class Effect(NamedTuple):
         }
         if subject.display_name:
             row["displayName"] = subject.display_name
+        if subject.account:
+            row["account"] = subject.account
         return {**row, "object": self.object} if self.object else row
 
 
@@ -71,6 +73,7 @@ _MEMBERS: dict[str, Callable[[Effect], str]] = {
     "identity": lambda row: row.identity,
     "status": lambda row: str(row.status),
     "object": lambda row: row.object,
+    "account": lambda row: row.subject.account,
 }
 FILTERS = tuple(_MEMBERS)
 """The members by which rows can be chosen."""

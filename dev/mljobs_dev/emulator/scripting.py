@@ -45,6 +45,8 @@ API_METHODS = (
     "storage.objects.get",
     "storage.objects.insert",
     "storage.objects.list",
+    "sts.token",
+    "iamcredentials.projects.serviceAccounts.generateAccessToken",
 )
 """The methods that the emulator serves, as discovery documents name them."""
 
@@ -153,6 +155,7 @@ class Fault(ControlBody):
         project: which projects; every one if left out.
         location: which locations of Vertex AI; every request if left out.
         object: which objects of Cloud Storage, as `BUCKET/OBJECT`; every one if left out.
+        account: whose tokens, by a service account's address or a subject; every request if left out.
         times: how many requests; every one if left out.
         action: `error` answers without applying the request; `dropBefore` and `dropAfter` close the
             connection without an answer, before or after applying it; `delay` waits, then applies and
@@ -170,6 +173,7 @@ class Fault(ControlBody):
     project: Pattern | None = None
     location: Pattern | None = None
     object: Pattern | None = None
+    account: Pattern | None = None
     times: Annotated[int, Field(ge=1)] | None = None
     action: Action
     status: Annotated[int, Field(ge=400, le=599)] = 503
@@ -186,6 +190,7 @@ class Fault(ControlBody):
             and _matches(self.project, subject.project)
             and _matches(self.location, subject.location)
             and _matches(self.object, subject.stored)
+            and _matches(self.account, subject.account)
         )
 
     def error(self) -> ApiError:

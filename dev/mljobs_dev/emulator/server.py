@@ -27,6 +27,7 @@ from mljobs_dev.emulator.storage import OBJECT_LIMIT
 from mljobs_dev.emulator.storage_api import StorageCall, find_storage_call
 from mljobs_dev.emulator.storage_errors import StorageError, storage_json, too_large
 from mljobs_dev.emulator.subjects import Subject, identity
+from mljobs_dev.emulator.tokens.services import TokenCall, find_token_call
 
 BODY_LIMIT = 10 * 1024 * 1024
 """Bytes of a request's body that are read."""
@@ -57,6 +58,9 @@ class Handler:
             return _refusal(2)(error).response()
         if path.startswith(PREFIX):
             return self._control(request, path, body)
+        token_call = find_token_call(request.method, unquote(path))
+        if token_call is not None:
+            return await self._token(request, token_call, body)
         verb, pairs = request.method, list(request.query.items())
         override = request.headers.get("X-HTTP-Method-Override")
         if override and verb == "POST":
@@ -85,14 +89,28 @@ class Handler:
         subject = self._service(call).subject(call)
 
         def answer() -> Outcome:
+            self.emulator.tokens.check(route.method, request.headers)
             if problem is not None:
                 raise problem
+            if not self.emulator.tokens.may_use(request.headers, subject.project):
+                raise self._service(call).forbidden(call)
             return self._answer(call, options)
 
-        exchange = Exchange(
-            route.method, answer, _refusal(options.error_format), subject, identity(request.headers)
-        )
+        caller = self.emulator.tokens.caller(request.headers)
+        exchange = Exchange(route.method, answer, _refusal(options.error_format), subject, caller)
         return await carry_out(self.emulator, request, exchange)
+
+    async def _token(self, request: web.BaseRequest, call: TokenCall, body: bytes) -> web.StreamResponse:
+        tokens = self.emulator.tokens
+
+        def answer() -> Outcome:
+            found, caller = tokens.answer(call, request.headers, body)
+            return Outcome(json.dumps(found).encode(), applied=True, identity=caller)
+
+        subject, caller = tokens.subject(call, body), tokens.caller(request.headers)
+        return await carry_out(
+            self.emulator, request, Exchange(call.method, answer, _refusal(2), subject, caller)
+        )
 
     def _answer(self, call: Call, options: Options) -> Outcome:
         service = self._service(call)

@@ -130,6 +130,10 @@ class JobsService:
             raise permission_denied(call.project)
         return self._handlers[call.method](call)
 
+    def forbidden(self, call: Call) -> ApiError:
+        """The answer to somebody who may do nothing in the project."""
+        return permission_denied(call.project)
+
     def clear(self) -> None:
         """Forget everything but the settings."""
         self.store.clear()

@@ -19,6 +19,8 @@ class Subject:
         display_name: of a job of Vertex AI.
         stored: the object of Cloud Storage, as `BUCKET/OBJECT`.
         labels: of the job.
+        account: whose token is asked for: the address of a service account, or the subject of the token that
+            is to be exchanged.
     """
 
     project: str = ""
@@ -27,6 +29,7 @@ class Subject:
     display_name: str = ""
     stored: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
+    account: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,14 +44,20 @@ def identity(headers: Mapping[str, str]) -> str:
         The `email`, else the `sub`, of a JSON Web Token; a digest of another token, so that it cannot be
         used by whoever reads the ledger; nothing without a token.
     """
-    kind, _, token = headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not token.strip():
+    token = bearer(headers)
+    if not token:
         return ""
-    claims = _claims(token.strip())
+    claims = _claims(token)
     named = claims.get("email") or claims.get("sub")
     if isinstance(named, str) and named:
         return named
-    return f"token:{hashlib.blake2b(token.strip().encode(), digest_size=6).hexdigest()}"
+    return f"token:{hashlib.blake2b(token.encode(), digest_size=6).hexdigest()}"
+
+
+def bearer(headers: Mapping[str, str]) -> str:
+    """The token of the `Authorization` header; empty without one."""
+    kind, _, token = headers.get("Authorization", "").partition(" ")
+    return token.strip() if kind.lower() == "bearer" else ""
 
 
 def text_labels(value: object) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -55,13 +56,18 @@ def behaviours() -> set[str]:
     found = set()
     for name in MODULES:
         module = importlib.import_module(f"mljobs_dev.emulator.aiplatform.{name}")
-        found |= {
-            f"{name}.{function}"
-            for function, value in inspect.getmembers(module, inspect.isfunction)
-            if value.__module__ == module.__name__ and not function.startswith("_")
-        }
+        found |= {f"{name}.{function}" for function in functions(module)}
     found |= {f"options.{field}" for field in scripting.Options.model_fields}
     return found | {f"face.{face}" for face in scripting.Face}
+
+
+def functions(module: ModuleType) -> set[str]:
+    """The public functions of a module."""
+    return {
+        name
+        for name, value in inspect.getmembers(module, inspect.isfunction)
+        if value.__module__ == module.__name__ and not name.startswith("_")
+    }
 
 
 def test_every_method_has_sources() -> None:

@@ -27,6 +27,7 @@ from mljobs_dev.emulator.aiplatform.scripting import Options
 from mljobs_dev.emulator.aiplatform.store import Store
 from mljobs_dev.emulator.aiplatform.validation import check_job, storage_uris
 from mljobs_dev.emulator.clock import Clock, rfc3339_nano
+from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.jobs import encode
 from mljobs_dev.emulator.log_entries import Entry
 from mljobs_dev.emulator.projects import Projects, project_number
@@ -77,9 +78,15 @@ class VertexService:
         subject = self.subject(call)
         permission = kind.permission(verb)
         if any(denial.denies(permission, subject) for denial in self._denials):
-            below = f"/{kind.collection}/{call.job_id}" if call.job_id else ""
-            raise permission_denied(permission, f"projects/{call.project}/locations/{call.location}{below}")
+            raise self.forbidden(call)
         return self._handlers[verb](kind, place, call)
+
+    def forbidden(self, call: Call) -> ApiError:
+        """The answer to somebody who lacks the permission that a call needs."""
+        kind, verb = _kind_and_verb(call.method)
+        below = f"/{kind.collection}/{call.job_id}" if call.job_id else ""
+        place = f"projects/{call.project}/locations/{call.location}{below}"
+        return permission_denied(kind.permission(verb), place)
 
     def clear(self) -> None:
         """Forget all jobs, quotas and options."""
