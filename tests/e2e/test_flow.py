@@ -233,7 +233,7 @@ def test_a_resource_made_again_gets_another_job(namespace: Namespace, emulator: 
 
 COLUMNS: list[tuple[tuple[str, ...], list[str]]] = [
     ((), ["NAME", "STATE", "JOB", "AGE"]),
-    (("-o", "wide"), ["NAME", "STATE", "JOB", "PROJECT", "REGION", "REASON", "MANAGER", "AGE"]),
+    (("-o", "wide"), ["NAME", "STATE", "JOB", "PROJECT", "LOCATION", "REASON", "MANAGER", "AGE"]),
 ]
 
 

@@ -129,7 +129,7 @@ def test_list(plugin: Plugin, namespace: Namespace, emulator: Emulator) -> None:
     assert table[0] == ["KIND", "NAME", "STATE", "JOB", "AGE"]
     wide = lines(plugin.ok("list", "tj", "-o", "wide", "--state", "queued"))
     assert [row[1:7] for row in wide] == [
-        ["NAME", "STATE", "JOB", "PROJECT", "REGION", "REASON"],
+        ["NAME", "STATE", "JOB", "PROJECT", "LOCATION", "REASON"],
         [f"{namespace.name}-a", "QUEUED", f"{namespace.name}_a", PROJECT, "us-central1", "NotFinished"],
     ]
     everywhere = lines(plugin.ok("list", "-A"))

@@ -28,6 +28,9 @@ class TinyFacts:
     def scope_of(self, reference: Reference, /) -> Scope:
         return Scope(reference.partition("#")[0])
 
+    def location_of(self, _reference: Reference, /) -> str:
+        return ""
+
     def job_id(self, owner: Owner, attempt: int, chosen: str | None, /) -> str:
         return chosen or f"{owner.namespace}/{owner.name} ({attempt})"
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from mljobs.api.base import (
     Counter,
     Flag,
+    Int32,
     Int64,
     LabelKeys,
     Labels,
@@ -184,6 +185,10 @@ class Attempt(Observed):
     error_message: Text | None = None
     """Why the job failed or was cancelled, in the service's words."""
 
+    error_code: Int32 | None = None
+    """The number of the google.rpc.Code beside that message, where the service gives one: 8 is a lack of
+    machines or quota."""
+
 
 class TrainingJobOutput(TrainingOutput):
     """The results of a training job, with its trials best first and only as many as a status can hold."""
@@ -254,7 +259,8 @@ class JobStatus(Observed):
     """The generation of the spec that this status is based on; -1 before the operator has seen it."""
 
     state: State | None = None
-    """The job's state in the service's words. Absent until the service has accepted the job."""
+    """The job's state in the words of `ml` v1; it never steps back, though a service's may. Absent until the
+    service has accepted the job."""
 
     job_id: Word | None = None
     """The id of the current attempt's job. Once it is set, the input, the project and the id are
@@ -273,7 +279,7 @@ class JobStatus(Observed):
     """When the service accepted the job."""
 
     start_time: Timestamp | None = None
-    """When the job started to run."""
+    """When the job started to run, as it was first seen to."""
 
     end_time: Timestamp | None = None
     """When the job ended."""
@@ -284,11 +290,18 @@ class JobStatus(Observed):
     error_message: Text | None = None
     """Why the job failed or was cancelled, in the service's words."""
 
+    error_code: Int32 | None = None
+    """The number of the google.rpc.Code beside that message, where the service gives one: 8 is a lack of
+    machines or quota."""
+
     etag: Name | None = None
     """The service's etag of the job, which guards changes of its labels."""
 
     project_id: Word | None = None
     """The Google Cloud project that the job is in."""
+
+    location: Word | None = None
+    """The service's region that the job runs in."""
 
     labels: Labels | None = None
     """The labels that the job has at the service, the operator's own included."""
@@ -460,21 +473,20 @@ class JobKind(ResourceKind):
     output: type[TrainingOutput] | type[PredictionOutput]
 
 
-def _columns(input_field: str) -> tuple[Column, ...]:
-    return (
-        Column("State", ".status.state", "The job's state in the service's words"),
-        Column("Job", ".status.jobId", "The id of the job"),
-        Column("Project", ".status.projectId", "The Google Cloud project that the job is in", wide=True),
-        Column("Region", f".spec.{input_field}.region", "The region that the job runs in", wide=True),
-        Column(
-            "Reason",
-            '.status.conditions[?(@.type=="Succeeded")].reason',
-            "The reason of the Succeeded condition",
-            wide=True,
-        ),
-        Column("Manager", ".spec.managedBy", "The controller, where it is not the operator", wide=True),
-        Column("Age", ".metadata.creationTimestamp", "The time since the resource was created", form="date"),
-    )
+_COLUMNS = (
+    Column("State", ".status.state", "The job's state in the service's words"),
+    Column("Job", ".status.jobId", "The id of the job"),
+    Column("Project", ".status.projectId", "The Google Cloud project that the job is in", wide=True),
+    Column("Location", ".status.location", "The service's region that the job runs in", wide=True),
+    Column(
+        "Reason",
+        '.status.conditions[?(@.type=="Succeeded")].reason',
+        "The reason of the Succeeded condition",
+        wide=True,
+    ),
+    Column("Manager", ".spec.managedBy", "The controller, where it is not the operator", wide=True),
+    Column("Age", ".metadata.creationTimestamp", "The time since the resource was created", form="date"),
+)
 
 
 TRAINING_JOB = JobKind(
@@ -485,7 +497,7 @@ TRAINING_JOB = JobKind(
     input_field="trainingInput",
     output_field="trainingOutput",
     resource=TrainingJob,
-    columns=_columns("trainingInput"),
+    columns=_COLUMNS,
     selectable=(".status.state",),
     spec=TrainingJobSpec,
     status=TrainingJobStatus,
@@ -501,7 +513,7 @@ PREDICTION_JOB = JobKind(
     input_field="predictionInput",
     output_field="predictionOutput",
     resource=PredictionJob,
-    columns=_columns("predictionInput"),
+    columns=_COLUMNS,
     selectable=(".status.state",),
     spec=PredictionJobSpec,
     status=PredictionJobStatus,

@@ -213,6 +213,9 @@ class Facts(Hashable, Protocol):
     def scope_of(self, reference: Reference, /) -> Scope:
         """Where a job is listed."""
 
+    def location_of(self, reference: Reference, /) -> str:
+        """In which location a job is; empty if its name does not say."""
+
     def job_id(self, owner: Owner, attempt: int, chosen: str | None, /) -> str:
         """Name the job of one attempt: legal for the service, and deterministic.
 

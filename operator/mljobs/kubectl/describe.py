@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mljobs.kubectl.list_jobs import location
 from mljobs.kubectl.options import (
     ContextOption,
     KubeconfigOption,
@@ -106,14 +107,13 @@ def _head(found: "Found", now: datetime) -> Iterator[tuple[str, str]]:
     from mljobs.console.text import age
 
     meta, spec, status = found.body["metadata"], found.body.get("spec") or {}, found.status
-    job_input = spec.get(found.kind.input_field) or {}
     yield "Name", meta["name"]
     yield "Namespace", meta.get("namespace", "")
     yield "Kind", found.kind.name
     yield "Age", age(meta.get("creationTimestamp"), now)
     yield "Job", status.get("jobName", "")
     yield "State", status.get("state", "")
-    yield "Region", (spec.get("vertex") or {}).get("region") or job_input.get("region", "")
+    yield "Location", location(found.body, found.kind)
     yield "Labels", ", ".join(f"{key}={value}" for key, value in (status.get("labels") or {}).items())
     yield "Suspended", "yes, by spec.suspend" if spec.get("suspend") else ""
     yield "Managed by", spec.get("managedBy", "")
@@ -122,6 +122,7 @@ def _head(found: "Found", now: datetime) -> Iterator[tuple[str, str]]:
     for label, key in (("Created", "createTime"), ("Started", "startTime"), ("Ended", "endTime")):
         yield label, f"{status[key]} ({age(status[key], now)} ago)" if key in status else ""
     yield "Error", status.get("errorMessage", "")
+    yield "Error code", str(status.get("errorCode", ""))
     yield "Console", status.get("consoleUrl", "")
     yield "Logs", status.get("logsUrl", "")
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mljobs.kubectl.options import ContextOption, KubeconfigOption, NamespaceOption, Output, connect
+
+if TYPE_CHECKING:
+    from mljobs.api.resources import JobKind
 
 Json = Mapping[str, Any]
 
@@ -79,7 +82,7 @@ def _print(items: Sequence[Json], output: Output, everywhere: bool, namespace: s
 
 def headers(output: Output, everywhere: bool) -> list[str]:
     """The names of the columns."""
-    wide = ["PROJECT", "REGION", "REASON"] if output is Output.WIDE else []
+    wide = ["PROJECT", "LOCATION", "REASON"] if output is Output.WIDE else []
     return [*(["NAMESPACE"] if everywhere else []), "KIND", "NAME", "STATE", "JOB", *wide, "AGE"]
 
 
@@ -93,11 +96,17 @@ def row(item: Json, output: Output, everywhere: bool, now: datetime) -> list[str
     cells += [item["kind"], meta["name"], status.get("state") or _reason(status, "Submitted")]
     cells.append(str(status.get("jobId") or ""))
     if output is Output.WIDE:
-        job_input = spec.get(KINDS[item["kind"]].input_field) or {}
         project = status.get("projectId") or spec.get("projectId") or ""
-        region = (spec.get("vertex") or {}).get("region") or job_input.get("region") or ""
-        cells += [str(project), str(region), _reason(status, "Succeeded")]
+        place = location(item, KINDS[item["kind"]])
+        cells += [str(project), place, _reason(status, "Succeeded")]
     return [*cells, age(meta.get("creationTimestamp"), now)]
+
+
+def location(item: Json, kind: "JobKind") -> str:
+    """Where a resource's job is, or is to be; empty if only the operator knows."""
+    spec = item.get("spec") or {}
+    regions = ((spec.get(part) or {}).get("region") for part in ("vertex", kind.input_field))
+    return str(_status(item).get("location") or next(filter(None, regions), ""))
 
 
 def _status(item: Json) -> Json:

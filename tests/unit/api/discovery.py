@@ -93,6 +93,8 @@ OWN_FIELDS = {
     "status.projectId",
     "status.attempt",
     "status.attempts",
+    "status.errorCode",
+    "status.location",
     "status.consoleUrl",
     "status.logsUrl",
     "status.conditions",

@@ -102,7 +102,7 @@ def test_no_two_places_share_a_part() -> None:
 def test_what_kubectl_shows(document: dict[str, Any]) -> None:
     (version,) = document["spec"]["versions"]
     columns = {column["name"]: column.get("priority", 0) for column in version["additionalPrinterColumns"]}
-    assert columns == {"State": 0, "Job": 0, "Age": 0, "Project": 1, "Region": 1, "Reason": 1, "Manager": 1}
+    assert columns == {"State": 0, "Job": 0, "Age": 0, "Project": 1, "Location": 1, "Reason": 1, "Manager": 1}
     assert document["spec"]["names"]["categories"] == ["mljobs"]
     assert version["subresources"] == {"status": {}}
     assert version["selectableFields"] == [{"jsonPath": ".status.state"}]

@@ -171,7 +171,7 @@ def test_list() -> None:
         "TrainingJob|census-nightly|InvalidSpec||5m",
     ]
     assert shown([running], Output.WIDE, everywhere=True) == [
-        "NAMESPACE|KIND|NAME|STATE|JOB|PROJECT|REGION|REASON|AGE",
+        "NAMESPACE|KIND|NAME|STATE|JOB|PROJECT|LOCATION|REASON|AGE",
         "team-a|TrainingJob|census-nightly|RUNNING|census|p|us-central1|NotFinished|5m",
     ]
 
@@ -278,7 +278,7 @@ def test_describe_a_prediction_job_that_has_nothing_yet(capsys: pytest.CaptureFi
     body = resource(kind="PredictionJob", spec=spec)
     text = described(body, capsys)
     assert "Managed by:       example.com/x\n" in text
-    assert "Region:           us-central1\n" in text
+    assert "Location:         us-central1\n" in text
     assert "Suspended:        yes, by spec.suspend\n" in text
     assert "\nConditions: none\n" in text
     assert "\nEvents: none\n" in text

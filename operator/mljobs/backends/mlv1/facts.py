@@ -64,6 +64,10 @@ class MlV1Facts:
         """The project of a job."""
         return Scope(reference.partition("/jobs/")[0])
 
+    def location_of(self, _reference: Reference, /) -> str:
+        """Nowhere: a job's name has no region."""
+        return ""
+
     def job_id(self, owner: Owner, attempt: int, chosen: str | None) -> str:
         """Name the job of one attempt: the first as chosen, later ones with a suffix.
 

@@ -72,6 +72,10 @@ class VertexFacts:
         """The project and the location of a job."""
         return Scope("/".join(reference.split("/")[:4]))
 
+    def location_of(self, reference: Reference, /) -> str:
+        """The region in a job's name; empty if it is none of this service."""
+        return Name.parse(reference).location if is_name(reference) else ""
+
     def job_id(self, owner: Owner, attempt: int, chosen: str | None, /) -> str:
         """Say what people read as the name of an attempt's job, its `displayName`; it need not be unique.
 

@@ -273,11 +273,12 @@ class Resource:
     @cached_property
     def recorded(self) -> Target | None:
         """The job that the status is about."""
-        project, job_id, name = (str(self.status.get(key) or "") for key in ("projectId", "jobId", "jobName"))
+        keys = ("projectId", "jobId", "jobName", "location")
+        project, job_id, name, place = (str(self.status.get(key) or "") for key in keys)
         if not (project and job_id):
             return None
-        attempt = int(self.status.get("attempt") or 1)
-        return self.placed(Target(project, job_id, attempt, reference=Reference(name) if name else None))
+        attempt, reference = int(self.status.get("attempt") or 1), Reference(name) if name else None
+        return self.placed(Target(project, job_id, attempt, reference=reference, location=place))
 
     @property
     def record(self) -> Mapping[str, Any]:
@@ -350,6 +351,7 @@ class Resource:
         reference = target.reference or self.facts.reference(scope, target.job_id)
         if target.reference:
             scope = self.facts.scope_of(target.reference)
+            location = self.facts.location_of(target.reference) or location
         return replace(target, scope=scope, reference=reference, location=location)
 
     def _location(self, facts: Facts, target: Target) -> str:

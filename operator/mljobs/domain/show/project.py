@@ -27,18 +27,28 @@ from mljobs.domain.decide.decisions import (
 from mljobs.domain.decide.failed_calls import what_next
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
-from mljobs.domain.port import Job
+from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.fit import fitted
 from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, record
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
+from mljobs.domain.show.progress import kept_from_stepping_back
 from mljobs.domain.show.translation import translation
 from mljobs.domain.spec.problems import printable_lines, summary
 
 ATTEMPTS_KEPT = 20
 """Earlier attempts that a status lists."""
 
-_JOB_FIELDS = ("createTime", "startTime", "endTime", "jobPosition", "errorMessage", "etag", "labels")
+_JOB_FIELDS = (
+    "createTime",
+    "startTime",
+    "endTime",
+    "jobPosition",
+    "errorMessage",
+    "errorCode",
+    "etag",
+    "labels",
+)
 """The fields of a Job that a status has under the same names, apart from its state and output."""
 
 
@@ -84,8 +94,7 @@ def _job_part(
         return kept
     status: JsonObject = {
         **_names(resource, target, job),
-        **_started(resource, target),
-        **_seen(resource, job),
+        **kept_from_stepping_back(resource, target, job, _seen(resource, job)),
     }
     earlier = _earlier(resource, target)
     if earlier:
@@ -97,10 +106,20 @@ def _names(resource: Resource, target: Target, job: Job | None = None) -> JsonOb
     """The job's names, and its pages for people."""
     names: JsonObject = {"attempt": target.attempt, "jobId": target.job_id, "projectId": target.project}
     reference = (job.reference if job else None) or target.reference
+    facts = resource.facts
+    location = _location(facts, target, reference, job) if facts else ""
+    if location:
+        names["location"] = location
     if reference is None:
         return names
-    links = resource.facts.links(reference) if job and resource.facts else {}
+    links = facts.links(reference) if job and facts else {}
     return {**names, "jobName": reference, **links}
+
+
+def _location(facts: Facts, target: Target, reference: Reference | None, job: Job | None) -> str:
+    """Where a job is: by its name, by what it says itself, or where it was meant to be created."""
+    named = facts.location_of(reference) if reference else ""
+    return named or (facts.location(job.document) if job else "") or target.location
 
 
 def _unaccepted_part(
@@ -115,12 +134,6 @@ def _unaccepted_part(
     if absent or recorded != target:
         kept = {key: value for key, value in kept.items() if key not in names}
     return {**kept, **names} if observation.outcome_unknown_at and not absent else kept
-
-
-def _started(resource: Resource, target: Target) -> JsonObject:
-    """When the job began to run, as recorded: a service may leave that out once the job has ended."""
-    same = resource.recorded == target and "startTime" in resource.status
-    return {"startTime": resource.status["startTime"]} if same else {}
 
 
 def _seen(resource: Resource, job: Job) -> JsonObject:
