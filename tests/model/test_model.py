@@ -4,7 +4,6 @@ A longer run: `MLJOBS_MODEL_EXAMPLES=20000 pytest tests/model`; `--hypothesis-se
 summary says how many stories were told, and with how many steps.
 """
 
-import json
 import os
 from typing import Any, get_args
 
@@ -16,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resource
 from tests.model.cluster import OTHERS
+from tests.model.forging import FORGERIES, forged
 from tests.model.process import BackendType
 from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
 from tests.model.vertex import LOCATIONS, VertexBackend
@@ -60,6 +60,7 @@ class Model(RuleBasedStateMachine):
         self.world = World(self.backend)
         self.service = self.world.service
         self.cluster = self.world.cluster
+        self.forged: set[str] = set()
 
     @initialize(there=st.integers(0, 2), running=st.booleans())
     def begin(self, there: int, running: bool) -> None:
@@ -146,23 +147,20 @@ class Model(RuleBasedStateMachine):
         self.world.tell(f"user: annotate {key.name} {annotation}{'-' if there else '=true'}")
         self.cluster.edit(key, annotations={annotation: None if there else "true"})
 
-    @precondition(lambda self: self._running())
-    @rule(pick=picks, forged=st.sampled_from(["job", "attempt", "number", "brackets", "length"]))
-    def forge(self, pick: int, forged: str) -> None:
-        """Write another intent than the operator's, once the job is accepted."""
-        key = self._running()[pick % len(self._running())]
+    @precondition(lambda self: self._intended())
+    @rule(pick=picks, how=st.sampled_from(FORGERIES))
+    def forge(self, pick: int, how: str) -> None:
+        """Write another intent than the operator's, whether or not the job is accepted by then."""
+        key = self._intended()[pick % len(self._intended())]
         body = self.cluster.objects[key]
-        row = {"uid": body["metadata"]["uid"], "project": "proj", "jobId": "foreign", "attempt": 1}
-        row |= {"generation": 1, "time": "2026-01-01T00:00:00+00:00"}
-        if forged == "attempt":
-            row["attempt"] = 7
-        text = {
-            "number": json.dumps(row).replace('"attempt": 1', '"attempt": 1e999'),
-            "brackets": "[" * 200_000,
-            "length": "x" * 300_000,
-        }.get(forged, json.dumps(row))
-        self.world.tell(f"user: forge the intent of {key.name}: {forged}")
-        self.cluster.edit(key, annotations={SUBMISSION: text})
+        resource = Resource.parse(body)
+        if not resource.submitted:
+            self.forged.add(resource.uid)
+            changed = resource.intent is None or resource.intent.generation != resource.generation
+            if changed or resource.adopt:
+                self.world.waive(key, for_good=True)  # nothing else says any more which job was meant
+        self.world.tell(f"user: forge the intent of {key.name}: {how}")
+        self.cluster.edit(key, annotations={SUBMISSION: forged(how, body)})
 
     @precondition(lambda self: self._unsubmitted() and self._running())
     @rule(pick=picks, of=picks, named=st.booleans())
@@ -250,8 +248,18 @@ class Model(RuleBasedStateMachine):
     def _running(self) -> list[Key]:
         return [key for key, body in self.cluster.objects.items() if Resource.parse(body).submitted]
 
+    def _intended(self) -> list[Key]:
+        return [
+            key
+            for key, body in self.cluster.objects.items()
+            if SUBMISSION in (body["metadata"].get("annotations") or {}) and Resource.parse(body).held
+        ]
+
     def _edit(self, which: int | Key, **spec: Any) -> None:
         key = self._there(which) if isinstance(which, int) else which
+        resource = Resource.parse(self.cluster.objects[key])
+        if resource.uid in self.forged and not resource.submitted:
+            self.world.waive(key, for_good=True)  # nothing else says any more which job was meant
         self.world.tell(f"user: edit {key.name} {spec}")
         if not self.cluster.edit(key, spec=spec):
             self.world.tell("  refused: the job is submitted")

@@ -108,3 +108,15 @@ def test_no_list_misses_it() -> None:
     store.put(body(FINALIZER))
     store.forget_deleted(KEY, "u1", NOW)
     assert store.unlisted("TrainingJob", None, set(), "100") == []
+
+
+def test_annotations_of_one_that_is_gone_are_set_in_memory() -> None:
+    store = Store(START)
+    store.put(body(FINALIZER))
+    store.annotate_deleted(KEY, {"a": "1"})
+    assert Resource.parse(store.body(KEY) or {}).annotations == {}
+    left = store.forget_deleted(KEY, "u1", NOW)
+    assert left is not None
+    store.annotate_deleted(left, {"a": "1"})
+    store.annotate_deleted(left, {"b": "2"})
+    assert Resource.parse(store.body(left) or {}).annotations == {"a": "1", "b": "2"}

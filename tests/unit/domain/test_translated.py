@@ -138,8 +138,9 @@ def test_what_the_service_cannot_do_is_refused_before_any_call() -> None:
 
 def test_losses_alone_do_not_hold_a_job_back() -> None:
     step = next_step(subject(LOSSY))
-    assert isinstance(step, Submit)
-    assert step.order.scope == OAUTH_SCOPE
+    assert isinstance(step, Record)
+    assert isinstance(step.then, Submit)
+    assert step.then.order.scope == OAUTH_SCOPE
 
 
 @pytest.mark.parametrize("facts", [VertexFacts(locations=["europe-west4", "us-east1"])])
@@ -149,7 +150,9 @@ def test_a_region_that_is_not_allowed_is_refused_before_any_call(facts: VertexFa
     assert step.reason is Reason.NOT_ALLOWED
     assert "'us-central1'" in step.message
     assert "europe-west4, us-east1" in step.message
-    assert isinstance(next_step(subject({**EXACT, "region": "us-east1"}, facts=facts)), Submit)
+    allowed = next_step(subject({**EXACT, "region": "us-east1"}, facts=facts))
+    assert isinstance(allowed, Record)
+    assert allowed.intent.target.location == "us-east1"
 
 
 def test_a_job_that_may_exist_is_looked_for_where_it_was_intended() -> None:
@@ -161,8 +164,9 @@ def test_a_job_that_may_exist_is_looked_for_where_it_was_intended() -> None:
     assert step.target.scope == OAUTH_SCOPE
     looked = known(outcome_unknown_at=later(-120), absent_at=NOW, absences=1, absent_since=NOW, alone=True)
     again = next_step(changed, looked)
-    assert isinstance(again, Submit)
-    assert again.order.scope == "projects/proj/locations/europe-west4"
+    assert isinstance(again, Record)
+    assert isinstance(again.then, Submit)
+    assert again.then.order.scope == "projects/proj/locations/europe-west4"
     assert again.intent.target.location == "europe-west4"
     assert again.intent != one.intent
     assert Intent.decode(again.intent.encode(UID), UID) == again.intent

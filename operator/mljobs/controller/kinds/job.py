@@ -37,7 +37,7 @@ from mljobs.domain.decide.decisions import (
     Submit,
     UpdateLabels,
 )
-from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Resource
+from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
@@ -129,11 +129,8 @@ class JobHandler:
                 pass
             case Release(left_behind):
                 await self._release(key, resource, left_behind)
-            case Record(intent):
-                await self._record(key, resource, intent)
-            case Submit(intent) | Adopt(intent) if resource.intent != intent or not resource.held:
-                await self._record(key, resource, intent)
-                await self._warn(resource, decision)
+            case Record():
+                await self._record(key, resource, decision)
             case CancelExtra(_, extra):
                 await self._end_extra(key, resource, decision, extra)
             case Submit() | Adopt() | Read() | Search() | UpdateLabels() | BindIam() | Cancel():
@@ -151,6 +148,8 @@ class JobHandler:
     async def _step_deleted(self, key: Key, resource: Resource, decision: Decision) -> None:
         """Take one step for a deleted resource: its job must end, and there is no status to write."""
         match decision:
+            case Record(intent):
+                self._store.annotate_deleted(key, {SUBMISSION: intent.encode(resource.uid)})
             case Read() | Search() | Cancel() | CancelExtra():
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
@@ -171,23 +170,19 @@ class JobHandler:
             )
             await self._writer.post(resource, Event(Reason.EXTRA_JOB, message))
 
-    async def _record(self, key: Key, resource: Resource, intent: Intent) -> None:
-        """Record the intent together with the finalizer; the create call comes after that."""
+    async def _record(self, key: Key, resource: Resource, decision: Record) -> None:
+        """Record the intent together with the finalizer, and report what is legal but hardly intended."""
+        intent = decision.intent
         finalizers = [*resource.finalizers, *([] if resource.held else [FINALIZER])]
         annotations = {SUBMISSION: intent.encode(resource.uid)}
         body = await self._kube.patch_metadata(
             resource, {"finalizers": finalizers, "annotations": annotations}
         )
         self._keep(body)
-        # without the finalizer, or with another job intended, nobody can have called create for this one
-        first = not resource.held or (resource.intent is not None and resource.intent.target != intent.target)
-        known = self._store.observation(key).planned(intent.target, first=first)
+        known = self._store.observation(key).planned(intent.target, first=decision.first)
         self._store.observe(key, resource.uid, known)
-
-    async def _warn(self, resource: Resource, decision: Submit | Adopt) -> None:
-        """Report once per generation what is legal, but probably not intended."""
-        if isinstance(decision, Submit) and decision.warnings:
-            await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.warnings)))
+        if isinstance(decision.then, Submit) and decision.then.warnings:
+            await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.then.warnings)))
 
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
         self._poller.follow(key, None)

@@ -1,7 +1,7 @@
 """Executes decisions at the job service, and adds the outcome to the observation."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from mljobs.domain import errors
@@ -93,8 +93,7 @@ class Effects:
         try:
             if reference:
                 return known.saw(await self._backend.get(reference), self._clock())
-            labels = naming.attempt_labels(resource.uid, target.attempt)
-            found = await self._backend.find(AttemptSelector(target.scope, labels, resource.created))
+            found = await self._find(target, resource)
             return known.found(found, self._clock(), deleting=resource.deleting)
         except errors.NotFound:
             return known.missed(self._clock(), deleting=resource.deleting)
@@ -102,12 +101,19 @@ class Effects:
             return self._failed(known, Call.GET, error, resource)
 
     async def _search(self, target: Target, resource: Resource, known: Observation) -> Observation:
-        labels = naming.attempt_labels(resource.uid, target.attempt)
         try:
-            found = await self._backend.find(AttemptSelector(target.scope, labels, resource.created))
+            found = await self._find(target, resource)
         except errors.JobServiceError as error:
             return self._failed(known, Call.GET, error, resource)
         return known.searched(found, self._clock())
+
+    async def _find(self, target: Target, resource: Resource) -> Sequence[Job]:
+        """Find the attempt's jobs wherever they may be, the oldest first."""
+        labels = naming.attempt_labels(resource.uid, target.attempt)
+        found: list[Job] = []
+        for scope in resource.scopes(target):
+            found += await self._backend.find(AttemptSelector(scope, labels, resource.created))
+        return sorted(found, key=lambda job: str(job.document.get("createTime") or ""))
 
     async def _cancel_extra(self, extra: Job, resource: Resource, known: Observation) -> Observation:
         try:

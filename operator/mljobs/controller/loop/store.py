@@ -191,6 +191,14 @@ class Store:
         self._entries[left] = _Entry({**body, "metadata": metadata}, observation)
         return left
 
+    def annotate_deleted(self, key: Key, annotations: Mapping[str, str]) -> None:
+        """Set annotations of a deleted resource, whose object exists nowhere else."""
+        entry = self._entries.get(key)
+        if entry and key.deleted:
+            metadata = entry.body["metadata"]
+            kept = {**(metadata.get("annotations") or {}), **annotations}
+            entry.body = {**entry.body, "metadata": {**metadata, "annotations": kept}}
+
     @property
     def any_deleted(self) -> bool:
         """Whether the job of any deleted resource still has to be cancelled."""

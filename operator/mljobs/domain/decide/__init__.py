@@ -6,9 +6,10 @@ two steps is the same as calling it again.
 
 from datetime import datetime
 
-from mljobs.domain.decide.decisions import Decision, Keep, Record, Release
+from mljobs.domain.decide.decisions import Decision, Keep, Release
 from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.extra_jobs import defer_until_search
+from mljobs.domain.decide.intents import record, recorded_first, ruled_out
 from mljobs.domain.decide.plan import AdminPolicy, intent_for, plan_target
 from mljobs.domain.decide.running import Polled, polled, run
 from mljobs.domain.decide.submission import start
@@ -33,18 +34,23 @@ def decide(resource: Resource, observation: Observation, policy: AdminPolicy, no
     if resource.managed_elsewhere:
         # our finalizer came with a copied manifest: it protects no job, and nobody else may remove it
         return Release() if resource.deleting and resource.held else Keep()
+    return recorded_first(resource, _next(resource, observation, policy, now))
+
+
+def _next(resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime) -> Decision:
     planned = resource.held or resource.adopt
     target = resource.target or (plan_target(resource, policy, 1) if planned else None)
     observation = observation.about(target)
     if resource.deleting:
         decision = delete(resource, target, observation, policy, now)
+        decision = ruled_out(resource, target, observation, policy, now, decision)
         return (
             defer_until_search(resource, target, observation, policy, now, decision) if target else decision
         )
     if target and resource.accepted(observation.job):
         if resource.target is None or not (resource.held or resource.ended):
             # `kubectl replace`, say, has removed our finalizer or intent: a deletion would leak the job
-            return Record(intent_for(resource, target, now))
+            return record(resource, intent_for(resource, target, now))
         decision = run(resource, target, observation, policy, now)
         return defer_until_search(resource, target, observation, policy, now, decision)
     return start(resource, observation, policy, now)

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from mljobs.api.jobclass import Adoption
-from mljobs.domain.decide.decisions import Adopt, Decision, Read, Record, Stall
+from mljobs.domain.decide.decisions import Adopt, Decision, Read, Stall
 from mljobs.domain.decide.failed_calls import rejection_of, wait_for
+from mljobs.domain.decide.intents import record
 from mljobs.domain.decide.labels import labels_refused
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, intent_for
 from mljobs.domain.job import naming
@@ -38,7 +39,9 @@ def adopt(
             f"Remove the annotation {ADOPT} to submit a new job.",
         )
     if resource.intent and resource.intent.target != target:
-        return Record(intent_for(resource, target, now))  # observations are of the newest intent's job
+        return record(
+            resource, intent_for(resource, target, now)
+        )  # observations are of the newest intent's job
     known = observation.about(target)
     if known.absent_at:
         return Stall(

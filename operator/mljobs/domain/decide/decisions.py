@@ -41,7 +41,7 @@ class Step(Answer):
 
 @dataclass(frozen=True)
 class Submit(Step):
-    """Record the intent if that is still to be done, then submit this job."""
+    """Submit this job, whose intent is recorded."""
 
     intent: Intent
     order: Order
@@ -50,7 +50,7 @@ class Submit(Step):
 
 @dataclass(frozen=True)
 class Adopt(Step):
-    """Record the intent if that is still to be done, then adopt the job by setting our labels on it.
+    """Adopt the job, whose intent is recorded, by setting our labels on it.
 
     Attributes:
         intent: names the job.
@@ -65,9 +65,17 @@ class Adopt(Step):
 
 @dataclass(frozen=True)
 class Record(Step):
-    """Record the intent: its job exists, and no finalizer protects it."""
+    """Record the intent together with the finalizer.
+
+    Attributes:
+        intent: names the job.
+        then: what it is recorded for, which is decided anew once that is done; None: the job exists.
+        first: whether no earlier process can have called create for the job.
+    """
 
     intent: Intent
+    then: Submit | Adopt | None = None
+    first: bool = False
 
 
 @dataclass(frozen=True)

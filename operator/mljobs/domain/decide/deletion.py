@@ -56,7 +56,8 @@ def _end(
 
 def _settled(resource: Resource, observation: Observation) -> bool:
     """Whether no job of ours can be running, by what is recorded alone."""
-    if resource.ended or refusal_recorded(resource) or impossible(resource, observation):
+    refused = refusal_recorded(resource) and resource.refusal_is_newest
+    if resource.ended or refused or impossible(resource, observation):
         return True
     return not (resource.held or resource.intent or resource.submitted)
 

@@ -13,6 +13,7 @@ from mljobs.domain.decide.failed_calls import (
     wait_for,
     wait_to_create,
 )
+from mljobs.domain.decide.intents import planned_attempt
 from mljobs.domain.decide.plan import AdminPolicy, adopts, facts_of, intent_for, plan_target
 from mljobs.domain.decide.room import check
 from mljobs.domain.decide.unknown_outcome import outcome_unknown, resolve_outcome
@@ -28,7 +29,8 @@ from mljobs.domain.spec.validate import JobSpec
 def start(resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime) -> Decision:
     """Submit, or report why not."""
     intent, created = resource.intent, observation.failed_calls.get(Call.CREATE)
-    refused = _refused(resource, observation, policy, now)
+    planned = plan_target(resource, policy, planned_attempt(resource))
+    refused = _refused(resource, planned, observation, policy, now)
     if refused:
         return refused
     waiting = observation.waiting(now, Call.GET)
@@ -38,7 +40,6 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
     if waiting and still_applies(waiting, resource):
         return wait_for(waiting)
     validated = check(resource, policy)
-    planned = plan_target(resource, policy, intent.target.attempt if intent else 1)
     same = intent is None or intent.target == planned
     names = facts_of(resource).capabilities.client_names_jobs
     again = names and same and validated.spec is not None and not resource.suspend
@@ -72,7 +73,7 @@ def not_allowed(resource: Resource, target: Target) -> Stall | None:
 
 
 def _refused(
-    resource: Resource, observation: Observation, policy: AdminPolicy, now: datetime
+    resource: Resource, planned: Target, observation: Observation, policy: AdminPolicy, now: datetime
 ) -> Decision | None:
     """The service's refusal of this generation of the spec."""
     intent = resource.intent
@@ -80,7 +81,8 @@ def _refused(
         return None
     if intent.adopting != adopts(resource, intent.target):
         return None
-    if observation.job and not resource.owns(observation.job) and not intent.adopting:
+    foreign = observation.job is not None and not resource.owns(observation.job)
+    if foreign and not intent.adopting and intent.target == planned:
         return Stall(
             Reason.JOB_ID_TAKEN,
             f"Project {intent.target.project} already has a job {intent.target.job_id}, which belongs to "
@@ -98,7 +100,7 @@ def _refused(
 def submit(
     resource: Resource, target: Target, spec: JobSpec, warnings: Sequence[Problem], now: datetime
 ) -> Decision:
-    """Create the job of an attempt, its intent first."""
+    """Create the job of an attempt."""
     labels = {**resource.labels, **naming.attempt_labels(resource.uid, target.attempt)}
     order = Order(resource.kind, spec.document(), target.scope, target.job_id, labels)
     return Submit(intent_for(resource, target, now), order, warnings)

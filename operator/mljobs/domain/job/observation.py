@@ -147,8 +147,15 @@ class Observation:
     reported: ReportedFailure | None = None
 
     def about(self, target: Target | None) -> "Observation":
-        """This observation if it is about that job, else an empty one."""
-        return self if target == self.target else Observation(since=self.since, target=target)
+        """This observation if it is about that job, else an empty one.
+
+        That a call got no answer is kept: whoever edits the annotation changes which job this is about, and
+        not what the call may do.
+        """
+        if target == self.target:
+            return self
+        unknown_at = self.outcome_unknown_at
+        return Observation(since=self.since, target=target, outcome_unknown_at=unknown_at)
 
     def planned(self, target: Target, *, first: bool) -> "Observation":
         """The intent to submit this job is recorded; `first`: no earlier one can have created it."""

@@ -208,12 +208,15 @@ class Resource:
         return replace(intent, target=self.placed(intent.target))
 
     def _agrees(self, intent: Intent) -> bool:
-        """Whether an intent is consistent with `status.record`, which no user can write."""
-        recorded = self.recorded
-        if recorded is None or not self.record.get("accepted"):
+        """Whether an intent is consistent with what no user can write: generation and `status.record`."""
+        recorded, ended = self.recorded, self.state in TERMINAL_STATES
+        if intent.generation > self.generation:
+            return False
+        if recorded is None:
             return True
-        follows = intent.target.attempt == recorded.attempt + 1 and self.state in TERMINAL_STATES
-        return follows or intent.target == recorded
+        if not self.record.get("accepted"):
+            return intent.target.attempt == recorded.attempt
+        return intent.target == recorded or (ended and intent.target.attempt == recorded.attempt + 1)
 
     @property
     def force_release(self) -> bool:
@@ -336,11 +339,30 @@ class Resource:
         return known and tried and refused.get("reason") in reasons
 
     @property
+    def refusal_is_newest(self) -> bool:
+        """Whether no call can have followed the recorded refusal, whatever the annotations say by now."""
+        refused = self.record.get("refused")
+        if not isinstance(refused, Mapping):
+            return False
+        return refused.get("generation") == self.generation and refused.get("retry", "") == self.retry
+
+    @property
     def labels(self) -> dict[str, str]:
         """The desired labels of the cloud job: the user's, overridden by ours."""
         wanted, target = self.spec.get("labels"), self.target
         mine = naming.ownership_labels(self.owner, target.attempt if target else 1)
         return {**(wanted if isinstance(wanted, Mapping) else {}), **mine}
+
+    def scopes(self, target: Target) -> Sequence[Scope]:
+        """Where a job may be whose reference is not known, the likeliest first.
+
+        Its location stands in the annotation, which anybody may have edited.
+        """
+        if self.facts is None:
+            return [target.scope]
+        allowed = self.facts.scopes(target.project) if self.facts.locations else ()
+        spec = self.facts.scope(target.project, self.facts.location(self.spec))
+        return tuple(dict.fromkeys([target.scope, *(allowed or [spec])]))
 
     def placed(self, target: Target) -> Target:
         """Add a job's scope at the service, and its reference if that is already known."""

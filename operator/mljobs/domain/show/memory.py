@@ -30,12 +30,20 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
         decision: what was decided from these two.
     """
     if not resource.accepted(observation.job):
-        return _refusal(resource, decision)
+        return {**_earlier(resource), **_refusal(resource, decision)}
     made: JsonObject = {"accepted": _how(resource, observation), **_applied(resource, observation, decision)}
     if resource.target and (isinstance(decision, Suspend) or resource.suspending):
         made["suspendedAttempt"] = resource.target.attempt
     presence = _presence(resource, decision)
     return {**made, "presence": presence} if presence else made
+
+
+def _earlier(resource: Resource) -> JsonObject:
+    """The record of the attempt before, which stays until the service has accepted the newest one."""
+    recorded, target = resource.recorded, resource.target
+    if recorded is None or target is None or recorded.attempt >= target.attempt:
+        return {}
+    return {key: value for key, value in resource.record.items() if key != "refused"}
 
 
 def _refusal(resource: Resource, decision: Settled) -> JsonObject:

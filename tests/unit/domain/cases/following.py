@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from mljobs.api.base import JsonObject
 from mljobs.domain.decide import decide, polled
-from mljobs.domain.decide.decisions import AT_ONCE, Answer, Decision, Settled
+from mljobs.domain.decide.decisions import AT_ONCE, Adopt, Answer, Decision, Settled, Submit
 from mljobs.domain.job.resource import Intent, Target
 from mljobs.domain.port import Job, Order
 from mljobs.domain.show.events import transitions
@@ -91,6 +91,8 @@ def _plain(value: Any) -> Any:
             return value.text
         case Job():
             return value.reference
+        case Submit() | Adopt():
+            return {"next": type(value).__name__, **_fields(value)}
         case Intent() | Order():
             return _fields(value)
         case str():
