@@ -5,10 +5,10 @@ from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.crd import merged, walk
-from mljobs.api.resources import API_VERSION, JobKind
+from mljobs.api.resources import API_VERSION, ResourceKind
 
 
-def page(kind: JobKind, crd: JsonObject) -> str:
+def page(kind: ResourceKind, crd: JsonObject) -> str:
     """Describe a kind: every field with type, bounds and meaning, then the rules that the API server checks.
 
     Args:
@@ -35,7 +35,7 @@ def page(kind: JobKind, crd: JsonObject) -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _reachable(kind: JobKind, defs: Mapping[str, JsonObject]) -> list[str]:
+def _reachable(kind: ResourceKind, defs: Mapping[str, JsonObject]) -> list[str]:
     """The names of the objects in spec and status, each once, parents first."""
     names: list[str] = []
     for root in (kind.spec, kind.status):

@@ -5,7 +5,8 @@
 
 from collections.abc import Callable
 
-from mljobs.api.resources import KINDS, JobKind
+from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import ResourceKind
 from tools.packaging import chart, dashboard, kustomize
 
 _CHART = "helm/mljobs-operator"
@@ -21,11 +22,11 @@ def files(header: str) -> dict[str, Callable[[], str]]:
     def commented(make: Callable[[], str]) -> Callable[[], str]:
         return lambda: f"# {header}\n{make()}"
 
-    def crd(kind: JobKind) -> Callable[[], str]:
+    def crd(kind: ResourceKind) -> Callable[[], str]:
         return lambda: chart.crd_template(kind, header)
 
     return {
-        **{f"{_CHART}/templates/crds/{kind.plural}.yaml": crd(kind) for kind in KINDS.values()},
+        **{f"{_CHART}/templates/crds/{kind.plural}.yaml": crd(kind) for kind in ALL_KINDS.values()},
         f"{_CHART}/Chart.yaml": lambda: chart.chart_yaml(header),
         f"{_CHART}/values.yaml": lambda: chart.values_yaml(header),
         f"{_CHART}/values.schema.json": chart.values_schema,

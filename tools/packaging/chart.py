@@ -11,7 +11,8 @@ from pydantic.alias_generators import to_camel
 from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import API_VERSION, KINDS, JobKind
+from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import API_VERSION, KINDS, JobKind, ResourceKind
 from mljobs.console.documents import writing
 from mljobs.controller.kube import rights
 from tools.packaging import values
@@ -33,7 +34,7 @@ def chart_yaml(header: str) -> str:
         "artifacthub.io/operator": "true",
         "artifacthub.io/operatorCapabilities": "Full Lifecycle",
         "artifacthub.io/prerelease": str(__version__.startswith("0.")).lower(),
-        "artifacthub.io/crds": _listed([_listing(kind) for kind in KINDS.values()]),
+        "artifacthub.io/crds": _listed([_listing(kind) for kind in ALL_KINDS.values()]),
         "artifacthub.io/crdsExamples": _listed([_example(kind) for kind in KINDS.values()]),
     }
     document = {
@@ -73,7 +74,7 @@ def readme(header: str) -> str:
     return f"<!-- {header} -->\n\n" + prose.replace("{{ values }}", "\n".join(table))
 
 
-def crd_template(kind: JobKind, header: str) -> str:
+def crd_template(kind: ResourceKind, header: str) -> str:
     """A CRD as a template, which an upgrade of the release upgrades too."""
     text = crds.render([crds.definition(kind)]).replace("{{", '{{ "{{" }}')
     head = f"  name: {kind.crd_name}\n"
@@ -141,7 +142,7 @@ def _listed(content: list[JsonObject]) -> str:
     return writing.dump([content], width=_WIDTH)
 
 
-def _listing(kind: JobKind) -> JsonObject:
+def _listing(kind: ResourceKind) -> JsonObject:
     return {
         "kind": kind.name,
         "version": API_VERSION.partition("/")[2],

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mljobs.api import crd
-from mljobs.api.resources import JobKind
+from mljobs.api.resources import ResourceKind
 from mljobs.console.documents import writing
 from mljobs.domain.spec import rules
 
@@ -11,16 +11,16 @@ JsonObject = dict[str, Any]
 
 
 def crds() -> None:
-    """Print both CustomResourceDefinitions as YAML, for `kubectl apply --server-side -f -`."""
+    """Print all CustomResourceDefinitions as YAML, for `kubectl apply --server-side -f -`."""
     print(render(definitions()), end="")
 
 
 def definitions() -> list[JsonObject]:
-    """Both CRDs with all their rules, in the order of the kinds."""
+    """All CRDs with all their rules, in the order of the kinds."""
     return crd.crds(rules.cel_rules())
 
 
-def definition(kind: JobKind) -> JsonObject:
+def definition(kind: ResourceKind) -> JsonObject:
     """The CRD of one kind, with all its rules."""
     (document,) = (one for one in definitions() if one["metadata"]["name"] == kind.crd_name)
     return document

@@ -14,7 +14,8 @@ from pydantic import BaseModel
 
 from mljobs.api.base import JsonObject
 from mljobs.api.equality import same
-from mljobs.api.resources import CATEGORY, GROUP, KINDS, VERSION, Column, JobKind, ResourceKind
+from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import CATEGORY, GROUP, VERSION, Column, JobKind, ResourceKind
 
 
 class FieldErrorType(StrEnum):
@@ -59,22 +60,24 @@ A path is dotted, with `[]` for each item of a list; the empty path is the whole
 
 
 def crds(rules: CelRules | None = None) -> list[JsonObject]:
-    """Build the CRDs of both kinds.
+    """Build the CRDs of all kinds.
 
     Args:
         rules: CEL rules to put into the schemas, beside those on immutable fields.
 
     Returns:
-        One document of `apiextensions.k8s.io/v1` for each kind, in the order of `KINDS`.
+        One document of `apiextensions.k8s.io/v1` for each kind, in the order of `ALL_KINDS`.
 
     Raises:
         KeyError: a rule names a kind or a path that does not exist.
     """
     rules = rules or {}
-    unknown = sorted(set(rules) - set(KINDS))
+    unknown = sorted(set(rules) - set(ALL_KINDS))
     if unknown:
-        raise KeyError(f"rules for an unknown kind: {', '.join(unknown)}; the kinds are {', '.join(KINDS)}")
-    return [crd(kind, rules.get(kind.name)) for kind in KINDS.values()]
+        raise KeyError(
+            f"rules for an unknown kind: {', '.join(unknown)}; the kinds are {', '.join(ALL_KINDS)}"
+        )
+    return [crd(kind, rules.get(kind.name)) for kind in ALL_KINDS.values()]
 
 
 def crd(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
@@ -93,7 +96,8 @@ def crd(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = None
                 "plural": kind.plural,
                 "singular": kind.singular,
                 "shortNames": [kind.short_name],
-                "categories": [CATEGORY],
+                # `kubectl get mljobs` is for a namespace's jobs
+                **({"categories": [CATEGORY]} if kind.namespaced else {}),
             },
             "versions": [
                 {
@@ -121,11 +125,10 @@ def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = N
     # kstatus takes a resource without a status for finished; -1 makes it read "in progress".
     fields["status"]["default"] = {"observedGeneration": -1}
     root["required"] = ["spec"]
-    fixed = _immutable(kind, fields["spec"]) if isinstance(kind, JobKind) else []
-    for path, entries in [("", fixed), *(rules or {}).items()]:
-        if entries:
-            place = _at(root, path)
-            place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
+    own = {"": _immutable(kind, fields["spec"])} if isinstance(kind, JobKind) else CLASS_RULES
+    for path, entries in [*own.items(), *(rules or {}).items()]:
+        place = _at(root, path)
+        place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
     return root
 
 
@@ -236,7 +239,9 @@ def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
     at the resource as possible.
     """
     fields = spec["properties"]
-    rules = [_fixed_once_submitted(kind, name, fields[name]) for name in ("projectId", "jobId")]
+    rules = [
+        _fixed_once_submitted(kind, name, fields[name]) for name in ("jobClassName", "projectId", "jobId")
+    ]
     for part in (kind.input_field, "vertex"):
         rules.append(_there_once_submitted(kind, part))
         for name, schema in fields[part]["properties"].items():
@@ -282,3 +287,42 @@ def _once_submitted(kind: JobKind, field: str, rule: str) -> CelRule:
         field_path=f".spec.{field}",
         reason=FieldErrorType.FORBIDDEN,
     )
+
+
+CLASS_RULES: Mapping[str, Sequence[CelRule]] = {
+    "spec": [
+        CelRule(
+            "self.service == oldSelf.service",
+            "service cannot be changed, since the jobs of the class are there; make another class instead",
+            ".service",
+            FieldErrorType.FORBIDDEN,
+        ),
+        CelRule(
+            "!has(self.defaults) || !has(self.defaults.serviceAccount) || !has(self.jobServiceAccounts) || "
+            "self.defaults.serviceAccount in self.jobServiceAccounts",
+            "defaults.serviceAccount has to be one of jobServiceAccounts",
+            ".defaults.serviceAccount",
+        ),
+        CelRule(
+            "!has(self.defaults) || !has(self.defaults.tables) || self.service == 'VertexAI'",
+            "tables translate legacy names for Vertex AI, and the service of the class is another one",
+            ".defaults.tables",
+            FieldErrorType.FORBIDDEN,
+        ),
+    ],
+    "spec.namespaces.matchExpressions[]": [
+        CelRule(
+            "(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
+            "In and NotIn need values, Exists and DoesNotExist take none",
+            ".values",
+        ),
+    ],
+    "spec.defaults.labels": [
+        CelRule(
+            "self.all(key, !key.startsWith('mljobs-'))",
+            "labels whose names start with mljobs- are the operator's own",
+            reason=FieldErrorType.FORBIDDEN,
+        ),
+    ],
+}
+"""What the API server checks of a JobClass, beside its schema."""

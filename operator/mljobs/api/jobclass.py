@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mljobs.api.base import AnyJson, Counter, Labels, Model, Name, Observed
-from mljobs.api.patterns import DNS_LABEL, DNS_NAME, PROJECT
-from mljobs.api.resources import Condition, DeletionPolicy, Metadata, ResourceKind
+from mljobs.api.identity import Email, Endpoint, Identity, Service
+from mljobs.api.patterns import DNS_LABEL, PROJECT
+from mljobs.api.resources import Column, Condition, DeletionPolicy, Metadata, ResourceKind
 
 DEFAULT_CLASS = "mljobs.dev/is-default-class"
 """The annotation that makes a class the default: `"true"`."""
@@ -21,31 +22,14 @@ MOST = 64
 _SET = {"x-kubernetes-list-type": "set"}
 _MAP = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
 
-ClassName = Annotated[str, Field(min_length=1, max_length=63, pattern=rf"^{DNS_NAME}$")]
-"""A class's name: short enough for a label's value."""
-
-Endpoint = Annotated[str, Field(max_length=512, pattern=r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$")]
 Region = Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")]
 ProjectId = Annotated[str, Field(max_length=128, pattern=rf"^{PROJECT}$")]
 Namespace = Annotated[str, Field(max_length=63, pattern=rf"^{DNS_LABEL}$")]
 MachineType = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]+\*?$")]
 """A machine type, or the beginning of several with an asterisk at its end: `n1-*`."""
 
-Email = Annotated[str, Field(max_length=320, pattern=r"^[^@\s/]+@[^@\s/]+$")]
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63)]
-
-PROVIDER_PATTERN = (
-    r"^(projects/[0-9]+/locations/global/workloadIdentityPools/[a-z0-9-]+/providers/[a-z0-9-]+"
-    r"|identitynamespace:[^\s]+)$"
-)
-
-
-class Service(StrEnum):
-    """The services that run jobs."""
-
-    MLV1 = "MLv1"
-    VERTEX_AI = "VertexAI"
 
 
 class Adoption(StrEnum):
@@ -91,37 +75,6 @@ class NamespaceSelector(Model):
 
     match_expressions: Annotated[tuple[LabelRequirement, ...], Field(max_length=MOST)] | None = None
     """Requirements on a namespace's labels."""
-
-
-class ServiceAccountRef(Model):
-    """A Kubernetes ServiceAccount in the namespace of the job, exchanged for an identity of Google Cloud.
-
-    The operator requests a token for it (TokenRequest), which Workload Identity Federation exchanges (STS).
-    """
-
-    name: Annotated[str, Field(min_length=1, max_length=253, pattern=rf"^{DNS_NAME}$")]
-    """The name of the ServiceAccount. The operator may request tokens for accounts of the names that its
-    administrator has set."""
-
-    provider: Annotated[str, Field(max_length=512, pattern=PROVIDER_PATTERN)] | None = None
-    """The provider of the workload identity pool, `projects/NUMBER/locations/global/workloadIdentityPools/
-    POOL/providers/PROVIDER`, or of GKE, `identitynamespace:POOL:PROVIDER`. Defaults to the one that the
-    administrator has set."""
-
-    audience: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
-    """The audience of the token. Defaults to what the provider expects, `https://iam.googleapis.com/` and its
-    name."""
-
-
-class Identity(Model):
-    """As whom the operator calls the service. Left empty, as itself."""
-
-    service_account_ref: ServiceAccountRef | None = None
-    """A ServiceAccount of the namespace that the job is in."""
-
-    impersonate: Email | None = None
-    """A service account of Google Cloud to impersonate, from the operator's own identity or from that of
-    `serviceAccountRef`."""
 
 
 class Amounts(Model):
@@ -212,11 +165,11 @@ class JobClassSpec(Model):
 class JobClassStatus(Observed):
     """What the operator reports of a class."""
 
-    observed_generation: Counter | None = None
-    """The generation of the spec that this status is based on."""
-
     conditions: Annotated[tuple[Condition, ...] | None, Field(max_length=8, json_schema_extra=_MAP)] = None
     """The conditions: Ready says whether jobs can use the class."""
+
+    observed_generation: Counter | None = None
+    """The generation of the spec that this status is based on."""
 
     active_jobs: Annotated[Counter | None, Field(ge=0)] = None
     """The jobs that are submitted and have not ended; counted at most once a minute."""
@@ -247,12 +200,26 @@ class JobClass(Model):
     """What the operator reports, written by it alone."""
 
 
+_DEFAULT_PATH = ".metadata.annotations." + DEFAULT_CLASS.replace(".", r"\.")
+
 JOB_CLASS = ResourceKind(
     name="JobClass",
     plural="jobclasses",
     singular="jobclass",
     short_name="jc",
     resource=JobClass,
+    columns=(
+        Column("Service", ".spec.service", "The service that runs the jobs"),
+        Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether jobs can use the class"),
+        Column("Default", _DEFAULT_PATH, "Whether it is the class of resources that name none"),
+        Column("Active", ".status.activeJobs", "Its jobs that have not ended", form="integer"),
+        Column("Waiting", ".status.waitingJobs", "Resources that wait for room", form="integer", wide=True),
+        Column("Project", ".spec.projects[0]", "The project of jobs that name none", wide=True),
+        Column("Location", ".spec.locations[0]", "The region of jobs that name none", wide=True),
+        Column("Age", ".metadata.creationTimestamp", "The time since the class was created", form="date"),
+    ),
+    spec=JobClassSpec,
+    status=JobClassStatus,
     namespaced=False,
 )
 """The kind for administrators, which is in no namespace."""

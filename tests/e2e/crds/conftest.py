@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mljobs.admin import crds
-from mljobs.api.resources import KINDS
+from mljobs.api.kinds import ALL_KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.crds.support_crds import NAMESPACE, Kubectl, wait_until_published
 
@@ -21,5 +21,5 @@ def kubectl(
     wait_until_published(control_plane)
     program = Kubectl(binaries_dir / "kubectl", control_plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
     yield program
-    for kind in KINDS.values():
+    for kind in ALL_KINDS.values():
         program.out("delete", kind.plural, "--all", "--wait=false")

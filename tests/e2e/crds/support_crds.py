@@ -26,8 +26,16 @@ BINDINGS: list[Json] = [
 OWN_STATUS: Json = {
     "observedGeneration": 1,
     "jobName": "projects/p/jobs/j",
+    "jobClassName": "vertex",
     "projectId": "my-project",
     "record": {
+        "jobClass": {
+            "name": "vertex",
+            "service": "VertexAI",
+            "endpoint": "https://vertex.example.com",
+            "identity": {"impersonate": "jobs@my-project.iam.gserviceaccount.com"},
+            "deletionPolicy": "Orphan",
+        },
         "iamBindings": BINDINGS,
         "labelKeys": ["team"],
         "accepted": "Created",

@@ -7,13 +7,14 @@ import pytest
 
 from mljobs.admin import crds
 from mljobs.api import crd
+from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, JobKind
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.crds.support_crds import OWN_STATUS, Json, Kubectl, both, published, resource
 
 
 def names() -> list[str]:
-    return [kind.crd_name for kind in KINDS.values()]
+    return [kind.crd_name for kind in ALL_KINDS.values()]
 
 
 # --- the definitions
@@ -202,6 +203,8 @@ CHANGES: list[tuple[str, Json]] = [
     ("projectId", {"projectId": None}),
     ("jobId", {"jobId": "another"}),
     ("jobId", {"jobId": None}),
+    ("jobClassName", {"jobClassName": "another"}),
+    ("jobClassName", {"jobClassName": None}),
 ]
 
 OPTIONAL = {
@@ -220,7 +223,7 @@ def test_fixed_once_submitted(kubectl: Kubectl, kind: JobKind, field: str, chang
     field, change = json.loads(text)
     name = f"fixed-{zlib.crc32(text.encode()):x}"
     optional = {OPTIONAL[kind.name]["{optional}"]: "gs://bucket/x"}
-    spec = {"projectId": "my-project", "jobId": "chosen"}
+    spec = {"projectId": "my-project", "jobId": "chosen", "jobClassName": "vertex"}
     kubectl.apply(resource(kind, name, spec, runtimeVersion="2.11", **optional))
     before = kubectl.patch(kind, name, {"spec": change}, "--dry-run=server")
     assert before.returncode == 0, before.stderr
@@ -232,7 +235,7 @@ def test_fixed_once_submitted(kubectl: Kubectl, kind: JobKind, field: str, chang
 
 
 @both
-@pytest.mark.parametrize("field", ["projectId", "jobId"])
+@pytest.mark.parametrize("field", ["projectId", "jobId", "jobClassName"])
 def test_a_field_cannot_be_added_once_submitted(kubectl: Kubectl, kind: JobKind, field: str) -> None:
     name = f"added-{field.lower()}"
     kubectl.apply(resource(kind, name))
@@ -288,7 +291,7 @@ def test_columns(shown: Kubectl, kind: JobKind) -> None:
     assert narrow.splitlines()[0].split() == ["NAME", "STATE", "JOB", "AGE"]
     assert narrow.splitlines()[1].split()[:3] == ["shown", "FAILED", "shown_1"]
     assert wide.splitlines()[0].split() == [
-        *("NAME", "STATE", "JOB", "PROJECT", "REGION", "REASON", "MANAGER", "AGE")
+        *("NAME", "STATE", "JOB", "PROJECT", "LOCATION", "REASON", "CLASS", "MANAGER", "AGE")
     ]
     assert wide.splitlines()[1].split()[:-1] == [
         "shown",

@@ -34,6 +34,7 @@ COMMON: Json = {
 
 SPEC: Json = {
     "projectId": "my-project",
+    "jobClassName": "vertex",
     "jobId": "chosen",
     "labels": {"team": "a"},
     "iamBindings": BINDINGS,
@@ -134,7 +135,7 @@ def test_a_full_spec_comes_back_equal(
     document = resource(kind, name, spec, **job_input)
     kubectl.apply(document)
     found = kubectl.get(kind, name)
-    assert found["spec"] == {"deletionPolicy": "Cancel", "suspend": False, **document["spec"]}
+    assert found["spec"] == {"suspend": False, **document["spec"]}
     parsed = kind.resource.model_validate({**found, "metadata": document["metadata"]})
     assert kind.spec.model_validate(parsed.document()["spec"]) == parsed.spec
 
@@ -150,7 +151,7 @@ def test_a_spec_in_the_words_of_vertex_comes_back_equal(
 ) -> None:
     name = f"vertex-{number}"
     kubectl.apply({**resource(kind, name), "spec": spec})
-    assert kubectl.get(kind, name)["spec"] == {"deletionPolicy": "Cancel", "suspend": False, **spec}
+    assert kubectl.get(kind, name)["spec"] == {"suspend": False, **spec}
 
 
 @both

@@ -82,6 +82,7 @@ JOB_FIELDS: dict[str, tuple[str, ...]] = {
 
 OWN_FIELDS = {
     "spec.vertex",
+    "spec.jobClassName",
     "spec.projectId",
     "spec.deletionPolicy",
     "spec.iamBindings",
@@ -91,6 +92,7 @@ OWN_FIELDS = {
     "status.jobName",
     "status.record",
     "status.projectId",
+    "status.jobClassName",
     "status.attempt",
     "status.attempts",
     "status.errorCode",

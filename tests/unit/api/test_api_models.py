@@ -83,7 +83,7 @@ def test_both_spellings_are_read() -> None:
 
 def test_defaults_are_written_and_absent_fields_are_not() -> None:
     spec = TrainingJobSpec.model_validate({"trainingInput": {}})
-    assert spec.document() == {"deletionPolicy": "Cancel", "suspend": False, "trainingInput": {}}
+    assert spec.document() == {"suspend": False, "trainingInput": {}}
 
 
 def test_null_is_the_same_as_absent() -> None:
@@ -116,7 +116,7 @@ def test_all_problems_are_reported_at_once() -> None:
 
 def test_an_input_is_a_matter_of_the_rules() -> None:
     for kind in KINDS.values():
-        assert kind.spec.model_validate({}).document() == {"deletionPolicy": "Cancel", "suspend": False}
+        assert kind.spec.model_validate({}).document() == {"suspend": False}
 
 
 def test_unknown_fields_of_the_service_and_of_a_newer_operator_are_left_out() -> None:

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 
 from mljobs.api import crd
-from mljobs.api.resources import KINDS
+from mljobs.api.kinds import ALL_KINDS
 
 Node = Mapping[str, Any]
 Place = tuple[str, Node]
 
 PLACES: dict[str, Node] = {
     path: node
-    for kind in KINDS.values()
+    for kind in ALL_KINDS.values()
     for path, node in crd.walk(crd.schema(kind))
     if path and not path.startswith("metadata")
 }
@@ -27,6 +27,7 @@ PLACES: dict[str, Node] = {
 
 SERVICE = "the job service's own field, whose manifests are to be pasted in"
 KUBERNETES = "a boolean that Kubernetes itself has on Jobs"
+KUBERNETES_MAP = "a map that Kubernetes itself has in its selectors"
 TEXT_MAP = "a map from text to text whose keys are the user's, as labels are"
 
 ACCEPTED: dict[str, dict[str, str]] = {
@@ -58,6 +59,8 @@ ACCEPTED: dict[str, dict[str, str]] = {
     },
     "nomaps": {
         "spec.labels": TEXT_MAP,
+        "spec.defaults.labels": TEXT_MAP,
+        "spec.namespaces.matchLabels": KUBERNETES_MAP,
         "status.labels": TEXT_MAP,
         "status.trainingOutput.webAccessUris": SERVICE,
         "status.trainingOutput.trials[].hyperparameters": SERVICE,
@@ -124,7 +127,7 @@ def test_every_place_keeps_the_rule(rule: str) -> None:
 
 
 def test_conditions_are_the_first_field_of_a_status_and_a_map_by_type() -> None:
-    for kind in KINDS.values():
+    for kind in ALL_KINDS.values():
         status = crd.schema(kind)["properties"]["status"]
         name, conditions = next(iter(status["properties"].items()))
         assert name == "conditions"
@@ -137,7 +140,7 @@ def test_conditions_are_the_first_field_of_a_status_and_a_map_by_type() -> None:
 
 
 def test_the_fields_of_a_status_are_optional() -> None:
-    for kind in KINDS.values():
+    for kind in ALL_KINDS.values():
         assert "required" not in crd.schema(kind)["properties"]["status"]
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mljobs.api.jobclass import Adoption, JobClass, JobClassSpec, Service
+from mljobs.api.identity import Service
+from mljobs.api.jobclass import Adoption, JobClass, JobClassSpec
 
 WHOLE: dict[str, Any] = {
     "service": "VertexAI",

@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from mljobs import __version__
 from mljobs.admin import crds
+from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import GROUP, KINDS
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
@@ -46,7 +47,7 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_artifact_hub_can_read_its_annotations() -> None:
     about = yaml.safe_load(chart.chart_yaml(HEADER))["annotations"]
     listed = yaml.safe_load(about["artifacthub.io/crds"])
-    assert [one["name"] for one in listed] == [kind.crd_name for kind in KINDS.values()]
+    assert [one["name"] for one in listed] == [kind.crd_name for kind in ALL_KINDS.values()]
     for example, kind in zip(
         yaml.safe_load(about["artifacthub.io/crdsExamples"]), KINDS.values(), strict=True
     ):
@@ -104,7 +105,7 @@ def test_the_schema_leaves_no_object_open() -> None:
             ), path
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", ALL_KINDS.values(), ids=lambda kind: kind.name)
 def test_the_chart_s_crd_is_the_crd(kind: Any) -> None:
     """But for labels, and for the annotation that keeps it."""
     text = chart.crd_template(kind, HEADER)

@@ -11,7 +11,8 @@ from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.admin.check.cluster import Cluster, ClusterError
 from mljobs.admin.check.finding import Finding, failed, ok, skipped, warning
-from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION, JobKind
+from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import API_VERSION, GROUP, VERSION, ResourceKind
 
 Json = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ def check_definitions(cluster: Cluster) -> list[Finding]:
             raise
         published = {}
     schemas = published.get("components", {}).get("schemas", {})
-    return [_check(kind, served, schemas.get(_schema_name(kind))) for kind in KINDS.values()]
+    return [_check(kind, served, schemas.get(_schema_name(kind))) for kind in ALL_KINDS.values()]
 
 
 def _served(cluster: Cluster) -> frozenset[str]:
@@ -51,11 +52,11 @@ def _served(cluster: Cluster) -> frozenset[str]:
     return frozenset(str(resource.get("name")) for resource in document.get("resources") or ())
 
 
-def _schema_name(kind: JobKind) -> str:
+def _schema_name(kind: ResourceKind) -> str:
     return ".".join([*reversed(GROUP.split(".")), VERSION, kind.name])
 
 
-def _check(kind: JobKind, served: frozenset[str], published: Json | None) -> Finding:
+def _check(kind: ResourceKind, served: frozenset[str], published: Json | None) -> Finding:
     check = f"CRD {kind.crd_name}"
     if kind.plural not in served:
         return failed(check, f"it is not installed, or does not serve {VERSION}", _REMEDY)
@@ -81,10 +82,13 @@ def _some(texts: list[str]) -> str:
     return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def _expected(kind: JobKind) -> Json:
+def _expected(kind: ResourceKind) -> Json:
     (version,) = crds.definition(kind)["spec"]["versions"]
-    fields = [{"fieldPath": field["jsonPath"].removeprefix(".")} for field in version["selectableFields"]]
-    return normal({**version["schema"]["openAPIV3Schema"], "x-kubernetes-selectable-fields": fields})
+    fields = [
+        {"fieldPath": field["jsonPath"].removeprefix(".")} for field in version.get("selectableFields", ())
+    ]
+    selectable = {"x-kubernetes-selectable-fields": fields} if fields else {}
+    return normal({**version["schema"]["openAPIV3Schema"], **selectable})
 
 
 def normal(schema: Json) -> Json:
