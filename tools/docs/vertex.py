@@ -50,6 +50,13 @@ def page() -> str:
             ("framework", "runtime version", "Python", "for", "image", "support ends", "availability ends"),
             _images(tables),
         ),
+        "\n## Images that serve models\n\n",
+        "For a batch prediction with a `uri`; one for another runtime is refused, and `servingImages` of the "
+        "administrator's tables or `spec.vertex.batchPredictionJob` can name it.\n\n",
+        _table(
+            ("framework", "runtime version", "image", "support ends", "availability ends"),
+            _serving_images(tables),
+        ),
     )
     return "".join(parts)
 
@@ -97,6 +104,12 @@ def _images(tables: Tables) -> Iterator[Sequence[str]]:
                     image = images.on(hardware)
                     if image:
                         yield framework, runtime, python, hardware, f"`{image}`", *_days(tables, image)
+
+
+def _serving_images(tables: Tables) -> Iterator[Sequence[str]]:
+    for framework, runtimes in tables.serving_images.items():
+        for runtime, image in runtimes.items():
+            yield framework, runtime, f"`{image}`", *_days(tables, image)
 
 
 def _days(tables: Tables, image: str) -> tuple[str, str]:

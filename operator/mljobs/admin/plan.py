@@ -1,16 +1,17 @@
 """`mljobs plan`: what a description would make the operator do, found out without a cluster.
 
-Problems go to stdout, one a line; without any, the body of the create request does. Warnings and notes go to
-stderr, so that the request can be piped on.
+Problems go to stdout, one a line; without any, the body of the create request does, or those for several
+services side by side. Warnings and notes go to stderr, so that the request can be piped on.
 """
 
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -31,12 +32,21 @@ UNNAMED = "unnamed"
 _DERIVED = re.compile(r"_[0-9a-f]{16}_1$")
 
 
+class Output(StrEnum):
+    """How the requests for several services are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 class _Usage(Exception):
     """The command cannot begin; the message says why."""
 
 
 @dataclass(frozen=True)
 class _Options:
+    service_name: str
+    values_shown: bool
     project: str | None
     namespace: str
     name: str
@@ -57,6 +67,7 @@ class _Plan:
     warnings: Sequence["Problem"]
     notes: Sequence[str]
     request: Mapping[str, Any] | None
+    line: str = ""
 
 
 def plan(
@@ -91,9 +102,21 @@ def plan(
             help="Set a field of the spec, such as trainingInput.region=us-central1; VALUE is YAML.",
         ),
     ] = None,
-    service: Annotated[
-        str, typer.Option(metavar="MLv1|VertexAI", help="The service that is to run the jobs.")
-    ] = "MLv1",
+    services: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--service",
+            metavar="MLv1|VertexAI",
+            help="The service that is to run the jobs, MLv1 where left out. Given for each of the two, their "
+            "requests stand side by side.",
+        ),
+    ] = None,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="How requests for two services are printed.")
+    ] = Output.TABLE,
+    values_shown: Annotated[
+        bool, typer.Option("--show-env", help="Print the values of environment variables, too.")
+    ] = False,
     locations: Annotated[
         list[str] | None,
         typer.Option(
@@ -113,25 +136,35 @@ def plan(
 
     Prints each problem on its own line and exits with 1, or prints the create request as JSON (a list of
     them for several descriptions) and exits with 0. What the service does not support as it is written is
-    reported on stderr.
+    reported on stderr. With both services their requests are compared: a table, or as JSON an object with the
+    request for each.
     """
+    names = list(dict.fromkeys(services or ["MLv1"]))
     try:
-        options = _settled(
-            service,
-            locations or (),
-            tables,
-            project=project,
-            namespace=namespace,
-            name=name,
-            uid=uid,
-            kind=kind,
-            values=values or (),
-        )
-        plans = _plans(_text(file), options)
+        asked = [
+            _settled(
+                service,
+                locations or (),
+                tables,
+                values_shown=values_shown,
+                project=project,
+                namespace=namespace,
+                name=name,
+                uid=uid,
+                kind=kind,
+                values=values or (),
+            )
+            for service in names
+        ]
+        found = _documents(_text(file), kind)
+        plans = {
+            options.service_name: [_plan(document, options, number) for number, document in found]
+            for options in asked
+        }
     except _Usage as error:
         print(f"mljobs plan: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    raise typer.Exit(_report(plans))
+    raise typer.Exit(_report(plans, output))
 
 
 def _settled(service: str, locations: Sequence[str], tables: Path | None, **rest: Any) -> _Options:
@@ -145,27 +178,67 @@ def _settled(service: str, locations: Sequence[str], tables: Path | None, **rest
     try:
         found = service_named(service)
         terms = Terms.read(tuple(locations), tables)
-        return _Options(service=found, facts=found.facts(terms), terms=terms, **rest)
+        return _Options(service_name=service, service=found, facts=found.facts(terms), terms=terms, **rest)
     except ValueError as error:
         raise _Usage(str(error)) from None
 
 
-def _report(plans: Sequence[_Plan]) -> int:
-    """Print what was found, and return the exit code."""
-    several = len(plans) > 1
-    for made in plans:
-        title = f"{made.title}: " if several else ""
-        for problem in made.warnings:
-            print(f"warning: {title}{problem.text}", file=sys.stderr)
-        for note in made.notes:
-            print(f"note: {title}{note}", file=sys.stderr)
-        for problem in made.problems:
-            print(f"{title}{problem.text}")
-    if any(made.problems for made in plans):
+def _report(plans: Mapping[str, Sequence[_Plan]], output: Output) -> int:
+    """Print what was found, by service, and return the exit code."""
+    _tell(plans, lambda made: [problem.text for problem in made.warnings], "warning: ", sys.stderr)
+    _tell(plans, lambda made: made.notes, "note: ", sys.stderr)
+    _tell(plans, lambda made: [problem.text for problem in made.problems], "", sys.stdout)
+    if any(made.problems for of_service in plans.values() for made in of_service):
         return 1
-    requests = [made.request for made in plans]
-    print(json.dumps(requests if several else requests[0], indent=2, ensure_ascii=False))
+    requests = {name: _requests(of_service) for name, of_service in plans.items()}
+    if len(plans) == 1:
+        (requests,) = requests.values()
+    elif output is Output.TABLE:
+        _compare(plans)
+        return 0
+    print(json.dumps(requests, indent=2, ensure_ascii=False))
     return 0
+
+
+def _tell(
+    plans: Mapping[str, Sequence[_Plan]],
+    lines: Callable[[_Plan], Sequence[str]],
+    word: str,
+    stream: TextIO,
+) -> None:
+    """Print the lines of all plans, each with a document's and a service's name where there are several.
+
+    What all services say is said once.
+    """
+    for about in zip(*plans.values(), strict=True):
+        title = f"{about[0].title}: " if len(next(iter(plans.values()))) > 1 else ""
+        said = [lines(made) for made in about]
+        common = [line for line in said[0] if all(line in other for other in said)]
+        for line in common:
+            print(f"{word}{title}{line}", file=stream)
+        for name, own in zip(plans, said, strict=True):
+            for line in own:
+                if line not in common:
+                    print(f"{word}{name}: {title}{line}", file=stream)
+
+
+def _requests(plans: Sequence[_Plan]) -> Any:
+    requests = [made.request for made in plans]
+    return requests if len(requests) > 1 else requests[0]
+
+
+def _compare(plans: Mapping[str, Sequence[_Plan]]) -> None:
+    from mljobs.admin.compare import lines, side_by_side
+
+    (left, ours), (right, theirs) = plans.items()
+    for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+        if len(ours) > 1:
+            print(f"{'' if number == 0 else chr(10)}{one.title}")
+        columns = [
+            (name, lines(made.line, made.request or {})) for name, made in ((left, one), (right, other))
+        ]
+        for row in side_by_side(*columns):
+            print(row)
 
 
 def _text(file: str) -> str:
@@ -177,28 +250,27 @@ def _text(file: str) -> str:
         raise _Usage(f"cannot read {file}: it is not UTF-8 ({error.reason} at byte {error.start})") from None
 
 
-def _plans(text: str, options: _Options) -> list[_Plan]:
+def _documents(text: str, kind: str | None) -> list[tuple[int, "Document"]]:
+    """The descriptions of jobs in a text, each with its number there."""
     from mljobs.api.resources import KINDS
     from mljobs.console.documents.loaded import Unreadable
     from mljobs.console.documents.reading import documents
     from mljobs.domain.spec.problems import printable
 
-    if options.kind is not None and options.kind not in KINDS:
-        raise _Usage(f"--kind {options.kind}: must be one of {', '.join(KINDS)}")
+    if kind is not None and kind not in KINDS:
+        raise _Usage(f"--kind {kind}: must be one of {', '.join(KINDS)}")
     try:
         found = list(enumerate(documents(text), start=1))
-        for number, document in found:
-            if _is_foreign(document.value):
-                kind = printable(document.value["kind"])
-                print(f"note: document {number}, {kind}: not ours, skipped", file=sys.stderr)
-        plans = [
-            _plan(document, options, number) for number, document in found if not _is_foreign(document.value)
-        ]
     except Unreadable as error:
         raise _Usage(f"cannot read the description: {error}") from None
-    if not plans:
+    for number, document in found:
+        if _is_foreign(document.value):
+            other = printable(document.value["kind"])
+            print(f"note: document {number}, {other}: not ours, skipped", file=sys.stderr)
+    ours = [(number, document) for number, document in found if not _is_foreign(document.value)]
+    if not ours:
         raise _Usage(f"nothing to plan: the input has no {' or '.join(KINDS)}")
-    return plans
+    return ours
 
 
 def _is_foreign(document: Mapping[str, Any]) -> bool:
@@ -214,7 +286,7 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
 def _plan(document: "Document", options: _Options, number: int) -> _Plan:
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
-    from mljobs.domain.spec.problems import printable
+    from mljobs.domain.spec.problems import masked, printable
     from mljobs.domain.spec.validate import validate
 
     reading = completed(read(document.value, options.kind, exact=document.exact))
@@ -237,7 +309,12 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
         return _Plan(title, problems, warnings, [], None)
     job_id, labels, notes = _identity(reading, options)
     line, body = _call(reading, validated.spec, options, job_id, labels)
-    return _Plan(title, problems, warnings, [*_notes(reading, options, line), *notes], body)
+    if not options.values_shown:
+        shown = masked(body)
+        if shown != body:
+            notes = [*notes, "values of environment variables are not shown: --show-env prints them"]
+        body = shown
+    return _Plan(title, problems, warnings, [*_notes(reading, options, line), *notes], body, line)
 
 
 def _reviewed(reading: "Reading", spec: "JobSpec | None", options: _Options) -> Sequence["Problem"]:

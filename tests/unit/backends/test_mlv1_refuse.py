@@ -8,6 +8,16 @@ from mljobs.domain.errors import Rejected
 from tests.unit.domain.rule_case import IMAGE, PREDICT, Spec
 from tests.unit.domain.vertex_case import BATCH, JOB
 
+PYTHON_3_10: Spec = {
+    "trainingInput": {
+        "region": "us-central1",
+        "packageUris": ["gs://b/trainer.tar.gz"],
+        "pythonModule": "trainer.task",
+        "runtimeVersion": "2.11",
+        "pythonVersion": "3.10",
+    }
+}
+
 
 @pytest.mark.parametrize(("kind", "spec"), [("TrainingJob", IMAGE), ("PredictionJob", PREDICT)])
 def test_an_input_alone_is_what_it_has(kind: str, spec: Spec) -> None:
@@ -21,6 +31,7 @@ def test_an_input_alone_is_what_it_has(kind: str, spec: Spec) -> None:
         ("TrainingJob", {**IMAGE, "vertex": {}}, ["spec.vertex"]),
         ("TrainingJob", JOB, ["spec.vertex", "spec.trainingInput"]),
         ("PredictionJob", BATCH, ["spec.vertex", "spec.predictionInput"]),
+        ("TrainingJob", PYTHON_3_10, ["spec.trainingInput.pythonVersion"]),
     ],
 )
 def test_the_block_of_another_service_is_refused_and_nothing_is_made_of_it(

@@ -21,6 +21,7 @@ from mljobs.domain.spec.problems import Severity
 from tests.unit.domain.rule_case import IMAGE, PREDICT, Case, merged
 from tests.unit.domain.rule_cases import CASES
 
+IMAGE_URI = "gcr.io/p/trainer:1"
 FACTS = MlV1Facts()
 TABLES = Path(__file__).parents[2] / "vertex_tables.yaml"
 
@@ -354,3 +355,87 @@ def test_files(tmp_path: Path) -> None:
         assert result.stdout == ""
         assert f"cannot read {file}: " in result.stderr
         assert says in result.stderr
+
+
+PACKAGE: Json = {
+    "region": "us-central1",
+    "packageUris": ["gs://bucket/trainer-1.tar.gz"],
+    "pythonModule": "trainer.task",
+    "runtimeVersion": "2.11",
+    "pythonVersion": "3.10",
+}
+
+
+def test_python_3_10_is_vertex_ai_s_alone() -> None:
+    text = manifest({"projectId": "p", "trainingInput": PACKAGE})
+    made = planned(text, "--service=VertexAI").request
+    (pool,) = made["jobSpec"]["workerPoolSpecs"]
+    assert pool["pythonPackageSpec"]["executorImageUri"].endswith("/tf-cpu.2-11.py310:latest")
+    refused = planned(text)
+    assert refused.code == 1
+    assert refused.out == [
+        'spec.trainingInput.pythonVersion: Invalid value: "3.10": ml v1 has Python 2.7, 3.5 and 3.7; '
+        "3.10 is on Vertex AI alone"
+    ]
+
+
+def test_what_is_lost_is_said_to_be_and_not_to_be_invalid() -> None:
+    spec = {"region": "us-central1", "masterConfig": {"imageUri": IMAGE_URI}, "scheduling": {"priority": 3}}
+    done = planned(manifest({"projectId": "p", "trainingInput": spec}), "--service=VertexAI")
+    assert done.code == 0
+    assert [line for line in done.err if line.startswith("warning: ")] == [
+        "warning: spec.trainingInput.scheduling.priority: 3: lost: jobs of Vertex AI have no priority; "
+        "leave it out if it does not matter"
+    ]
+
+
+BOTH = ("--service=MLv1", "--service=VertexAI")
+
+
+def test_both_services_stand_side_by_side() -> None:
+    spec = {"region": "us-central1", "masterConfig": {"imageUri": IMAGE_URI}}
+    done = planned(manifest({"projectId": "p", "jobId": "census_1", "trainingInput": spec}), *BOTH)
+    assert done.code == 0
+    head, *rows = [[cell.strip() for cell in line.split("│")] for line in done.out if "│" in line]
+    assert head == ["MLv1", "VertexAI"]
+    assert ["POST v1/projects/p/jobs", "POST v1/projects/p/locations/us-central1/customJobs"] in rows
+    assert ["jobId: census_1", "displayName: census_1"] in rows
+    assert ["imageUri: gcr.io/p/trainer:1", "imageUri: gcr.io/p/trainer:1"] in rows
+    assert ["", "machineType: n1-standard-4"] in rows
+
+
+def test_side_by_side_is_json_too() -> None:
+    text = manifest({"projectId": "p", "trainingInput": {**PACKAGE, "pythonVersion": "3.7"}})
+    done = planned(text, *BOTH, "--output=json")
+    alone = {option.partition("=")[2]: planned(text, option).request for option in BOTH}
+    assert done.code == 0
+    assert done.request == alone
+
+
+def test_side_by_side_a_problem_of_one_service_is_told_with_its_name() -> None:
+    text = manifest({"projectId": "p", "trainingInput": PACKAGE})
+    done = planned(text, *BOTH)
+    assert done.code == 1
+    assert [line.split(":")[0] for line in done.out] == ["MLv1"]
+    assert all(line.startswith(("warning: VertexAI: ", "note: ")) for line in done.err)
+
+
+def test_a_service_that_is_named_twice_is_one() -> None:
+    text = manifest({"projectId": "p", "trainingInput": {**PACKAGE, "pythonVersion": "3.7"}})
+    assert planned(text, BOTH[0], BOTH[0]) == planned(text, BOTH[0])
+
+
+def test_values_of_environment_variables_are_not_shown_unless_asked_for() -> None:
+    container = {"imageUri": IMAGE_URI, "env": [{"name": "API_KEY", "value": "sk-123"}]}
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "containerSpec": container}
+    block = {"region": "us-central1", "jobSpec": {"workerPoolSpecs": [pool]}}
+    text = manifest({"projectId": "p", "vertex": block})
+    done = planned(text, BOTH[1])
+    assert done.code == 0
+    assert "sk-123" not in "\n".join([*done.out, *done.err])
+    (made,) = done.request["jobSpec"]["workerPoolSpecs"]
+    assert made["containerSpec"]["env"] == [{"name": "API_KEY", "value": "(6 characters, not shown)"}]
+    assert any("--show-env" in line for line in done.err)
+    assert any("Secret Manager" in line for line in done.err)
+    whole = planned(text, BOTH[1], "--show-env").request["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]
+    assert whole["env"] == container["env"]

@@ -7,6 +7,9 @@ from mljobs.api.crd import FieldErrorType
 from mljobs.api.resources import KINDS
 from mljobs.domain.spec.problems import MISSING, Problem, Source
 
+ELSEWHERE = frozenset({"3.10"})
+"""The versions of Python that only Vertex AI's images have."""
+
 
 def review(kind: str, spec: Mapping[str, Any]) -> Sequence[Problem]:
     """Find what refuses a spec for this service, before any call.
@@ -41,4 +44,8 @@ def review(kind: str, spec: Mapping[str, Any]) -> Sequence[Problem]:
                 id="input-service",
             )
         )
+    python = spec.get(field, {}).get("pythonVersion")
+    if python in ELSEWHERE:
+        text = f"ml v1 has Python 2.7, 3.5 and 3.7; {python} is on Vertex AI alone"
+        problems.append(Problem(f"spec.{field}.pythonVersion", python, text, id="python-service"))
     return problems

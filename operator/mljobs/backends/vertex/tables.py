@@ -162,7 +162,9 @@ class Tables(Model):
 
     def lifetime(self, image: str) -> Lifetime | None:
         """How long an image is kept; None where that is not known. Its host and its tag don't matter."""
-        return self.lifetimes.get(image.rpartition("/")[2].partition(":")[0])
+        folder, _, name = image.rpartition("/")
+        name = name.partition(":")[0]
+        return self.lifetimes.get(f"prediction/{name}" if folder.endswith("/prediction") else name)
 
 
 def shipped() -> Tables:

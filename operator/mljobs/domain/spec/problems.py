@@ -73,11 +73,13 @@ class Problem:
 
     @property
     def text(self) -> str:
-        """One line that names field, value and rule."""
+        """One line that names field, value and rule; of a warning's value, not that it is wrong."""
         path = printable(self.path)
         if self.value is MISSING:
             word = "Required value" if self.error_type is FieldErrorType.REQUIRED else "Not set"
             return f"{path}: {word}: {self.rule}"
+        if self.severity is Severity.WARNING:
+            return f"{path}: {shown(self.path, self.value)}: {self.rule}"
         return f"{path}: {_WORDS[self.error_type]}: {shown(self.path, self.value)}: {self.rule}"
 
     def __str__(self) -> str:
@@ -105,6 +107,28 @@ def shown(path: str, value: Any) -> str:
     if not text.isprintable():
         text = json.dumps(plain)
     return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def masked(document: Any) -> Any:
+    """The same JSON without the values of environment variables and HTTP headers, which may be passwords."""
+    if isinstance(document, Mapping):
+        return {
+            key: _masked_pairs(value) if key in _PAIRS else masked(value) for key, value in document.items()
+        }
+    if isinstance(document, list | tuple):
+        return [masked(item) for item in document]
+    return document
+
+
+def _masked_pairs(rows: Any) -> Any:
+    if not isinstance(rows, list | tuple):
+        return masked(rows)
+    return [
+        {**row, "value": f"({_counted(len(str(row['value'])), 'character')}, not shown)"}
+        if isinstance(row, Mapping) and "value" in row
+        else row
+        for row in rows
+    ]
 
 
 def summary(problems: Iterable[Problem], limit: int = 10) -> str:

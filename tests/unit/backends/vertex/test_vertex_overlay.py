@@ -370,7 +370,7 @@ def test_a_model_elsewhere_is_refused() -> None:
 
 
 def test_a_models_files_are_served_by_the_image_that_the_spec_names() -> None:
-    spec = {**PREDICTION, "uri": "gs://b/model", "runtimeVersion": "2.11"}
+    spec = {**PREDICTION, "uri": "gs://b/model", "runtimeVersion": "2.99"}
     assert ids(prediction(spec)) == {"vertex-serving-image"}
     container = {"imageUri": "gcr.io/p/serve:1", "predictRoute": "/predict"}
     made = prediction(spec, batchPredictionJob={"unmanagedContainerModel": {"containerSpec": container}})

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mljobs.api.resources import PREDICTION_JOB
-from mljobs.backends.vertex.tables import Tables
+from mljobs.backends.vertex.tables import Tables, shipped
 from mljobs.backends.vertex.translate import Translation, translate
 from mljobs.domain.spec.problems import MISSING, Severity
 
@@ -142,7 +142,24 @@ def test_files_of_a_model_are_served_by_the_image_of_their_runtime() -> None:
     )
 
 
-@pytest.mark.parametrize("runtime", [{"runtimeVersion": "2.9"}, {}])
+def test_googles_own_images_serve_models_of_their_tensorflow_and_their_end_is_told() -> None:
+    made = translated(shipped(), uri="gs://b/model", runtimeVersion="2.15")
+    image = "us-docker.pkg.dev/vertex-ai/prediction/tf2-cpu.2-15:latest"
+    assert made.body["unmanagedContainerModel"]["containerSpec"] == {"imageUri": image}
+    (end,) = [problem for problem in made.problems if problem.id == "vertex-image-lifetime"]
+    assert "availability ends on 2027-01-14" in end.rule
+    learn = Tables.parse({"framework": "scikit-learn"})
+    assert told(translated(learn, uri="gs://b/m", runtimeVersion="2.5"), Severity.ERROR) == [
+        ("vertex-serving-image", "spec.predictionInput.runtimeVersion")
+    ]
+
+
+def test_an_image_that_serves_has_another_life_than_one_that_trains() -> None:
+    assert shipped().lifetime("us-docker.pkg.dev/vertex-ai/prediction/tf-cpu.1-15:latest") is None
+    assert shipped().lifetime("us-docker.pkg.dev/vertex-ai/training/tf-cpu.1-15:latest") is not None
+
+
+@pytest.mark.parametrize("runtime", [{"runtimeVersion": "2.99"}, {}])
 def test_files_of_a_model_without_an_image_are_refused(runtime: Json) -> None:
     made = translated(uri="gs://b/model", **runtime)
     assert told(made, Severity.ERROR) == [("vertex-serving-image", "spec.predictionInput.runtimeVersion")]

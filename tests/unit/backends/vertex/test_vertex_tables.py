@@ -48,9 +48,9 @@ def test_every_image_is_googles_and_has_its_day() -> None:
 def test_images_are_not_there_for_ever() -> None:
     """Each ends at most a year after its support; when this no longer holds, the table is wrong somewhere."""
     for name, lifetime in shipped().lifetimes.items():
-        assert date(2024, 9, 1) <= lifetime.end_of_availability < date(2027, 1, 1), name
+        assert date(2024, 9, 1) <= lifetime.end_of_availability < date(2027, 2, 1), name
         if lifetime.end_of_support:
-            assert (lifetime.end_of_availability - lifetime.end_of_support).days in (365, 366), name
+            assert (lifetime.end_of_availability - lifetime.end_of_support).days <= 366, name
 
 
 def test_an_entry_replaces_the_shipped_one_as_a_whole() -> None:

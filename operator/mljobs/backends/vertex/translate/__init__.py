@@ -46,7 +46,7 @@ def translate(
     if kind == TRAINING_JOB.name:
         collection, body = training_job(spec, tables, notes, today)
     else:
-        collection, body = prediction_job(spec, tables, notes)
+        collection, body = prediction_job(spec, tables, notes, today)
     _note_region(kind, spec, notes)
     name = (spec.get("vertex") or {}).get("displayName")
     return Translation(collection, {**({"displayName": name} if name else {}), **body}, tuple(notes.problems))

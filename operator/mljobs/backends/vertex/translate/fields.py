@@ -80,19 +80,22 @@ _TRAINING = {
     "scheduling.maxRunningTime": _to("jobSpec.scheduling.timeout"),
     "scheduling.maxWaitTime": Field(
         Fate.REPORTED,
-        "Vertex AI limits the wait of jobs with the scheduling strategy FLEX_START only; this one waits "
-        "for as long as it takes",
+        "lost: Vertex AI limits the wait of jobs with the scheduling strategy FLEX_START only, and this one "
+        "waits for as long as it takes; spec.vertex.jobSpec.scheduling.strategy can choose that",
         "vertex-max-wait-time",
         Source.DISCOVERY,
     ),
     "scheduling.priority": Field(
-        Fate.REPORTED, "jobs of Vertex AI have no priority", "vertex-priority", Source.DISCOVERY
+        Fate.REPORTED,
+        "lost: jobs of Vertex AI have no priority; leave it out if it does not matter",
+        "vertex-priority",
+        Source.DISCOVERY,
     ),
     "serviceAccount": _to("jobSpec.serviceAccount"),
     "useChiefInTfConfig": Field(
         Fate.REPORTED,
-        "Vertex AI sets TF_CONFIG in distributed jobs only, and chooses itself between chief and master; "
-        "CLUSTER_SPEC is always there",
+        "lost: Vertex AI sets TF_CONFIG in distributed jobs only, and chooses itself between chief and "
+        "master; have the program read CLUSTER_SPEC, which is always there",
         "vertex-use-chief",
     ),
     **dict(

@@ -58,7 +58,8 @@ class Machines:
                 "vertex-machine-assumed",
                 self._type_path,
                 shown,
-                f"the size of {name} was not documented; {known.machine_type} runs in its place",
+                f"the size of {name} was not documented; {known.machine_type} runs in its place, unless "
+                "spec.vertex.jobSpec.workerPoolSpecs names another",
                 Source.OPERATOR,
             )
         spec: Json = {"machineType": self._existing(known.machine_type if known else name, shown)}

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from mljobs.api.base import INT32_MAX
@@ -9,6 +10,7 @@ from mljobs.api.resources import PREDICTION_JOB
 from mljobs.backends.vertex.names import PREDICTION_JOBS, location_of
 from mljobs.backends.vertex.tables import DEFAULT_VERSION, Tables
 from mljobs.backends.vertex.translate.checks import check
+from mljobs.backends.vertex.translate.lifetimes import Lifetimes
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.overlay import laid
 from mljobs.domain.spec.problems import MISSING, Source
@@ -21,18 +23,22 @@ PREDICTIONS = {"JSON": "jsonl", "TEXT": "jsonl", "CSV": "csv"}
 """Vertex AI's words for formats, by those of `ml` v1; JSON is the default of the output alone."""
 
 SERVING_DEFAULT = "serving_default"
+RUNTIME = "predictionInput.runtimeVersion"
 
 _LEGACY_MODEL = re.compile(r"(projects/[^/]+/models/([^/]+))(?:/versions/([^/]+))?")
 _MODEL = re.compile(r"projects/[^/]+/locations/([^/]+)/models/[^/]+")
 
 
-def prediction_job(spec: Mapping[str, Any], tables: Tables, notes: Notes) -> tuple[str, Json]:
+def prediction_job(
+    spec: Mapping[str, Any], tables: Tables, notes: Notes, today: date | None
+) -> tuple[str, Json]:
     """Make the job of a PredictionJob.
 
     Args:
         spec: the validated spec in canonical JSON.
         tables: the administrator's.
         notes: takes what is changed, lost or refused.
+        today: see `Lifetimes`.
 
     Returns:
         The collection that it is created in, and its body without name and labels.
@@ -42,7 +48,7 @@ def prediction_job(spec: Mapping[str, Any], tables: Tables, notes: Notes) -> tup
     job: Json = {}
     if prediction is not None:
         models = (vertex.get("models") or {}, tables.models)
-        job = _Prediction(prediction, over, models, tables, notes).job()
+        job = _Prediction(prediction, over, models, tables, notes, today).job()
     made = laid(job, over)
     match = _MODEL.fullmatch(str(made.get("model") or ""))
     location = location_of(spec)
@@ -65,12 +71,14 @@ class _Prediction:
         models: Sequence[Mapping[str, Mapping[str, str]]],
         tables: Tables,
         notes: Notes,
+        today: date | None,
     ) -> None:
         self._input = prediction
         self._over = over
         self._models = models
         self._tables = tables
         self._notes = notes
+        self._lifetimes = Lifetimes(tables, notes, today)
 
     def job(self) -> Json:
         made: Json = {**self._model(), **self._files(), "dedicatedResources": self._resources()}
@@ -126,7 +134,7 @@ class _Prediction:
         if image is None:
             self._notes.refused(
                 "vertex-serving-image",
-                "predictionInput.runtimeVersion",
+                RUNTIME,
                 runtime or MISSING,
                 "no image is known that serves a model of this runtime; name one in "
                 "spec.vertex.batchPredictionJob.unmanagedContainerModel.containerSpec.imageUri, or have the "
@@ -134,15 +142,16 @@ class _Prediction:
                 Source.OPERATOR,
             )
             return {"unmanagedContainerModel": made}
-        rule = f"the runtime becomes the image {image}"
-        self._notes.changed("vertex-serving-image-chosen", "predictionInput.runtimeVersion", runtime, rule)
+        rule = f"the runtime becomes the image {image}, which serves models of {self._tables.framework} alone"
+        self._notes.changed("vertex-serving-image-chosen", RUNTIME, runtime, rule)
+        self._lifetimes.note(image, RUNTIME, runtime)
         return {"unmanagedContainerModel": {**made, "containerSpec": {"imageUri": image}}}
 
     def _note_runtime(self) -> None:
         runtime = self._input.get("runtimeVersion")
         if runtime:
             rule = "the image with which the model was uploaded decides"
-            self._notes.changed("vertex-model-runtime", "predictionInput.runtimeVersion", runtime, rule)
+            self._notes.changed("vertex-model-runtime", RUNTIME, runtime, rule)
 
     def _note_signature(self) -> None:
         signature = self._input.get("signatureName")

@@ -5,14 +5,12 @@ from datetime import date
 from typing import Any
 
 from mljobs.backends.vertex.tables import Tables
+from mljobs.backends.vertex.translate.lifetimes import Lifetimes
 from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.pools import POOLS
 from mljobs.domain.spec.problems import MISSING, Source
 
 Json = dict[str, Any]
-
-PREBUILT = ("docker.pkg.dev/vertex-ai/training/", "gcr.io/cloud-aiplatform/training/")
-"""Where Google keeps its training images; the latter are old names."""
 
 RUNTIME = "trainingInput.runtimeVersion"
 
@@ -24,8 +22,7 @@ class Programs:
         training: the TrainingInput; None where the whole job is in Vertex AI's words.
         tables: the administrator's.
         notes: takes what is chosen, lost or refused.
-        today: images are not noted as long as they are supported after this day; None notes all whose end is
-            known.
+        today: see `Lifetimes`.
     """
 
     def __init__(
@@ -34,7 +31,7 @@ class Programs:
         self._training = training
         self._tables = tables
         self._notes = notes
-        self._today = today
+        self._lifetimes = Lifetimes(tables, notes, today)
 
     def complete(
         self, pools: Sequence[Mapping[str, Any]], overlay: Sequence[Mapping[str, Any]]
@@ -56,7 +53,7 @@ class Programs:
             if image:
                 pool["pythonPackageSpec"] = {"executorImageUri": image, **package}
                 place = f"{path}.pythonPackageSpec.executorImageUri" if named else RUNTIME
-                self._note_lifetime(image, place, image if named else self._runtime)
+                self._lifetimes.note(image, place, image if named else self._runtime)
         elif "containerSpec" in pool:
             self._note_container(pool["containerSpec"].get("imageUri", ""), number)
         return pool
@@ -66,7 +63,7 @@ class Programs:
             config = (self._training or {}).get("masterConfig") or {}
             legacy = config.get("imageUri") == image
             path = "trainingInput.masterConfig.imageUri" if legacy else f"{POOLS}[0].containerSpec.imageUri"
-            self._note_lifetime(image, path, image)
+            self._lifetimes.note(image, path, image)
 
     def _found(self, pool: Json, path: str) -> str | None:
         """The image for the runtime and Python that the TrainingInput names."""
@@ -105,20 +102,6 @@ class Programs:
         if any(python in versions for versions in runtimes):
             return RUNTIME, self._runtime or MISSING
         return "trainingInput.pythonVersion", python or MISSING
-
-    def _note_lifetime(self, image: str, path: str, shown: str) -> None:
-        known = self._tables.lifetime(image)
-        if known is None:
-            if any(place in image for place in PREBUILT):
-                rule = f"{image} is an image of Google's; how long it is available is not known"
-                self._notes.changed("vertex-image-lifetime", path, shown, rule)
-            return
-        over = known.end_of_support or known.end_of_availability
-        if self._today is None or over < self._today:
-            support = f"support ends on {known.end_of_support}, " if known.end_of_support else ""
-            end = f"{support}availability ends on {known.end_of_availability}"
-            rule = f"{image}: {end}; choose a newer one, or your own"
-            self._notes.changed("vertex-image-lifetime", path, shown, rule)
 
 
 def _package(pool: Mapping[str, Any]) -> Mapping[str, Any]:

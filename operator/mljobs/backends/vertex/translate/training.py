@@ -29,7 +29,7 @@ def training_job(
         spec: the validated spec in canonical JSON.
         tables: the administrator's.
         notes: takes what is changed, lost or refused.
-        today: see `Programs`.
+        today: see `Lifetimes`.
 
     Returns:
         The collection that it is created in, and its body without name and labels.

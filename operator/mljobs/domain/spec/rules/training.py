@@ -188,8 +188,8 @@ RULES = (
     Rule(
         "python-version",
         f"{INPUT}.pythonVersion",
-        fits(r"2[.]7|3[.]5|3[.]7"),
-        "the service has Python 2.7, 3.5 and 3.7",
+        fits(r"2[.]7|3[.]5|3[.]7|3[.]10"),
+        "ml v1 has Python 2.7, 3.5 and 3.7, Vertex AI 3.7 and 3.10",
         Source.DISCOVERY,
         kinds=KINDS,
     ),
