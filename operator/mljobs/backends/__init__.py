@@ -1,6 +1,13 @@
 """The job services behind the port of `mljobs.domain.port`: the only place that knows Google."""
 
-from mljobs.backends.factory import open_job_logs, open_job_service, open_object_storage, open_vertex
+from mljobs.backends.factory import (
+    open_identities,
+    open_job_logs,
+    open_job_service,
+    open_object_storage,
+    open_vertex,
+)
+from mljobs.backends.google.identity import AccountTokens, Identities
 from mljobs.backends.google.limits import Limits
 from mljobs.backends.registry import (
     MLV1,
@@ -19,10 +26,13 @@ __all__ = [
     "SERVICES",
     "VERTEX_AI",
     "Access",
+    "AccountTokens",
+    "Identities",
     "Limits",
     "OpenBackend",
     "Service",
     "Terms",
+    "open_identities",
     "open_job_logs",
     "open_job_service",
     "open_object_storage",

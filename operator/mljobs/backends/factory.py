@@ -6,6 +6,7 @@ from functools import partial
 from mljobs import __version__
 from mljobs.backends.google.calls import Api, OnRequest, check_endpoint, open_api
 from mljobs.backends.google.credentials import SharedCredentials, TokenRequest
+from mljobs.backends.google.identity import AccountTokens, Identities
 from mljobs.backends.google.limits import Limits, ProjectLimits
 from mljobs.backends.google.log_entries import JobLogs
 from mljobs.backends.google.sender import OnWait, Sender
@@ -37,6 +38,7 @@ def open_job_service(
     on_wait: OnWait | None = None,
     guard: Callable[[], None] | None = None,
     patient: bool = False,
+    credentials: SharedCredentials | None = None,
 ) -> MlV1Client:
     """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
 
@@ -53,15 +55,16 @@ def open_job_service(
             before it is written; if it must not be sent, the guard raises an error of the port or ends the
             process.
         patient: whether every call waits for its quota as long as it takes, as commands do.
+        credentials: whose tokens are sent; None for the operator's own.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    request_threads = _open_threads(
-        endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
-    )
+    check_endpoint(endpoint, anonymous=anonymous)
+    sent = None if anonymous else credentials or _own_credentials(endpoint, timeout)
+    request_threads = _open_threads(endpoint, sent, timeout=timeout, threads=threads, guard=guard)
     quotas = ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout)
-    sender = Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient)
+    sender = Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient, credentials=sent)
     return MlV1Client(open_api("ml", "v1", endpoint).projects().jobs(), sender)
 
 
@@ -76,6 +79,7 @@ def open_vertex(
     on_wait: OnWait | None = None,
     guard: Callable[[], None] | None = None,
     patient: bool = False,
+    credentials: SharedCredentials | None = None,
 ) -> VertexClient:
     """Open Vertex AI. Nothing is sent, and no credentials are looked up, before the first call.
 
@@ -89,15 +93,18 @@ def open_vertex(
         on_wait: see there.
         guard: see there.
         patient: see there.
+        credentials: see there.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    request_threads = _open_threads(
-        endpoint, anonymous=anonymous, timeout=timeout, threads=threads, guard=guard
-    )
+    check_endpoint(endpoint, anonymous=anonymous)
+    sent = None if anonymous else credentials or _own_credentials(endpoint, timeout)
+    request_threads = _open_threads(endpoint, sent, timeout=timeout, threads=threads, guard=guard)
     quotas = ProjectLimits(limits or VERTEX_LIMITS, patience=PATIENCE, longest_pause=timeout)
-    return VertexClient(Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient), endpoint)
+    return VertexClient(
+        Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient, credentials=sent), endpoint
+    )
 
 
 def open_job_logs(
@@ -113,7 +120,9 @@ def open_job_logs(
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    threads = _open_threads(endpoint, anonymous=anonymous, timeout=timeout, threads=1)
+    check_endpoint(endpoint, anonymous=anonymous)
+    credentials = None if anonymous else _own_credentials(endpoint, timeout)
+    threads = _open_threads(endpoint, credentials, timeout=timeout, threads=1)
     return JobLogs(open_api("logging", "v2", endpoint).entries(), Api(None), threads)
 
 
@@ -137,26 +146,52 @@ def open_object_storage(
         ValueError: an argument that cannot work, with its value and the rule.
     """
     root = api_root(endpoint)
-    threads = _open_threads(root, anonymous=anonymous, timeout=timeout, threads=1)
+    check_endpoint(root, anonymous=anonymous)
+    credentials = None if anonymous else _own_credentials(root, timeout)
+    threads = _open_threads(root, credentials, timeout=timeout, threads=1)
     return ObjectStorage(open_api("storage", "v1", root).objects(), Api(None), threads, pauses)
+
+
+def open_identities(
+    account_tokens: AccountTokens | None = None, *, endpoint: str = "", timeout: float = DEFAULT_TIMEOUT
+) -> Identities:
+    """Open the token services. Nothing is sent, and no credentials are looked up, before the first use.
+
+    Args:
+        account_tokens: gives tokens of ServiceAccounts; None where there are none to be had.
+        endpoint: URL of STS and of IAM Credentials, such as the emulator's; empty for Google's own.
+        timeout: seconds for each wait on the network.
+
+    Raises:
+        ValueError: the endpoint cannot work, with its value and the rule.
+    """
+    return Identities(_token_request(endpoint, timeout), account_tokens, endpoint)
+
+
+def _own_credentials(endpoint: str, timeout: float) -> SharedCredentials:
+    """The operator's own; a service on loopback is reached without a proxy, and so are tokens."""
+    return SharedCredentials(_token_request(endpoint, timeout))
+
+
+def _token_request(endpoint: str, timeout: float) -> TokenRequest:
+    return TokenRequest(
+        partial(OnceHttp, timeout=timeout, user_agent=USER_AGENT, proxied=not is_loopback(endpoint))
+    )
 
 
 def _open_threads(
     endpoint: str,
+    credentials: SharedCredentials | None,
     *,
-    anonymous: bool,
     timeout: float,
     threads: int,
     guard: Callable[[], None] | None = None,
 ) -> RequestThreads:
-    check_endpoint(endpoint, anonymous=anonymous)
     if not timeout > 0:
         raise ValueError(f"timeout: {timeout!r} must be a number of seconds above 0")
     if threads < 1:
         raise ValueError(f"threads: {threads!r} must be at least 1")
-
-    open_http = partial(OnceHttp, timeout=timeout, user_agent=USER_AGENT, proxied=not is_loopback(endpoint))
-    credentials = None if anonymous else SharedCredentials(TokenRequest(open_http))
-    return RequestThreads(
-        lambda: Transport(partial(open_http, guard=guard), credentials), threads=threads, timeout=timeout
+    open_http = partial(
+        OnceHttp, timeout=timeout, user_agent=USER_AGENT, proxied=not is_loopback(endpoint), guard=guard
     )
+    return RequestThreads(lambda: Transport(open_http, credentials), threads=threads, timeout=timeout)

@@ -10,6 +10,7 @@ import yaml
 
 from mljobs.backends.factory import VERTEX_LIMITS, open_job_service, open_vertex
 from mljobs.backends.google.calls import OnRequest
+from mljobs.backends.google.credentials import SharedCredentials
 from mljobs.backends.google.limits import Limits
 from mljobs.backends.google.sender import OnWait
 from mljobs.backends.mlv1 import translate as mlv1
@@ -68,6 +69,7 @@ class Access:
         guard: called as the last thing before a request is written; if it must not be sent, the guard
             raises an error of the port or ends the process.
         patient: whether every call waits for its quota as long as it takes.
+        credentials: whose tokens are sent, of `Identities`; None for the operator's own.
     """
 
     endpoint: str = ""
@@ -79,6 +81,7 @@ class Access:
     on_wait: OnWait | None = None
     guard: Callable[[], None] | None = None
     patient: bool = False
+    credentials: SharedCredentials | None = None
 
 
 class OpenBackend(Backend, AbstractAsyncContextManager["OpenBackend"], Protocol):

@@ -79,6 +79,9 @@ class Denial(StrEnum):
     PERMISSION = "permission"
     CREDENTIALS = "credentials"
     NO_CREDENTIALS = "no credentials"
+    SERVICE_ACCOUNT = "ServiceAccount"
+    FEDERATION = "federation"
+    IMPERSONATION = "impersonation"
     PROJECT = "project"
     API = "API"
     BILLING = "billing"
@@ -96,6 +99,19 @@ REMEDIES: Mapping[Denial, str] = {
     Denial.NO_CREDENTIALS: (
         "Bind the operator's ServiceAccount with Workload Identity, or point GOOGLE_APPLICATION_CREDENTIALS "
         "to a key file."
+    ),
+    Denial.SERVICE_ACCOUNT: (
+        "Create the ServiceAccount in this namespace, or have the administrator allow the operator to "
+        "request tokens for accounts of this name."
+    ),
+    Denial.FEDERATION: (
+        "Have the provider of the workload identity pool accept the ServiceAccount's tokens: their issuer, "
+        "audience and keys, and its attribute condition."
+    ),
+    Denial.IMPERSONATION: (
+        "Grant on the account to impersonate roles/iam.serviceAccountTokenCreator, or to a principal of a "
+        "workload identity pool roles/iam.workloadIdentityUser, and enable the IAM Service Account "
+        "Credentials API."
     ),
     Denial.PROJECT: (
         "No permission helps here: the project does not exist, or it was deleted or suspended. "

@@ -172,6 +172,37 @@ class AttemptSelector:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """As whom a service is called; without anything, as the operator itself.
+
+    Attributes:
+        namespace: of the ServiceAccount.
+        account: the name of a Kubernetes ServiceAccount whose token is exchanged; empty for none.
+        provider: who exchanges it: `projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/
+            PROVIDER`, or `identitynamespace:POOL:PROVIDER`.
+        audience: of the token; empty for the one that the provider expects.
+        impersonate: the e-mail address of a Google service account to act as; empty for none.
+    """
+
+    namespace: str = ""
+    account: str = ""
+    provider: str = ""
+    audience: str = ""
+    impersonate: str = ""
+
+    def __str__(self) -> str:
+        """The identity in words, for messages."""
+        own = f"ServiceAccount {self.namespace}/{self.account}" if self.account else ""
+        if self.impersonate:
+            return f"{own} as {self.impersonate}" if own else self.impersonate
+        return own or "the operator"
+
+
+OPERATOR = Identity()
+"""The operator itself."""
+
+
+@dataclass(frozen=True)
 class Owner:
     """The owner of a job: a resource of a cluster.
 

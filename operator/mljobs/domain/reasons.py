@@ -59,7 +59,9 @@ MEANING: dict[Reason, str] = {
         "The create call got no usable answer. The operator checks whether the job exists; "
         "nothing is submitted twice."
     ),
-    Reason.THROTTLED: "The call exceeds a quota of the project. The operator retries later.",
+    Reason.THROTTLED: (
+        "The call has to wait for a quota of the project, or for an access token. The operator retries later."
+    ),
     Reason.NO_CAPACITY: (
         "The project's quota of machines or accelerators is used up, or the region has none left. The "
         "operator retries every few minutes; a changed spec is submitted at once."

@@ -16,7 +16,7 @@ from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 from mljobs import __version__
 from mljobs.backends import Limits, open_job_service
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import _no_token
+from mljobs.backends.google.calls import no_token
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Denied, JobServiceError, Unavailable
 from tests.unit.backends.raw_server import (
@@ -129,15 +129,16 @@ async def test_threads_that_meet_a_401_together_refresh_once(key_file: Path, tok
     assert len(tokens.received) == 2
 
 
-async def test_a_token_about_to_expire_is_renewed_before_it_is_used(
-    key_file: Path, tokens: RawServer
-) -> None:
+async def test_a_token_about_to_expire_is_renewed_while_it_is_used(key_file: Path, tokens: RawServer) -> None:
     tokens.steps = [answer(200, _token(1, seconds=60))]
     with RawServer(rest=accepts("t1", "t2")) as server:
-        async with service(server) as client:
-            await client.get("p", "j")
-            await client.get("p", "j")
-        assert [r.headers["authorization"] for r in server.received] == ["Bearer t1", "Bearer t2"]
+        async with service(server) as client, asyncio.timeout(30):
+            while not server.received or server.received[-1].headers["authorization"] == "Bearer t1":
+                await client.get("p", "j")
+        used = [request.headers["authorization"] for request in server.received]
+    assert used[:2] == ["Bearer t1"] * 2  # nobody waits for the new one
+    assert sorted(used) == used
+    assert len(tokens.received) == 2
 
 
 async def test_a_token_about_to_expire_is_used_while_there_is_no_other(
@@ -146,10 +147,11 @@ async def test_a_token_about_to_expire_is_used_while_there_is_no_other(
     tokens.steps = [answer(200, _token(1, seconds=60))]
     tokens.rest = answer(400, {"error": "invalid_grant"})
     with RawServer(rest=accepts("t1")) as server:
-        async with service(server) as client:
+        async with service(server) as client, asyncio.timeout(30):
+            while len(tokens.received) < 2:
+                await client.get("p", "j")
             await client.get("p", "j")
-            await client.get("p", "j")
-        assert len(server.received) == 2
+        assert {request.headers["authorization"] for request in server.received} == {"Bearer t1"}
     assert len(tokens.received) == 2
 
 
@@ -223,7 +225,7 @@ async def test_a_key_file_of_garbage_is_denied(key_file: Path) -> None:
 def test_what_the_loss_of_a_token_means(
     error: Callable[..., GoogleAuthError], options: dict[str, bool], kind: type[JobServiceError]
 ) -> None:
-    assert type(_no_token(Method("m"), error("words", **options))) is kind
+    assert type(no_token(Method("m"), error("words", **options))) is kind
 
 
 ON_COMPUTE_ENGINE = """

@@ -166,7 +166,7 @@ def _answer(response: Any, body: bytes) -> Answer:
 def _no_answer(method: Method, error: Exception) -> JobServiceError:
     """The error of an exchange that ended without an answer."""
     if isinstance(error, GoogleAuthError):
-        return _no_token(method, error)
+        return no_token(method, error)
     if isinstance(error, NotConnected | httplib2.ServerNotFoundError):
         return Unavailable(
             f"{method.id} was not sent: {error}. Check the endpoint and the network's policies"
@@ -178,7 +178,8 @@ def _no_answer(method: Method, error: Exception) -> JobServiceError:
     return Unavailable(f"{method.id}: {type(error).__name__}: {error}; whether it was applied is not known")
 
 
-def _no_token(method: Method, error: GoogleAuthError) -> JobServiceError:
+def no_token(method: Method, error: GoogleAuthError) -> JobServiceError:
+    """The error of a call that was not sent for want of a token."""
     if is_transient(error):
         return Unavailable(f"{method.id} was not sent: no access token for now: {message_of(error)}")
     return Denied(

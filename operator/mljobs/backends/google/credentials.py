@@ -4,10 +4,11 @@ Requests go only to the token service of their type, and to the source of the to
 server, an identity provider. docs/install.md has the list of hosts.
 """
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,18 @@ from mljobs.domain.errors import Denial
 
 OAUTH_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope with which every method of the API can be called (discovery document)."""
+
+PATIENCE = 2.0
+"""Seconds that a few requests wait for a token."""
+
+AT_ONCE = 0.5
+"""Seconds after the beginning of a fetch that all requests wait for it: most token services answer sooner."""
+
+WAITING_LIMIT = 8
+"""Requests that wait longer than that for the token of one identity: well below the workers."""
+
+AHEAD_PAUSE = 10.0
+"""Seconds between two attempts to replace a token that is still valid."""
 
 
 class TokenRequest:
@@ -118,7 +131,9 @@ def is_transient(error: GoogleAuthError) -> bool:
 
 
 def denial_of(error: GoogleAuthError) -> Denial:
-    """Whether there are no credentials at all, or none that yield a token."""
+    """Whether there are no credentials at all, or none that yield a token, and why."""
+    if isinstance(error, IdentityRefused):
+        return error.cause
     return Denial.NO_CREDENTIALS if isinstance(error, DefaultCredentialsError) else Denial.CREDENTIALS
 
 
@@ -129,24 +144,89 @@ def message_of(error: GoogleAuthError) -> str:
     return ": ".join([words[0], *(body.message for body in bodies if body and body.message not in words[0])])
 
 
-class SharedCredentials:
-    """Application default credentials behind a lock, as `google_auth_httplib2.AuthorizedHttp` uses them.
+class IdentityRefused(RefreshError):
+    """An identity other than the operator's own gets no token.
 
-    They are looked up at the first request, on its thread. A failed look-up is not cached: the next
-    request finds a Secret that has been fixed. Threads that meet a 401 with the same token refresh it once,
-    and threads that wait for an attempt that fails fail, too.
+    Attributes:
+        cause: what is missing.
+    """
+
+    def __init__(self, *args: object, cause: Denial) -> None:
+        super().__init__(*args)  # type: ignore[no-untyped-call]
+        self.cause = cause
+
+
+class SharedCredentials:
+    """Google credentials behind a lock, as `google_auth_httplib2.AuthorizedHttp` uses them.
+
+    They are looked up at the first request. A token that is about to expire is replaced on a thread of its
+    own while it is still used, by one attempt at a time. Neither a failed look-up nor a failed fetch is
+    cached: the next request finds a Secret, a binding or an account that has been fixed. Threads that meet a
+    401 with the same token refresh it once, and threads that wait for an attempt that fails fail, too.
 
     Args:
         token_request: the transport for tokens.
+        look_up: finds the credentials; by default the application default ones.
+        refused: makes of an error of theirs one that says whose they are and what is missing.
+        name: whose they are, for messages.
     """
 
-    def __init__(self, token_request: TokenRequest) -> None:
+    def __init__(
+        self,
+        token_request: TokenRequest,
+        look_up: Callable[[], Any] = application_default,
+        refused: Callable[[GoogleAuthError], GoogleAuthError] = lambda error: error,
+        name: str = "the operator",
+    ) -> None:
+        self.name = name
         self._token_request = token_request
+        self._look_up = look_up
+        self._refused = refused
         self._lock = threading.Lock()
         self._used = threading.local()
         self._credentials: Any = None
         self._failures = 0
         self._failure: GoogleAuthError | None = None
+        self._fetching: asyncio.Future[None] | None = None
+        self._waiting = 0
+        self._began = 0.0
+        self._ahead_again = 0.0
+
+    async def ready(self, *, patient: bool = False) -> bool:
+        """Wait until there is a token that is valid, and see to it that there will be one.
+
+        Args:
+            patient: whether to wait as long as it takes. Otherwise few wait long for a token service that
+                does not answer, so that it does not hold up who has nothing to do with it.
+
+        Returns:
+            Whether there is one now.
+
+        Raises:
+            google.auth.exceptions.GoogleAuthError: there are no credentials, or no token for them.
+        """
+        state, now = self._state(), asyncio.get_running_loop().time()
+        if state is TokenState.FRESH:
+            return True
+        fetching = self._fetching
+        if fetching is None or fetching.done():
+            if state is TokenState.STALE:
+                if now < self._ahead_again:
+                    return True
+                self._ahead_again = now + AHEAD_PAUSE
+            fetching = self._begin(now)
+        if state is TokenState.STALE:
+            return True
+        patience = PATIENCE if self._waiting < WAITING_LIMIT else max(0.0, self._began + AT_ONCE - now)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(None if patient else patience):
+                await asyncio.shield(fetching)
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+        return True
 
     def before_request(
         self, _request: object, _method: str, _url: str, headers: MutableMapping[str, str]
@@ -156,13 +236,12 @@ class SharedCredentials:
         Raises:
             google.auth.exceptions.GoogleAuthError: there are no credentials, or no token for them.
         """
-        with self._one_try():
-            if self._credentials is None:
-                self._credentials = application_default()
-            self._renew()
-            self._used.token = self._credentials.token
-            # Not before_request: it may start a thread of google-auth with a look-up of its own.
-            self._credentials.apply(headers)
+        credentials = self._credentials
+        if credentials is None or credentials.token_state is TokenState.INVALID:
+            credentials = self._obtain()
+        # Not before_request: it may start a thread of google-auth with a look-up of its own.
+        credentials.apply(headers)
+        self._used.authorization = headers["authorization"]
 
     def refresh(self, _request: object) -> None:
         """Fetch a new token after a 401, unless another thread already has.
@@ -171,8 +250,50 @@ class SharedCredentials:
             google.auth.exceptions.GoogleAuthError: no token was issued.
         """
         with self._one_try():
-            if self._credentials.token == self._used.token:
-                fetch_token(self._credentials, self._token_request)
+            credentials = self._credentials
+            if credentials is None or self._used.authorization == f"Bearer {credentials.token}":
+                self._credentials = None  # of no use any more, even if there is no other
+                self._fetch(self._look_up())  # what it was exchanged for may have been revoked, too
+
+    def _state(self) -> TokenState:
+        credentials = self._credentials
+        return TokenState.INVALID if credentials is None else credentials.token_state
+
+    def _begin(self, now: float) -> asyncio.Future[None]:
+        """Start to fetch a token on a thread of its own."""
+        loop = asyncio.get_running_loop()
+        fetching: asyncio.Future[None] = loop.create_future()
+        # perhaps nobody waits for it
+        fetching.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._fetching, self._began = fetching, now
+
+        def run() -> None:
+            failure = None
+            try:
+                self._obtain(ahead=True)
+            except GoogleAuthError as error:
+                failure = error
+            with suppress(RuntimeError):  # the loop has been closed
+                loop.call_soon_threadsafe(_settle, fetching, failure)
+
+        threading.Thread(target=run, name="mljobs-token", daemon=True).start()
+        return fetching
+
+    def _obtain(self, *, ahead: bool = False) -> Any:
+        """Have credentials with a token that is valid, or with a new one if it is about to expire."""
+        with self._one_try():
+            credentials = self._credentials
+            enough = (TokenState.FRESH,) if ahead else (TokenState.FRESH, TokenState.STALE)
+            if credentials is not None and credentials.token_state in enough:
+                return credentials
+            if self._state() is TokenState.INVALID:
+                self._credentials = None
+            return self._fetch(credentials if self._credentials is not None else self._look_up())
+
+    def _fetch(self, credentials: Any) -> Any:
+        fetch_token(credentials, self._token_request)
+        self._credentials = credentials
+        return credentials
 
     @contextmanager
     def _one_try(self) -> Iterator[None]:
@@ -184,18 +305,17 @@ class SharedCredentials:
             try:
                 yield
             except GoogleAuthError as error:
-                self._failure, self._failures = error, self._failures + 1
-                raise
+                self._failure, self._failures = self._refused(error), self._failures + 1
+                raise self._failure from error
 
-    def _renew(self) -> None:
-        state = self._credentials.token_state
-        if state is TokenState.FRESH:
-            return
-        try:
-            fetch_token(self._credentials, self._token_request)
-        except GoogleAuthError:
-            if state is TokenState.INVALID:  # a stale token is still valid for minutes
-                raise
+
+def _settle(fetching: asyncio.Future[None], failure: GoogleAuthError | None) -> None:
+    if fetching.done():
+        return
+    if failure is None:
+        fetching.set_result(None)
+    else:
+        fetching.set_exception(failure)
 
 
 def _host(url: str) -> str:

@@ -4,14 +4,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from google.auth.exceptions import GoogleAuthError
+
 from mljobs.backends.google.answers import Method
-from mljobs.backends.google.calls import Api
+from mljobs.backends.google.calls import Api, no_token
+from mljobs.backends.google.credentials import SharedCredentials
 from mljobs.backends.google.limits import ProjectLimits, QuotaGroup
 from mljobs.backends.google.threads import RequestThreads
 from mljobs.domain.errors import Throttled
 
 OnWait = Callable[[str, float], None]
 """Told of each request that a quota held back: the method's id, and seconds waited. Called on the loop."""
+
+RETRY_AFTER = 5.0
+"""Seconds after which a call may be tried again for which there was no token yet."""
 
 
 class Sender:
@@ -26,6 +32,7 @@ class Sender:
         limits: the quotas.
         on_wait: see `OnWait`.
         patient: whether every call is patient.
+        credentials: those of the calls; None for anonymous ones.
     """
 
     def __init__(
@@ -36,7 +43,9 @@ class Sender:
         on_wait: OnWait | None = None,
         *,
         patient: bool = False,
+        credentials: SharedCredentials | None = None,
     ) -> None:
+        self._credentials = credentials
         self._api = api
         self._threads = threads
         self._limits = limits
@@ -74,6 +83,7 @@ class Sender:
         """
         kind: QuotaGroup = "create" if method.creates else "other"
         patient = patient or self._patient
+        await self._have_token(method, patient=patient)
         waited = await self._limits.admit(quota, kind, patient=patient)
         if waited and self._on_wait is not None:
             self._on_wait(method.id, waited)
@@ -83,3 +93,19 @@ class Sender:
         except Throttled as error:
             self._limits.pause(quota, kind, error.retry_after)
             raise
+
+    async def _have_token(self, method: Method, *, patient: bool) -> None:
+        """Wait for a token before a quota or a thread is taken."""
+        if self._credentials is None:
+            return
+        try:
+            ready = await self._credentials.ready(patient=patient)
+        except GoogleAuthError as error:
+            raise no_token(method, error) from error
+        if not ready:
+            raise Throttled(
+                f"{method.id} was not sent: the token service has not answered yet for "
+                f"{self._credentials.name}",
+                status=0,
+                retry_after=RETRY_AFTER,
+            )
