@@ -6,7 +6,7 @@ It is to a job what a StorageClass is to a volume. What is left out is not limit
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from mljobs.api.base import AnyJson, Counter, Labels, Model, Name, Observed
 from mljobs.api.identity import Email, Endpoint, Identity, Service
@@ -101,6 +101,12 @@ class Limits(Amounts):
     """All other calls a minute, likewise."""
 
 
+Tables = Annotated[
+    AnyJson, WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+]
+"""Tables of any form. Without the type, no CEL rule could ask whether there are any."""
+
+
 class Defaults(Model):
     """What is laid under each spec at submission: it counts where the spec says nothing."""
 
@@ -116,7 +122,7 @@ class Defaults(Model):
     deletion_policy: DeletionPolicy | None = None
     """What happens to the job when its resource is deleted."""
 
-    tables: AnyJson | None = None
+    tables: Tables | None = None
     """Laid over the tables by which legacy names become Vertex AI's, as the operator's setting of this
     name: machines, accelerators, images, models."""
 
