@@ -15,7 +15,7 @@ pytestmark = [
 ]
 
 
-def test_four_jobs_come_to_their_ends(tmp_path: Path, binaries_dir: Path) -> None:
+def test_jobs_of_both_services_come_to_their_ends(tmp_path: Path, binaries_dir: Path) -> None:
     run = Run(tmp_path / "run", "demo", assets=binaries_dir)
     try:
         code = eventually(
@@ -36,6 +36,8 @@ def test_four_jobs_come_to_their_ends(tmp_path: Path, binaries_dir: Path) -> Non
         "prediction": "SUCCEEDED",
         "failing": "FAILED",
         "long-running": "DELETED",
+        "vertex/tuning": "SUCCEEDED",
+        "vertex/vertex-custom-job": "SUCCEEDED",
     }
     assert re.search(r"^\[.*?\] tuning +RUNNING ", told, re.MULTILINE)
     assert re.search(r"8/8 trials, the best is trial \d with 0\.\d+", told)
@@ -43,6 +45,7 @@ def test_four_jobs_come_to_their_ends(tmp_path: Path, binaries_dir: Path) -> Non
     assert re.search(r"Error Message: .*ModuleNotFoundError", described)
     assert re.search(r"Warning +JobFailed", described)
     assert re.search(r"^ +1 × ml\.projects\.jobs\.cancel$", described, re.MULTILINE)
+    assert re.search(r"^ +1 × aiplatform\.projects\.locations\.customJobs\.create$", described, re.MULTILINE)
     assert re.search(r"^ +4 × ml\.projects\.jobs\.create$", described, re.MULTILINE)
     assert re.search(r"The one cancel is that of default_long_running_\w+, whose resource is gone", described)
     assert "mljobs dev" in described.partition("What to try next")[2]

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-NAMESPACE = "default"
+NAMESPACES = {"MLv1": "default", "VertexAI": "vertex"}
+"""The namespace of each service's resources."""
+
 SPEED = 10.0
 """Emulated seconds in a real second."""
 
@@ -23,6 +25,7 @@ class Act:
         end: the state in which its job has to end, or `DELETED`: it is deleted once its job is RUNNING.
         timeline: emulated seconds in each state.
         error: the error message of a job that ends as FAILED.
+        service: which one runs its job.
     """
 
     sample: str
@@ -30,11 +33,23 @@ class Act:
     end: str
     timeline: Mapping[str, float]
     error: str = ""
+    service: str = "MLv1"
+
+    @property
+    def namespace(self) -> str:
+        """Where the sample is applied."""
+        return NAMESPACES[self.service]
+
+    @property
+    def name(self) -> str:
+        """For people, and for telling the acts apart: the resource's, where need be with its namespace."""
+        return self.sample if self.service == "MLv1" else f"{self.namespace}/{self.sample}"
 
     def script(self) -> dict[str, Any]:
         """The emulator's script for this sample's job."""
-        readable = re.sub(r"[^A-Za-z0-9_]", "_", f"{NAMESPACE}_{self.sample}")
-        script: dict[str, Any] = {"jobId": f"^{readable}_[0-9a-f]+_1$", "timeline": dict(self.timeline)}
+        readable = re.sub(r"[^A-Za-z0-9_]", "_", f"{self.namespace}_{self.sample}")
+        wanted = f"^{self.name}$" if self.service == "VertexAI" else f"^{readable}_[0-9a-f]+_1$"
+        script: dict[str, Any] = {"jobId": wanted, "timeline": dict(self.timeline)}
         if self.end != DELETED:
             script["final"] = self.end
         if self.error:
@@ -57,5 +72,19 @@ ACTS = (
         ),
     ),
     Act("long-running", "deleted while it runs", DELETED, {"QUEUED": 15, "PREPARING": 30, "RUNNING": 36000}),
+    Act(
+        "tuning",
+        "the same manifest",
+        "SUCCEEDED",
+        {"QUEUED": 10, "PREPARING": 20, "RUNNING": 100},
+        service="VertexAI",
+    ),
+    Act(
+        "vertex-custom-job",
+        "in its own words",
+        "SUCCEEDED",
+        {"QUEUED": 10, "PREPARING": 20, "RUNNING": 60},
+        service="VertexAI",
+    ),
 )
 """The acts, in the order in which they are shown."""

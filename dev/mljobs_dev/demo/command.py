@@ -2,9 +2,10 @@
 
 
 def demo() -> None:
-    """Show jobs from `kubectl apply` to their ends, on an embedded control plane and an emulated service.
+    """Show jobs from `kubectl apply` to their ends, on an embedded control plane and both emulated services.
 
-    One is tuned, one predicts, one fails, and one is deleted while it runs. Exits with 0 if all of them came
+    On `ml` v1 one is tuned, one predicts, one fails, and one is deleted while it runs; on Vertex AI the same
+    search runs, and a job in that API's own words. Exits with 0 if all of them came
     to the end they should. Nothing outside this machine is touched, and nothing is left behind.
     """
     from mljobs_dev.demo.judge import DemoError

@@ -7,7 +7,7 @@ from typing import Any
 from mljobs.api.outputs import TERMINAL_STATES
 from mljobs_dev.demo.acts import DELETED, Act
 from mljobs_dev.demo.table import Row
-from mljobs_dev.stack.emulator_control import CANCEL, CREATE
+from mljobs_dev.stack.emulator_control import CANCEL, CREATE, verb
 
 Json = Mapping[str, Any]
 
@@ -29,22 +29,20 @@ def row(act: Act, body: Json | None, *, deleted: bool) -> Row:
     """
     if body is None:
         if not deleted:
-            raise DemoError(f"{act.sample} is gone although nobody has deleted it")
-        return Row(act.sample, act.shows, DELETED, "the resource is gone", done=True)
+            raise DemoError(f"{act.name} is gone although nobody has deleted it")
+        return Row(act.name, act.shows, DELETED, "the resource is gone", done=True)
     kind, status = str(body["kind"]), body.get("status") or {}
     state = str(status.get("state") or "")
     stalled = _condition(status, "Stalled")
     if stalled.get("status") == "True":
-        raise DemoError(
-            f"{kind} {act.sample} cannot go on: {stalled.get('reason')}: {stalled.get('message')}"
-        )
+        raise DemoError(f"{kind} {act.name} cannot go on: {stalled.get('reason')}: {stalled.get('message')}")
     if state in TERMINAL_STATES and state != act.end:
         raise DemoError(
-            f"{kind} {act.sample} should end as {act.end}, and its job is {state}: "
+            f"{kind} {act.name} should end as {act.end}, and its job is {state}: "
             f"{status.get('errorMessage') or 'without an error message'}"
         )
     detail = "kubectl delete; cancelling" if deleted else _detail(body, status)
-    return Row(act.sample, act.shows, state or "–", detail, done=state == act.end)
+    return Row(act.name, act.shows, state or "–", detail, done=state == act.end)
 
 
 def _condition(status: Json, kind: str) -> Json:
@@ -73,7 +71,7 @@ def judge_ledger(acts: Sequence[Act], jobs: Mapping[str, str], effects: Iterable
 
     Args:
         acts: all acts.
-        jobs: each sample's job id.
+        jobs: the last part of each act's job name.
         effects: the ledger's rows.
 
     Raises:
@@ -81,9 +79,9 @@ def judge_ledger(acts: Sequence[Act], jobs: Mapping[str, str], effects: Iterable
     """
     rows = list(effects)
     for act in acts:
-        job = jobs[act.sample]
+        job = jobs[act.name]
         for method, wanted in ((CREATE, 1), (CANCEL, 1 if act.end == DELETED else 0)):
-            found = sum(row["method"] == method and row["jobId"] == job for row in rows)
+            found = sum(verb(row["method"]) == method and row["jobId"] == job for row in rows)
             if found != wanted:
                 raise DemoError(f"the ledger has {found} calls of {method} for {job}, and not {wanted}")
 

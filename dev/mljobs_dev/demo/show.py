@@ -14,7 +14,7 @@ from rich.console import Console
 
 from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.client import ApiClient, ApiError, read_manifests
-from mljobs_dev.demo.acts import ACTS, DELETED, NAMESPACE, SPEED, Act
+from mljobs_dev.demo.acts import ACTS, DELETED, NAMESPACES, SPEED, Act
 from mljobs_dev.demo.judge import DemoError, excerpt, judge_ledger, row
 from mljobs_dev.demo.table import Row, StateTable, open_table
 from mljobs_dev.stack import binaries as stack_binaries
@@ -30,7 +30,7 @@ _LOOK_SECONDS = 0.25
 
 
 class Play:
-    """The four resources and their jobs, from their apply to their ends.
+    """The resources and their jobs, from their apply to their ends.
 
     Args:
         client: the API server's.
@@ -43,7 +43,7 @@ class Play:
         self._paths: dict[str, str] = {}
         self._deleted: set[str] = set()
         self.jobs: dict[str, str] = {}
-        """Each sample's job id, as soon as its status shows it."""
+        """The last part of each act's job name, as soon as its status shows it."""
 
     def apply(self) -> None:
         """Apply the samples.
@@ -52,9 +52,9 @@ class Play:
             ApiError: the API server refuses one.
         """
         for act in ACTS:
-            (manifest,) = read_manifests(self._samples / f"{act.sample}.yaml")
-            self._client.apply(manifest, namespace=NAMESPACE)
-            self._paths[act.sample] = self._client.path_of(manifest, NAMESPACE)
+            (manifest,) = read_manifests(self._samples / _file(act))
+            self._client.apply(manifest, namespace=act.namespace)
+            self._paths[act.name] = self._client.path_of(manifest, act.namespace)
 
     def look(self) -> list[Row]:
         """Read all resources, delete the one whose time has come, and return their rows.
@@ -68,12 +68,12 @@ class Play:
             body = self._read(act)
             if body is not None:
                 self._note(act, body.get("status") or {})
-            rows.append(row(act, body, deleted=act.sample in self._deleted))
+            rows.append(row(act, body, deleted=act.name in self._deleted))
         return rows
 
     def _read(self, act: Act) -> dict[str, Any] | None:
         try:
-            body: dict[str, Any] = self._client.get(self._paths[act.sample])
+            body: dict[str, Any] = self._client.get(self._paths[act.name])
         except ApiError as error:
             if error.status == 404:
                 return None
@@ -81,11 +81,11 @@ class Play:
         return body
 
     def _note(self, act: Act, status: dict[str, Any]) -> None:
-        if status.get("jobId"):
-            self.jobs[act.sample] = status["jobId"]
-        if act.end == DELETED and status.get("state") == "RUNNING" and act.sample not in self._deleted:
-            self._client.request("DELETE", self._paths[act.sample])
-            self._deleted.add(act.sample)
+        if status.get("jobName"):
+            self.jobs[act.name] = status["jobName"].rpartition("/")[2]
+        if act.end == DELETED and status.get("state") == "RUNNING" and act.name not in self._deleted:
+            self._client.request("DELETE", self._paths[act.name])
+            self._deleted.add(act.name)
 
 
 class Show:
@@ -118,9 +118,13 @@ class Show:
         started = time.monotonic()
         binaries = stack_binaries.provide()
         kubectl = stack_binaries.kubectl(binaries)
-        self._say("Starting a control plane, the emulated service and the operator …")
+        self._say("Starting a control plane, the emulated services and an operator for each …")
         with Stack(
-            binaries, speed=SPEED, poll_interval=0.5, on_exit=lambda exit_: self._say(described(exit_))
+            binaries,
+            speed=SPEED,
+            namespaces=NAMESPACES,
+            poll_interval=0.5,
+            on_exit=lambda exit_: self._say(described(exit_)),
         ) as stack:
             self._say(f"They run, after {time.monotonic() - started:.0f} s.\n")
             try:
@@ -142,7 +146,8 @@ class Show:
     def _watch(self, play: Play) -> None:
         folder = shown(deploy_folder() / "samples")
         for act in ACTS:
-            self._say(f"kubectl apply -f {folder}/{act.sample}.yaml  # {act.shows}")
+            where = "" if act.namespace == "default" else f" -n {act.namespace}"
+            self._say(f"kubectl apply{where} -f {folder}/{_file(act)}  # {act.service}: {act.shows}")
         self._say("")
         play.apply()
         until = time.monotonic() + self._deadline
@@ -163,7 +168,7 @@ class Show:
             self._say("\nThere is no kubectl to show how a job failed; its status says it too.")
             return
         kind = KINDS["TrainingJob"].short_name
-        command = [str(kubectl), "describe", kind, act.sample, f"--namespace={NAMESPACE}"]
+        command = [str(kubectl), "describe", kind, act.sample, f"--namespace={act.namespace}"]
         private = [f"--kubeconfig={stack.kubeconfig}", f"--cache-dir={stack.folder / 'kubectl'}"]
         done = subprocess.run([*command, *private], capture_output=True, text=True, timeout=30, check=False)
         if done.returncode != 0 or act.error not in done.stdout:
@@ -177,13 +182,18 @@ class Show:
     def _show_ledger(self, play: Play, effects: list[dict[str, Any]]) -> None:
         (act,) = (act for act in ACTS if act.end == DELETED)
         counts = Counter(effect["method"] for effect in effects if effect["applied"])
-        self._say("\nWhat the operator had the service do, by the service's ledger:")
+        self._say("\nWhat the operators had the services do, by their ledger:")
         for method, count in sorted(counts.items()):
             self._say(f"  {count} × {method}")
-        self._say(f"The one cancel is that of {play.jobs[act.sample]}, whose resource is gone.")
+        self._say(f"The one cancel is that of {play.jobs[act.name]}, whose resource is gone.")
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _file(act: Act) -> str:
+    """Its manifest, below the folder of samples."""
+    return f"{'vertex/' if act.sample.startswith('vertex-') else ''}{act.sample}.yaml"
 
 
 def _unfinished(rows: list[Row]) -> str:
@@ -195,7 +205,7 @@ def farewell() -> str:
     samples = shown(deploy_folder() / "samples")
     program = "mljobs" if shutil.which("mljobs") else shown(Path(sys.executable).with_name("mljobs"))
     return f"""
-All four came to the end they should, and nothing is left running. What to try next:
+All came to the end they should, and nothing is left running. What to try next:
 
   {program} dev  # the same stack until Ctrl-C; it says how to point kubectl at it. Then, say:
   kubectl apply -f {samples}/gpu-container.yaml

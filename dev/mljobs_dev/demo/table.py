@@ -105,7 +105,7 @@ class LineTable:
             if self._states.get(row.name) != row.state:
                 self._states[row.name] = row.state
                 seconds = self._clock() - self._started
-                line = f"[{seconds:5.1f} s] {row.name:<13} {row.state:<10} {row.detail}"
+                line = f"[{seconds:5.1f} s] {row.name:<24} {row.state:<10} {row.detail}"
                 self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 

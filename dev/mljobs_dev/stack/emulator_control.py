@@ -6,7 +6,13 @@ from typing import Any
 
 import urllib3
 
-CREATE, CANCEL = "ml.projects.jobs.create", "ml.projects.jobs.cancel"
+CREATE, CANCEL = "create", "cancel"
+"""The last part of a method's name, whatever the service and the collection."""
+
+
+def verb(method: str) -> str:
+    """`create` of `ml.projects.jobs.create`."""
+    return method.rpartition(".")[2]
 
 
 class EmulatorError(Exception):

@@ -6,9 +6,10 @@ it may do here is what the roles in `deploy/base` allow.
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from mljobs.admin.crds import definitions
 from mljobs.config import ENV_PREFIX
@@ -45,6 +46,8 @@ class Stack:
         binaries: the folder with etcd and kube-apiserver.
         speed: emulated seconds in a real second.
         service: which of the emulated services runs the jobs, `MLv1` or `VertexAI`.
+        namespaces: in place of `service`, the namespace of each service's jobs: an operator for each, which
+            watches no other namespace.
         poll_interval: seconds between two looks of the operator at active jobs.
         state_dir: keeps the cluster's data, its keys, its port and all logs; None: a temporary folder.
         on_exit: called, once the stack is ready, for each process that ends unexpectedly; from
@@ -75,6 +78,7 @@ class Stack:
         *,
         speed: float,
         service: str = "MLv1",
+        namespaces: Mapping[str, str] | None = None,
         poll_interval: float = 1.0,
         state_dir: Path | None = None,
         on_exit: Callable[[Exit], None] = lambda _: None,
@@ -82,7 +86,8 @@ class Stack:
         timeout: float = 90.0,
     ) -> None:
         self._speed = speed
-        self._service = service
+        self._operators = _operators(service, namespaces or {})
+        self._namespaces = sorted(set((namespaces or {}).values()) - {"default"})
         self._poll_interval = poll_interval
         self._timeout = timeout
         self._temporary = state_dir is None
@@ -113,10 +118,14 @@ class Stack:
 
     @property
     def pids(self) -> dict[str, int]:
-        """The process id of each of `PROCESSES`; the last one of a process that is being started again."""
+        """The process id of each process; the last one of a process that is being started again."""
         now = {**self._plane.pids, **{name: server.pid for name, server in self._servers.items()}}
         self._pids.update({name: pid for name, pid in now.items() if pid is not None})
-        return {name: self._pids[name] for name in PROCESSES if name in self._pids}
+        return {name: self._pids[name] for name in self._names if name in self._pids}
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        return (*self._operators, *PROCESSES[1:])
 
     def start(self) -> "Stack":
         """Start everything and wait until the operator watches.
@@ -138,28 +147,32 @@ class Stack:
         )
         self.logs = self.folder / "logs"
         emulator = self._launch(EMULATOR, self._emulator_arguments(), r"^(http://\S+)$", environment())
-        self._plane.apply([*definitions(), *rights])
+        self._plane.apply([*definitions(), *rights, *map(_namespace, self._namespaces)])
         emulator.wait(deadline)
         self.emulator_url = emulator.url
-        operator = self._launch(
-            OPERATOR, self._operator_arguments(), r"metrics and health at (http://\S+)", self._operator_env()
-        )
-        operator.wait(deadline, "/readyz")
-        self.metrics_url = f"{operator.url}/metrics"
-        if len(self.pids) != len(PROCESSES):
+        announced, env = r"metrics and health at (http://\S+)", self._operator_env()
+        operators = [
+            self._launch(name, self._operator_arguments(own), announced, env)
+            for name, own in self._operators.items()
+        ]
+        for operator in operators:
+            operator.wait(deadline, "/readyz")
+        self.metrics_url = f"{operators[0].url}/metrics"
+        if len(self.pids) != len(self._names):
             raise StackError(f"only {', '.join(self.pids)} run; their logs are in {self.logs}")
         self._ready = True
         return self
 
     def log_tail(self) -> str:
-        """The last lines of the operator's log."""
-        return self._servers[OPERATOR].log_tail()
+        """The last lines of the log of each operator."""
+        return "\n".join(self._servers[name].log_tail() for name in self._operators)
 
     def stop(self) -> None:
         """End all processes within 10 s, and remove all files unless a state folder was given."""
         self._ready = False
-        if OPERATOR in self._servers:
-            self._servers[OPERATOR].stop(_OPERATOR_SECONDS)
+        with ThreadPoolExecutor(max_workers=len(self._operators)) as pool:
+            for name in self._operators.keys() & self._servers.keys():
+                pool.submit(self._servers[name].stop, _OPERATOR_SECONDS)
         with ThreadPoolExecutor(max_workers=1) as pool:
             if EMULATOR in self._servers:
                 pool.submit(self._servers[EMULATOR].stop, _EMULATOR_SECONDS)
@@ -181,10 +194,10 @@ class Stack:
     def _emulator_arguments(self) -> list[str]:
         return ["emulator", f"--host={LOOPBACK}", f"--speed={self._speed}"]
 
-    def _operator_arguments(self) -> list[str]:
+    def _operator_arguments(self, own: Sequence[str]) -> list[str]:
         return [
             "run",
-            f"--service={self._service}",
+            *own,
             f"--endpoint={self.emulator_url}",
             "--anonymous",
             f"--project={PROJECT}",
@@ -218,3 +231,17 @@ class Stack:
         pid = process.pid
         if self._ready and pid is not None:
             self._on_restart(process.name, pid)
+
+
+def _operators(service: str, namespaces: Mapping[str, str]) -> dict[str, list[str]]:
+    """The arguments of each operator, by the name of its process."""
+    if not namespaces:
+        return {OPERATOR: [f"--service={service}"]}
+    return {
+        f"{OPERATOR}-{name.lower()}": [f"--service={name}", f"--namespace={namespace}"]
+        for name, namespace in namespaces.items()
+    }
+
+
+def _namespace(name: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}

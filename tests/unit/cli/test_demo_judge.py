@@ -8,13 +8,15 @@ import pytest
 from rich.console import Console
 
 from mljobs.backends.mlv1.facts import MlV1Facts
-from mljobs.domain.port import Owner
+from mljobs.backends.registry import SERVICES
+from mljobs.backends.vertex.facts import VertexFacts
+from mljobs.domain.port import Facts, Owner
 from mljobs_dev.demo.acts import ACTS, DELETED, Act
 from mljobs_dev.demo.judge import DemoError, excerpt, judge_ledger, row
 from mljobs_dev.demo.table import LineTable, LiveTable, Row, open_table
 from mljobs_dev.stack.emulator_control import CANCEL, CREATE
 
-FACTS = MlV1Facts()
+FACTS: dict[str, Facts] = {"MLv1": MlV1Facts(), "VertexAI": VertexFacts()}
 
 Json = dict[str, Any]
 TUNING = Act("tuning", "a search", "SUCCEEDED", {})
@@ -125,7 +127,7 @@ JOBS = {"tuning": "j_tuning", "doomed": "j_doomed"}
 
 
 def effect(method: str, job: str) -> Json:
-    return {"method": method, "jobId": job, "status": 200, "applied": True}
+    return {"method": f"ml.projects.jobs.{method}", "jobId": job, "status": 200, "applied": True}
 
 
 GOOD = [effect(CREATE, "j_tuning"), effect(CREATE, "j_doomed"), effect(CANCEL, "j_doomed")]
@@ -133,16 +135,16 @@ GOOD = [effect(CREATE, "j_tuning"), effect(CREATE, "j_doomed"), effect(CANCEL, "
 
 class TestLedger:
     def test_one_create_each_and_one_cancel_of_the_deleted_one_is_right(self) -> None:
-        judge_ledger([TUNING, DOOMED], JOBS, [*GOOD, effect("ml.projects.jobs.get", "j_tuning")])
+        judge_ledger([TUNING, DOOMED], JOBS, [*GOOD, effect("get", "j_tuning")])
 
     @pytest.mark.parametrize(
         ("effects", "reason"),
         [
-            (GOOD[1:], "0 calls of ml.projects.jobs.create for j_tuning"),
-            ([*GOOD, effect(CREATE, "j_tuning")], "2 calls of ml.projects.jobs.create for j_tuning"),
-            (GOOD[:2], "0 calls of ml.projects.jobs.cancel for j_doomed"),
-            ([*GOOD, effect(CANCEL, "j_doomed")], "2 calls of ml.projects.jobs.cancel for j_doomed"),
-            ([*GOOD, effect(CANCEL, "j_tuning")], "1 calls of ml.projects.jobs.cancel for j_tuning"),
+            (GOOD[1:], "0 calls of create for j_tuning"),
+            ([*GOOD, effect(CREATE, "j_tuning")], "2 calls of create for j_tuning"),
+            (GOOD[:2], "0 calls of cancel for j_doomed"),
+            ([*GOOD, effect(CANCEL, "j_doomed")], "2 calls of cancel for j_doomed"),
+            ([*GOOD, effect(CANCEL, "j_tuning")], "1 calls of cancel for j_tuning"),
         ],
     )
     def test_anything_else_is_not(self, effects: list[Json], reason: str) -> None:
@@ -186,14 +188,15 @@ class TestPlan:
     def test_the_demo_has_what_it_promises(self) -> None:
         assert {act.end for act in ACTS} == {"SUCCEEDED", "FAILED", DELETED}
         assert sum(bool(act.error) for act in ACTS) == 1
+        assert {act.service for act in ACTS} == set(SERVICES)
 
-    @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.sample)
+    @pytest.mark.parametrize("act", ACTS, ids=lambda act: act.name)
     def test_a_script_is_for_its_sample_s_job_and_no_other(self, act: Act) -> None:
         ids = {
-            one.sample: FACTS.job_id(Owner("default", one.sample, f"uid {one.sample}"), 1, None)
+            one.name: FACTS[one.service].job_id(Owner(one.namespace, one.sample, f"uid {one.name}"), 1, None)
             for one in ACTS
         }
-        assert [name for name, id_ in ids.items() if re.search(act.script()["jobId"], id_)] == [act.sample]
+        assert [name for name, id_ in ids.items() if re.search(act.script()["jobId"], id_)] == [act.name]
 
     def test_only_what_is_deleted_has_no_end_of_its_own(self) -> None:
         assert [act.end for act in ACTS if "final" not in act.script()] == [DELETED]
@@ -211,9 +214,9 @@ class TestTables:
             for states in (("QUEUED", "QUEUED"), ("QUEUED", "QUEUED"), ("RUNNING", "QUEUED")):
                 table.show(rows(*states))
         assert output.getvalue().splitlines() == [
-            "[  1.0 s] r0            QUEUED     news",
-            "[  2.0 s] r1            QUEUED     news",
-            "[  3.0 s] r0            RUNNING    news",
+            "[  1.0 s] r0                       QUEUED     news",
+            "[  2.0 s] r1                       QUEUED     news",
+            "[  3.0 s] r0                       RUNNING    news",
         ]
 
     def test_on_a_terminal_it_is_drawn_in_place(self) -> None:
