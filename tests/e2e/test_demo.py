@@ -37,7 +37,7 @@ def test_jobs_of_both_services_come_to_their_ends(tmp_path: Path, binaries_dir: 
         "failing": "FAILED",
         "long-running": "DELETED",
         "vertex/tuning": "SUCCEEDED",
-        "vertex/vertex-custom-job": "SUCCEEDED",
+        "vertex/vertex-overlay": "SUCCEEDED",
     }
     assert re.search(r"^\[.*?\] tuning +RUNNING ", told, re.MULTILINE)
     assert re.search(r"8/8 trials, the best is trial \d with 0\.\d+", told)

@@ -80,8 +80,8 @@ ACTS = (
         service="VertexAI",
     ),
     Act(
-        "vertex-custom-job",
-        "in its own words",
+        "vertex-overlay",
+        "with what Vertex AI alone has",
         "SUCCEEDED",
         {"QUEUED": 10, "PREPARING": 20, "RUNNING": 60},
         service="VertexAI",

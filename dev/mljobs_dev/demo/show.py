@@ -144,10 +144,8 @@ class Show:
         self._show_ledger(play, effects)
 
     def _watch(self, play: Play) -> None:
-        folder = shown(deploy_folder() / "samples")
         for act in ACTS:
-            where = "" if act.namespace == "default" else f" -n {act.namespace}"
-            self._say(f"kubectl apply{where} -f {folder}/{_file(act)}  # {act.service}: {act.shows}")
+            self._say(command(act))
         self._say("")
         play.apply()
         until = time.monotonic() + self._deadline
@@ -189,6 +187,13 @@ class Show:
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def command(act: Act) -> str:
+    """The command line that does what the demo does."""
+    where = "" if act.namespace == "default" else f" -n {act.namespace}"
+    folder = shown(deploy_folder() / "samples")
+    return f"kubectl apply{where} -f {folder}/{_file(act)}  # {act.service}: {act.shows}"
 
 
 def _file(act: Act) -> str:

@@ -7,7 +7,7 @@ from collections import defaultdict
 import pytest
 
 from mljobs_dev.demo.acts import ACTS, DELETED
-from mljobs_dev.demo.show import farewell
+from mljobs_dev.demo.show import command, farewell
 from tests.unit.docs.markdown import DOCS, ROOT
 
 AGAIN = "take it again: python docs/images/demo.py"
@@ -22,16 +22,18 @@ def lines() -> list[str]:
     return ["".join(text for _, text in sorted(rows[y])).rstrip() for y in sorted(rows)]
 
 
-def test_it_shows_each_act_from_its_apply_to_its_end() -> None:
+def test_it_shows_each_act_from_its_apply_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
     shown = "\n".join(lines())
     for act in ACTS:
-        assert f"kubectl apply -f deploy/samples/{act.sample}.yaml  # {act.shows}" in shown, AGAIN
-        ends = re.findall(rf"│ *{act.sample} *│ *{act.shows} *│ *(\w+) *│", shown)
+        assert command(act) in shown, AGAIN
+        ends = re.findall(rf"│ *{act.name} *│ *{act.shows} *│ *(\w+) *│", shown)
         assert ends[-1:] == [act.end], AGAIN
+    created = sum(act.service == "MLv1" for act in ACTS)
     (deleted,) = (act for act in ACTS if act.end == DELETED)
     assert re.search(rf"│ *{deleted.sample} *│.*│ *RUNNING *│ *kubectl delete; cancelling", shown), AGAIN
     assert re.search(r"^ +1 × ml\.projects\.jobs\.cancel$", shown, re.MULTILINE), AGAIN
-    assert re.search(rf"^ +{len(ACTS)} × ml\.projects\.jobs\.create$", shown, re.MULTILINE), AGAIN
+    assert re.search(rf"^ +{created} × ml\.projects\.jobs\.create$", shown, re.MULTILINE), AGAIN
 
 
 def test_it_ends_with_the_demo_s_last_words(monkeypatch: pytest.MonkeyPatch) -> None:
