@@ -101,9 +101,7 @@ class Limits(Amounts):
     """All other calls a minute, likewise."""
 
 
-Tables = Annotated[
-    AnyJson, WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
-]
+Tables = Annotated[AnyJson, WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
 """Tables of any form. Without the type, no CEL rule could ask whether there are any."""
 
 
