@@ -18,7 +18,7 @@ from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import FIRST_RETRY
 from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.status import StatusWriter
-from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.loop.store import Key, Store, keep, remove
 from mljobs.controller.process.logs import about
 from mljobs.domain.decide import AdminPolicy, decide, polled
 from mljobs.domain.decide.decisions import (
@@ -204,9 +204,6 @@ class JobHandler:
         try:
             body = await self._kube.get(*key)
         except ObjectNotFound:
-            left = self._store.forget_deleted(key, resource.uid, self._clock())
+            remove(key, resource.uid, self._store, self._queue.add, self._clock())
         else:
-            left = self._store.recreated(body, self._clock())
-            self._store.put(body)
-        if left:
-            self._queue.add(left)
+            keep(body, self._store, self._queue.add, self._clock())

@@ -9,7 +9,7 @@ from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Forbidden, KubeError, NotServed, ObjectNotFound
-from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.loop.store import Key, Store, keep, remove
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Resync:
         for body in bodies:
             key = Key.of(body)
             living.add((key, body["metadata"]["uid"]))
-            self._take(body)
+            self._keep(body)
         scope = None if namespace is None else frozenset({namespace})
         for key in self._store.unlisted(kind, scope, living, version):
             self._drop(key)
@@ -90,26 +90,19 @@ class Resync:
             if key.deleted:
                 continue
             try:
-                self._take(await self._kube.get(*key))
+                self._keep(await self._kube.get(*key))
             except ObjectNotFound:
                 self._drop(key)
             except Forbidden:
                 return
 
-    def _take(self, body: JsonObject) -> None:
-        key = Key.of(body)
-        if left := self._store.recreated(body, self._clock()):
-            self._changed(left)
-        known = self._store.body(key)
-        same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
-        if not same and self._store.put(body):
-            self._changed(key)
+    def _keep(self, body: JsonObject) -> None:
+        if keep(body, self._store, self._changed, self._clock()):
+            self._changed(Key.of(body))
 
     def _drop(self, key: Key) -> None:
         logger.info("%s %s/%s was deleted unseen by the watch", *key)
-        left = self._store.forget_deleted(key, self._store.uid(key), self._clock())
-        for one in (key, *([left] if left else [])):
-            self._changed(one)
+        remove(key, self._store.uid(key), self._store, self._changed, self._clock())
 
     def _failed(self, error: KubeError) -> None:
         logger.warning("listing the resources failed; tried again in %s s: %s", self._interval, error)

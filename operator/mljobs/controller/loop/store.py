@@ -257,10 +257,50 @@ def take(
     """
     key = Key.of(body)
     if event == "DELETED":
-        left = store.forget_deleted(key, body["metadata"]["uid"], now, body)
+        remove(key, body["metadata"]["uid"], store, changed, now, body)
     else:
-        left = store.recreated(body, now)
-        store.put(body)
+        keep(body, store, changed, now)
+        changed(key)
+
+
+def keep(body: JsonObject, store: Store, changed: Callable[[Key], None], now: datetime) -> bool:
+    """Keep an object that exists; what it replaces under the same name may have a job to cancel.
+
+    Args:
+        body: the object.
+        store: keeps it.
+        changed: called with the key of a deleted resource that bypassed our finalizer.
+        now: the time.
+
+    Returns:
+        Whether it differs from the newest one that was cached.
+    """
+    if left := store.recreated(body, now):
+        changed(left)
+    known = store.body(Key.of(body))
+    same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
+    return store.put(body) and not same
+
+
+def remove(
+    key: Key,
+    uid: str,
+    store: Store,
+    changed: Callable[[Key], None],
+    now: datetime,
+    last: JsonObject | None = None,
+) -> None:
+    """Remove an object that has been deleted; see `Store.forget_deleted`.
+
+    Args:
+        key: of the object.
+        uid: of the object.
+        store: has it.
+        changed: called with its key, and with that of a resource that bypassed our finalizer.
+        now: the time.
+        last: the object's last state, where that is known.
+    """
+    left = store.forget_deleted(key, uid, now, last)
     for one in (key, *([left] if left else [])):
         changed(one)
 
