@@ -4,8 +4,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from mljobs.backends.google.answers import Page
 from mljobs.backends.vertex.backend import VertexAI
-from mljobs.backends.vertex.client import Page, VertexClient
+from mljobs.backends.vertex.client import VertexClient
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.backends.vertex.names import Name
 from mljobs.backends.vertex.read import STATES

@@ -349,7 +349,9 @@ def _call(
     scope = options.facts.scope(str(project), options.facts.location(reading.spec))
     document = spec.document()
     merged = {**document.get("labels", {}), **labels}
-    return options.service.request(Order(reading.kind, document, scope, job_id, merged), options.terms)
+    order = Order(reading.kind, document, scope, job_id, merged)
+    collection, body = options.service.request(order, options.terms)
+    return f"POST v1/{scope}/{collection}", body
 
 
 def _overlaid(reading: "Reading", values: Sequence[str], exact: bool) -> "Reading":

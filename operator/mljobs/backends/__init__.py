@@ -1,6 +1,7 @@
 """The job services behind the port of `mljobs.domain.port`: the only place that knows Google."""
 
 from mljobs.backends.factory import (
+    Access,
     open_identities,
     open_job_logs,
     open_job_service,
@@ -13,7 +14,6 @@ from mljobs.backends.registry import (
     MLV1,
     SERVICES,
     VERTEX_AI,
-    Access,
     OpenBackend,
     Service,
     Terms,

@@ -1,6 +1,7 @@
 """Opens the clients from plain values, so that Google's types stay inside."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from mljobs import __version__
@@ -27,23 +28,12 @@ VERTEX_LIMITS = Limits(creates_per_minute=60, others_per_minute=600)
 other calls (documentation of quotas)."""
 
 
-def open_job_service(
-    *,
-    endpoint: str = "",
-    anonymous: bool = False,
-    timeout: float = DEFAULT_TIMEOUT,
-    threads: int = DEFAULT_THREADS,
-    limits: Limits | None = None,
-    on_request: OnRequest | None = None,
-    on_wait: OnWait | None = None,
-    guard: Callable[[], None] | None = None,
-    patient: bool = False,
-    credentials: SharedCredentials | None = None,
-) -> MlV1Client:
-    """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
+@dataclass(frozen=True)
+class Access:
+    """How to reach a service.
 
-    Args:
-        endpoint: URL of the API, for a region or the emulator; empty for the global one.
+    Attributes:
+        endpoint: URL of its API, for a region or the emulator; empty for its usual one.
         anonymous: whether to send no credentials, as for the emulator; otherwise Google's application
             default credentials with the cloud-platform scope.
         timeout: seconds for each wait on the network and for a whole exchange.
@@ -55,55 +45,53 @@ def open_job_service(
             before it is written; if it must not be sent, the guard raises an error of the port or ends the
             process.
         patient: whether every call waits for its quota as long as it takes, as commands do.
-        credentials: whose tokens are sent; None for the operator's own.
+        credentials: whose tokens are sent, of `Identities`; None for the operator's own.
+    """
+
+    endpoint: str = ""
+    anonymous: bool = False
+    timeout: float = DEFAULT_TIMEOUT
+    threads: int = DEFAULT_THREADS
+    limits: Limits | None = None
+    on_request: OnRequest | None = None
+    on_wait: OnWait | None = None
+    guard: Callable[[], None] | None = None
+    patient: bool = False
+    credentials: SharedCredentials | None = None
+
+
+def open_job_service(access: Access) -> MlV1Client:
+    """Open the `ml` v1 job service. Nothing is sent, and no credentials are looked up, before the first call.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    check_endpoint(endpoint, anonymous=anonymous)
-    sent = None if anonymous else credentials or _own_credentials(endpoint, timeout)
-    request_threads = _open_threads(endpoint, sent, timeout=timeout, threads=threads, guard=guard)
-    quotas = ProjectLimits(limits or Limits(), patience=PATIENCE, longest_pause=timeout)
-    sender = Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient, credentials=sent)
-    return MlV1Client(open_api("ml", "v1", endpoint).projects().jobs(), sender)
+    sender = _open_sender(access, Limits())
+    return MlV1Client(open_api("ml", "v1", access.endpoint).projects().jobs(), sender)
 
 
-def open_vertex(
-    *,
-    endpoint: str = "",
-    anonymous: bool = False,
-    timeout: float = DEFAULT_TIMEOUT,
-    threads: int = DEFAULT_THREADS,
-    limits: Limits | None = None,
-    on_request: OnRequest | None = None,
-    on_wait: OnWait | None = None,
-    guard: Callable[[], None] | None = None,
-    patient: bool = False,
-    credentials: SharedCredentials | None = None,
-) -> VertexClient:
+def open_vertex(access: Access) -> VertexClient:
     """Open Vertex AI. Nothing is sent, and no credentials are looked up, before the first call.
 
-    Args:
-        endpoint: URL of the API for all regions, such as the emulator's; empty for the regions' own.
-        anonymous: see `open_job_service`, as for all that follow.
-        timeout: see there.
-        threads: see there.
-        limits: quotas of each project in a region; None for the service's own.
-        on_request: see there.
-        on_wait: see there.
-        guard: see there.
-        patient: see there.
-        credentials: see there.
+    An endpoint is that of all regions; a quota is that of a project in a region.
 
     Raises:
         ValueError: an argument that cannot work, with its value and the rule.
     """
-    check_endpoint(endpoint, anonymous=anonymous)
-    sent = None if anonymous else credentials or _own_credentials(endpoint, timeout)
-    request_threads = _open_threads(endpoint, sent, timeout=timeout, threads=threads, guard=guard)
-    quotas = ProjectLimits(limits or VERTEX_LIMITS, patience=PATIENCE, longest_pause=timeout)
-    return VertexClient(
-        Sender(Api(on_request), request_threads, quotas, on_wait, patient=patient, credentials=sent), endpoint
+    return VertexClient(_open_sender(access, VERTEX_LIMITS), access.endpoint)
+
+
+def _open_sender(access: Access, limits: Limits) -> Sender:
+    check_endpoint(access.endpoint, anonymous=access.anonymous)
+    sent = (
+        None if access.anonymous else access.credentials or _own_credentials(access.endpoint, access.timeout)
+    )
+    threads = _open_threads(
+        access.endpoint, sent, timeout=access.timeout, threads=access.threads, guard=access.guard
+    )
+    quotas = ProjectLimits(access.limits or limits, patience=PATIENCE, longest_pause=access.timeout)
+    return Sender(
+        Api(access.on_request), threads, quotas, access.on_wait, patient=access.patient, credentials=sent
     )
 
 

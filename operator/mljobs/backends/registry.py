@@ -8,11 +8,8 @@ from typing import Any, Protocol, Self
 
 import yaml
 
-from mljobs.backends.factory import VERTEX_LIMITS, open_job_service, open_vertex
-from mljobs.backends.google.calls import OnRequest
-from mljobs.backends.google.credentials import SharedCredentials
+from mljobs.backends.factory import VERTEX_LIMITS, Access, open_job_service, open_vertex
 from mljobs.backends.google.limits import Limits
-from mljobs.backends.google.sender import OnWait
 from mljobs.backends.mlv1 import translate as mlv1
 from mljobs.backends.mlv1.backend import MlV1
 from mljobs.backends.mlv1.facts import MlV1Facts
@@ -54,36 +51,6 @@ class Terms:
         return cls(locations, document or {})
 
 
-@dataclass(frozen=True)
-class Access:
-    """How to reach a service.
-
-    Attributes:
-        endpoint: URL of its API; empty for its usual one.
-        anonymous: whether to send no credentials.
-        timeout: seconds for one call.
-        threads: the maximum number of concurrent calls.
-        limits: quotas of each project; None for the service's own.
-        on_request: called after each call: method id, HTTP status as text or `none`, seconds; on any thread.
-        on_wait: called after each call that waited for a quota: method id, seconds.
-        guard: called as the last thing before a request is written; if it must not be sent, the guard
-            raises an error of the port or ends the process.
-        patient: whether every call waits for its quota as long as it takes.
-        credentials: whose tokens are sent, of `Identities`; None for the operator's own.
-    """
-
-    endpoint: str = ""
-    anonymous: bool = False
-    timeout: float = 30.0
-    threads: int = 8
-    limits: Limits | None = None
-    on_request: OnRequest | None = None
-    on_wait: OnWait | None = None
-    guard: Callable[[], None] | None = None
-    patient: bool = False
-    credentials: SharedCredentials | None = None
-
-
 class OpenBackend(Backend, AbstractAsyncContextManager["OpenBackend"], Protocol):
     """A backend that its opener closes."""
 
@@ -102,7 +69,7 @@ class Service:
         limits: its own quotas of each project, or of each project in a region.
         facts: what is known of it without a request.
         open: opens its backend. Nothing is sent, and no credentials are looked up, before the first call.
-        request: the call that submits an order: the line of the HTTP request, and its body.
+        request: what submits an order: the collection that the job is created in, and the body.
         named: whether a reference is one of its jobs.
 
     All but the last raise a ValueError where the terms make no sense.
@@ -130,14 +97,14 @@ SERVICES: dict[str, Service] = {
     MLV1: Service(
         Limits(),
         _mlv1_facts,
-        lambda access, terms: MlV1(_mlv1_facts(terms), open_job_service(**vars(access))),
+        lambda access, terms: MlV1(_mlv1_facts(terms), open_job_service(access)),
         lambda order, _terms: mlv1.request(order),
         MlV1Facts.names,
     ),
     VERTEX_AI: Service(
         VERTEX_LIMITS,
         _vertex_facts,
-        lambda access, terms: VertexAI(_vertex_facts(terms), open_vertex(**vars(access))),
+        lambda access, terms: VertexAI(_vertex_facts(terms), open_vertex(access)),
         lambda order, terms: vertex.request(order, _vertex_facts(terms).tables),
         VertexFacts.names,
     ),

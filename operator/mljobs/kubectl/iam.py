@@ -59,9 +59,9 @@ def get_policy(
     project, job_id = _with_policy(find(connect(namespace, context, kubeconfig), name)).job
 
     async def read() -> IamPolicy:
-        from mljobs.backends import open_job_service
+        from mljobs.backends import Access, open_job_service
 
-        async with open_job_service(endpoint=endpoint, anonymous=anonymous) as service:
+        async with open_job_service(Access(endpoint=endpoint, anonymous=anonymous)) as service:
             return await service.get_iam_policy(project, job_id)
 
     print(dump(dict(ask(read())), "json" if output is Output.JSON else "yaml"), end="")
@@ -92,9 +92,9 @@ def permissions_of(
     project, job_id = _with_policy(find(connect(namespace, context, kubeconfig), name)).job
 
     async def question() -> frozenset[str]:
-        from mljobs.backends import open_job_service
+        from mljobs.backends import Access, open_job_service
 
-        async with open_job_service(endpoint=endpoint, anonymous=anonymous) as service:
+        async with open_job_service(Access(endpoint=endpoint, anonymous=anonymous)) as service:
             return await service.test_iam_permissions(project, job_id, wanted)
 
     granted = ask(question())
@@ -147,9 +147,9 @@ def set_policy(
     project, job_id = found.job
 
     async def write() -> IamPolicy:
-        from mljobs.backends import open_job_service
+        from mljobs.backends import Access, open_job_service
 
-        async with open_job_service(endpoint=endpoint, anonymous=anonymous) as service:
+        async with open_job_service(Access(endpoint=endpoint, anonymous=anonymous)) as service:
             present = {} if policy.get("etag") else await service.get_iam_policy(project, job_id)
             etag = {"etag": present["etag"]} if present.get("etag") else {}
             return await service.set_iam_policy(project, job_id, {**etag, **policy})

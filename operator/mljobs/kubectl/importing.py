@@ -98,14 +98,14 @@ def import_jobs(
 
 
 async def _gather(endpoint: str, anonymous: bool, project: str, query: str, limit: int | None) -> list[Json]:
-    from mljobs.backends import open_job_service
+    from mljobs.backends import Access, open_job_service
 
-    async with open_job_service(endpoint=endpoint, anonymous=anonymous) as service:
+    async with open_job_service(Access(endpoint=endpoint, anonymous=anonymous)) as service:
         found: list[Json] = []
         token = ""
         while True:
             page = await service.list_page(project, query=query, page_token=token)
-            found += [job.document for job in page.jobs]
+            found += page.jobs
             token = page.next_page_token
             if not token or (limit and len(found) >= limit):
                 return found[:limit]

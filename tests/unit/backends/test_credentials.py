@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth.exceptions import GoogleAuthError, RefreshError, TransportError
 
 from mljobs import __version__
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import Access, Limits, open_job_service
 from mljobs.backends.google.answers import Method
 from mljobs.backends.google.calls import no_token
 from mljobs.backends.mlv1.client import MlV1Client
@@ -79,7 +79,7 @@ def accepts(*tokens: str) -> Step:
 
 
 def service(server: RawServer, threads: int = 1) -> MlV1Client:
-    return open_job_service(endpoint=server.url, timeout=10, threads=threads, limits=Limits(0, 0))
+    return open_job_service(Access(endpoint=server.url, timeout=10, threads=threads, limits=Limits(0, 0)))
 
 
 async def test_a_token_is_fetched_once_and_kept(key_file: Path, tokens: RawServer) -> None:
@@ -98,7 +98,7 @@ async def test_a_token_is_fetched_once_and_kept(key_file: Path, tokens: RawServe
 async def test_a_401_brings_one_new_token_and_one_repetition(key_file: Path, tokens: RawServer) -> None:
     with RawServer(rest=accepts("t2")) as server:
         async with service(server) as client:
-            assert (await client.create("p", JOB)).job_id == "j"
+            assert (await client.create("p", JOB))["jobId"] == "j"
         assert [r.headers["authorization"] for r in server.received] == ["Bearer t1", "Bearer t2"]
         assert server.received[0].body == server.received[1].body
     assert len(tokens.received) == 2
@@ -173,20 +173,22 @@ async def test_without_a_token_nothing_is_sent(
                 await client.create("p", JOB)
             assert server.received == []
             tokens.rest = answer(200, _token(1))
-            assert (await client.create("p", JOB)).job_id == "j"  # fixed
+            assert (await client.create("p", JOB))["jobId"] == "j"  # fixed
 
 
 async def test_threads_that_wait_for_a_token_in_vain_wait_once(key_file: Path, tokens: RawServer) -> None:
     """Else the last of them waits eight time-outs long, and so does the resource that it works for."""
     tokens.rest = hang
     with RawServer() as server:
-        async with open_job_service(endpoint=server.url, timeout=1, threads=8, limits=Limits(0, 0)) as client:
+        async with open_job_service(
+            Access(endpoint=server.url, timeout=1, threads=8, limits=Limits(0, 0))
+        ) as client:
             calls = [client.create("p", {**JOB, "jobId": f"j{n}"}) for n in range(8)]
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {Unavailable}
             assert len(tokens.received) == 1
             tokens.rest = answer(200, _token(1))
-            assert (await client.create("p", JOB)).job_id == "j"
+            assert (await client.create("p", JOB))["jobId"] == "j"
 
 
 async def test_missing_credentials_are_looked_for_again(key_file: Path, tokens: RawServer) -> None:
@@ -230,11 +232,11 @@ def test_what_the_loss_of_a_token_means(
 
 ON_COMPUTE_ENGINE = """
 import asyncio, sys
-from mljobs.backends import open_job_service
+from mljobs.backends import Access, open_job_service
 
 async def main():
-    async with open_job_service(endpoint=sys.argv[1], timeout=10) as client:
-        print((await client.get("p", "j")).job_id)
+    async with open_job_service(Access(endpoint=sys.argv[1], timeout=10)) as client:
+        print((await client.get("p", "j"))["jobId"])
 
 asyncio.run(main())
 """

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mljobs import __version__
-from mljobs.backends import Limits, open_job_logs, open_job_service
+from mljobs.backends import Access, Limits, open_job_logs, open_job_service
 from mljobs.backends.google.transport import is_loopback
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Unavailable
@@ -30,7 +30,7 @@ from tests.unit.backends.raw_server import RawServer, raw
 )
 def test_what_cannot_work_is_refused(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words.replace("?", r"\?")):
-        open_job_service(**arguments)
+        open_job_service(Access(**arguments))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_cannot_work_is_refused(arguments: dict[str, Any], words: str) -> N
     ],
 )
 async def test_what_can_work_is_opened_without_a_request(arguments: dict[str, Any]) -> None:
-    async with open_job_service(**arguments) as client, open_job_logs(**arguments):
+    async with open_job_service(Access(**arguments)) as client, open_job_logs(**arguments):
         service: MlV1Client = client
         assert service is client
 
@@ -52,7 +52,9 @@ async def test_what_can_work_is_opened_without_a_request(arguments: dict[str, An
 @pytest.mark.parametrize("slash", ["", "/"])
 async def test_an_anonymous_request(slash: str) -> None:
     with RawServer() as server:
-        async with open_job_service(endpoint=server.url.rstrip("/") + slash, anonymous=True) as client:
+        async with open_job_service(
+            Access(endpoint=server.url.rstrip("/") + slash, anonymous=True)
+        ) as client:
             await client.get("example.com:p", "j")
         (request,) = server.received
     assert request.path == "/v1/projects/example.com:p/jobs/j?alt=json"
@@ -62,7 +64,9 @@ async def test_an_anonymous_request(slash: str) -> None:
 
 async def test_what_each_method_sends() -> None:
     with RawServer() as server:
-        async with open_job_service(endpoint=server.url, anonymous=True, limits=Limits(0, 0)) as client:
+        async with open_job_service(
+            Access(endpoint=server.url, anonymous=True, limits=Limits(0, 0))
+        ) as client:
             await client.create("p", {"jobId": "j", "trainingInput": {"maxTrials": "0"}})
             await client.get("p", "j")
             await client.list_page("p")
@@ -97,7 +101,7 @@ async def test_no_proxy_stands_before_this_machine(monkeypatch: pytest.MonkeyPat
     with RawServer() as proxy, RawServer() as server:
         for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
             monkeypatch.setenv(name, proxy.url)
-        async with open_job_service(endpoint=server.url, anonymous=True) as client:
+        async with open_job_service(Access(endpoint=server.url, anonymous=True)) as client:
             await client.get("p", "j")
         assert proxy.received == []
 
@@ -111,7 +115,7 @@ async def test_a_proxy_that_refuses_says_that_nothing_was_sent(
         for name in ("http_proxy", "https_proxy"):
             monkeypatch.setenv(name, proxy.url)
         monkeypatch.setenv("no_proxy", "")
-        async with open_job_service(endpoint=f"{scheme}://ml.invalid", anonymous=True) as client:
+        async with open_job_service(Access(endpoint=f"{scheme}://ml.invalid", anonymous=True)) as client:
             with pytest.raises(Unavailable, match="was not sent"):
                 await client.create("p", {"jobId": "j"})
         assert "POST" not in [request.method for request in proxy.received]

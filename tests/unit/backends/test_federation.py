@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import Access, Limits, open_job_service
 from mljobs.backends.google.credentials import OAUTH_SCOPE
 from mljobs.backends.google.probe import identify
 from mljobs.backends.mlv1.client import MlV1Client
@@ -97,7 +97,7 @@ def impersonating(federation: Federation, tokens: RawServer) -> Federation:
 
 
 def service(server: RawServer) -> MlV1Client:
-    return open_job_service(endpoint=server.url, timeout=10, threads=1, limits=Limits(0, 0))
+    return open_job_service(Access(endpoint=server.url, timeout=10, threads=1, limits=Limits(0, 0)))
 
 
 def asked(server: RawServer) -> list[str]:
@@ -165,9 +165,9 @@ async def test_a_pods_token_is_read_anew_each_time(federation: Federation, outsi
     with RawServer(rest=step) as server:
         async with service(server) as client:
             federation.subject.write_text("pod-2")
-            assert (await client.get("p", "j")).job_id == "j"
+            assert (await client.get("p", "j"))["jobId"] == "j"
             federation.subject.write_text("pod-3")
-            assert (await client.get("p", "j")).job_id == "j"
+            assert (await client.get("p", "j"))["jobId"] == "j"
     assert outside.received == []
 
 
@@ -254,7 +254,7 @@ async def test_without_a_token_nothing_is_sent(
                 identify(endpoint=server.url, timeout=5)
             assert server.received == []
             tokens.rest = exchange
-            assert (await client.create("p", JOB)).job_id == "j"  # fixed
+            assert (await client.create("p", JOB))["jobId"] == "j"  # fixed
 
 
 @pytest.mark.parametrize("step", [answer(400, REFUSED), answer(503, BUSY), answer(200, b"no JSON"), drop])
@@ -303,11 +303,11 @@ async def test_a_configuration_that_cannot_work_is_denied(
 
 ALONE = """
 import asyncio, sys
-from mljobs.backends import open_job_service
+from mljobs.backends import Access, open_job_service
 
 async def main():
-    async with open_job_service(endpoint=sys.argv[1], timeout=10) as client:
-        print((await client.get("p", "j")).job_id)
+    async with open_job_service(Access(endpoint=sys.argv[1], timeout=10)) as client:
+        print((await client.get("p", "j"))["jobId"])
 
 asyncio.run(main())
 """

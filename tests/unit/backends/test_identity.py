@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.backends import Limits, open_identities, open_job_service, open_vertex
+from mljobs.backends import Access, Limits, open_identities, open_job_service, open_vertex
 from mljobs.backends.google import credentials
 from mljobs.backends.google.identity import Identities, audience_of
 from mljobs.backends.mlv1.client import MlV1Client
@@ -80,7 +80,9 @@ class Cloud:
     def client(self, identity: Identity, identities: Identities | None = None) -> MlV1Client:
         shared = identities or self.identities()
         return open_job_service(
-            endpoint=self.url, timeout=10, limits=Limits(0, 0), credentials=shared.credentials(identity)
+            Access(
+                endpoint=self.url, timeout=10, limits=Limits(0, 0), credentials=shared.credentials(identity)
+            )
         )
 
     def rows(self, method: str = "") -> list[Any]:
@@ -156,7 +158,7 @@ async def test_identities_keep_apart_and_share(cloud: Cloud) -> None:
     async with AsyncExitStack() as stack:
         tenants = [TENANT, OTHER, TENANT, OTHER]
         clients = [await stack.enter_async_context(cloud.client(one, identities)) for one in tenants]
-        vertex = open_vertex(endpoint=cloud.url, credentials=identities.credentials(TENANT))
+        vertex = open_vertex(Access(endpoint=cloud.url, credentials=identities.credentials(TENANT)))
         stack.push_async_callback(vertex.close)
         await asyncio.gather(*(client.list_page(f"p{number}") for number, client in enumerate(clients)))
         await vertex.list_page("p", "us-central1", "customJobs", query="", page_size=10, page_token="")
@@ -296,7 +298,7 @@ async def hanging(cloud: Cloud) -> AsyncIterator[tuple[RawServer, MlV1Client]]:
         identities = open_identities(cloud.accounts, endpoint=tokens.url, timeout=5)
         shared = identities.credentials(TENANT)
         async with open_job_service(
-            endpoint=cloud.url, timeout=5, limits=Limits(0, 0), credentials=shared
+            Access(endpoint=cloud.url, timeout=5, limits=Limits(0, 0), credentials=shared)
         ) as client:
             yield tokens, client
 
@@ -380,7 +382,7 @@ def chain(error: BaseException) -> list[str]:
 async def test_an_answer_that_makes_no_sense_is_not_told(cloud: Cloud, body: Json) -> None:
     with RawServer(rest=answer(200, body)) as tokens:
         shared = open_identities(cloud.accounts, endpoint=tokens.url, timeout=5).credentials(TENANT)
-        async with open_job_service(endpoint=cloud.url, credentials=shared) as client:
+        async with open_job_service(Access(endpoint=cloud.url, credentials=shared)) as client:
             with pytest.raises(Denied) as caught:
                 await client.list_page("p")
     assert not any("canary" in text for text in chain(caught.value))
@@ -389,7 +391,7 @@ async def test_an_answer_that_makes_no_sense_is_not_told(cloud: Cloud, body: Jso
 async def test_a_dropped_exchange_is_tried_again(cloud: Cloud) -> None:
     with RawServer(rest=drop) as tokens:
         shared = open_identities(cloud.accounts, endpoint=tokens.url, timeout=5).credentials(TENANT)
-        async with open_job_service(endpoint=cloud.url, credentials=shared) as client:
+        async with open_job_service(Access(endpoint=cloud.url, credentials=shared)) as client:
             for _ in range(2):
                 with pytest.raises(
                     Unavailable, match="no access token for now: ServiceAccount team-a/mljobs"

@@ -12,7 +12,7 @@ from aiolimiter import AsyncLimiter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mljobs.backends import open_job_service
+from mljobs.backends import Access, open_job_service
 from mljobs.backends.google import limits as module
 from mljobs.backends.google.limits import WINDOW, Limits, ProjectLimits, QuotaGroup, bucket
 from mljobs.domain.errors import Throttled
@@ -295,7 +295,7 @@ async def test_a_patient_client_waits_for_every_call(patient: bool) -> None:
     with RawServer(rest=answer(200, {})) as server:
         limits = Limits(others_per_minute=36_000)  # 600 a second
         async with open_job_service(
-            endpoint=server.url, anonymous=True, limits=limits, patient=patient
+            Access(endpoint=server.url, anonymous=True, limits=limits, patient=patient)
         ) as client:
             bucket = client._sender._limits._gate("p", "other").bucket
             assert bucket is not None

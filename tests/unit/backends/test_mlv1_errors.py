@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import Access, Limits, open_job_service
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import (
     AlreadyExists,
@@ -62,7 +62,9 @@ HTML = b"<!DOCTYPE html><title>Error</title><p>That's an error."
 
 def service(server: RawServer, timeout: float = 10.0) -> MlV1Client:
     limits = Limits(creates_per_minute=0, others_per_minute=0)
-    return open_job_service(endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=limits)
+    return open_job_service(
+        Access(endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=limits)
+    )
 
 
 async def failure(step: Step, call: Call, patience: float = 10.0) -> JobServiceError:
@@ -243,14 +245,14 @@ async def test_a_slow_exchange_ends_with_the_time_out(method: str, step: Step) -
 async def test_a_refused_connection_says_that_nothing_was_sent() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    async with open_job_service(endpoint=f"http://127.0.0.1:{port}", anonymous=True) as client:
+    async with open_job_service(Access(endpoint=f"http://127.0.0.1:{port}", anonymous=True)) as client:
         with pytest.raises(Unavailable, match=r"was not sent: cannot connect to 127\.0\.0\.1") as caught:
             await client.create("p", {"jobId": "j"})
     assert caught.value.status == 0
 
 
 async def test_an_unknown_host_says_that_nothing_was_sent() -> None:
-    async with open_job_service(endpoint="http://mljobs.invalid", anonymous=True) as client:
+    async with open_job_service(Access(endpoint="http://mljobs.invalid", anonymous=True)) as client:
         with pytest.raises(Unavailable, match="was not sent"):
             await client.get("p", "j")
 
@@ -265,7 +267,7 @@ async def test_a_server_without_tls_is_unavailable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         endpoint = f"https://127.0.0.1:{listener.getsockname()[1]}/"
         speaking = asyncio.to_thread(speak_first)
-        async with open_job_service(endpoint=endpoint, anonymous=True, timeout=10) as client:
+        async with open_job_service(Access(endpoint=endpoint, anonymous=True, timeout=10)) as client:
             with pytest.raises(Unavailable, match="was not sent"):
                 await asyncio.gather(client.get("p", "j"), speaking)
 
@@ -280,7 +282,7 @@ async def test_a_pause_is_kept_before_the_next_request() -> None:
     ]
     with RawServer(steps) as server:
         async with open_job_service(
-            endpoint=server.url, anonymous=True, timeout=10, on_wait=lambda *wait: waits.append(wait)
+            Access(endpoint=server.url, anonymous=True, timeout=10, on_wait=lambda *wait: waits.append(wait))
         ) as client:
             with pytest.raises(Throttled):
                 await client.create("p", {"jobId": "j"})

@@ -7,7 +7,7 @@ import time
 import httplib2
 import pytest
 
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import Access, Limits, open_job_service
 from mljobs.backends.google import transport
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import JobServiceError, Unavailable
@@ -18,7 +18,7 @@ JOB = {"jobId": "j", "state": "QUEUED"}
 
 def service(server: RawServer) -> MlV1Client:
     limits = Limits(creates_per_minute=0, others_per_minute=0)
-    return open_job_service(endpoint=server.url, anonymous=True, timeout=10, threads=1, limits=limits)
+    return open_job_service(Access(endpoint=server.url, anonymous=True, timeout=10, threads=1, limits=limits))
 
 
 def test_httplib2_itself_sends_a_post_twice() -> None:
@@ -76,7 +76,9 @@ async def test_the_guard_is_the_last_thing_before_a_request() -> None:
             if len(seen) == 2:
                 raise Unavailable("fenced")
 
-        async with open_job_service(endpoint=server.url, anonymous=True, threads=1, guard=guard) as client:
+        async with open_job_service(
+            Access(endpoint=server.url, anonymous=True, threads=1, guard=guard)
+        ) as client:
             await client.create("p", JOB)
             with pytest.raises(Unavailable, match=r"^fenced$"):
                 await client.create("p", JOB)

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import Access, Limits, open_job_service
 from mljobs.backends.mlv1.facts import MlV1Facts
+from mljobs.backends.mlv1.read import read
 from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Finish, Watch
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
-from mljobs.domain.port import Job, Owner
+from mljobs.domain.port import Job, Owner, Scope
 from mljobs.domain.show.project import project
 from tests.unit.backends.raw_server import RawServer, answer
 
@@ -68,12 +69,13 @@ async def received(job: dict[str, Any]) -> tuple[Job, Job]:
     """The job as the client reads it from get and from list."""
     with RawServer([answer(200, job), answer(200, {"jobs": [job], "nextPageToken": "n"})]) as server:
         async with open_job_service(
-            endpoint=server.url, anonymous=True, timeout=5, limits=Limits(0, 0)
+            Access(endpoint=server.url, anonymous=True, timeout=5, limits=Limits(0, 0))
         ) as service:
             got = await service.get("p", job["jobId"])
             page = await service.list_page("p")
     assert page.next_page_token == "n"
-    return got, page.jobs[0]
+    scope = Scope("projects/p")
+    return read(got, scope), read(page.jobs[0], scope)
 
 
 def shown(job: Job) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import Access, Limits, open_job_service
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Unavailable
 from tests.unit.backends.raw_server import RawServer, answer, gate, hang, trickle
@@ -18,7 +18,7 @@ NO_LIMITS = Limits(creates_per_minute=0, others_per_minute=0)
 
 def service(server: RawServer, *, threads: int = 8, timeout: float = 20) -> MlV1Client:
     return open_job_service(
-        endpoint=server.url, anonymous=True, timeout=timeout, threads=threads, limits=NO_LIMITS
+        Access(endpoint=server.url, anonymous=True, timeout=timeout, threads=threads, limits=NO_LIMITS)
     )
 
 
@@ -79,7 +79,7 @@ async def test_the_loop_runs_on_while_a_request_waits() -> None:
                 await asyncio.sleep(0)
             assert not call.done()
             opened.set()
-            assert (await call).state == "QUEUED"
+            assert (await call)["state"] == "QUEUED"
 
 
 async def test_a_cancelled_caller_leaves_its_request_running() -> None:
@@ -92,9 +92,9 @@ async def test_a_cancelled_caller_leaves_its_request_running() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await call
             opened.set()
-            assert (
-                await client.get("p", "j")
-            ).job_id == "j"  # on the same connection, its turn after the create
+            assert (await client.get("p", "j"))[
+                "jobId"
+            ] == "j"  # on the same connection, its turn after the create
         assert [(r.connection, r.method) for r in server.received] == [(0, "POST"), (0, "GET")]
 
 
@@ -127,7 +127,7 @@ async def test_close_waits_for_what_was_sent_and_refuses_the_rest() -> None:
         await asyncio.sleep(0)
         opened.set()
         await closing
-        assert (await sent).job_id == "j"
+        assert (await sent)["jobId"] == "j"
         with pytest.raises(Unavailable, match="closed before the request was sent"):
             await queued
         with pytest.raises(Unavailable, match="closed: nothing was sent"):
@@ -161,7 +161,7 @@ async def test_an_overdue_request_does_not_break_the_next_one() -> None:
         async with service(server, threads=1, timeout=0.2) as client:
             with pytest.raises(Unavailable):
                 await client.get("p", "j")
-            assert (await client.get("p", "j")).job_id == "j"
+            assert (await client.get("p", "j"))["jobId"] == "j"
 
 
 async def test_hooks_hear_of_each_call_and_cannot_break_one(caplog: pytest.LogCaptureFixture) -> None:
@@ -175,9 +175,9 @@ async def test_hooks_hear_of_each_call_and_cannot_break_one(caplog: pytest.LogCa
     steps = [answer(200, JOB), answer(503, b""), lambda *_: False]
     with RawServer(steps) as server:
         async with open_job_service(
-            endpoint=server.url, anonymous=True, timeout=10, limits=NO_LIMITS, on_request=on_request
+            Access(endpoint=server.url, anonymous=True, timeout=10, limits=NO_LIMITS, on_request=on_request)
         ) as client:
-            assert (await client.get("p", "j")).job_id == "j"
+            assert (await client.get("p", "j"))["jobId"] == "j"
             for _ in range(2):
                 with pytest.raises(Unavailable):
                     await client.create("p", JOB)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mljobs.backends import Limits, open_job_service
+from mljobs.backends import Access, Limits, open_job_service
 from mljobs.backends.google.probe import identify
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Unavailable
@@ -66,7 +66,7 @@ def trusted(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def service(server: RawServer, timeout: float = 10) -> MlV1Client:
     return open_job_service(
-        endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=Limits(0, 0)
+        Access(endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=Limits(0, 0))
     )
 
 
@@ -107,7 +107,7 @@ async def test_a_slow_exchange_ends_with_the_time_out(server: RawServer, step: o
     async with service(server, timeout=0.4) as client:
         with pytest.raises(Unavailable, match="not known"):
             await client.create("p", JOB)
-        assert (await client.get("p", "j")).job_id == "j"
+        assert (await client.get("p", "j"))["jobId"] == "j"
     assert [request.connection for request in server.received] == [0, 1]
 
 

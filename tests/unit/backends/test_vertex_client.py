@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mljobs.backends import Limits, open_vertex
+from mljobs.backends import Access, Limits, open_vertex
 from mljobs.backends.vertex.client import READ_MASK, VertexClient
 from mljobs.backends.vertex.names import COLLECTIONS, CUSTOM_JOBS, PREDICTION_JOBS, TUNING_JOBS, Name
 from mljobs.domain.errors import (
@@ -70,7 +70,9 @@ HTML = b"<!DOCTYPE html><title>Error</title>"
 
 
 def service(server: RawServer, timeout: float = 10.0) -> VertexClient:
-    return open_vertex(endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=Limits(0, 0))
+    return open_vertex(
+        Access(endpoint=server.url, anonymous=True, timeout=timeout, threads=1, limits=Limits(0, 0))
+    )
 
 
 async def failure(step: Step, call: Call, patience: float = 10.0) -> JobServiceError:
@@ -219,7 +221,7 @@ async def test_every_region_has_a_host_of_its_own(location: str, monkeypatch: py
     with RawServer(rest=refusal) as proxy:
         monkeypatch.setenv("https_proxy", proxy.url)
         monkeypatch.setenv("no_proxy", "")
-        client = open_vertex(anonymous=True)
+        client = open_vertex(Access(anonymous=True))
         with pytest.raises(Unavailable, match="was not sent"):
             await client.create("p", location, CUSTOM_JOBS, {"displayName": "census"})
         await client.close()
@@ -233,7 +235,7 @@ async def test_every_region_has_a_host_of_its_own(location: str, monkeypatch: py
 )
 @pytest.mark.parametrize("endpoint", ["", "http://127.0.0.1:1"])
 async def test_a_location_that_bends_the_host_is_never_sent(location: str, endpoint: str) -> None:
-    client = open_vertex(endpoint=endpoint, anonymous=True)
+    client = open_vertex(Access(endpoint=endpoint, anonymous=True))
     for call in (
         client.create("p", location, CUSTOM_JOBS, {}),
         client.get(Name("p", location, CUSTOM_JOBS, "7")),
@@ -262,7 +264,7 @@ async def test_a_name_that_bends_the_url_is_never_sent(name: str) -> None:
 async def test_all_kinds_of_jobs_of_a_project_in_a_region_share_a_quota() -> None:
     limits = Limits(creates_per_minute=0.5, others_per_minute=0)
     with RawServer(rest=answer(200, JOB)) as server:
-        client = open_vertex(endpoint=server.url, anonymous=True, limits=limits)
+        client = open_vertex(Access(endpoint=server.url, anonymous=True, limits=limits))
         await client.create(*PLACE, CUSTOM_JOBS, {})
         for collection in (CUSTOM_JOBS, TUNING_JOBS, PREDICTION_JOBS):
             refused = client.create(*PLACE, collection, {})

@@ -109,7 +109,7 @@ async def test_a_stale_etag_is_read_again(rig: Rig) -> None:
 
 async def test_adoption_gives_the_job_our_labels(rig: Rig) -> None:
     there = await rig.cloud.backend.client.create("p", {**JOB, "labels": {"owner": "x"}})
-    known = await rig.do(Adopt(intent(TARGET), {"owner": "x", **SUBJECT.labels}, there.etag))
+    known = await rig.do(Adopt(intent(TARGET), {"owner": "x", **SUBJECT.labels}, there["etag"]))
     assert known.job is not None
     assert known.job.labels == {"owner": "x", **SUBJECT.labels}
     assert not known.created
@@ -117,8 +117,8 @@ async def test_adoption_gives_the_job_our_labels(rig: Rig) -> None:
 
 async def test_a_job_that_has_changed_since_it_was_judged_is_not_adopted(rig: Rig) -> None:
     there = await rig.cloud.backend.client.create("p", {**JOB, "labels": {}})
-    await rig.cloud.backend.client.patch_labels("p", "census", {"mljobs-uid": "somebody"}, there.etag)
-    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels, there.etag))
+    await rig.cloud.backend.client.patch_labels("p", "census", {"mljobs-uid": "somebody"}, there["etag"])
+    known = await rig.do(Adopt(intent(TARGET), SUBJECT.labels, there["etag"]))
     assert known.job is not None
     assert known.job.labels == {"mljobs-uid": "somebody"}
     assert not known.failed_calls

@@ -251,7 +251,7 @@ async def test_a_read_that_fails_is_remembered_and_tried_later(
 async def test_an_answer_that_was_overtaken_is_dropped(watched: Watched) -> None:
     key = await watched.create("a")
     before = watched.store.observation(key)
-    job = await watched.cloud.backend.client.get("p", "a")
+    job = await watched.cloud.backend.get(Reference("projects/p/jobs/a"))
     newer = before.about(target("p", "a", 1)).accepted_cancel()
     watched.store.observe(key, "uid-a", newer)
     watched.poller._learn(key, before, job.reference, lambda known: known.saw(job, NOW))

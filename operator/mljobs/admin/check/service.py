@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.admin.check.network import trouble
-from mljobs.backends import MLV1, Limits, open_job_service, service_named
+from mljobs.backends import MLV1, Access, Limits, open_job_service, service_named
 from mljobs.backends.google.probe import identify
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.config import Settings
@@ -55,11 +55,13 @@ async def check_service(settings: Settings, projects: Sequence[str]) -> list[Fin
     if settings.service != MLV1:
         return [*findings, *await _check_places(settings, projects[:PROJECTS])]
     async with open_job_service(
-        endpoint=settings.endpoint,
-        anonymous=settings.anonymous,
-        timeout=settings.request_timeout,
-        threads=1,
-        limits=Limits(0, 0),
+        Access(
+            endpoint=settings.endpoint,
+            anonymous=settings.anonymous,
+            timeout=settings.request_timeout,
+            threads=1,
+            limits=Limits(0, 0),
+        )
     ) as service:
         for project in projects[:PROJECTS]:
             findings += await _check_project(service, settings, project)
@@ -134,7 +136,7 @@ async def _check_project(service: MlV1Client, settings: Settings, project: str) 
         page = await service.list_page(project, page_size=1)
     except errors.JobServiceError as error:
         return [_judge(check, where, project, error)]
-    rights = await _check_rights(service, project, page.jobs[0].job_id if page.jobs else "")
+    rights = await _check_rights(service, project, page.jobs[0]["jobId"] if page.jobs else "")
     return [ok(check, f"{where} lists its jobs"), rights]
 
 

@@ -6,7 +6,7 @@ API's own error body: a proxy's 404 page says nothing about a job, and must neve
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,6 +27,7 @@ from mljobs.domain.errors import (
     Violation,
 )
 from mljobs.domain.job.resource import parse_timestamp
+from mljobs.domain.port import JobDocument
 
 MESSAGE_LIMIT = 4096
 """Characters of a message that are kept; the service's are far shorter."""
@@ -268,6 +269,46 @@ def created_at(method: Method, job: Mapping[str, Any]) -> datetime:
         return parse_timestamp(str(job.get("createTime")))
     except ValueError as error:
         raise misshapen(method, "createTime of a job") from error
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of jobs as the service shows them, and the token of the next one; empty: it is the last."""
+
+    jobs: Sequence[JobDocument]
+    next_page_token: str = ""
+
+
+def page_of(method: Method, answer: Mapping[str, Any], collection: str, texts: Sequence[str]) -> Page:
+    """Check one page of an answer to `list`; see `job_of`.
+
+    Raises:
+        Unavailable: it is none.
+    """
+    jobs, token = answer.get(collection, []), answer.get("nextPageToken", "")
+    if not isinstance(jobs, list) or not isinstance(token, str):
+        raise misshapen(method, f"{collection} or nextPageToken")
+    return Page([job_of(method, job, texts) for job in jobs], token)
+
+
+def job_of(method: Method, document: object, texts: Sequence[str]) -> JobDocument:
+    """Check a job of an answer, as far as it is named and owned.
+
+    Args:
+        method: that was called.
+        document: the job.
+        texts: the fields that are texts where they are there; without the first one it is no job.
+
+    Raises:
+        Unavailable: it is no job: whatever answered, it was not the API.
+    """
+    if not isinstance(document, dict):
+        raise misshapen(method, "a job")
+    values = [document.get(name, "") for name in texts]
+    labels = document.get("labels") or {}
+    if not values[0] or not isinstance(labels, dict) or not are_texts([*values, *labels.values()]):
+        raise misshapen(method, f"{', '.join(texts)} or labels")
+    return document
 
 
 def are_texts(values: Iterable[object]) -> bool:

@@ -1,14 +1,14 @@
 """The port's implementation for `ml` v1: attempts and references over the calls of `client`."""
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from mljobs.backends.google.answers import created_at
+from mljobs.backends.google.opened import ClientBackend
 from mljobs.backends.mlv1.client import LIST, MlV1Client
 from mljobs.backends.mlv1.facts import PAGE_SIZE, MlV1Facts, parts
 from mljobs.backends.mlv1.iam_policy import merged
-from mljobs.backends.mlv1.translate import to_job
+from mljobs.backends.mlv1.read import read
+from mljobs.backends.mlv1.translate import request
 from mljobs.domain import errors
 from mljobs.domain.port import AttemptSelector, Binding, Job, JobPage, Order, Reference, Scope
 
@@ -19,7 +19,7 @@ BINDING_TRIES = 3
 """How often a policy that others change concurrently is read again at once."""
 
 
-class MlV1:
+class MlV1(ClientBackend[MlV1Client]):
     """`domain.port.Backend`, `Relabels` and `BindsIam` of `ml` v1.
 
     Args:
@@ -28,20 +28,8 @@ class MlV1:
     """
 
     def __init__(self, facts: MlV1Facts, client: MlV1Client) -> None:
+        super().__init__(client)
         self.facts = facts
-        self.client = client
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.client.close()
-
-    def longest(self) -> float:
-        """Seconds that the oldest request has taken so far; far above the time-out, it is stuck."""
-        return self.client.longest()
 
     async def submit(self, order: Order) -> Job:
         """Create a job; `projects.jobs.create`. The id makes it idempotent.
@@ -49,17 +37,15 @@ class MlV1:
         Raises:
             AlreadyExists: the id is in use, perhaps by an earlier call of ours.
         """
-        job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
-        return await self.client.create(_project(order.scope), job)
+        _, job = request(order)
+        return read(await self.client.create(_project(order.scope), job), order.scope)
 
     async def find(self, selector: AttemptSelector) -> Sequence[Job]:
         """Read the project's jobs, the newest first, down to those that are older than the attempt."""
         found: list[Job] = []
         token = ""
         while True:
-            page = await self.client.list_page(
-                _project(selector.scope), page_size=PAGE_SIZE, page_token=token
-            )
+            page = await self.active(selector.scope, page_token=token)
             found += [job for job in page.jobs if selector.matches(job)]
             token = page.next_page_token
             older = any(created_at(LIST, job.document) < selector.since for job in page.jobs[-1:])
@@ -72,11 +58,12 @@ class MlV1:
         Raises:
             NotFound: there is no such job.
         """
-        return await self.client.get(*parts(reference), patient=patient)
+        return read(await self.client.get(*parts(reference), patient=patient), self.facts.scope_of(reference))
 
     async def active(self, scope: Scope, *, page_token: str = "") -> JobPage:
         """Read one page of the project's jobs, newest first, ended ones too; `projects.jobs.list`."""
-        return await self.client.list_page(_project(scope), page_size=PAGE_SIZE, page_token=page_token)
+        page = await self.client.list_page(_project(scope), page_size=PAGE_SIZE, page_token=page_token)
+        return JobPage([read(job, scope) for job in page.jobs], page.next_page_token)
 
     async def cancel(self, reference: Reference) -> None:
         """Cancel a job; `projects.jobs.cancel`.
@@ -96,7 +83,8 @@ class MlV1:
         Raises:
             StaleEtag: the job has changed since it had this etag.
         """
-        return await self.client.patch_labels(*parts(reference), labels, etag)
+        changed = await self.client.patch_labels(*parts(reference), labels, etag)
+        return read(changed, self.facts.scope_of(reference))
 
     async def bind_iam(
         self, reference: Reference, wanted: Sequence[Binding], applied: Sequence[Binding]

@@ -1,14 +1,15 @@
 """The client of the `ml` v1 API (AI Platform Training and Prediction)."""
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-from mljobs.backends.google.answers import Method, are_texts, misshapen
+from mljobs.backends.google.answers import Method, Page, are_texts, job_of, misshapen, page_of
 from mljobs.backends.google.calls import ApiResource, checked_name
+from mljobs.backends.google.opened import Client
 from mljobs.backends.google.sender import Sender
+from mljobs.backends.mlv1.facts import COLLECTION
 from mljobs.backends.mlv1.iam_policy import IamPolicy
-from mljobs.domain.port import Job, JobDocument, JobPage, Reference
+from mljobs.domain.port import JobDocument
 
 CREATE = Method("ml.projects.jobs.create", creates=True, named=True, of_parent=True)
 GET = Method("ml.projects.jobs.get")
@@ -19,11 +20,14 @@ GET_IAM_POLICY = Method("ml.projects.jobs.getIamPolicy")
 SET_IAM_POLICY = Method("ml.projects.jobs.setIamPolicy", guarded=True)
 TEST_IAM_PERMISSIONS = Method("ml.projects.jobs.testIamPermissions")
 
+TEXTS = ("jobId", "state", "etag")
+"""The fields by which an answer is a job."""
+
 POLICY_VERSION = 3
 """Shows conditional bindings, which a read-modify-write would lose otherwise (discovery document)."""
 
 
-class MlV1Client:
+class MlV1Client(Client):
     """The calls of `ml` v1 over google-api-python-client, one method each.
 
     Made by `mljobs.backends.open_job_service`, for one event loop. Every method raises the errors of
@@ -36,25 +40,9 @@ class MlV1Client:
 
     def __init__(self, jobs: ApiResource, sender: Sender) -> None:
         self._jobs = jobs
-        self._sender = sender
+        super().__init__(sender)
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Accept no more calls, wait for running ones for at most the time-out, close the connections."""
-        await self._sender.close()
-
-    def longest(self) -> float:
-        """Seconds that the oldest request has taken so far; far above the time-out, it is stuck."""
-        return self._sender.longest()
-
-    async def create(self, project: str, job: JobDocument) -> Job:
+    async def create(self, project: str, job: JobDocument) -> JobDocument:
         """Submit a job; `projects.jobs.create`.
 
         Raises:
@@ -63,9 +51,9 @@ class MlV1Client:
         answer = await self._sender.call(
             CREATE, project, self._jobs.create, parent=_project(project), body=dict(job)
         )
-        return _job(CREATE, project, answer)
+        return job_of(CREATE, answer, TEXTS)
 
-    async def get(self, project: str, job_id: str, *, patient: bool = False) -> Job:
+    async def get(self, project: str, job_id: str, *, patient: bool = False) -> JobDocument:
         """Read one job; `projects.jobs.get`.
 
         Args:
@@ -77,13 +65,12 @@ class MlV1Client:
             NotFound: there is no such job.
         """
         name = _name(project, job_id)
-        return _job(
-            GET, project, await self._sender.call(GET, project, self._jobs.get, patient=patient, name=name)
-        )
+        answer = await self._sender.call(GET, project, self._jobs.get, patient=patient, name=name)
+        return job_of(GET, answer, TEXTS)
 
     async def list_page(
         self, project: str, *, query: str = "", page_size: int = 100, page_token: str = ""
-    ) -> JobPage:
+    ) -> Page:
         """Read one page of jobs, newest first; `projects.jobs.list`.
 
         Args:
@@ -102,12 +89,11 @@ class MlV1Client:
             pageSize=page_size,
             pageToken=page_token or None,
         )
-        jobs, token = answer.get("jobs", []), answer.get("nextPageToken", "")
-        if not isinstance(jobs, list) or not isinstance(token, str):
-            raise misshapen(LIST, "jobs or nextPageToken")
-        return JobPage([_job(LIST, project, job) for job in jobs], token)
+        return page_of(LIST, answer, COLLECTION, TEXTS)
 
-    async def patch_labels(self, project: str, job_id: str, labels: Mapping[str, str], etag: str) -> Job:
+    async def patch_labels(
+        self, project: str, job_id: str, labels: Mapping[str, str], etag: str
+    ) -> JobDocument:
         """Replace all labels; `projects.jobs.patch` with the mask `labels,etag`.
 
         Without an etag there is nothing to guard with, and the mask is `labels` alone.
@@ -124,7 +110,7 @@ class MlV1Client:
             body=body,
             updateMask=",".join(body),
         )
-        return _job(PATCH, project, answer)
+        return job_of(PATCH, answer, TEXTS)
 
     async def cancel(self, project: str, job_id: str) -> None:
         """Cancel a job; `projects.jobs.cancel`.
@@ -181,18 +167,3 @@ def _project(project: str) -> str:
 
 def _name(project: str, job_id: str) -> str:
     return f"{_project(project)}/jobs/{checked_name('job_id', job_id)}"
-
-
-def _job(method: Method, project: str, document: object) -> Job:
-    """Read a job of an answer.
-
-    Raises:
-        Unavailable: it is not a job: the API did not answer.
-    """
-    if not isinstance(document, dict):
-        raise misshapen(method, "a job")
-    texts = [document.get(name, "") for name in ("jobId", "state", "etag")]
-    labels = document.get("labels") or {}
-    if not texts[0] or not isinstance(labels, dict) or not are_texts([*texts, *labels.values()]):
-        raise misshapen(method, "jobId, state, etag or labels")
-    return Job.parse(document, Reference(f"projects/{project}/jobs/{texts[0]}"))

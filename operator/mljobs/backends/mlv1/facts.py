@@ -4,9 +4,8 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
 
-from mljobs.backends.mlv1 import refuse
+from mljobs.backends.mlv1 import links, refuse
 from mljobs.domain import errors
 from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
 from mljobs.domain.spec.problems import Problem
@@ -14,13 +13,14 @@ from mljobs.domain.spec.problems import Problem
 JOB_ID_LIMIT = 128
 """`^[A-Za-z][A-Za-z0-9_]{0,127}$` (AI Platform documentation of jobs.create)."""
 
+COLLECTION = "jobs"
+"""What a page of `list` has the jobs under, and the last word of the URL that creates one."""
+
 PAGE_SIZE = 100
 """Jobs in a page of `list`: the API's maximum (discovery document)."""
 
 PAGES_FROM = 25
 """From this number of watched jobs in a project on, pages of `list` are cheaper than a `get` for each."""
-
-CONSOLE = "https://console.cloud.google.com"
 
 _NOT_ID = re.compile(r"[^A-Za-z0-9_]")
 _JOB_NAME = re.compile(r"projects/([^/]+)/jobs/([^/]+)")
@@ -89,10 +89,10 @@ class MlV1Facts:
 
     def links(self, reference: Reference) -> Mapping[str, str]:
         """The console's pages, as `gcloud ai-platform jobs describe` prints them."""
-        project, job_id = (quote(part, safe=":") for part in parts(reference))
+        project, job_id = parts(reference)
         return {
-            "consoleUrl": f"{CONSOLE}/mlengine/jobs/{job_id}?project={project}",
-            "logsUrl": f"{CONSOLE}/logs?resource=ml_job%2Fjob_id%2F{job_id}&project={project}",
+            "consoleUrl": links.console_url(project, job_id),
+            "logsUrl": links.logs_url(project, job_id),
         }
 
     def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mljobs.api.resources import KINDS
+from mljobs.backends.mlv1.facts import COLLECTION
 from mljobs.backends.mlv1.refuse import review
 from mljobs.domain import errors
 from mljobs.domain.port import JobDocument, Order
@@ -14,9 +15,8 @@ _EMPTY_MEANS_UNSET = ("serviceAccount",)
 
 
 def request(order: Order) -> tuple[str, JobDocument]:
-    """The `projects.jobs.create` request of an order: its line, and its body."""
-    job = to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
-    return f"POST v1/{order.scope}/jobs", job
+    """What creates a job, `projects.jobs.create`: its collection, and the body; see `to_job`."""
+    return COLLECTION, to_job(order.kind, order.spec, job_id=order.job_id, labels=order.labels)
 
 
 def to_job(kind: str, spec: Mapping[str, Any], *, job_id: str, labels: Mapping[str, str]) -> JobDocument:

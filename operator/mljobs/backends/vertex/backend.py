@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
-from typing import Self
 
+from mljobs.backends.google.opened import ClientBackend
 from mljobs.backends.vertex.client import VertexClient
 from mljobs.backends.vertex.facts import PAGE_SIZE, VertexFacts
 from mljobs.backends.vertex.names import COLLECTIONS, TUNING_JOBS, Name, split
 from mljobs.backends.vertex.read import read
-from mljobs.backends.vertex.refuse import refused
 from mljobs.backends.vertex.search import Searches
+from mljobs.backends.vertex.spec_fields import refused
 from mljobs.backends.vertex.translate import request
 from mljobs.domain import errors
 from mljobs.domain.job.resource import parse_timestamp
@@ -30,7 +29,7 @@ _OUTPUTS = frozenset({"trainingOutput", "predictionOutput"})
 """What no list shows."""
 
 
-class VertexAI:
+class VertexAI(ClientBackend[VertexClient]):
     """`domain.port.Backend` of Vertex AI; it is neither a `Relabels` nor a `BindsIam`.
 
     Args:
@@ -39,21 +38,9 @@ class VertexAI:
     """
 
     def __init__(self, facts: VertexFacts, client: VertexClient) -> None:
+        super().__init__(client)
         self.facts = facts
-        self.client = client
         self._searches = Searches(self._since)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.client.close()
-
-    def longest(self) -> float:
-        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
-        return self.client.longest()
 
     async def submit(self, order: Order) -> Job:
         """Make a job; `create` of its collection. A second call makes a second job.
@@ -62,9 +49,9 @@ class VertexAI:
             NoCapacity: the project's quota of machines is used up.
             Rejected: with the fields in the spec's own words, as far as they are known.
         """
-        line, body = request(order, self.facts.tables)
+        collection, body = request(order, self.facts.tables)
         try:
-            made = await self.client.create(*split(order.scope), line.rpartition("/")[2], body)
+            made = await self.client.create(*split(order.scope), collection, body)
         except errors.Rejected as error:
             raise refused(error, order) from error
         return read(made, order.scope)

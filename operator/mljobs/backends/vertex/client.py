@@ -3,14 +3,15 @@
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-from mljobs.backends.google.answers import Method, are_texts, created_at, misshapen
+from mljobs.backends.google.answers import Method, Page, created_at, job_of, page_of
 from mljobs.backends.google.calls import ApiResource, checked_name, open_document
+from mljobs.backends.google.opened import Client
 from mljobs.backends.google.sender import Sender
 from mljobs.backends.vertex.names import COLLECTIONS, Name
 from mljobs.domain.errors import Rejected, Violation
@@ -19,19 +20,14 @@ from mljobs.domain.port import JobDocument
 READ_MASK = "name,displayName,state,createTime,startTime,endTime,updateTime,error,labels"
 """What is read of each job of a list: the specs would be most of it."""
 
+TEXTS = ("name", "displayName", "state")
+"""The fields by which an answer is a job."""
+
 HOSTS_LIMIT = 64
 """Regions whose clients are kept, more than there are; the one that was used longest ago goes first."""
 
 _LOCATION = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
 _LOCATION_LIMIT = 40
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a collection's jobs as the service shows them, in no order, and the next page's token."""
-
-    jobs: Sequence[JobDocument]
-    next_page_token: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +51,7 @@ def _methods(collection: str) -> _Methods:
 _METHODS = {collection: _methods(collection) for collection in COLLECTIONS}
 
 
-class VertexClient:
+class VertexClient(Client):
     """The calls of `aiplatform` v1 over google-api-python-client.
 
     Made by `mljobs.backends.open_vertex`, for one event loop. Every region has a host of its own. Every
@@ -67,17 +63,9 @@ class VertexClient:
     """
 
     def __init__(self, sender: Sender, endpoint: str = "") -> None:
-        self._sender = sender
+        super().__init__(sender)
         self._endpoint = endpoint
         self._opened: OrderedDict[str, Mapping[str, ApiResource]] = OrderedDict()
-
-    async def close(self) -> None:
-        """Take no more calls, wait for those on their way at most the time-out, close the connections."""
-        await self._sender.close()
-
-    def longest(self) -> float:
-        """Seconds for which the oldest request has held its thread; far above the time-out, it is stuck."""
-        return self._sender.longest()
 
     async def create(self, project: str, location: str, collection: str, job: JobDocument) -> JobDocument:
         """Make a job. Each call makes another one: the service gives the id.
@@ -97,7 +85,7 @@ class VertexClient:
         answer = await self._sender.call(
             method, _quota(project, location), jobs.create, parent=parent, body=dict(job)
         )
-        return _checked(method, answer)
+        return job_of(method, answer, TEXTS)
 
     async def get(self, name: Name, *, patient: bool = False) -> JobDocument:
         """Read one job, the trials of a tuning job included.
@@ -112,7 +100,8 @@ class VertexClient:
         method = _METHODS[name.collection].get
         path, jobs = _path(name), self._jobs(name.location, name.collection)
         quota = _quota(name.project, name.location)
-        return _checked(method, await self._sender.call(method, quota, jobs.get, patient=patient, name=path))
+        answer = await self._sender.call(method, quota, jobs.get, patient=patient, name=path)
+        return job_of(method, answer, TEXTS)
 
     async def list_page(
         self,
@@ -153,10 +142,7 @@ class VertexClient:
             pageToken=page_token or None,
             readMask=READ_MASK,
         )
-        jobs, token = answer.get(collection, []), answer.get("nextPageToken", "")
-        if not isinstance(jobs, list) or not isinstance(token, str):
-            raise misshapen(method, f"{collection} or nextPageToken")
-        page = Page([_checked(method, job) for job in jobs], token)
+        page = page_of(method, answer, collection, TEXTS)
         for job in page.jobs:
             created_at(method, job)
         return page
@@ -220,18 +206,3 @@ def _parent(project: str, location: str) -> str:
 
 def _path(name: Name) -> str:
     return f"{_parent(name.project, name.location)}/{name.collection}/{checked_name('job_id', name.id)}"
-
-
-def _checked(method: Method, document: object) -> JobDocument:
-    """A job of an answer, as far as it names itself.
-
-    Raises:
-        Unavailable: it is no job: whatever answered, it was not the API.
-    """
-    if not isinstance(document, dict):
-        raise misshapen(method, "a job")
-    texts = [document.get(name, "") for name in ("name", "displayName", "state")]
-    labels = document.get("labels") or {}
-    if not texts[0] or not isinstance(labels, dict) or not are_texts([*texts, *labels.values()]):
-        raise misshapen(method, "name, displayName, state or labels")
-    return document

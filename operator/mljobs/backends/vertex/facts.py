@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
-from mljobs.backends.vertex import links
+from mljobs.backends.vertex import links, refuse
 from mljobs.backends.vertex.names import PREDICTION_JOBS, Name, is_name, location_of
 from mljobs.backends.vertex.tables import Tables, shipped
-from mljobs.backends.vertex.translate import review
 from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
-from mljobs.domain.spec.problems import MISSING, Problem
+from mljobs.domain.spec.problems import Problem
 
 DISPLAY_NAME_LIMIT = 128
 """Characters of a `displayName` (discovery document)."""
@@ -103,16 +101,7 @@ class VertexFacts:
 
     def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:
         """What cannot be translated, what is lost, and what becomes something else."""
-        found = review(kind, spec, self.tables)
-        if self.location(spec):
-            return found
-        rule = "name a region, or have the administrator set locations, whose first is the default"
-        return [
-            Problem(
-                "spec.vertex.region", MISSING, rule, error_type=FieldErrorType.REQUIRED, id="vertex-region"
-            ),
-            *found,
-        ]
+        return refuse.review(kind, spec, self.tables, self.location(spec))
 
 
 def _page(name: Name) -> tuple[str, str]:

@@ -28,8 +28,8 @@ def asked(kind: str, spec: Json, tables: Tables) -> tuple[str, Json]:
     assert checked.spec, checked.problems
     facts = VertexFacts()
     order = Order(kind, checked.spec.document(), facts.scope("p", facts.location(spec)), spec["jobId"], {})
-    line, body = request(order, tables)
-    return line, dict(body)
+    collection, body = request(order, tables)
+    return collection, dict(body)
 
 
 def like(body: Json, theirs: Json) -> Json:
@@ -73,16 +73,16 @@ def legacy(folder: Path, name: str) -> Json:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_training_job_is_asked_for_as_the_notebook_does(folder: Path) -> None:
     theirs = calls(folder, "uj10-sklearn.vertex.json")[0][0]["customJob"]
-    line, body = asked(TRAINING_JOB.name, legacy(folder, "uj10-sklearn"), SKLEARN)
-    assert line == "POST v1/projects/p/locations/us-central1/customJobs"
+    collection, body = asked(TRAINING_JOB.name, legacy(folder, "uj10-sklearn"), SKLEARN)
+    assert collection == "customJobs"
     assert like(body, theirs) == theirs
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_a_search_is_asked_for_as_the_notebook_does(folder: Path) -> None:
     theirs = calls(folder, "uj11-tuning.vertex.json")[0][0]["hyperparameterTuningJob"]
-    line, body = asked(TRAINING_JOB.name, legacy(folder, "uj11-tuning"), shipped())
-    assert line == "POST v1/projects/p/locations/us-central1/hyperparameterTuningJobs"
+    collection, body = asked(TRAINING_JOB.name, legacy(folder, "uj11-tuning"), shipped())
+    assert collection == "hyperparameterTuningJobs"
     assert like(body, theirs) == theirs
 
 
@@ -102,8 +102,8 @@ def test_a_batch_prediction_is_asked_for_as_the_notebook_does(folder: Path) -> N
         },
     }
     tables = Tables.parse({"models": {"census": {"default": theirs["model"]}}})
-    line, body = asked(PREDICTION_JOB.name, spec, tables)
-    assert line == "POST v1/projects/p/locations/us-central1/batchPredictionJobs"
+    collection, body = asked(PREDICTION_JOB.name, spec, tables)
+    assert collection == "batchPredictionJobs"
     own = {key: value for key, value in theirs.items() if key != "modelParameters"}  # parameters of AutoML
     assert {**body, "displayName": own["displayName"]} == own
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from mljobs.api.resources import TRAINING_JOB
+from mljobs.backends.vertex.refuse import review
 from mljobs.backends.vertex.tables import Tables, shipped
-from mljobs.backends.vertex.translate import Translation, request, review, translate
+from mljobs.backends.vertex.translate import Translation, request, translate
 from mljobs.domain import errors
 from mljobs.domain.port import Order, Scope
 from mljobs.domain.spec.problems import MISSING, Severity
@@ -287,7 +288,7 @@ def test_an_image_is_told_with_its_framework_and_its_days() -> None:
 
 @pytest.mark.parametrize(("today", "warned"), [(date(2023, 11, 15), False), (date(2023, 11, 16), True)])
 def test_an_image_that_is_supported_today_needs_no_warning(today: date, warned: bool) -> None:
-    problems = review(TRAINING_JOB.name, {"trainingInput": PACKAGE}, shipped(), today=today)
+    problems = review(TRAINING_JOB.name, {"trainingInput": PACKAGE}, shipped(), "us-central1", today=today)
     assert ("vertex-image-lifetime" in {problem.id for problem in problems}) is warned
 
 
@@ -456,7 +457,9 @@ def test_a_refused_order_is_never_sent() -> None:
 def test_labels_of_the_owner_win() -> None:
     spec = {"trainingInput": contained(), "labels": {"team": "a", "mljobs-uid": "theirs"}}
     scope = Scope("projects/p/locations/us-central1")
-    line, body = request(Order(TRAINING_JOB.name, spec, scope, "nightly", {"mljobs-uid": "ours"}), shipped())
-    assert line == "POST v1/projects/p/locations/us-central1/customJobs"
+    collection, body = request(
+        Order(TRAINING_JOB.name, spec, scope, "nightly", {"mljobs-uid": "ours"}), shipped()
+    )
+    assert collection == "customJobs"
     assert body["labels"] == {"team": "a", "mljobs-uid": "ours"}
     assert body["displayName"] == "nightly"

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from mljobs.api.resources import KINDS
 from mljobs.backends.vertex.facts import VertexFacts
+from mljobs.backends.vertex.refuse import review
 from mljobs.backends.vertex.tables import shipped
-from mljobs.backends.vertex.translate import Translation, request, review, translate
+from mljobs.backends.vertex.translate import Translation, request, translate
 from mljobs.domain import errors
 from mljobs.domain.port import Order
 from mljobs.domain.spec.problems import Severity
@@ -51,7 +52,7 @@ def test_a_valid_spec_is_refused_or_fits_the_discovery_document(kind: str, data:
     spec = canonical(kind, data.draw(specs(kind)))
     facts = VertexFacts()
     order = Order(kind, spec, facts.scope("p", facts.location(spec)), "nightly", {"mljobs-uid": "u"})
-    problems = review(kind, spec, shipped())
+    problems = review(kind, spec, shipped(), "us-central1")
     wrong = [problem for problem in problems if problem.severity is Severity.ERROR]
     if wrong:
         with pytest.raises(errors.Rejected) as caught:
@@ -59,9 +60,7 @@ def test_a_valid_spec_is_refused_or_fits_the_discovery_document(kind: str, data:
         assert caught.value.status == 0
         assert all(problem.path in caught.value.message for problem in wrong[:9])
         return
-    line, body = request(order, shipped())
-    scope, _, collection = line.rpartition("/")
-    assert scope == f"POST v1/projects/p/locations/{spec[KINDS[kind].input_field]['region']}"
+    collection, body = request(order, shipped())
     assert mistakes(collection, body) == []
     assert body["displayName"] == "nightly"
     assert body["labels"] == {**spec.get("labels", {}), "mljobs-uid": "u"}

@@ -1,6 +1,6 @@
 """Translates a validated spec into the job that Vertex AI is asked to create."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -60,22 +60,11 @@ def _note_region(kind: str, spec: Mapping[str, Any], notes: Notes) -> None:
         notes.changed("vertex-region", f"{field}.region", legacy, rule, Source.OPERATOR)
 
 
-def review(
-    kind: str, spec: Mapping[str, Any], tables: Tables, *, today: date | None = None
-) -> Sequence[Problem]:
-    """Say what of a spec Vertex AI cannot do, or does otherwise; see `translate`.
-
-    Returns:
-        Errors refuse the spec before any call; warnings name what is lost and what became what.
-    """
-    return translate(kind, spec, tables, today=today).problems
-
-
 def request(order: Order, tables: Tables) -> tuple[str, JobDocument]:
-    """The call that submits an order: the request's line, and its body.
+    """What creates a job, `create` of its collection: the collection, and the body.
 
     Raises:
-        Rejected: the spec has errors that `review` tells; nothing is sent.
+        Rejected: the spec has errors, which `refuse.review` tells before; nothing is sent.
     """
     made = translate(order.kind, order.spec, tables)
     refused = [problem for problem in made.problems if problem.severity is Severity.ERROR]
@@ -83,4 +72,4 @@ def request(order: Order, tables: Tables) -> tuple[str, JobDocument]:
         raise errors.Rejected(summary(refused), status=0)
     labels = {**order.spec.get("labels", {}), **order.labels}
     body = {"displayName": order.job_id, **made.body, **({"labels": labels} if labels else {})}
-    return f"POST v1/{order.scope}/{made.collection}", body
+    return made.collection, body

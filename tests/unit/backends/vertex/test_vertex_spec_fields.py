@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.backends.vertex.refuse import refused, spec_field
+from mljobs.backends.vertex.spec_fields import refused, spec_field
 from mljobs.domain.errors import Rejected, Violation
 from mljobs.domain.port import Order, Scope
 

@@ -1,0 +1,14 @@
+"""From an answer of `ml` v1 to a job: its words are those of the resources already."""
+
+from mljobs.domain.port import Job, JobDocument, Reference, Scope
+
+
+def read(answer: JobDocument, scope: Scope) -> Job:
+    """Read a job.
+
+    Args:
+        answer: a job as the client has checked it.
+        scope: where it was asked for. The service may name the project otherwise; the reference has it as it
+            was asked for.
+    """
+    return Job.parse(answer, Reference(f"{scope}/jobs/{answer['jobId']}"))
