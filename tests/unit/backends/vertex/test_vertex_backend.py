@@ -191,7 +191,8 @@ async def test_pages_go_through_all_collections_and_show_a_part(backend: OpenBac
         if not token:
             break
     assert pages == 3
-    assert seen.keys() == {job.reference for job in made}
+    # a tuning job that runs by now has a custom job for each trial
+    assert seen.keys() >= {job.reference for job in made}
     custom, tuning, prediction = (seen[job.reference] for job in made)
     assert (custom.extent, tuning.extent, prediction.extent) == (Extent.PART, Extent.OUTLINE, Extent.PART)
     whole = await ended(backend, made[0].reference)
