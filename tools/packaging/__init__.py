@@ -38,4 +38,6 @@ def files(header: str) -> dict[str, Callable[[], str]]:
         "deploy/base/rbac.yaml": commented(kustomize.base_rbac),
         "deploy/base/user-roles.yaml": commented(kustomize.user_roles),
         "deploy/overlays/namespace/role.yaml": commented(kustomize.namespace_role),
+        "deploy/components/identities/kustomization.yaml": commented(kustomize.identities_kustomization),
+        "deploy/components/identities/role.yaml": commented(kustomize.identities_role),
     }

@@ -23,6 +23,7 @@ KUBE_VERSION = ">=1.31.0-0"
 """The first that serves selectableFields; older API servers refuse the CRDs."""
 
 _WIDTH = 100
+_NAMES = "NAMES"
 _LEASE = '{{ include "mljobs-operator.fullname" . }}'
 
 
@@ -103,7 +104,15 @@ def rules_template(header: str) -> str:
     for name, content in definitions.items():
         text = _yaml(content)
         parts.append(f'{{{{- define "{NAME}.{name}" -}}}}\n{text}{{{{- end }}}}\n')
+    parts.append(f'{{{{- define "{NAME}.identityRules" -}}}}\n{_identity_rules()}{{{{- end }}}}\n')
     return "\n".join(parts)
+
+
+def _identity_rules() -> str:
+    """The rules for tokens of the ServiceAccounts that the values name."""
+    rules = _yaml(_documents(rights.account_tokens((_NAMES,))))
+    rules = rules.replace(f"  - {_NAMES}\n", "  {{- toYaml . | nindent 2 }}\n")
+    return f"{{{{- with .Values.rbac.identityServiceAccounts }}}}\n{rules}{{{{- end }}}}\n"
 
 
 def _documents(rules: tuple[rights.PolicyRule, ...]) -> list[JsonObject]:

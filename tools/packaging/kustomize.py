@@ -10,6 +10,9 @@ from mljobs.controller.kube import rights
 from tools.packaging.chart import NAME
 
 NAMESPACE = "mljobs-system"
+IDENTITY_ACCOUNT = "mljobs-identity"
+"""The ServiceAccount of a user's namespace that a JobClass may have as its identity."""
+
 _LABELS = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": __version__}
 _API_GROUP = "rbac.authorization.k8s.io"
 
@@ -72,6 +75,18 @@ def user_roles() -> str:
 def namespace_role() -> str:
     """`deploy/overlays/namespace/role.yaml`: rights in one namespace, in place of those in the cluster."""
     return _text(_granted("Role", rights.RESOURCES, _named("-jobs", namespaced=True)))
+
+
+def identities_kustomization() -> str:
+    """`deploy/components/identities/kustomization.yaml`: a component for either overlay."""
+    component = _kustomization(resources=["role.yaml"])
+    return _text([{**component, "apiVersion": "kustomize.config.k8s.io/v1alpha1", "kind": "Component"}])
+
+
+def identities_role() -> str:
+    """`deploy/components/identities/role.yaml`: tokens of the ServiceAccounts that JobClasses may have."""
+    rules = rights.account_tokens((IDENTITY_ACCOUNT,))
+    return _text(_granted("ClusterRole", rules, _named("-identities")))
 
 
 def _granted(kind: str, rules: Sequence[rights.PolicyRule], metadata: JsonObject) -> list[JsonObject]:

@@ -132,6 +132,11 @@ class Rbac(Part):
     policy confines it to `watchNamespaces`. `ReadAndPatch` does so after a restart meanwhile, too, and lets
     the operator read both kinds everywhere. With `None` the namespace waits for `mljobs leftovers`."""
 
+    identity_service_accounts: list[ObjectName] = []
+    """Names of ServiceAccounts in the namespaces of users that a JobClass may have as its identity
+    (`spec.identity.serviceAccountRef`): the operator may request their tokens, and no others'. Take a name
+    that nothing else uses."""
+
     aggregate: bool = True
     """Whether the cluster's own roles view, edit and admin get rights for both kinds. Switch it off for a
     second release of the same name in another namespace."""

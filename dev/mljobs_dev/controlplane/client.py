@@ -89,7 +89,7 @@ class ApiClient:
             urllib3.exceptions.HTTPError: there was no answer.
         """
         data = None if body is None else json.dumps(body)
-        headers = {"Accept": "application/json", "Content-Type": content_type}
+        headers = {"Accept": "application/json, */*;q=0.5", "Content-Type": content_type}
         response = self._pool.request(method, self._url + path, body=data, headers=headers, timeout=timeout)
         try:
             answer = json.loads(response.data)

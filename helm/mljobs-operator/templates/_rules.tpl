@@ -177,3 +177,16 @@ admin:
       - delete
       - deletecollection
 {{- end }}
+
+{{- define "mljobs-operator.identityRules" -}}
+{{- with .Values.rbac.identityServiceAccounts }}
+- apiGroups:
+    - ''
+  resources:
+    - serviceaccounts/token
+  resourceNames:
+    {{- toYaml . | nindent 2 }}
+  verbs:
+    - create
+{{- end }}
+{{- end }}

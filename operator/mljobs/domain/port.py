@@ -10,6 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, NewType, Protocol, runtime_checkable
 
+from mljobs.api.identity import Identity
 from mljobs.api.outputs import TERMINAL_STATES, State
 from mljobs.domain.spec.problems import Problem
 
@@ -172,7 +173,7 @@ class AttemptSelector:
 
 
 @dataclass(frozen=True)
-class Identity:
+class Caller:
     """As whom a service is called; without anything, as the operator itself.
 
     Attributes:
@@ -190,15 +191,32 @@ class Identity:
     audience: str = ""
     impersonate: str = ""
 
+    @classmethod
+    def of(cls, identity: Identity | None, namespace: str, provider: str = "") -> "Caller":
+        """The caller that a class's identity is in a namespace.
+
+        Args:
+            identity: of the class; None for the operator itself.
+            namespace: of the resource. It never comes from a spec: nobody names another's ServiceAccount.
+            provider: the administrator's, for an identity that names none.
+        """
+        if identity is None:
+            return OPERATOR
+        account = identity.service_account_ref
+        impersonate = identity.impersonate or ""
+        if account is None:
+            return cls(impersonate=impersonate)
+        return cls(namespace, account.name, account.provider or provider, account.audience or "", impersonate)
+
     def __str__(self) -> str:
-        """The identity in words, for messages."""
+        """The caller in words, for messages."""
         own = f"ServiceAccount {self.namespace}/{self.account}" if self.account else ""
         if self.impersonate:
             return f"{own} as {self.impersonate}" if own else self.impersonate
         return own or "the operator"
 
 
-OPERATOR = Identity()
+OPERATOR = Caller()
 """The operator itself."""
 
 

@@ -252,6 +252,24 @@ CASES = (
         given={"watchNamespaces": ["a"]},
     ),
     Case(
+        "rbac.identityServiceAccounts",
+        ["mljobs-identity"],
+        {
+            ("ClusterRole/r-mljobs-operator", "/rules/3"): {
+                "apiGroups": [""],
+                "resources": ["serviceaccounts/token"],
+                "resourceNames": ["mljobs-identity"],
+                "verbs": ["create"],
+            }
+        },
+    ),
+    Case(
+        "rbac.identityServiceAccounts",
+        ["one", "two"],
+        {("Role/r-mljobs-operator@a", "/rules/2/resourceNames"): ["one", "two"]},
+        given={"watchNamespaces": ["a"]},
+    ),
+    Case(
         "rbac.aggregate",
         False,
         absent=tuple(f"ClusterRole/{FULLNAME}-{role}" for role in ("view", "edit", "admin")),

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from mljobs.api.identity import Identity, ServiceAccountRef
 from mljobs.backends import Access, Limits, open_identities, open_job_service, open_vertex
 from mljobs.backends.google import credentials
 from mljobs.backends.google.identity import Identities, audience_of
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.domain.errors import Denial, Denied, JobServiceError, Throttled, Unavailable
-from mljobs.domain.port import OPERATOR, Identity
+from mljobs.domain.port import OPERATOR, Caller
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.scripting import read_body
 from mljobs_dev.emulator.server import serving
@@ -29,9 +30,9 @@ from tests.unit.emulator.issuer import ISSUER, PROVIDER, TOKEN_AUDIENCE, Issuer,
 Json = dict[str, Any]
 
 TRAINER = "trainer@team-a.iam.gserviceaccount.com"
-TENANT = Identity("team-a", "mljobs", PROVIDER)
-OTHER = Identity("team-b", "mljobs", PROVIDER)
-TRAINING = Identity("team-a", "mljobs", PROVIDER, impersonate=TRAINER)
+TENANT = Caller("team-a", "mljobs", PROVIDER)
+OTHER = Caller("team-b", "mljobs", PROVIDER)
+TRAINING = Caller("team-a", "mljobs", PROVIDER, impersonate=TRAINER)
 ALICE = principal(account_subject("team-a", "mljobs"))
 
 
@@ -77,7 +78,7 @@ class Cloud:
     def identities(self, timeout: float = 10) -> Identities:
         return open_identities(self.accounts, endpoint=self.url, timeout=timeout)
 
-    def client(self, identity: Identity, identities: Identities | None = None) -> MlV1Client:
+    def client(self, identity: Caller, identities: Identities | None = None) -> MlV1Client:
         shared = identities or self.identities()
         return open_job_service(
             Access(
@@ -139,7 +140,7 @@ async def test_the_operator_impersonates_an_account(
     file.write_text(json.dumps(own))
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
     identities = cloud.identities()
-    async with cloud.client(Identity(impersonate=TRAINER), identities) as client:
+    async with cloud.client(Caller(impersonate=TRAINER), identities) as client:
         with pytest.raises(Denied, match=f"no Google credentials: {TRAINER}: Unable to acquire") as caught:
             await client.list_page("p")
         assert caught.value.cause is Denial.IMPERSONATION
@@ -175,7 +176,7 @@ async def test_many_calls_fetch_one_token(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("identity", [TENANT, TRAINING])
-async def test_a_token_is_replaced_ahead_and_nobody_waits(cloud: Cloud, identity: Identity) -> None:
+async def test_a_token_is_replaced_ahead_and_nobody_waits(cloud: Cloud, identity: Caller) -> None:
     cloud.change(lifetime=200)  # google-auth counts one with less than 225 s to live as stale
     async with cloud.client(identity) as client, asyncio.timeout(30):
         await client.list_page("p")
@@ -188,7 +189,7 @@ async def test_a_token_is_replaced_ahead_and_nobody_waits(cloud: Cloud, identity
 
 
 @pytest.mark.parametrize("identity", [TENANT, TRAINING])
-async def test_revoked_tokens_are_replaced_at_once(cloud: Cloud, identity: Identity) -> None:
+async def test_revoked_tokens_are_replaced_at_once(cloud: Cloud, identity: Caller) -> None:
     """Also what the revoked one was made of, which the library would keep for an hour."""
     async with cloud.client(identity) as client:
         await client.list_page("p")
@@ -268,8 +269,8 @@ async def test_what_is_missing_is_said_and_its_return_is_noticed(
 
 
 async def test_no_provider_is_said(cloud: Cloud) -> None:
-    async with cloud.client(Identity("team-a", "mljobs")) as client:
-        with pytest.raises(Denied, match="names no provider") as caught:
+    async with cloud.client(Caller("team-a", "mljobs")) as client:
+        with pytest.raises(Denied, match="no provider of a workload identity pool is named") as caught:
             await client.list_page("p")
     assert caught.value.cause is Denial.FEDERATION
 
@@ -404,14 +405,37 @@ async def test_a_dropped_exchange_is_tried_again(cloud: Cloud) -> None:
     ("identity", "audience"),
     [
         (TENANT, TOKEN_AUDIENCE),
-        (Identity("n", "a", PROVIDER, "https://x.example"), "https://x.example"),
-        (Identity("n", "a", "identitynamespace:p.svc.id.goog:https://gke.example/c"), "p.svc.id.goog"),
+        (Caller("n", "a", PROVIDER, "https://x.example"), "https://x.example"),
+        (Caller("n", "a", "identitynamespace:p.svc.id.goog:https://gke.example/c"), "p.svc.id.goog"),
     ],
 )
-def test_the_audience_of_a_token(identity: Identity, audience: str) -> None:
+def test_the_audience_of_a_token(identity: Caller, audience: str) -> None:
     assert audience_of(identity) == audience
 
 
 def test_token_services_without_tls_elsewhere_are_refused() -> None:
     with pytest.raises(ValueError, match="clear text"):
         open_identities(endpoint="http://tokens.example")
+
+
+ACCOUNT_OF = ServiceAccountRef(name="mljobs", provider=PROVIDER, audience="https://x.example")
+
+
+@pytest.mark.parametrize(
+    ("identity", "caller"),
+    [
+        (None, OPERATOR),
+        (Identity(), OPERATOR),
+        (Identity(impersonate=TRAINER), Caller(impersonate=TRAINER)),
+        (
+            Identity(service_account_ref=ServiceAccountRef(name="mljobs")),
+            Caller("team-a", "mljobs", "the administrator's"),
+        ),
+        (
+            Identity(service_account_ref=ACCOUNT_OF, impersonate=TRAINER),
+            Caller("team-a", "mljobs", PROVIDER, "https://x.example", TRAINER),
+        ),
+    ],
+)
+def test_whom_a_class_s_identity_is_in_a_namespace(identity: Identity | None, caller: Caller) -> None:
+    assert Caller.of(identity, "team-a", "the administrator's") == caller

@@ -19,7 +19,7 @@ from mljobs.config import Settings
 from mljobs.controller.kube import rights
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.serve import EVERYWHERE
-from tools.packaging import chart, dashboard, files, values
+from tools.packaging import chart, dashboard, files, kustomize, values
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "mljobs-operator"
@@ -129,6 +129,7 @@ def test_braces_in_a_crd_are_no_template(monkeypatch: pytest.MonkeyPatch) -> Non
 
 ROLES = [*documents(BASE / "rbac.yaml"), *documents(BASE / "user-roles.yaml")]
 ROLES += documents(ROOT / "deploy" / "overlays" / "namespace" / "role.yaml")
+ROLES += documents(ROOT / "deploy" / "components" / "identities" / "role.yaml")
 
 
 def test_all_roles_come_from_the_one_list() -> None:
@@ -136,7 +137,9 @@ def test_all_roles_come_from_the_one_list() -> None:
     for name, text in re.findall(
         r'define "mljobs-operator\.(\w+)" -}}\n(.*?){{- end', chart.rules_template(HEADER), re.DOTALL
     ):
-        rules[name] = yaml.safe_load(text.replace('{{ include "mljobs-operator.fullname" . }}', chart.NAME))
+        plain = re.sub("^{{- with .*}}$", "", text, flags=re.MULTILINE)
+        plain = plain.replace("{{- toYaml . | nindent 2 }}", f"- {kustomize.IDENTITY_ACCOUNT}")
+        rules[name] = yaml.safe_load(plain.replace('{{ include "mljobs-operator.fullname" . }}', chart.NAME))
     operator = [rule.document() for rule in rights.RESOURCES]
     lease = [rule.document() for rule in rights.lease(chart.NAME)]
     users = {role: [rule.document() for rule in given] for role, given in rights.USERS.items()}
@@ -145,12 +148,19 @@ def test_all_roles_come_from_the_one_list() -> None:
     assert rest == {
         mode: [rule.document() for rule in rights.without(given)] for mode, given in rights.LASTING.items()
     }
-    assert rules == {"rules": operator, "leaseRules": lease, "userRules": users}
+    tokens = [rule.document() for rule in rights.account_tokens((kustomize.IDENTITY_ACCOUNT,))]
+    assert rules == {
+        "rules": operator,
+        "leaseRules": lease,
+        "userRules": users,
+        "identityRules": tokens,
+    }
     there = {(role["kind"], role["metadata"]["name"]): role["rules"] for role in ROLES if "rules" in role}
     assert there == {
         ("ClusterRole", chart.NAME): operator,
         ("Role", f"{chart.NAME}-jobs"): operator,
         ("Role", chart.NAME): lease,
+        ("ClusterRole", f"{chart.NAME}-identities"): tokens,
         **{("ClusterRole", f"{chart.NAME}-{role}"): given for role, given in users.items()},
     }
 
@@ -161,6 +171,11 @@ def test_what_outlives_a_namespace_and_its_role_are_all_rights_and_none_twice(mo
     both = [*rights.permissions(lasting), *rights.permissions(rest)]
     assert sorted(both) == sorted(rights.permissions(rights.RESOURCES))
     assert {rule.group for rule in lasting} <= {GROUP}, "the admission policy confines nothing else"
+
+
+def test_tokens_of_no_account_are_no_right() -> None:
+    """A rule without names would be one for every ServiceAccount of the cluster."""
+    assert rights.account_tokens(()) == ()
 
 
 def test_the_chart_offers_each_choice_of_what_outlives_a_namespace() -> None:

@@ -19,7 +19,7 @@ from mljobs.backends.google.credentials import (
     is_transient,
 )
 from mljobs.domain.errors import Denial, Denied, JobServiceError
-from mljobs.domain.port import OPERATOR, Identity
+from mljobs.domain.port import OPERATOR, Caller
 
 STS = "https://sts.googleapis.com"
 IAM_CREDENTIALS = "https://iamcredentials.googleapis.com"
@@ -67,37 +67,37 @@ class Identities:
         self._account_tokens = account_tokens
         self._endpoint = endpoint.rstrip("/")
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Identity, SharedCredentials] = OrderedDict()
+        self._kept: OrderedDict[Caller, SharedCredentials] = OrderedDict()
 
-    def credentials(self, identity: Identity) -> SharedCredentials:
-        """The credentials of an identity. Nothing is looked up or sent before their first use."""
+    def credentials(self, caller: Caller) -> SharedCredentials:
+        """The credentials of an caller. Nothing is looked up or sent before their first use."""
         with self._lock:
-            found = self._kept.get(identity)
+            found = self._kept.get(caller)
             if found is None:
-                found = self._kept[identity] = self._made(identity)
+                found = self._kept[caller] = self._made(caller)
                 if len(self._kept) > KEPT:
                     self._kept.popitem(last=False)
-            self._kept.move_to_end(identity)
+            self._kept.move_to_end(caller)
             return found
 
-    def _made(self, identity: Identity) -> SharedCredentials:
-        if identity == OPERATOR:
+    def _made(self, caller: Caller) -> SharedCredentials:
+        if caller == OPERATOR:
             return SharedCredentials(self._token_request)
-        source = Delegated(identity, self._account_tokens, self._endpoint)
-        return SharedCredentials(self._token_request, source.look_up, source.refused, str(identity))
+        source = Delegated(caller, self._account_tokens, self._endpoint)
+        return SharedCredentials(self._token_request, source.look_up, source.refused, str(caller))
 
 
 class Delegated:
     """Makes google-auth's credentials of an identity other than the operator's own.
 
     Args:
-        identity: whose.
+        caller: whose.
         account_tokens: see `Identities`.
         endpoint: see there.
     """
 
-    def __init__(self, identity: Identity, account_tokens: AccountTokens | None, endpoint: str) -> None:
-        self._identity = identity
+    def __init__(self, caller: Caller, account_tokens: AccountTokens | None, endpoint: str) -> None:
+        self._caller = caller
         self._account_tokens = account_tokens
         self._sts = endpoint or STS
         self._iam = endpoint or IAM_CREDENTIALS
@@ -108,13 +108,13 @@ class Delegated:
         Raises:
             google.auth.exceptions.GoogleAuthError: the operator has no credentials of its own to act with.
         """
-        base = self._federated() if self._identity.account else application_default()
-        if not self._identity.impersonate:
+        base = self._federated() if self._caller.account else application_default()
+        if not self._caller.impersonate:
             return base
-        account = quote(self._identity.impersonate, safe="@")
+        account = quote(self._caller.impersonate, safe="@")
         return impersonated_credentials.Credentials(  # type: ignore[no-untyped-call]
             base,
-            self._identity.impersonate,
+            self._caller.impersonate,
             [OAUTH_SCOPE],
             iam_endpoint_override=f"{self._iam}/v1/projects/-/serviceAccounts/{account}:generateAccessToken",
         )
@@ -122,55 +122,55 @@ class Delegated:
     def refused(self, error: GoogleAuthError) -> GoogleAuthError:
         """An error with whose token it is about, and with what is missing."""
         first, *rest = error.args or (str(error),)
-        words = (f"{self._identity}: {first}", *rest)
+        words = (f"{self._caller}: {first}", *rest)
         if is_transient(error):
             return TransportError(*words)  # type: ignore[no-untyped-call]
         cause = denial_of(error)
-        if isinstance(error, OAuthError) and self._identity.account:
+        if isinstance(error, OAuthError) and self._caller.account:
             cause = Denial.FEDERATION
         elif str(first).startswith(IMPERSONATION_REFUSED):
             cause = Denial.IMPERSONATION
         return IdentityRefused(*words, cause=cause)
 
     def _federated(self) -> Any:
-        identity = self._identity
-        provider = identity.provider
+        caller = self._caller
+        provider = caller.provider
         return identity_pool.Credentials(  # type: ignore[no-untyped-call]
             audience=f"//iam.googleapis.com/{provider}" if provider.startswith("projects/") else provider,
             subject_token_type=JWT,
             token_url=f"{self._sts}/v1/token",
-            subject_token_supplier=_Supplier(identity, self._account_tokens),
+            subject_token_supplier=_Supplier(caller, self._account_tokens),
             scopes=[OAUTH_SCOPE],
         )
 
 
-def audience_of(identity: Identity) -> str:
+def audience_of(caller: Caller) -> str:
     """The audience that a ServiceAccount's token has to have.
 
     A provider expects by default its own full name with `https:` (IAM API, `Oidc.allowedAudiences`), and that
-    of a fleet the name of the pool (GKE documentation, fleet Workload Identity).
+    of a fleet the name of the pool (GKE documentation, fleet Workload Caller).
     """
-    if identity.audience:
-        return identity.audience
-    if identity.provider.startswith("identitynamespace:"):
-        return identity.provider.split(":")[1]
-    return f"https://iam.googleapis.com/{identity.provider}"
+    if caller.audience:
+        return caller.audience
+    if caller.provider.startswith("identitynamespace:"):
+        return caller.provider.split(":")[1]
+    return f"https://iam.googleapis.com/{caller.provider}"
 
 
 class _Supplier(identity_pool.SubjectTokenSupplier):
     """Gives google-auth the token that it is to exchange."""
 
-    def __init__(self, identity: Identity, account_tokens: AccountTokens | None) -> None:
-        self._identity = identity
+    def __init__(self, caller: Caller, account_tokens: AccountTokens | None) -> None:
+        self._caller = caller
         self._account_tokens = account_tokens
 
     def get_subject_token(self, context: object, request: object) -> str:  # noqa: ARG002
         """Request a token for the ServiceAccount."""
-        identity = self._identity
-        if not identity.provider:
+        caller = self._caller
+        if not caller.provider:
             raise IdentityRefused(
-                "the class names no provider of a workload identity pool (spec.identity.serviceAccountRef."
-                "provider), and neither does the operator's setting identityProvider",
+                "no provider of a workload identity pool is named for it; set "
+                "spec.identity.serviceAccountRef.provider of the class",
                 cause=Denial.FEDERATION,
             )
         if self._account_tokens is None:
@@ -178,7 +178,7 @@ class _Supplier(identity_pool.SubjectTokenSupplier):
                 "tokens of ServiceAccounts are to be had in a cluster only", cause=Denial.SERVICE_ACCOUNT
             )
         try:
-            return self._account_tokens(identity.namespace, identity.account, audience_of(identity))
+            return self._account_tokens(caller.namespace, caller.account, audience_of(caller))
         except Denied as error:
             raise IdentityRefused(error.message, cause=Denial.SERVICE_ACCOUNT) from error
         except JobServiceError as error:

@@ -34,6 +34,9 @@ _PAGE = 500
 _MESSAGE = 1024
 """Characters of an Event's message, at most (the API server's validation)."""
 
+_TOKEN_SECONDS = 600
+"""Seconds that a ServiceAccount's token lives: the least that the API server allows. It is used at once."""
+
 _CATCH_UP = 3
 """Seconds of the watch that replays past events; the API server sends them at once."""
 
@@ -231,6 +234,25 @@ class Kube:
             field_manager=COMPONENT,
             _content_type=_MERGE,
         )
+
+    async def account_token(self, namespace: str, name: str, audience: str) -> str:
+        """Request a token of a ServiceAccount that is good for one audience, and for no API of Kubernetes.
+
+        Raises:
+            ObjectNotFound: there is no such account.
+        """
+        made: Any = await self._call(
+            f"token of ServiceAccount {namespace}/{name}",
+            self._core.create_namespaced_service_account_token,
+            name=name,
+            namespace=namespace,
+            body={
+                "apiVersion": "authentication.k8s.io/v1",
+                "kind": "TokenRequest",
+                "spec": {"audiences": [audience], "expirationSeconds": _TOKEN_SECONDS},
+            },
+        )
+        return str(made.status.token)
 
     async def get_lease(self, namespace: str, name: str) -> JsonObject:
         """Read a Lease.

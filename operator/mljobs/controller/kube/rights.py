@@ -88,6 +88,16 @@ def lease(name: str) -> tuple[PolicyRule, ...]:
     )
 
 
+def account_tokens(names: tuple[str, ...]) -> tuple[PolicyRule, ...]:
+    """What identities of namespaces need: tokens of ServiceAccounts with these names, and of no others.
+
+    Args:
+        names: of the accounts, the same in all namespaces. None: no right at all, since a rule without names
+            would be one for every account.
+    """
+    return (PolicyRule("", ("serviceaccounts/token",), ("create",), names),) if names else ()
+
+
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "patch", "update", "delete", "deletecollection")
 
