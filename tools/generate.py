@@ -28,6 +28,9 @@ from tools.docs import (
     gitops as docs_gitops,
 )
 from tools.docs import (
+    migration as docs_migration,
+)
+from tools.docs import (
     pages as docs_pages,
 )
 from tools.docs import reference
@@ -58,6 +61,7 @@ FILES: dict[str, Callable[[], str]] = {
     **{f"crds/{kind.plural}.yaml": _for_kind(_crd, kind) for kind in ALL_KINDS.values()},
     **{f"docs/reference/{kind.singular}.md": _for_kind(_reference, kind) for kind in ALL_KINDS.values()},
     "docs/reference/rules.md": lambda: f"<!-- {HEADER} -->\n\n{rules_page.page()}",
+    "docs/vertex-migration.md": lambda: f"<!-- {HEADER} -->\n\n{docs_migration.page()}",
     "docs/reference/vertex.md": lambda: f"<!-- {HEADER} -->\n\n{vertex_page.page()}",
     "docs/reference/api-coverage.md": lambda: f"<!-- {HEADER} -->\n\n{docs_coverage.page()}",
     "docs/reference/commands.md": lambda: f"<!-- {HEADER} -->\n\n{docs_commands.page()}",
