@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.domain import errors
-from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
+from mljobs.domain.port import Capabilities, Claims, Owner, Polling, Reference, Scope
 from mljobs.domain.spec.problems import Problem
 
 
@@ -42,6 +42,9 @@ class TinyFacts:
 
     def review(self, _kind: str, _spec: Mapping[str, Any], /) -> Sequence[Problem]:
         return ()
+
+    def claims(self, _kind: str, _spec: Mapping[str, Any], /) -> Claims:
+        return Claims()
 
 
 def reference_of(project: str, number: int) -> Reference:

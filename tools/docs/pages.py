@@ -63,6 +63,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.DENIED: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Stalled=True"),
     Reason.PROJECT_NOT_FOUND: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Stalled=True"),
     Reason.NOTHING_TO_ADOPT: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
+    Reason.NO_JOB_CLASS: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.NOT_ALLOWED: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.TAKEN: ("Stalled=True", "Suspended=False", "Suspended=True"),
     Reason.LABELS_CONTESTED: ("Reconciling=True",),

@@ -245,6 +245,9 @@ class RecordedClass(Observed):
     identity: Identity | None = None
     """As whom the service is called; absent for the operator's own identity."""
 
+    labels: Labels | None = None
+    """The class's default labels."""
+
     deletion_policy: DeletionPolicy | None = None
     """The class's default of spec.deletionPolicy."""
 

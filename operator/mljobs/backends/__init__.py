@@ -17,6 +17,7 @@ from mljobs.backends.registry import (
     OpenBackend,
     Service,
     Terms,
+    facts_of_class,
     service_named,
     service_of,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "OpenBackend",
     "Service",
     "Terms",
+    "facts_of_class",
     "open_identities",
     "open_job_logs",
     "open_job_service",

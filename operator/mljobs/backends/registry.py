@@ -17,6 +17,7 @@ from mljobs.backends.vertex import translate as vertex
 from mljobs.backends.vertex.backend import VertexAI
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.backends.vertex.tables import Tables
+from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.port import Backend, Facts, JobDocument, Order, Reference
 
 
@@ -88,6 +89,15 @@ def _mlv1_facts(terms: Terms) -> MlV1Facts:
 
 def _vertex_facts(terms: Terms) -> VertexFacts:
     return VertexFacts(Tables.parse(terms.tables), terms.locations)
+
+
+def facts_of_class(job_class: JobClass) -> Facts:
+    """What is known of the service of a class, as its administrator has it.
+
+    Raises:
+        ValueError: the class's tables make no sense.
+    """
+    return service_named(job_class.service).facts(Terms(job_class.locations, job_class.tables))
 
 
 MLV1 = "MLv1"

@@ -235,6 +235,21 @@ class Owner:
     uid: str
 
 
+@dataclass(frozen=True)
+class Claims:
+    """What a job would use, as far as an administrator may limit it.
+
+    Attributes:
+        machine_types: a field of the spec and the machine type that it leads to, in the service's words.
+        accounts: a field of the spec and the service account that the job runs as.
+        accelerators: of all machines of the job together; of a tuning job, of all trials that run at once.
+    """
+
+    machine_types: Sequence[tuple[str, str]] = ()
+    accounts: Sequence[tuple[str, str]] = ()
+    accelerators: int = 0
+
+
 class Facts(Hashable, Protocol):
     """What is known of a service without a request: pure, and constant for the lifetime of a process."""
 
@@ -289,6 +304,14 @@ class Facts(Hashable, Protocol):
 
         Returns:
             Errors, which refuse the spec, and warnings of what is lost or becomes something else.
+        """
+
+    def claims(self, kind: str, spec: Mapping[str, Any], /) -> Claims:
+        """Say what a job would use.
+
+        Args:
+            kind: `TrainingJob` or `PredictionJob`.
+            spec: the validated spec in canonical JSON.
         """
 
 

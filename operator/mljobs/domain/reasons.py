@@ -22,6 +22,7 @@ class Reason(StrEnum):
     DENIED = "Denied"
     PROJECT_NOT_FOUND = "ProjectNotFound"
     NOTHING_TO_ADOPT = "NothingToAdopt"
+    NO_JOB_CLASS = "NoJobClass"
     NOT_ALLOWED = "NotAllowed"
     TAKEN = "Taken"
     LABELS_CONTESTED = "LabelsContested"
@@ -83,7 +84,13 @@ MEANING: dict[Reason, str] = {
     Reason.NOTHING_TO_ADOPT: (
         "There is no such job to adopt. Correct spec.projectId, spec.jobId or the annotation."
     ),
-    Reason.NOT_ALLOWED: "The administrator does not allow this; the message names the setting.",
+    Reason.NO_JOB_CLASS: (
+        "There is no JobClass of this name, or none is named and none is the default. Name another one in "
+        "spec.jobClassName, or have the administrator make it."
+    ),
+    Reason.NOT_ALLOWED: (
+        "The administrator does not allow this; the message names the field, and the setting or the JobClass."
+    ),
     Reason.TAKEN: (
         "The job no longer carries this resource's label mljobs-uid: another resource or somebody else has "
         "taken it over. It is no longer changed or cancelled."

@@ -34,6 +34,7 @@ OWN_STATUS: Json = {
             "service": "VertexAI",
             "endpoint": "https://vertex.example.com",
             "identity": {"impersonate": "jobs@my-project.iam.gserviceaccount.com"},
+            "labels": {"cost": "a"},
             "deletionPolicy": "Orphan",
         },
         "iamBindings": BINDINGS,

@@ -5,9 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mljobs.backends.mlv1 import links, refuse
+from mljobs.backends.mlv1 import claims, links, refuse
 from mljobs.domain import errors
-from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
+from mljobs.domain.port import Capabilities, Claims, Owner, Polling, Reference, Scope
 from mljobs.domain.spec.problems import Problem
 
 JOB_ID_LIMIT = 128
@@ -98,6 +98,10 @@ class MlV1Facts:
     def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:
         """The fields of a spec that only another service has, and an input that is missing here."""
         return refuse.review(kind, spec)
+
+    def claims(self, kind: str, spec: Mapping[str, Any], /) -> Claims:
+        """What a job would use."""
+        return claims.claims(kind, spec)
 
 
 def parts(reference: Reference) -> tuple[str, str]:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mljobs.backends.vertex import links, refuse
+from mljobs.backends.vertex import claims, links, refuse
 from mljobs.backends.vertex.names import PREDICTION_JOBS, Name, is_name, location_of
 from mljobs.backends.vertex.tables import Tables, shipped
-from mljobs.domain.port import Capabilities, Owner, Polling, Reference, Scope
+from mljobs.domain.port import Capabilities, Claims, Owner, Polling, Reference, Scope
 from mljobs.domain.spec.problems import Problem
 
 DISPLAY_NAME_LIMIT = 128
@@ -102,6 +102,10 @@ class VertexFacts:
     def review(self, kind: str, spec: Mapping[str, Any], /) -> Sequence[Problem]:
         """What cannot be translated, what is lost, and what becomes something else."""
         return refuse.review(kind, spec, self.tables, self.location(spec))
+
+    def claims(self, kind: str, spec: Mapping[str, Any], /) -> Claims:
+        """What the translated job would use."""
+        return claims.claims(kind, spec, self.tables)
 
 
 def _page(name: Name) -> tuple[str, str]:

@@ -6,6 +6,7 @@ two steps is the same as calling it again.
 
 from datetime import datetime
 
+from mljobs.domain.decide.admission import out_of_reach
 from mljobs.domain.decide.decisions import Decision, Keep, Release
 from mljobs.domain.decide.deletion import delete
 from mljobs.domain.decide.extra_jobs import defer_until_search
@@ -34,6 +35,7 @@ def decide(resource: Resource, observation: Observation, policy: AdminPolicy, no
     if resource.managed_elsewhere:
         # our finalizer came with a copied manifest: it protects no job, and nobody else may remove it
         return Release() if resource.deleting and resource.held else Keep()
+    policy = policy.within(resource.job_class)
     return recorded_first(resource, _next(resource, observation, policy, now))
 
 
@@ -42,6 +44,9 @@ def _next(resource: Resource, observation: Observation, policy: AdminPolicy, now
     target = resource.target or (plan_target(resource, policy, 1) if planned else None)
     observation = observation.about(target)
     if resource.deleting:
+        unreachable = out_of_reach(resource, target)
+        if unreachable:
+            return unreachable
         decision = delete(resource, target, observation, policy, now)
         decision = ruled_out(resource, target, observation, policy, now, decision)
         return (

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from mljobs.api.jobclass import Adoption
+from mljobs.domain.decide.admission import named
 from mljobs.domain.decide.decisions import Adopt, Decision, Read, Stall
 from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.intents import record
@@ -29,7 +30,7 @@ def adopt(
     if policy.adoption is Adoption.NEVER:
         return Stall(
             Reason.NOT_ALLOWED,
-            f"The administrator does not allow adoption (the setting adoption is {policy.adoption}). "
+            f"The administrator does not allow adoption ({_by(resource, policy)}). "
             f"Remove the annotation {ADOPT} to submit a new job.",
         )
     if not facts_of(resource).capabilities.labels:
@@ -75,7 +76,7 @@ def _refusal(resource: Resource, target: Target, job: Job, policy: AdminPolicy) 
         return Stall(
             Reason.NOT_ALLOWED,
             f"{target.job_name} belongs to a resource of another namespace, and the administrator allows "
-            f"adoption within a namespace only (the setting adoption is {policy.adoption}). "
+            f"adoption within a namespace only ({_by(resource, policy)}). "
             f"Choose another spec.jobId.",
         )
     if naming.label_value(resource.adopt) == owner:
@@ -86,6 +87,14 @@ def _refusal(resource: Resource, target: Target, job: Job, policy: AdminPolicy) 
         f"{target.job_name} belongs to the resource {namespace}/{name}, whose uid is {owner}. To take the "
         f"job over, set the annotation {ADOPT} to that uid; otherwise choose another spec.jobId.",
     )
+
+
+def _by(resource: Resource, policy: AdminPolicy) -> str:
+    """Who says so."""
+    given = resource.job_class
+    if given is None or given.own:
+        return f"the setting adoption is {policy.adoption}"
+    return f"adoption of {named(given)} is {policy.adoption}"
 
 
 def _misnamed(resource: Resource, target: Target) -> Stall:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mljobs.api.jobclass import Adoption
+from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.job.resource import Intent, Resource, Target
 from mljobs.domain.port import Facts
 
@@ -23,6 +24,12 @@ class AdminPolicy:
     grace: timedelta = timedelta(seconds=60)
     adoption: Adoption = Adoption.SAME_NAMESPACE
     lost_after: timedelta = timedelta(minutes=5)
+
+    def within(self, job_class: JobClass | None) -> "AdminPolicy":
+        """The same, but for what a class decides."""
+        if job_class is None or job_class.own:
+            return self
+        return replace(self, default_project=job_class.default_project, adoption=job_class.adoption)
 
 
 def adopts(resource: Resource, target: Target) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mljobs.api.outputs import State
+from mljobs.domain.decide.admission import claim_refused, place_refused
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import wait_for
@@ -13,7 +14,7 @@ from mljobs.domain.decide.missing import wait_for_job
 from mljobs.domain.decide.ownership import read_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.room import check
-from mljobs.domain.decide.submission import not_allowed, submit
+from mljobs.domain.decide.submission import submit
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job, Reference
@@ -62,13 +63,17 @@ def run(
 
 
 def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
-    """Start the attempt after one that a suspension has ended."""
+    """Start the attempt after one that a suspension has ended, with its class as it is now."""
+    resource = resource.laid_again()
+    planned = plan_target(resource, policy, ended.attempt + 1)
+    excluded = place_refused(resource, planned)
+    if excluded:
+        return excluded
     validated = check(resource, policy)
     if validated.spec is None:
         return Refuse(validated.problems)
-    planned = plan_target(resource, policy, ended.attempt + 1)
-    excluded = not_allowed(resource, planned)
-    return excluded or submit(resource, planned, validated.spec, validated.warnings, now)
+    beyond = claim_refused(resource, validated.spec)
+    return beyond or submit(resource, planned, validated.spec, validated.warnings, now)
 
 
 def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mljobs.domain import errors
+from mljobs.domain.decide.admission import claim_refused, place_refused
 from mljobs.domain.decide.adoption import adopt
 from mljobs.domain.decide.decisions import Decision, Hold, Keep, Read, Refuse, Stall, Submit
 from mljobs.domain.decide.failed_calls import (
@@ -42,34 +43,21 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
     validated = check(resource, policy)
     same = intent is None or intent.target == planned
     names = facts_of(resource).capabilities.client_names_jobs
-    again = names and same and validated.spec is not None and not resource.suspend
-    if not again and outcome_unknown(resource, observation, policy):
+    excluded = place_refused(resource, planned)
+    again = names and same and validated.spec is not None and not resource.suspend and not excluded
+    if not again and (intent or not excluded) and outcome_unknown(resource, observation, policy):
         return resolve_outcome(resource, intent.target if intent else planned, observation, policy, now)
-    if validated.spec is None:
-        return Refuse(validated.problems)
-    if resource.suspend:
-        return Hold()
-    excluded = not_allowed(resource, planned)
-    if excluded:
-        return excluded
+    if excluded or validated.spec is None:
+        return excluded or Refuse(validated.problems)
+    beyond = claim_refused(resource, validated.spec)
+    if beyond or resource.suspend:
+        return beyond or Hold()
     waiting = observation.waiting(now, Call.CREATE)
     if waiting and still_applies(waiting, resource):
         return wait_to_create(waiting, resource, planned)
     if adopts(resource, planned):
         return adopt(resource, planned, observation, policy, now)
     return submit(resource, planned, validated.spec, validated.warnings, now)
-
-
-def not_allowed(resource: Resource, target: Target) -> Stall | None:
-    """Why no job may be created there; None if one may."""
-    allowed = facts_of(resource).locations
-    if not allowed or target.location in allowed:
-        return None
-    return Stall(
-        Reason.NOT_ALLOWED,
-        f"The job is to run in {target.location!r}, and the administrator allows no jobs but in "
-        f"{', '.join(allowed)} (the setting locations). Name another region in the spec.",
-    )
 
 
 def _refused(

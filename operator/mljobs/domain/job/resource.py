@@ -11,7 +11,9 @@ from functools import cached_property
 from typing import Any
 
 from mljobs.api.outputs import TERMINAL_STATES
-from mljobs.api.resources import RETRY_LIMIT
+from mljobs.api.resources import RETRY_LIMIT, DeletionPolicy, RecordedClass
+from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay, identity_in
+from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.job import naming
 from mljobs.domain.port import Facts, Job, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
@@ -41,6 +43,9 @@ INTENT_LIMIT = 4096
 
 MOST = 10**9
 """More attempts or generations than there will ever be."""
+
+UNLIMITED = Standing()
+"""What a resource has where no class is known: everything."""
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
 """Before every resource."""
@@ -145,6 +150,7 @@ class Resource:
         status: as recorded in the object.
         created: when it was created; none of its jobs is older.
         facts: of the service that runs its jobs; None if nothing is decided about it.
+        standing: what the classes give it.
     """
 
     kind: str
@@ -161,18 +167,22 @@ class Resource:
     status: Mapping[str, Any] = field(default_factory=dict)
     created: datetime = LONG_AGO
     facts: Facts | None = field(default=None, compare=False)
+    standing: Standing = field(default_factory=Standing, compare=False)
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any], facts: Facts | None = None) -> "Resource":
-        """Parse an object as the API server returns it.
+    def parse(
+        cls, body: Mapping[str, Any], facts: Facts | None = None, standing: Standing = UNLIMITED
+    ) -> "Resource":
+        """Parse an object as the API server returns it, and lay the defaults of its class under its spec.
 
         Args:
             body: the object.
             facts: of the service that runs its jobs.
+            standing: what the classes give it.
         """
         meta = body.get("metadata") or {}
         spec = body.get("spec")
-        return cls(
+        resource = cls(
             kind=body.get("kind", ""),
             namespace=meta.get("namespace", ""),
             name=meta.get("name", ""),
@@ -187,7 +197,50 @@ class Resource:
             status=body.get("status") or {},
             created=_moment(meta.get("creationTimestamp")),
             facts=facts,
+            standing=standing,
         )
+        return resource.laid(resource.underlay)
+
+    def laid(self, under: Underlay | None) -> "Resource":
+        """The resource with defaults laid under its spec."""
+        if under is None:
+            return self
+        translates = self.facts is not None and self.facts.capabilities.translates
+        return replace(self, spec=lay_under(self.kind, self.spec, under, translates=translates))
+
+    def laid_again(self) -> "Resource":
+        """The resource as its next attempt is submitted: with the defaults of its class as it is now."""
+        return self.laid(self.job_class.underlay if self.job_class else None)
+
+    @property
+    def job_class(self) -> JobClass | None:
+        """The class of the next job; None if there is none, or if nothing is limited."""
+        return self.standing.job_class
+
+    @property
+    def recorded_class(self) -> Mapping[str, Any]:
+        """The class of the newest attempt, as the record has it; empty if the settings were the class."""
+        recorded = self.record.get("jobClass") if self.submitted else None
+        return recorded if isinstance(recorded, Mapping) else {}
+
+    @property
+    def underlay(self) -> Underlay | None:
+        """What is laid under the spec: of a submitted job, what counted then, whatever the class is now."""
+        if not self.submitted:
+            return self.job_class.underlay if self.job_class else None
+        recorded = self.recorded_class
+        labels, policy = recorded.get("labels"), recorded.get("deletionPolicy")
+        if not (labels or policy):
+            return None
+        return Underlay(
+            labels=labels if isinstance(labels, Mapping) else {},
+            deletion_policy=DeletionPolicy(policy) if policy else None,
+        )
+
+    @property
+    def route(self) -> Route | None:
+        """How calls about the newest attempt go, as recorded; None if that is not recorded."""
+        return recorded_route(self.recorded_class, self.namespace) if self.recorded_class else None
 
     @property
     def owner(self) -> Owner:
@@ -213,7 +266,8 @@ class Resource:
         if intent.generation > self.generation:
             return False
         if recorded is None:
-            return True
+            # anybody may have written it: what the class does not give, nobody looks for
+            return self.standing.gives_project(intent.target.project)
         if not self.record.get("accepted"):
             return intent.target.attempt == recorded.attempt
         return intent.target == recorded or (ended and intent.target.attempt == recorded.attempt + 1)
@@ -381,6 +435,17 @@ class Resource:
         written = target.location
         believed = written and (not facts.locations or written in facts.locations)
         return written if believed else facts.location(self.spec)
+
+
+def recorded_route(recorded: Mapping[str, Any], namespace: str) -> Route:
+    """How calls about a job go whose class is recorded.
+
+    Args:
+        recorded: `status.record.jobClass`, which no user can write.
+        namespace: of the resource.
+    """
+    known = RecordedClass.model_validate(recorded)
+    return Route(known.service.value, known.endpoint or "", identity_in(namespace, known.identity))
 
 
 def managed_elsewhere(spec: Mapping[str, Any]) -> bool:

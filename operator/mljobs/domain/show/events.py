@@ -27,6 +27,7 @@ WARNINGS = frozenset(
         Reason.NOT_STORED,
         Reason.NOTHING_TO_ADOPT,
         Reason.NOT_ALLOWED,
+        Reason.NO_JOB_CLASS,
         Reason.TAKEN,
         Reason.LABELS_CONTESTED,
     }

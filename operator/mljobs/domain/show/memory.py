@@ -31,11 +31,23 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
     """
     if not resource.accepted(observation.job):
         return {**_earlier(resource), **_refusal(resource, decision)}
-    made: JsonObject = {"accepted": _how(resource, observation), **_applied(resource, observation, decision)}
+    made: JsonObject = {
+        "accepted": _how(resource, observation),
+        **_class(resource),
+        **_applied(resource, observation, decision),
+    }
     if resource.target and (isinstance(decision, Suspend) or resource.suspending):
         made["suspendedAttempt"] = resource.target.attempt
     presence = _presence(resource, decision)
     return {**made, "presence": presence} if presence else made
+
+
+def _class(resource: Resource) -> JsonObject:
+    """The class of the attempt: as recorded, whatever it is by now."""
+    if resource.submitted:
+        return {"jobClass": dict(resource.recorded_class)} if resource.recorded_class else {}
+    made = resource.job_class.record() if resource.job_class else {}
+    return {"jobClass": made} if made else {}
 
 
 def _earlier(resource: Resource) -> JsonObject:

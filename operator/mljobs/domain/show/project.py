@@ -110,10 +110,21 @@ def _names(resource: Resource, target: Target, job: Job | None = None) -> JsonOb
     location = _location(facts, target, reference, job) if facts else ""
     if location:
         names["location"] = location
+    job_class = _class_name(resource)
+    if job_class:
+        names["jobClassName"] = job_class
     if reference is None:
         return names
     links = facts.links(reference) if job and facts else {}
     return {**names, "jobName": reference, **links}
+
+
+def _class_name(resource: Resource) -> str:
+    """The class of the attempt; empty where the operator's settings are the class."""
+    if resource.submitted:
+        return str(resource.recorded_class.get("name") or "")
+    given = resource.job_class
+    return given.name if given and not given.own else ""
 
 
 def _location(facts: Facts, target: Target, reference: Reference | None, job: Job | None) -> str:

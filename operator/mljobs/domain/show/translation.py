@@ -25,6 +25,8 @@ def translation(resource: Resource) -> Review | None:
         None where the service takes specs as they are, or where the spec is refused.
     """
     facts = resource.facts
+    if resource.standing.reason is not None and not resource.submitted:
+        return None  # no service is chosen
     if facts is None or not facts.capabilities.translates:
         return None
     return _reviewed(facts, resource.kind, _text(resource.spec))

@@ -16,11 +16,15 @@ from pydantic import AwareDatetime, Field
 from pydantic.alias_generators import to_camel
 
 from mljobs.api.base import JsonObject, Model
+from mljobs.api.jobclass import JobClass as JobClassResource
 from mljobs.api.resources import KINDS, Metadata
+from mljobs.backends import facts_of_class
 from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.config import Settings
 from mljobs.domain import errors
+from mljobs.domain.classes.choice import standing_of
+from mljobs.domain.classes.job_class import JobClass, Standing
 from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.job.observation import Call, FailedCall, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target
@@ -148,6 +152,8 @@ class Document(Model):
     now: AwareDatetime
     service: Literal["MLv1", "VertexAI", "Tiny"] = "MLv1"
     settings: JsonObject = Field(default_factory=dict)
+    classes: list[JsonObject] = Field(default_factory=list)
+    namespace_labels: dict[str, str] | None = None
     resource: Body
     observation: Known
 
@@ -241,8 +247,15 @@ def read(name: str, rule: str, text: str) -> Case:
     unread = document.resource.unread()
     if unread:
         raise ValueError(f"nothing reads {', '.join(unread)}")
-    facts = SERVICES[document.service]
-    resource = Resource.parse(document.resource.model_dump(by_alias=True), facts)
+    body = document.resource.model_dump(by_alias=True)
+    facts, standing = SERVICES[document.service], Standing()
+    if document.classes:
+        classes = [
+            JobClass.parse(JobClassResource.model_validate(one).document()) for one in document.classes
+        ]
+        standing = standing_of(body, {one.name: one for one in classes}, document.namespace_labels)
+        facts = facts_of_class(standing.job_class) if standing.job_class else facts
+    resource = Resource.parse(body, facts, standing)
     settings = Settings.model_validate({_SETTINGS[key]: value for key, value in document.settings.items()})
     known = document.observation.observation(resource, facts)
     return Case(name, rule, resource, known, policy_of(settings), document.now)

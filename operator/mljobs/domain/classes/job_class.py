@@ -1,0 +1,193 @@
+"""A JobClass as the core sees it, and what it gives one resource."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from mljobs.api.identity import Identity, Service
+from mljobs.api.jobclass import DEFAULT_CLASS, Adoption, JobClassSpec, Limits, NamespaceSelector
+from mljobs.api.resources import DeletionPolicy, RecordedClass
+from mljobs.domain import port
+from mljobs.domain.reasons import Reason
+
+OWN = "default"
+"""The name of the class that the operator's settings make where there is no other."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """How calls about a job go: what a class says, and the record of a job keeps.
+
+    Attributes:
+        service: its name.
+        endpoint: URL of its API; empty for its usual one.
+        identity: as whom.
+    """
+
+    service: str
+    endpoint: str = ""
+    identity: port.Identity = port.OPERATOR
+
+
+@dataclass(frozen=True)
+class Underlay:
+    """What a class lays under a spec.
+
+    Attributes:
+        labels: of the job.
+        network: to peer with.
+        account: that the job runs as.
+        deletion_policy: what happens to the job when its resource is deleted.
+    """
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    network: str = ""
+    account: str = ""
+    deletion_policy: DeletionPolicy | None = None
+
+
+@dataclass(frozen=True)
+class JobClass:
+    """Which service runs jobs, where, as whom and how many.
+
+    Attributes:
+        name: unique in the cluster.
+        service: its name.
+        endpoint: URL of its API; empty for its usual one.
+        identity: as whom it is called; None for the operator itself.
+        namespaces: who may use the class; None: everybody.
+        projects: where jobs may run; none: everywhere.
+        default_project: of jobs that name none.
+        locations: where jobs may run, the first for those that name none; none: everywhere.
+        machine_types: that jobs may use, with an asterisk for any rest; none: all.
+        accounts: that jobs may run as; none: all.
+        adoption: which jobs may be adopted.
+        limits: how much may be in use.
+        underlay: what is laid under each spec.
+        tables: laid over the tables of legacy names.
+        is_default: whether it is for resources that name none.
+        created: when it was made.
+        own: whether the operator's settings have made it.
+    """
+
+    name: str
+    service: str
+    endpoint: str = ""
+    identity: Identity | None = None
+    namespaces: NamespaceSelector | None = None
+    projects: Sequence[str] = ()
+    default_project: str | None = None
+    locations: Sequence[str] = ()
+    machine_types: Sequence[str] = ()
+    accounts: Sequence[str] = ()
+    adoption: Adoption = Adoption.NEVER
+    limits: Limits = field(default_factory=Limits)
+    underlay: Underlay = field(default_factory=Underlay)
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    is_default: bool = False
+    created: str = ""
+    own: bool = False
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Read an object as the API server returns it.
+
+        Raises:
+            ValidationError: it is not of this version's schema (a ValueError of pydantic).
+        """
+        meta = body.get("metadata") or {}
+        spec = JobClassSpec.model_validate(body.get("spec") or {}, by_alias=True, by_name=False)
+        identity, defaults = spec.identity, spec.defaults
+        accounts = spec.job_service_accounts or ()
+        named = defaults.service_account if defaults else None
+        empty = identity is None or identity == Identity()
+        return cls(
+            name=str(meta.get("name", "")),
+            service=spec.service.value,
+            endpoint=spec.endpoint or "",
+            identity=None if empty else identity,
+            namespaces=spec.namespaces,
+            projects=spec.projects or (),
+            default_project=next(iter(spec.projects or ()), None),
+            locations=spec.locations or (),
+            machine_types=spec.machine_types or (),
+            accounts=accounts,
+            adoption=spec.adoption,
+            limits=spec.limits or Limits(),
+            underlay=Underlay(
+                labels=(defaults.labels if defaults else None) or {},
+                network=(defaults.network if defaults else None) or "",
+                account=named or next(iter(accounts), ""),
+                deletion_policy=defaults.deletion_policy if defaults else None,
+            ),
+            tables=(defaults.tables if defaults else None) or {},
+            is_default=(meta.get("annotations") or {}).get(DEFAULT_CLASS) == "true",
+            created=str(meta.get("creationTimestamp") or ""),
+        )
+
+    @property
+    def selects_by_labels(self) -> bool:
+        """Whether the labels of a namespace have to be known."""
+        return bool(self.namespaces and (self.namespaces.match_labels or self.namespaces.match_expressions))
+
+    def gives_project(self, project: str) -> bool:
+        """Whether jobs may run in a project."""
+        return not self.projects or project in self.projects
+
+    def route(self, namespace: str) -> Route:
+        """How the calls about the jobs of a namespace go."""
+        return Route(self.service, self.endpoint, identity_in(namespace, self.identity))
+
+    def record(self) -> dict[str, Any]:
+        """What a job's record keeps of its class; empty for the one that the settings make."""
+        if self.own:
+            return {}
+        under = self.underlay
+        return RecordedClass(
+            name=self.name,
+            service=Service(self.service),
+            endpoint=self.endpoint or None,
+            identity=self.identity,
+            labels=dict(under.labels) or None,
+            deletion_policy=under.deletion_policy,
+        ).document()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the classes give one resource.
+
+    Attributes:
+        job_class: the one that its next job is submitted with; None where nothing is limited.
+        reason: why it has none: `NoJobClass` or `NotAllowed`; None if it has one.
+        message: for the condition.
+    """
+
+    job_class: JobClass | None = None
+    reason: Reason | None = None
+    message: str = ""
+
+    def gives_project(self, project: str) -> bool:
+        """Whether the resource's jobs may run in a project."""
+        if self.reason is not None:
+            return False
+        return self.job_class is None or self.job_class.gives_project(project)
+
+
+def identity_in(namespace: str, identity: Identity | None) -> port.Identity:
+    """As whom a service is called about the jobs of a namespace.
+
+    Args:
+        namespace: of the resource, and so of the ServiceAccount.
+        identity: what a class or a record says.
+    """
+    if identity is None:
+        return port.OPERATOR
+    account = identity.service_account_ref
+    return port.Identity(
+        namespace=namespace if account else "",
+        account=account.name if account else "",
+        provider=(account.provider if account else None) or "",
+        audience=(account.audience if account else None) or "",
+        impersonate=identity.impersonate or "",
+    )

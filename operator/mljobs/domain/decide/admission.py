@@ -1,0 +1,94 @@
+"""Admission: what a resource may have by its class. Nothing is called for what it may not have."""
+
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatchcase
+
+from mljobs.domain.classes.job_class import JobClass
+from mljobs.domain.decide.decisions import Stall
+from mljobs.domain.decide.plan import facts_of
+from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target
+from mljobs.domain.port import Claims
+from mljobs.domain.reasons import Reason
+from mljobs.domain.spec.validate import JobSpec
+
+
+def place_refused(resource: Resource, target: Target) -> Stall | None:
+    """Why no job may be there: the resource has no class, or its class does not give the place."""
+    standing = resource.standing
+    if standing.reason is not None:
+        return Stall(standing.reason, standing.message)
+    given, recorded = standing.job_class, resource.recorded_class
+    if given is not None and recorded and recorded.get("service") != given.service:
+        return Stall(
+            Reason.NOT_ALLOWED,
+            f"The job was submitted to {recorded.get('service')}, and {named(given)} is for {given.service} "
+            f"by now. Create a new resource.",
+        )
+    if given is not None and target.project and not given.gives_project(target.project):
+        return _not_allowed(
+            "spec.projectId", target.project, f"the projects of {named(given)}", given.projects
+        )
+    allowed = facts_of(resource).locations
+    if allowed and target.location not in allowed:
+        where = f"the locations of {named(given)}" if given else "the setting locations"
+        return _not_allowed(_location_field(resource), target.location, where, allowed)
+    return None
+
+
+def claim_refused(resource: Resource, spec: JobSpec) -> Stall | None:
+    """Why a valid spec may not have what it claims: a machine type or a service account."""
+    given = resource.standing.job_class
+    if given is None or not (given.machine_types or given.accounts):
+        return None
+    claims = facts_of(resource).claims(resource.kind, spec.document())
+    for field, value, what, allowed in _beyond(given, claims):
+        return _not_allowed(field, value, f"the {what} of {named(given)}", allowed)
+    return None
+
+
+def out_of_reach(resource: Resource, target: Target | None) -> Stall | None:
+    """Why a resource that is being deleted is neither looked after nor released.
+
+    Its job may exist, as no status says, where its class does not let anybody look by now.
+    """
+    if target is None or resource.recorded or not resource.held:
+        return None
+    if resource.force_release or resource.orphan:
+        return None
+    refused = place_refused(resource, target)
+    if refused is None:
+        return None
+    return Stall(
+        refused.reason,
+        f"{refused.message} Whether there is a job {target.job_name} cannot be found out before that. To "
+        f'release the resource in any case, set the annotation {FORCE_RELEASE} to "true".',
+    )
+
+
+def _beyond(given: JobClass, claims: Claims) -> Iterator[tuple[str, str, str, Sequence[str]]]:
+    if given.machine_types:
+        for field, value in claims.machine_types:
+            if not any(fnmatchcase(value, allowed) for allowed in given.machine_types):
+                yield field, value, "machineTypes", given.machine_types
+    if given.accounts:
+        for field, value in claims.accounts:
+            if value not in given.accounts:
+                yield field, value, "jobServiceAccounts", given.accounts
+
+
+def _not_allowed(field: str, value: str, what: str, allowed: Sequence[str]) -> Stall:
+    return Stall(Reason.NOT_ALLOWED, f"{field}: {value!r} is not among {what}: {', '.join(allowed)}.")
+
+
+def _location_field(resource: Resource) -> str:
+    vertex = resource.spec.get("vertex")
+    if isinstance(vertex, dict) and "region" in vertex:
+        return "spec.vertex.region"
+    return f"spec.{'trainingInput' if resource.kind == 'TrainingJob' else 'predictionInput'}.region"
+
+
+def named(given: JobClass | None) -> str:
+    """Who has decided, for messages."""
+    if given is None or given.own:
+        return "the operator's settings"
+    return f"the JobClass {given.name}"
