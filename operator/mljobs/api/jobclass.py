@@ -11,7 +11,8 @@ from pydantic import Field, WithJsonSchema
 from mljobs.api.base import AnyJson, Counter, Labels, Model, Name, Observed
 from mljobs.api.identity import Email, Endpoint, Identity, Service
 from mljobs.api.patterns import DNS_LABEL, PROJECT
-from mljobs.api.resources import Column, Condition, DeletionPolicy, Metadata, ResourceKind
+from mljobs.api.record import DeletionPolicy
+from mljobs.api.resources import Column, Condition, Metadata, ResourceKind
 
 DEFAULT_CLASS = "mljobs.dev/is-default-class"
 """The annotation that makes a class the default: `"true"`."""

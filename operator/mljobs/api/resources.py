@@ -1,7 +1,6 @@
 """The custom resources: what users write and what the operator reports, and the names of the kinds."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -11,7 +10,6 @@ from mljobs.api.base import (
     Flag,
     Int32,
     Int64,
-    LabelKeys,
     Labels,
     Model,
     Name,
@@ -21,10 +19,9 @@ from mljobs.api.base import (
     Uri,
     Word,
 )
-from mljobs.api.identity import Endpoint, Identity, Service
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import HyperparameterOutput, PredictionOutput, State, TrainingOutput
-from mljobs.api.patterns import DNS_NAME
+from mljobs.api.record import ClassName, DeletionPolicy, IamBindings, Record
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
 GROUP = "mljobs.dev"
@@ -37,52 +34,6 @@ TRIALS_LIMIT = 1000
 
 ATTEMPTS_LIMIT = 100
 """The most attempts that a status can hold."""
-
-
-class DeletionPolicy(StrEnum):
-    """What happens to the job when its resource is deleted."""
-
-    CANCEL = "Cancel"
-    ORPHAN = "Orphan"
-
-
-class IamCondition(Model):
-    """When a binding holds: the API's `Expr`."""
-
-    expression: Annotated[str, Field(max_length=4096)] | None = None
-    """The condition in the Common Expression Language."""
-
-    title: Name | None = None
-    """A short name of the condition."""
-
-    description: Annotated[str, Field(max_length=4096)] | None = None
-    """What the condition is for."""
-
-    location: Name | None = None
-    """Where the expression comes from, for error messages."""
-
-
-class IamBinding(Model):
-    """Who has a role on the job."""
-
-    role: Annotated[Name, Field(min_length=1)]
-    """The role, such as `roles/ml.jobOwner`."""
-
-    members: Annotated[tuple[Annotated[Name, Field(min_length=1)], ...], Field(min_length=1, max_length=256)]
-    """Who has it: `user:…`, `group:…`, `serviceAccount:…`, `domain:…`."""
-
-    condition: IamCondition | None = None
-    """When they have it. If unset, always."""
-
-
-IamBindings = Annotated[tuple[IamBinding, ...], Field(max_length=32)]
-RECORDED_BINDINGS = 64
-RecordedIamBindings = Annotated[tuple[IamBinding, ...], Field(max_length=RECORDED_BINDINGS)]
-"""Bindings of a job's IAM policy."""
-
-
-ClassName = Annotated[str, Field(min_length=1, max_length=63, pattern=rf"^{DNS_NAME}$")]
-"""The name of a JobClass: short enough for a label's value."""
 
 
 class JobSpec(Model):
@@ -211,71 +162,6 @@ class TrainingJobOutput(TrainingOutput):
 
     trials_truncated: Annotated[Counter | None, Field(ge=0)] = None
     """How many trials were left out of `trials`."""
-
-
-RETRY_LIMIT = 64
-"""Characters of the annotation that are compared: a time has some twenty."""
-
-
-class Refusal(Observed):
-    """A generation that the service has refused permanently."""
-
-    generation: Annotated[Counter, Field(ge=0)]
-    """The generation of the spec that was refused."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=64)]
-    """The reason of the Stalled condition."""
-
-    retry: Annotated[str, Field(max_length=RETRY_LIMIT)] | None = None
-    """The value of the annotation `mljobs.dev/retry-requested-at` at that time."""
-
-
-class RecordedClass(Observed):
-    """The JobClass as it was when the job was submitted, which a change of the class does not touch."""
-
-    name: ClassName
-    """The name of the class."""
-
-    service: Service
-    """The service that runs the job."""
-
-    endpoint: Endpoint | None = None
-    """The URL of the service; absent for the public one."""
-
-    identity: Identity | None = None
-    """As whom the service is called; absent for the operator's own identity."""
-
-    labels: Labels | None = None
-    """The class's default labels."""
-
-    deletion_policy: DeletionPolicy | None = None
-    """The class's default of spec.deletionPolicy."""
-
-
-class Record(Observed):
-    """The operator's internal record of the current attempt. For reports, read the conditions."""
-
-    job_class: RecordedClass | None = None
-    """The class of the current attempt; absent where the operator's settings are the class."""
-
-    accepted: Literal["Created", "Recovered", "TakenOver"] | None = None
-    """How the attempt got its job; absent until the service has accepted it."""
-
-    suspended_attempt: Annotated[Counter | None, Field(ge=1)] = None
-    """The attempt that a suspension ends, or has ended."""
-
-    presence: Literal["Lost", "FoundAgain"] | None = None
-    """Whether the job counts as lost because the service no longer has it, or has reappeared since."""
-
-    refused: Refusal | None = None
-    """The last refusal by the service."""
-
-    iam_bindings: RecordedIamBindings | None = None
-    """The bindings that the operator has set in the job's IAM policy, or is about to set."""
-
-    label_keys: LabelKeys | None = None
-    """The keys of the job's labels that are, or were, those of `spec.labels`. The job's other labels
-    are kept unchanged."""
 
 
 class JobStatus(Observed):

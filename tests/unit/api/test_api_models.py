@@ -9,13 +9,13 @@ from pydantic import BaseModel, ValidationError
 from mljobs.api.base import Model, Observed
 from mljobs.api.inputs import ScaleTier, TrainingInput
 from mljobs.api.outputs import State, TrainingOutput
+from mljobs.api.record import DeletionPolicy
 from mljobs.api.resources import (
     GROUP,
     KINDS,
     TRIALS_LIMIT,
     VERSION,
     Condition,
-    DeletionPolicy,
     JobKind,
     PredictionJob,
     TrainingJob,

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from mljobs.api.identity import Identity, Service
 from mljobs.api.jobclass import DEFAULT_CLASS, Adoption, JobClassSpec, Limits, NamespaceSelector
-from mljobs.api.resources import DeletionPolicy, RecordedClass
+from mljobs.api.record import DeletionPolicy, RecordedClass
 from mljobs.domain import port
 from mljobs.domain.reasons import Reason
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from mljobs.api.resources import RECORDED_BINDINGS
+from mljobs.api.record import RECORDED_BINDINGS
 from mljobs.domain.decide.decisions import Announce, BindIam, Decision, Refuse, Stall, Watch
 from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.ownership import read_first

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from mljobs.api.outputs import TERMINAL_STATES
-from mljobs.api.resources import RETRY_LIMIT, DeletionPolicy, RecordedClass
+from mljobs.api.record import RETRY_LIMIT, DeletionPolicy, RecordedClass
 from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay, identity_in
 from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.job import naming
