@@ -14,6 +14,7 @@ import yaml
 
 from mljobs_dev.controlplane.client import read_manifests
 from mljobs_dev.stack.files import deploy_folder
+from mljobs_dev.stack.identities import PROVIDER
 from tests.e2e.support import Json, Kubectl, eventually
 from tests.e2e.support_dev import DevRun
 
@@ -104,6 +105,25 @@ class TestOneRun:
         words = {"operator": " mljobs run ", "emulator": " mljobs emulator ", "etcd": "etcd --name"}
         for name, pid in ready["pids"].items():
             assert words.get(name, "kube-apiserver --") in commands[pid]
+
+    def test_its_token_services_take_tokens_of_its_cluster(self, ready: Json, kubectl: Kubectl) -> None:
+        kubectl.out("create", "serviceaccount", "mljobs-identity")
+        form = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "scope": "https://www.googleapis.com/auth/cloud-platform",
+            "audience": f"//iam.googleapis.com/{PROVIDER}",
+        }
+        statuses = []
+        for audience in (f"https://iam.googleapis.com/{PROVIDER}", "https://elsewhere.example"):
+            token = kubectl.out("create", "token", "mljobs-identity", f"--audience={audience}").strip()
+            fields = {**form, "subject_token": token}
+            answer = http.request_encode_body(
+                "POST", f"{ready['emulatorUrl']}/v1/token", fields, encode_multipart=False
+            )
+            statuses.append(answer.status)
+        assert statuses == [200, 400]
 
     def test_it_tells_how_to_use_it(self, run: DevRun, ready: Json) -> None:
         told = eventually(lambda: run.output, lambda text: "Ctrl-C" in text, what="it tells how to use it")

@@ -18,6 +18,7 @@ from mljobs_dev.controlplane.controlplane import ControlPlane
 from mljobs_dev.controlplane.ports import LOOPBACK
 from mljobs_dev.controlplane.process import Exit, SupervisedProcess
 from mljobs_dev.stack.files import deploy_folder
+from mljobs_dev.stack.identities import write_identities
 from mljobs_dev.stack.server import Server, StackError, Supervision, environment
 
 OPERATOR, EMULATOR, API_SERVER, ETCD = "operator", "emulator", "kube-apiserver", "etcd"
@@ -192,7 +193,8 @@ class Stack:
         return server
 
     def _emulator_arguments(self) -> list[str]:
-        return ["emulator", f"--host={LOOPBACK}", f"--speed={self._speed}"]
+        identities = write_identities(self.client, self.folder)
+        return ["emulator", f"--host={LOOPBACK}", f"--speed={self._speed}", f"--identities={identities}"]
 
     def _operator_arguments(self, own: Sequence[str]) -> list[str]:
         return [
