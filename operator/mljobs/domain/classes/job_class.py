@@ -7,7 +7,7 @@ from typing import Any, Self
 from mljobs.api.identity import Identity, Service
 from mljobs.api.jobclass import DEFAULT_CLASS, Adoption, JobClassSpec, Limits, NamespaceSelector
 from mljobs.api.record import DeletionPolicy, RecordedClass
-from mljobs.domain import port
+from mljobs.domain.port import OPERATOR, Caller
 from mljobs.domain.reasons import Reason
 
 OWN = "default"
@@ -21,12 +21,12 @@ class Route:
     Attributes:
         service: its name.
         endpoint: URL of its API; empty for its usual one.
-        identity: as whom.
+        caller: as whom.
     """
 
     service: str
     endpoint: str = ""
-    identity: port.Identity = port.OPERATOR
+    caller: Caller = OPERATOR
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ class JobClass:
 
     def route(self, namespace: str) -> Route:
         """How the calls about the jobs of a namespace go."""
-        return Route(self.service, self.endpoint, identity_in(namespace, self.identity))
+        return Route(self.service, self.endpoint, Caller.of(self.identity, namespace))
 
     def record(self) -> dict[str, Any]:
         """What a job's record keeps of its class; empty for the one that the settings make."""
@@ -172,22 +172,3 @@ class Standing:
         if self.reason is not None:
             return False
         return self.job_class is None or self.job_class.gives_project(project)
-
-
-def identity_in(namespace: str, identity: Identity | None) -> port.Identity:
-    """As whom a service is called about the jobs of a namespace.
-
-    Args:
-        namespace: of the resource, and so of the ServiceAccount.
-        identity: what a class or a record says.
-    """
-    if identity is None:
-        return port.OPERATOR
-    account = identity.service_account_ref
-    return port.Identity(
-        namespace=namespace if account else "",
-        account=account.name if account else "",
-        provider=(account.provider if account else None) or "",
-        audience=(account.audience if account else None) or "",
-        impersonate=identity.impersonate or "",
-    )

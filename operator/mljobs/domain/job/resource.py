@@ -12,10 +12,10 @@ from typing import Any
 
 from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.record import RETRY_LIMIT, DeletionPolicy, RecordedClass
-from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay, identity_in
+from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay
 from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.job import naming
-from mljobs.domain.port import Facts, Job, Owner, Reference, Scope
+from mljobs.domain.port import Caller, Facts, Job, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
 
 FINALIZER = "mljobs.dev/cancel-job"
@@ -445,7 +445,7 @@ def recorded_route(recorded: Mapping[str, Any], namespace: str) -> Route:
         namespace: of the resource.
     """
     known = RecordedClass.model_validate(recorded)
-    return Route(known.service.value, known.endpoint or "", identity_in(namespace, known.identity))
+    return Route(known.service.value, known.endpoint or "", Caller.of(known.identity, namespace))
 
 
 def managed_elsewhere(spec: Mapping[str, Any]) -> bool:
