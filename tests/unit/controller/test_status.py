@@ -12,7 +12,7 @@ from mljobs.controller.kube.events import Posting
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.show.fit import barest
+from mljobs.domain.show.size import barest
 from tests.unit.domain.world import NOW, condition, intent, resource, status
 
 FULL: JsonObject = status(

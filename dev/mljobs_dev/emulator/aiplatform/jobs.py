@@ -121,7 +121,7 @@ class Job:
         self._version += 1
 
     def touch(self) -> None:
-        """Show the job anew: something else about it has changed."""
+        """Show the job again: something else about it has changed."""
         self._version += 1
 
     def state(self, now: float) -> JobState:

@@ -1,4 +1,4 @@
-"""All jobs of Vertex AI: made, found, planned anew, taken away."""
+"""All jobs of Vertex AI: created, found, scheduled again, removed."""
 
 import dataclasses
 import functools

@@ -27,7 +27,7 @@ NOWHERE = "-"
 
 
 class VertexFacts:
-    """`domain.port.Facts`: the service names the jobs anew each time, and nothing of a job can be changed.
+    """`domain.port.Facts`: the service gives each job a name of its own, and nothing of a job can be changed.
 
     Args:
         tables: what the legacy names become.

@@ -15,7 +15,7 @@ from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import MEANING, Reason
 from mljobs.domain.show.events import Event, transitions
-from mljobs.domain.show.fit import barest
+from mljobs.domain.show.size import barest
 
 logger = logging.getLogger(__name__)
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 
 from mljobs.api.record import RECORDED_BINDINGS
+from mljobs.domain.decide.check import problems_below
 from mljobs.domain.decide.decisions import Announce, BindIam, Decision, Refuse, Stall, Watch
 from mljobs.domain.decide.failed_calls import rejection_of, wait_for
 from mljobs.domain.decide.ownership import read_first
-from mljobs.domain.decide.room import problems_below
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TypeGuard
 
 from mljobs.domain import errors
+from mljobs.domain.decide.check import problems_below
 from mljobs.domain.decide.decisions import Answer, Refuse, Stall, UpdateLabels, Wait
 from mljobs.domain.decide.failed_calls import rejection_of, wait_for
-from mljobs.domain.decide.room import problems_below
 from mljobs.domain.job.labels import differing, wanted_labels
 from mljobs.domain.job.observation import CONTEST_LONGEST, Call, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target

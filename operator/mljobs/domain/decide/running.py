@@ -5,6 +5,7 @@ from datetime import datetime
 
 from mljobs.api.outputs import State
 from mljobs.domain.decide.admission import claim_refused, place_refused
+from mljobs.domain.decide.check import check
 from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import wait_for
@@ -13,7 +14,6 @@ from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import wait_for_job
 from mljobs.domain.decide.ownership import read_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
-from mljobs.domain.decide.room import check
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target

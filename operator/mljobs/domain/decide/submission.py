@@ -6,6 +6,7 @@ from datetime import datetime
 from mljobs.domain import errors
 from mljobs.domain.decide.admission import claim_refused, place_refused
 from mljobs.domain.decide.adoption import adopt
+from mljobs.domain.decide.check import check
 from mljobs.domain.decide.decisions import Decision, Hold, Keep, Read, Refuse, Stall, Submit
 from mljobs.domain.decide.failed_calls import (
     refusal_recorded,
@@ -16,7 +17,6 @@ from mljobs.domain.decide.failed_calls import (
 )
 from mljobs.domain.decide.intents import planned_attempt
 from mljobs.domain.decide.plan import AdminPolicy, adopts, facts_of, intent_for, plan_target
-from mljobs.domain.decide.room import check
 from mljobs.domain.decide.unknown_outcome import outcome_unknown, resolve_outcome
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Call, Observation

@@ -29,10 +29,10 @@ from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
-from mljobs.domain.show.fit import fitted
-from mljobs.domain.show.memory import CREATED, FOUND_AGAIN, TAKEN, record
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.progress import kept_from_stepping_back
+from mljobs.domain.show.record import CREATED, FOUND_AGAIN, TAKEN, record
+from mljobs.domain.show.size import fitted
 from mljobs.domain.show.translation import translation
 from mljobs.domain.spec.problems import printable_lines, summary
 

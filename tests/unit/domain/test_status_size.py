@@ -12,8 +12,8 @@ from mljobs.api.resources import KINDS
 from mljobs.domain.decide import AdminPolicy, decide
 from mljobs.domain.decide.decisions import Refuse, Settled, Submit
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.show.fit import barest, fitted
 from mljobs.domain.show.project import project
+from mljobs.domain.show.size import barest, fitted
 from mljobs.domain.spec.sizes import ETCD_BYTES, OBJECT_BYTES, STATUS_BYTES, stored_bytes
 from tests.unit.domain.world import NOW, intent, job, observed, resource, status
 
