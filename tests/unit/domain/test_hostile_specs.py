@@ -6,7 +6,7 @@ from typing import Any
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.domain import errors
 from mljobs.domain.decide import AdminPolicy, decide
-from mljobs.domain.decide.decisions import Hold, Keep, Read, Refuse, Release, Settled, Submit
+from mljobs.domain.decide.decisions import Hold, Keep, Read, Record, Refuse, Release, Settled
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.project import project
@@ -39,7 +39,7 @@ def test_each_is_submitted_held_or_refused_in_words_that_say_no_secret() -> None
         resource = parsed(manifest)
         decision = decide(resource, Observation(since=START), POLICY, NOW)
         ends[type(decision)] = ends.get(type(decision), 0) + 1
-        assert isinstance(decision, Keep if resource.managed_elsewhere else Submit | Hold | Refuse)
+        assert isinstance(decision, Keep if resource.managed_elsewhere else Record | Hold | Refuse)
         if isinstance(decision, Settled):
             status = project(resource, Observation(since=START), decision, NOW)
             for text in texts(status):
@@ -47,7 +47,7 @@ def test_each_is_submitted_held_or_refused_in_words_that_say_no_secret() -> None
                 assert all(char.isprintable() or char in "\n\t" for char in text)
                 assert len(text) <= 32768
     assert sum(ends.values()) == COUNT
-    assert ends[Submit] > COUNT // 6  # most specs in the words of Vertex AI are invalid
+    assert ends[Record] > COUNT // 6  # most specs in the words of Vertex AI are invalid
     assert ends[Refuse] > COUNT // 4
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.domain.decide import AdminPolicy, decide
-from mljobs.domain.decide.decisions import Refuse, Settled, Submit
+from mljobs.domain.decide.decisions import Record, Refuse, Settled
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.project import project
 from mljobs.domain.show.size import barest, fitted
@@ -130,7 +130,7 @@ def test_nothing_is_submitted_whose_object_has_no_room_for_a_status(beside: int,
     fill = OBJECT_BYTES - stored_bytes({"metadata": {"annotations": {"a": ""}}, "spec": empty.spec}) - beside
     subject = replace(empty, metadata={"annotations": {"a": "x" * fill}})
     step = decide(subject, observed(target=None), AdminPolicy(), NOW)
-    assert isinstance(step, Submit if submits else Refuse), step
+    assert isinstance(step, Record if submits else Refuse), step
     if isinstance(step, Refuse):
         (problem,) = step.problems
         assert problem.text.startswith("metadata: Invalid value: ")
