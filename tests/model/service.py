@@ -35,6 +35,9 @@ HIDDEN = float("inf")
 REPLICATION = 2.0
 """Seconds in which a replica may lag behind."""
 
+LAGS = (REPLICATION, 10.0, 30.0)
+"""Seconds for which a new job may be in no list of a service that names jobs itself."""
+
 
 def reference_of(project: str, job_id: str) -> Reference:
     return Reference(f"projects/{project}/jobs/{job_id}")
@@ -56,6 +59,7 @@ class CloudJob:
         project: where it is.
         job_id: its id.
         born: when it was made.
+        listed: from when on it is in lists.
         maker: the uid label that it was made with; empty for somebody else's.
         document: as the API shows it.
         older: what it was before its last change, and when that was.
@@ -65,12 +69,14 @@ class CloudJob:
         excused: whether its resource was rightly released while it was missing.
         disowned: whether somebody has taken our labels off it.
         others: the labels that others have put on it.
+        updated: the number of its last change, among those of all jobs.
         inherited: the members that its former owners have put into its policy.
     """
 
     project: str
     job_id: str
     born: float
+    listed: float
     maker: str
     document: dict[str, Any]
     older: tuple[float, dict[str, Any]] | None = None
@@ -81,6 +87,7 @@ class CloudJob:
     disowned: bool = False
     inherited: set[tuple[str, str]] = field(default_factory=set)
     others: dict[str, str] = field(default_factory=dict)
+    updated: int = 0
 
     @property
     def state(self) -> str:
@@ -103,6 +110,7 @@ class Service:
         wire: carries the calls, and tells the time.
 
     Attributes:
+        lag: seconds for which a job that is made from now on is in no list.
         wrong: whether it is another service that answers, which knows neither jobs nor projects.
         jobs: all that were ever made, by place.
         cancelled: the places of the jobs whose cancel calls took effect, in order.
@@ -113,6 +121,7 @@ class Service:
         self.jobs: dict[Place, CloudJob] = {}
         self.cancelled: list[Place] = []
         self.taken: list[tuple[str, str]] = []
+        self.lag = REPLICATION
         self.wrong = False
         self._wire = wire
         self._etags = 0
@@ -123,7 +132,8 @@ class Service:
         """A new job in QUEUED."""
         document = {**copy.deepcopy(dict(document)), "state": "QUEUED", "createTime": "2026-01-01T00:00:00Z"}
         maker = document.get("labels", {}).get(naming.UID_LABEL, "")
-        job = self.jobs[place] = CloudJob(*place, self._wire.loop.now, maker, document)
+        now = self._wire.loop.now
+        job = self.jobs[place] = CloudJob(*place, now, now + self.lag, maker, document)
         self._stamp(job)
         return job
 
@@ -181,6 +191,7 @@ class Service:
 
     def _stamp(self, job: CloudJob) -> None:
         self._etags += 1
+        job.updated = self._etags
         job.document["etag"] = f"etag-{self._etags}"
 
     # --- the operator ------------------------------------------------------------------------------------
@@ -206,9 +217,11 @@ class Service:
 
     def listed(self) -> list[Job]:
         """All jobs but the newest, oldest first."""
-        return [
-            self.shown(job) for place, job in self.jobs.items() if not (job.vanished or self.unheard(place))
-        ]
+        return [self.shown(job) for job in self.jobs.values() if self.lists(job)]
+
+    def lists(self, job: CloudJob) -> bool:
+        """Whether a job is in lists by now, if they lag behind."""
+        return not (job.vanished or self.wrong) and self._wire.loop.now >= job.listed
 
     def take_patch(self, place: Place, labels: Mapping[str, str], etag: str) -> Job:
         job = self.find(place)

@@ -17,7 +17,7 @@ from mljobs.domain.job.resource import ADOPT, FORCE_RELEASE, SUBMISSION, Resourc
 from tests.model.cluster import OTHERS
 from tests.model.forging import FORGERIES, forged
 from tests.model.process import BackendType
-from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
+from tests.model.service import LAGS, CloudJob, ModelBackend, UnnamedBackend
 from tests.model.vertex import LOCATIONS, VertexBackend
 from tests.model.wire import CallKind, Outcome
 from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
@@ -436,12 +436,17 @@ class Model(RuleBasedStateMachine):
 
 
 class UnnamedModel(Model):
-    """One story with a service that names jobs itself."""
+    """One story with a service that names jobs itself, and whose lists lag behind, now more and now less."""
 
-    backend = UnnamedBackend
+    backend: BackendType = UnnamedBackend
+
+    @rule(by=st.sampled_from(LAGS))
+    def lag(self, by: float) -> None:
+        self.world.tell(f"service: a new job is in no list for {by:g} s")
+        self.service.lag = by
 
 
-class VertexModel(Model):
+class VertexModel(UnnamedModel):
     """One story on Vertex AI, where a job is in one of several locations, each with lists of its own."""
 
     backend = VertexBackend

@@ -7,7 +7,6 @@ import pytest
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of
-from tests.model import service
 from tests.model.process import POLICY
 from tests.model.service import CloudJob, UnnamedBackend
 from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
@@ -70,10 +69,8 @@ def test_a_call_that_came_to_nothing_is_made_again_once_that_is_sure(world: Worl
 
 
 @pytest.mark.parametrize("delete", [False, True], ids=["stays", "deleted"])
-def test_a_job_that_shows_too_late_is_cancelled_and_told(
-    world: World, monkeypatch: pytest.MonkeyPatch, delete: bool
-) -> None:
-    monkeypatch.setattr(service, "REPLICATION", 1.5 * GRACE)  # lists lag more than anybody waits for
+def test_a_job_that_shows_too_late_is_cancelled_and_told(world: World, delete: bool) -> None:
+    world.service.lag = 1.5 * GRACE  # more than anybody waits for
     world.plan("service", "effects", "lost")
     apply(world)
     world.work(GRACE + 10)
@@ -106,10 +103,8 @@ def test_a_resource_that_leaves_its_job_behind_is_let_go_after_a_doubt(world: Wo
     assert [job.active for job in jobs(world)] == [True]
 
 
-def test_a_job_that_shows_too_late_is_cancelled_although_the_first_has_ended(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(service, "REPLICATION", 1.5 * GRACE)
+def test_a_job_that_shows_too_late_is_cancelled_although_the_first_has_ended(world: World) -> None:
+    world.service.lag = 1.5 * GRACE
     world.plan("service", "effects", "lost")
     apply(world)
     world.work(GRACE + 10)

@@ -73,18 +73,19 @@ class _Client(VertexClient):
         page_size: int = PAGE_SIZE,
         page_token: str = "",
     ) -> Page:
-        def page(shift: int = 0) -> Page:
+        def page(skipped: int = 0) -> Page:
+            """The last updated jobs come first: one that changes jumps to a page that was read already."""
             jobs = [
                 job
-                for place, job in self._service.jobs.items()
+                for job in self._service.jobs.values()
                 if (job.project, job.document.get("location"), job.document.get("collection"))
                 == (project, location, collection)
-                if not (job.vanished or self._service.wrong or self._service.unheard(place))
+                if self._service.lists(job) and job.updated < (int(page_token or 0) or job.updated + 1)
             ]
-            start = max(0, int(page_token or 0) + shift)
-            shown = [_listed(job) for job in jobs[start : start + page_size]]
-            more = len(jobs) > start + page_size
-            return Page(shown, str(start + page_size) if more else "")
+            jobs.sort(key=lambda job: -job.updated)
+            jobs = jobs[skipped:]
+            token = str(jobs[page_size - 1].updated) if len(jobs) > page_size else ""
+            return Page([_listed(job) for job in jobs[:page_size]], token)
 
         answer: Page = await self._wire.send(
             "service",
@@ -92,7 +93,6 @@ class _Client(VertexClient):
             (project, location, collection, page_token),
             page,
             reads=True,
-            # a page that repeats or skips a job, as happens when jobs change between two pages
             stale=lambda: None if query else page(1),
         )
         return answer
