@@ -1,6 +1,7 @@
 """The same resources on Vertex AI: what the operator does there, from the manifest to the job's end."""
 
 import re
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from mljobs_dev.emulator.aiplatform.document import COLLECTIONS
 from tests.e2e.support import Job, Json, Namespace, eventually, prediction, training
 from tests.e2e.support_plugin import Plugin
-from tests.e2e.support_stack import PROJECT, Emulator, Operator
+from tests.e2e.support_stack import LONG, PROJECT, Emulator, Operator
 from tests.faults.vertex import TABLES
 
 CREATE = "aiplatform.projects.locations.customJobs.create"
@@ -253,6 +254,44 @@ def test_many_creates_whose_answers_are_lost_make_as_many_jobs(
     assert len(active(jobs)) == MANY
     assert len({job["labels"]["mljobs-uid"] for job in active(jobs)}) == MANY
     assert len(rows(emulator, "create", namespace)) == MANY
+
+
+def test_no_state_steps_back_whatever_the_service_says(namespace: Namespace, emulator: Emulator) -> None:
+    """It queues a job twice, pauses and updates one that runs, and lets one succeed that it was to cancel."""
+    timeline = {"QUEUED": 60, "PREPARING": LONG, "RUNNING": LONG, "CANCELLING": LONG}
+    emulator.script(f"^{namespace.name}/", timeline=timeline)
+    emulator._post("/_emulator/options", {"shuffleLists": True, "listLag": 100})
+    try:
+        job = namespace.create(training("census"))
+        number = str(job.until_state("PREPARING")["jobName"]).rpartition("/")[2]
+        for state in ("RUNNING", "PAUSED", "UPDATING", "CANCELLING", "SUCCEEDED"):
+            emulator.force(number, state)
+            until_read(emulator, number)
+        statuses = job.statuses_until("SUCCEEDED")
+    finally:
+        emulator._post("/_emulator/options", {"shuffleLists": False, "listLag": 0})
+    states = [status["state"] for status in statuses if "state" in status]
+    course = ["QUEUED", "PREPARING", "RUNNING", "CANCELLING", "SUCCEEDED"]
+    assert [state for state, _ in groupby(states)] == course
+    assert len({status["createTime"] for status in statuses if "state" in status}) == 1
+    started = [status["startTime"] for status in statuses if "startTime" in status]
+    assert started == sorted(started)
+    assert all("startTime" not in status for status in statuses if status.get("state") in course[:2])
+
+
+def until_read(emulator: Emulator, number: str) -> None:
+    """Wait until the operator has read a job twice from now on: then it has heard of what is so now."""
+    before = emulator.last
+    eventually(
+        lambda: [
+            row
+            for row in emulator.effects(after=before)
+            if row["method"].endswith(".get") and row["jobId"] == number
+        ],
+        lambda rows: len(rows) > 1,
+        what=f"job {number} is read",
+        report=emulator.report,
+    )
 
 
 def test_logs_are_read_by_the_jobs_number_and_there_is_no_policy(

@@ -123,6 +123,7 @@ def _document(place: Place, document: Mapping[str, Any]) -> JobDocument:
         "labels": copy.deepcopy(document["labels"]),
         "state": _WORDS[document["state"]],
         "createTime": document["createTime"],
+        "startTime": document["createTime"],
         "outputInfo": {"gcsOutputDirectory": "gs://bucket/out/prediction"},  # which no list shows
     }
 

@@ -24,7 +24,7 @@ STATES = {
     "JOB_STATE_UPDATING": "RUNNING",
     "JOB_STATE_PARTIALLY_SUCCEEDED": "SUCCEEDED",
 }
-"""Ours by Vertex AI's. A job that lacks capacity goes from PREPARING back to QUEUED."""
+"""Ours by Vertex AI's; but see `_state`."""
 
 TRIAL_STATES = {
     "REQUESTED": "QUEUED",
@@ -73,7 +73,7 @@ def read(answer: Json, scope: Scope) -> Job:
 
 def _document(answer: Json, collection: str) -> JobDocument:
     word = str(answer.get("state", ""))
-    state = STATES.get(word, "STATE_UNSPECIFIED")
+    state = _state(answer, word, collection)
     document: dict[str, Any] = {"jobId": str(answer.get("displayName", "")), "state": state}
     kept = ("labels", "createTime", "endTime", *(["startTime"] if state in HAS_RUN else []))
     document |= {key: answer[key] for key in kept if answer.get(key)}
@@ -84,6 +84,16 @@ def _document(answer: Json, collection: str) -> JobDocument:
         tuned = _tuning_output(answer) if collection == TUNING_JOBS else {}
         field, output = "trainingOutput", {**tuned, **_web_access(answer)}
     return {**document, field: output} if output else document  # an empty one would say that all is zero
+
+
+def _state(answer: Json, word: str, collection: str) -> str:
+    """A new job is PENDING without a `startTime`, then QUEUED, then PENDING with one (recorded traffic).
+
+    A batch prediction is never QUEUED, and has no `startTime` before it runs.
+    """
+    if word == "JOB_STATE_PENDING" and collection != PREDICTION_JOBS and not answer.get("startTime"):
+        return "QUEUED"
+    return STATES.get(word, "STATE_UNSPECIFIED")
 
 
 def _error(answer: Json, word: str) -> JobDocument:

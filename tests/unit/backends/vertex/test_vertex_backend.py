@@ -196,7 +196,8 @@ async def test_pages_go_through_all_collections_and_show_a_part(backend: OpenBac
     custom, tuning, prediction = (seen[job.reference] for job in made)
     assert (custom.extent, tuning.extent, prediction.extent) == (Extent.PART, Extent.OUTLINE, Extent.PART)
     whole = await ended(backend, made[0].reference)
-    listed = (await backend.active(SCOPE)).jobs[0]
+    page = await backend.active(SCOPE)
+    (listed,) = (job for job in page.jobs if job.reference == made[0].reference)
     assert not listed.is_news_to(whole)
     assert listed.is_news_to(made[0])
     assert listed.is_news_to(None)

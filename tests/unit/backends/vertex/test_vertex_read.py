@@ -62,8 +62,8 @@ def test_a_recorded_job_keeps_what_a_status_shows(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "states", "started"),
     [
-        ("custom job, cancelled", ["PREPARING", "QUEUED", "CANCELLED"], []),
-        ("tuning job, cancelled", ["PREPARING", "QUEUED", "PREPARING", "CANCELLED"], []),
+        ("custom job, cancelled", ["QUEUED", "QUEUED", "CANCELLED"], []),
+        ("tuning job, cancelled", ["QUEUED", "QUEUED", "PREPARING", "CANCELLED"], []),
         ("batch prediction, cancelled", ["PREPARING", "RUNNING", "CANCELLING", "CANCELLED"], [1]),
         ("batch prediction, failed with code 3", ["FAILED"], []),
         ("tuning job, succeeded", ["SUCCEEDED"], [0]),
