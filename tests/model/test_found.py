@@ -6,6 +6,7 @@ from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import ADOPT, SUBMISSION, Resource
 from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of, stalled_by
+from tests.model.vertex import VertexBackend
 from tests.model.world import FOREIGN, KEYS, World, spec_of
 
 A, B, C = KEYS
@@ -345,3 +346,19 @@ def test_bindings_taken_out_without_an_answer_come_back_when_they_are_wanted_aga
     world.cluster.edit(A, spec={"iamBindings": [binding]})
     world.work(60)
     assert job.members == {("roles/viewer", "user:a@example.com")}
+
+
+@pytest.mark.usefixtures("_small_pages")
+def test_a_search_that_began_before_the_doubt_ended_does_not_end_it() -> None:
+    """Its pages take longer than the doubt, and the first of them was read before lists had the job."""
+    world = World(VertexBackend)
+    world.service.lag = 30.0
+    submit_without_answer(world)
+    world.wire.answer(world.only("create"), "lost")
+    for _ in ("customJobs", "hyperparameterTuningJobs", "batchPredictionJobs"):
+        world.wait(25)
+        world.wire.answer(world.only("find"), "ok")
+    world.work(5)
+    assert world.wire.counts["create"] == 1
+    world.converge()
+    world.close()

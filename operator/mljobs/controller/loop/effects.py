@@ -90,22 +90,24 @@ class Effects:
     async def _read(self, target: Target, resource: Resource, known: Observation) -> Observation:
         """Read the job; if its reference is not known, search for it by its labels."""
         reference = known.job.reference if known.job else target.reference
+        asked = self._clock()  # the answer may come many pages later, and lack what has happened since
         try:
             if reference:
-                return known.saw(await self._backend.get(reference), self._clock())
+                return known.saw(await self._backend.get(reference), asked)
             found = await self._find(target, resource)
-            return known.found(found, self._clock(), deleting=resource.deleting)
+            return known.found(found, asked, deleting=resource.deleting)
         except errors.NotFound:
-            return known.missed(self._clock(), deleting=resource.deleting)
+            return known.missed(asked, deleting=resource.deleting)
         except errors.JobServiceError as error:
             return self._failed(known, Call.GET, error, resource)
 
     async def _search(self, target: Target, resource: Resource, known: Observation) -> Observation:
+        asked = self._clock()
         try:
             found = await self._find(target, resource)
         except errors.JobServiceError as error:
             return self._failed(known, Call.GET, error, resource)
-        return known.searched(found, self._clock())
+        return known.searched(found, asked)
 
     async def _find(self, target: Target, resource: Resource) -> Sequence[Job]:
         """Find the attempt's jobs wherever they may be, the oldest first."""

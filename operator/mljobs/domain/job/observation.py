@@ -111,18 +111,18 @@ class Observation:
         target: the job that this is about.
         alone: whether no other process can have called create for it.
         job: as last read.
-        seen_at: when that was; None if it was not read since a call that may change its owner.
+        seen_at: when that read began; None if it was not read since a call that may change its owner.
         created: whether our own create call was answered with the job.
         cancelled: whether the service has accepted a cancel of ours.
         bound: the IAM bindings that were set in the job's policy; None if that is not certain.
         absences: consecutive answers that there is no such job.
         absent_since: when the first one came.
-        absent_at: when the last one came.
+        absent_at: when the read that brought the last one began.
         checked_while_deleting: whether one of these answers came after the deletion had been requested.
         outcome_unknown_at: when a call that creates or relabels the job last ended without a usable answer.
         relabelling: how often its labels have been restored; None: never.
         extra: more jobs of the same attempt, at a service that names jobs itself.
-        searched_at: when all jobs of the attempt were last listed.
+        searched_at: when the last list of all jobs of the attempt began.
         failed_calls: the last failure of each call, until that call succeeds.
         reported: the failure that conditions show; kept while different calls fail in turn.
     """
