@@ -25,6 +25,7 @@ class Backend:
         may_say: reasons of events that come of a crash alone, in every story.
         without: names of stories that cannot happen to it, adoption by a chosen id say.
         queue: whether a waiting job has a place in a queue.
+        waiting: the states in which resources show a job that waits.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Backend:
     without: frozenset[str] = frozenset()
     may_say: frozenset[str] = frozenset()
     queue: bool = True
+    waiting: frozenset[str] = frozenset({"QUEUED"})
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def kubernetes_step(verb: str, path: str, body: Any) -> Step:
     place = path.partition("?")[0]
     if verb == "GET":
         return Step(f"GET {'watch' if 'watch=true' in path else place.rsplit('/', 1)[-1]}", effect=False)
+    if isinstance(body, list):
+        return Step("JSON patch", effect=True)  # which our operator sends none of
     if "/leases" in place:
         return Step(f"{verb} lease", effect=True)
     if place.endswith("/events"):

@@ -49,7 +49,7 @@ def scenario(**options: Any) -> Callable[[Story], Story]:
 
 async def queued(world: World) -> None:
     """The job waits, and its place in the queue, if there is one, has been read."""
-    await world.until_state("QUEUED")
+    await world.until_state(*world.lab.backend.waiting)
     if world.lab.backend.queue:
         await world.until_status("jobPosition")
 

@@ -12,7 +12,7 @@ from tests.faults.groups import ALL, grouped
 from tests.faults.lab import Lab
 from tests.faults.scenarios import SCENARIOS
 from tests.faults.test_crash import Case, crash_everywhere, name_of
-from tests.faults.vertex import LAG, VERTEX
+from tests.faults.vertex import VERTEX, lagging
 
 CASES: list[Case] = [
     (scenario, kind)
@@ -30,9 +30,8 @@ def backend() -> Backend:
 
 @pytest.fixture(autouse=True)
 def _lists_lag(service: Emulator) -> Iterator[None]:
-    service._json("POST", "/_emulator/options", {"listLag": LAG, "shuffleLists": True})
-    yield
-    service._json("POST", "/_emulator/options", {"listLag": 0, "shuffleLists": False})
+    with lagging(service):
+        yield
 
 
 @pytest.mark.parametrize("cases", grouped(CASES, name_of, size=8, apart=True))

@@ -1,14 +1,26 @@
 """Vertex AI as one more backend of the harness: the emulator's, behind the operator's own client."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mljobs_dev.emulator.routes import find_route
+from tests.e2e.support_stack import Emulator
 from tests.faults.backend import ENDED, Backend, CloudJob, Truth
 from tests.faults.gate import Json, Step
 
 LAG = 50.0
 """Emulated seconds for which a new job is in no list: half as long as the operator waits in doubt."""
+
+
+@contextlib.contextmanager
+def lagging(service: Emulator, seconds: float = LAG) -> Iterator[None]:
+    """Let new jobs be in no list for so many emulated seconds, and lists be without order."""
+    service._json("POST", "/_emulator/options", {"listLag": seconds, "shuffleLists": True})
+    yield
+    service._json("POST", "/_emulator/options", {"listLag": 0, "shuffleLists": False})
+
 
 TABLES = Path(__file__).parents[1] / "vertex_tables.yaml"
 
@@ -93,5 +105,6 @@ VERTEX = Backend(
         }
     ),
     queue=False,
+    waiting=frozenset({"QUEUED", "PREPARING"}),  # the latter of batch predictions, which are PENDING at first
 )
 """Without the stories about chosen ids, labels that change, and IAM policies."""
