@@ -34,6 +34,7 @@ class CelRule:
     Attributes:
         rule: the CEL expression; `self` is the value at the path where the rule stands.
         message: what the user reads if the rule is broken.
+        message_expression: the same as a CEL expression, for which the message stands in if it fails.
         field_path: the field that the error names, relative to that path and starting with a dot; None for
             the place itself.
         reason: the type of the error that the API server reports.
@@ -43,10 +44,13 @@ class CelRule:
     message: str
     field_path: str | None = None
     reason: FieldErrorType = FieldErrorType.INVALID
+    message_expression: str | None = None
 
     def document(self) -> JsonObject:
         """The rule as an entry of `x-kubernetes-validations`."""
         entry: JsonObject = {"rule": self.rule, "message": self.message, "reason": self.reason.value}
+        if self.message_expression is not None:
+            entry["messageExpression"] = self.message_expression
         if self.field_path is not None:
             entry["fieldPath"] = self.field_path
         return entry
@@ -125,7 +129,7 @@ def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = N
     # kstatus takes a resource without a status for finished; -1 makes it read "in progress".
     fields["status"]["default"] = {"observedGeneration": -1}
     root["required"] = ["spec"]
-    own = {"": _immutable(kind, fields["spec"])} if isinstance(kind, JobKind) else CLASS_RULES
+    own = _fixed(kind, fields["spec"]) if isinstance(kind, JobKind) else CLASS_RULES
     for path, entries in [*own.items(), *(rules or {}).items()]:
         place = _at(root, path)
         place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
@@ -232,59 +236,67 @@ def _column(column: Column) -> JsonObject:
     return {**shown, "priority": 1} if column.wide else shown
 
 
-def _immutable(kind: JobKind, spec: JsonObject) -> list[CelRule]:
-    """A rule for each field, so that the error names what was changed.
+def _fixed(kind: JobKind, spec: JsonObject) -> Mapping[str, Sequence[CelRule]]:
+    """What cannot be changed: once there is a job, or ever.
 
-    They are evaluated at each write: that nothing was changed, which is so mostly, is found with as few looks
-    at the resource as possible.
+    They are evaluated at each write, and each look into an object costs the API server as much as the object
+    has fields: so there is one rule for a whole part, which looks at the fields only where the part differs,
+    and names them in its message.
     """
     fields = spec["properties"]
-    rules = [
-        _fixed_once_submitted(kind, name, fields[name]) for name in ("jobClassName", "projectId", "jobId")
+    once_submitted = [
+        *(_fixed_field(kind, name, fields[name]) for name in ("jobClassName", "projectId", "jobId")),
+        *(_fixed_part(kind, name, fields[name]) for name in (kind.input_field, "vertex")),
     ]
-    for part in (kind.input_field, "vertex"):
-        rules.append(_there_once_submitted(kind, part))
-        for name, schema in fields[part]["properties"].items():
-            rules.append(_fixed_once_submitted(kind, f"{part}.{name}", schema, part))
-    return [*rules, _fixed(kind, "managedBy")]
+    return {"": once_submitted, "spec": [_fixed_manager(kind)]}
 
 
-def _fixed(kind: JobKind, field: str) -> CelRule:
-    """A change would put two controllers to work: the other one may have started, or be about to."""
-    new, old = (f"(has({me}.spec.{field}) ? {me}.spec.{field} : '')" for me in ("self", "oldSelf"))
+_NO_JOB = "!oldSelf.?status.?jobId.hasValue()"
+_NEW, _OLD = "self.spec", "oldSelf.spec"
+
+
+def _kept(new: str, old: str, schema: JsonObject) -> str:
+    """Says that a field is as it was, or not there as it was not."""
+    return f"(has({new}) ? has({old}) && ({same(new, old, schema)}) : !has({old}))"
+
+
+def _fixed_field(kind: JobKind, field: str, schema: JsonObject) -> CelRule:
     return CelRule(
-        rule=f"{new} == {old}",
-        message=f"{field} cannot be changed; make a new {kind.name} instead",
+        rule=f"{_NO_JOB} || {_kept(f'{_NEW}.{field}', f'{_OLD}.{field}', schema)}",
+        message=f"{field} {_fixed_once_submitted(kind)}",
         field_path=f".spec.{field}",
         reason=FieldErrorType.FORBIDDEN,
     )
 
 
-_SUBMITTED = "has(oldSelf.status) && has(oldSelf.status.jobId)"
-
-
-def _fixed_once_submitted(kind: JobKind, field: str, schema: JsonObject, part: str = "") -> CelRule:
-    """Says that a field is as it was; where the part that has it is missing, there is none to judge."""
-    new, old = f"self.spec.{field}", f"oldSelf.spec.{field}"
-    kept = f"has({new}) ? has({old}) && ({same(new, old, schema)}) : !has({old})"
-    rule = f"({kept}) || !({_SUBMITTED})"
-    if part:  # what is missing makes an error, which another operand that is true takes away
-        now, before = f"!has(self.spec.{part})", f"!has(oldSelf.spec.{part})"
-        rule = f"{now} || {rule} || {before}" if part == "vertex" else f"{rule} || {now} || {before}"
-    return _once_submitted(kind, field, rule)
-
-
-def _there_once_submitted(kind: JobKind, field: str) -> CelRule:
-    return _once_submitted(
-        kind, field, f"has(self.spec.{field}) == has(oldSelf.spec.{field}) || !({_SUBMITTED})"
+def _fixed_part(kind: JobKind, part: str, schema: JsonObject) -> CelRule:
+    new, old = f"{_NEW}.{part}", f"{_OLD}.{part}"
+    kept = {
+        f"{part}.{name}": _kept(f"{new}.{name}", f"{old}.{name}", field)
+        for name, field in schema["properties"].items()
+    }
+    alike = " && ".join(kept.values())
+    changed = " + ".join(f"({said} ? '' : ' {name}')" for name, said in kept.items())
+    return CelRule(
+        rule=f"{_NO_JOB} || (has({new}) ? has({old}) && ({new} == {old} || ({alike})) : !has({old}))",
+        message=f"{part} {_fixed_once_submitted(kind)}",
+        message_expression=f"{changed} + ' {_fixed_once_submitted(kind)}'",
+        field_path=f".spec.{part}",
+        reason=FieldErrorType.FORBIDDEN,
     )
 
 
-def _once_submitted(kind: JobKind, field: str, rule: str) -> CelRule:
+def _fixed_once_submitted(kind: JobKind) -> str:
+    return f"cannot be changed once the job is submitted; make a new {kind.name} instead"
+
+
+def _fixed_manager(kind: JobKind) -> CelRule:
+    """A change would put two controllers to work: the other one may have started, or be about to."""
+    old = "oldSelf.?managedBy.orValue('')"
     return CelRule(
-        rule=rule,
-        message=f"{field} cannot be changed once the job is submitted; make a new {kind.name} instead",
-        field_path=f".spec.{field}",
+        rule=f"has(self.managedBy) ? self.managedBy == {old} : {old} == ''",
+        message=f"managedBy cannot be changed; make a new {kind.name} instead",
+        field_path=".managedBy",
         reason=FieldErrorType.FORBIDDEN,
     )
 

@@ -231,7 +231,7 @@ def test_fixed_once_submitted(kubectl: Kubectl, kind: JobKind, field: str, chang
     after = kubectl.patch(kind, name, {"spec": change})
     assert after.returncode != 0
     words = f"{field} cannot be changed once the job is submitted; make a new {kind.name} instead"
-    assert f"spec.{field}: Forbidden: {words}" in after.stderr
+    assert f"spec.{field.partition('.')[0]}: Forbidden: {words}" in after.stderr
 
 
 @both
@@ -243,6 +243,16 @@ def test_a_field_cannot_be_added_once_submitted(kubectl: Kubectl, kind: JobKind,
     kubectl.submitted(kind, name)
     after = kubectl.patch(kind, name, {"spec": {field: "x1"}})
     assert f"spec.{field}: Forbidden" in after.stderr
+
+
+@both
+def test_every_changed_field_is_named(kubectl: Kubectl, kind: JobKind) -> None:
+    kubectl.apply(resource(kind, "several"))
+    kubectl.submitted(kind, "several")
+    change = {"region": "europe-west1", "runtimeVersion": "2.10"}
+    after = kubectl.patch(kind, "several", {"spec": {kind.input_field: change}})
+    fields = " ".join(f"{kind.input_field}.{field}" for field in change)
+    assert f"spec.{kind.input_field}: Forbidden: {fields} cannot be changed" in after.stderr
 
 
 @both

@@ -130,22 +130,27 @@ def test_short_names() -> None:
     assert names == {"TrainingJob": ["tj"], "PredictionJob": ["pj"], "JobClass": ["jc"]}
 
 
+BLOCKS: dict[str, type[BaseModel]] = {"TrainingJob": TrainingVertex, "PredictionJob": PredictionVertex}
+
+
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_immutable_fields(kind: JobKind) -> None:
-    rules = crd.schema(kind)["x-kubernetes-validations"]
-    blocks: dict[str, type[BaseModel]] = {"TrainingJob": TrainingVertex, "PredictionJob": PredictionVertex}
-    parts: list[tuple[str, type[BaseModel]]] = [(kind.input_field, kind.input), ("vertex", blocks[kind.name])]
-    fields = [
-        path
-        for part, model in parts
-        for path in (part, *(f"{part}.{field.alias}" for field in model.model_fields.values()))
-    ]
-    assert [rule["fieldPath"] for rule in rules] == [
-        f".spec.{field}" for field in ("jobClassName", "projectId", "jobId", *fields, "managedBy")
-    ]
-    for rule in rules:
+    root = crd.schema(kind)
+    rules = {rule["fieldPath"]: rule for rule in root["x-kubernetes-validations"]}
+    parts = {kind.input_field: kind.input, "vertex": BLOCKS[kind.name]}
+    assert list(rules) == [f".spec.{field}" for field in ("jobClassName", "projectId", "jobId", *parts)]
+    for part, model in parts.items():
+        rule = rules[f".spec.{part}"]
+        for field in model.model_fields.values():
+            for text in (rule["rule"], rule["messageExpression"]):
+                assert f"has(self.spec.{part}.{field.alias}) ? has(oldSelf.spec.{part}.{field.alias})" in text
+            assert f"' {part}.{field.alias}'" in rule["messageExpression"]
+    (managed,) = root["properties"]["spec"]["x-kubernetes-validations"]
+    assert managed["fieldPath"] == ".managedBy"
+    for rule in (*rules.values(), managed):
         assert rule["reason"] == "FieldValueForbidden"
-        assert f"make a new {kind.name} instead" in rule["message"]
+        for text in ("message", "messageExpression"):
+            assert f"make a new {kind.name} instead" in rule.get(text, rule["message"])
 
 
 RULE = CelRule("self.minValue <= self.maxValue", "minValue is at most maxValue", ".minValue")
@@ -165,16 +170,21 @@ RULE = CelRule("self.minValue <= self.maxValue", "minValue is at most maxValue",
 def test_a_rule_stands_at_its_path_and_nowhere_else(path: str) -> None:
     training, prediction, _ = crd.crds({"TrainingJob": {path: [RULE]}})
     root = training["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
-    places = [place for place, node in crd.walk(root) if place and "x-kubernetes-validations" in node]
-    assert places == [path]
-    assert dict(crd.walk(root))[path]["x-kubernetes-validations"] == [
-        {
-            "rule": RULE.rule,
-            "message": RULE.message,
-            "reason": "FieldValueInvalid",
-            "fieldPath": ".minValue",
-        }
-    ]
+    without = {
+        place: node.get("x-kubernetes-validations", []) for place, node in crd.walk(crd.schema(TRAINING_JOB))
+    }
+    added = {
+        place: node["x-kubernetes-validations"][len(without[place]) :]
+        for place, node in crd.walk(root)
+        if len(node.get("x-kubernetes-validations", [])) > len(without[place])
+    }
+    entry = {
+        "rule": RULE.rule,
+        "message": RULE.message,
+        "reason": "FieldValueInvalid",
+        "fieldPath": ".minValue",
+    }
+    assert added == {path: [entry]}
     assert prediction == crd.crds()[1]
 
 
@@ -182,6 +192,11 @@ def test_rules_for_the_whole_resource_come_after_the_own_ones() -> None:
     rules = crd.schema(TRAINING_JOB, {"": [RULE]})["x-kubernetes-validations"]
     own = crd.schema(TRAINING_JOB)["x-kubernetes-validations"]
     assert rules == [*own, RULE.document()]
+
+
+def test_a_message_may_be_made_where_the_rule_is_broken() -> None:
+    assert "messageExpression" not in RULE.document()
+    assert CelRule("true", "m", message_expression="'m' + 'n'").document()["messageExpression"] == "'m' + 'n'"
 
 
 def test_a_rule_without_field_blames_the_place_itself() -> None:

@@ -11,11 +11,13 @@ from mljobs.domain.spec.rules.terms import (
     all_of,
     any_of,
     at_least,
+    filled,
     fits,
     given,
     is_one_of,
     one_of,
     positive,
+    present,
     reads,
 )
 
@@ -73,7 +75,8 @@ class Role:
     @property
     def image(self) -> Term:
         """Whether its replicas run a custom container; all inherit the master's image."""
-        return given(f"{self.config}.imageUri") | MASTER_IMAGE
+        own = given(f"{self.config}.imageUri")
+        return own if self is MASTER else own | MASTER_IMAGE
 
     @property
     def is_tpu(self) -> Term:
@@ -117,7 +120,7 @@ def _uniform() -> Iterator[Rule]:
         yield Rule(
             f"{role.id}-machine-category",
             INPUT,
-            ~_differs(role, *ROLES[:index]),
+            given(role.type).implies(~_differs(role, *ROLES[:index])),
             "all machine types are of one category, Compute Engine's or legacy; cloud_tpu goes with both",
             Source.DISCOVERY,
             field=role.type,
@@ -180,7 +183,9 @@ def _typed(role: Role) -> Iterator[Rule]:
     )
     accelerator = f"{role.config}.acceleratorConfig"
     named = is_one_of(f"{accelerator}.type", "ACCELERATOR_TYPE_UNSPECIFIED")
-    wanted = positive(f"{accelerator}.count") | (given(f"{accelerator}.type") & ~named)
+    wanted = present(accelerator) & (
+        positive(f"{accelerator}.count") | (given(f"{accelerator}.type") & ~named)
+    )
     yield Rule(
         f"{role.id}-accelerator-machine",
         INPUT,
@@ -255,7 +260,7 @@ def _contained(role: Role) -> Iterator[Rule]:
         yield Rule(
             f"{role.id}-{what}-image",
             INPUT,
-            given(f"{role.config}.{name}").implies(role.image),
+            filled(f"{role.config}.{name}").implies(role.image),
             f"{name} needs a custom image, this replica's own or masterConfig.imageUri",
             Source.DISCOVERY,
             field=f"{role.config}.{name}",

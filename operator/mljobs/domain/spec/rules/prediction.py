@@ -3,7 +3,7 @@
 from mljobs.api.crd import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, Rule
-from mljobs.domain.spec.rules.terms import any_of, at_least, fits, given, is_one_of, present
+from mljobs.domain.spec.rules.terms import Term, any_of, at_least, filled, fits, given, is_one_of, present
 from mljobs.domain.spec.rules.training import REGION, REGION_TEXT, STORAGE, VERSION, VERSION_TEXT
 
 INPUT = "predictionInput"
@@ -11,11 +11,11 @@ KINDS = frozenset({PREDICTION_JOB})
 MODEL_SOURCES = ("modelName", "versionName", "uri")
 
 
-def _required(field: str, name: str, text: str) -> Rule:
+def _required(field: str, name: str, text: str, there: Term | None = None) -> Rule:
     return Rule(
         name,
         INPUT,
-        given(field),
+        there or given(field),
         text,
         Source.DISCOVERY,
         field=field,
@@ -71,7 +71,12 @@ RULES = (
         "TF_RECORD_GZIP",
     ),
     _deprecated_text("outputDataFormat", "output-data-format-text"),
-    _required("inputPaths", "input-paths-required", "at least one path of input files is required"),
+    _required(
+        "inputPaths",
+        "input-paths-required",
+        "at least one path of input files is required",
+        filled("inputPaths"),
+    ),
     _shape(
         "inputPaths[]", "input-path", STORAGE, "an input path is a Cloud Storage path, gs://BUCKET/OBJECT"
     ),

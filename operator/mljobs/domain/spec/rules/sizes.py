@@ -9,7 +9,7 @@ from typing import Any
 
 from mljobs.domain.spec.problems import Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
-from mljobs.domain.spec.rules.terms import Term, get
+from mljobs.domain.spec.rules.terms import Term, get, sized
 from mljobs.domain.spec.sizes import BINDINGS_BYTES, KIB, SPEC_BYTES, stored_bytes
 
 COMMAND_LINES = 256 * KIB
@@ -23,10 +23,9 @@ CATEGORICAL_VALUES = 4000
 """Values, in all."""
 
 _ROLES = ("master", "worker", "parameterServer", "evaluator")
-_LINES = (
-    "args",
-    *(f"{role}Config.{field}" for role in _ROLES for field in ("containerArgs", "containerCommand")),
-)
+_CONFIGS = tuple(f"{role}Config" for role in _ROLES)
+_CONTAINER = ("containerArgs", "containerCommand")
+_LINES = ("args", *(f"{config}.{field}" for config in _CONFIGS for field in _CONTAINER))
 
 
 def _items(value: Any) -> Iterable[Any]:
@@ -44,17 +43,8 @@ def _of_binding(binding: Any) -> int:
 
 
 _SUM = "{}.map(text, size(text)).sum()"
+_OF_CONFIG = " + ".join(sized("{0}", field, _SUM) for field in _CONTAINER)
 _OPTIONAL = ("expression", "title", "description", "location")
-
-
-def _sized(value: str, path: str, size: str) -> str:
-    """A size in CEL of what may not be there, at a dotted path below a value.
-
-    The API server can estimate what this costs, and not what `orValue` costs.
-    """
-    parts = path.split(".")
-    there = [f"has({value}.{'.'.join(parts[: i + 1])})" for i in range(len(parts))]
-    return f"({' && '.join(there)} ? {size.format(f'{value}.{path}')} : 0)"
 
 
 RULES = (
@@ -63,7 +53,10 @@ RULES = (
         "trainingInput",
         Term(
             lambda node: sum(_characters(get(node, line)) for line in _LINES) <= COMMAND_LINES,
-            " + ".join(_sized("self", line, _SUM) for line in _LINES) + f" <= {COMMAND_LINES}",
+            " + ".join(
+                [sized("self", "args", _SUM), *(sized("self", config, _OF_CONFIG) for config in _CONFIGS)]
+            )
+            + f" <= {COMMAND_LINES}",
         ),
         f"all command lines together have at most {COMMAND_LINES} characters",
         Source.OPERATOR,
@@ -76,7 +69,7 @@ RULES = (
             lambda params: (
                 sum(_characters(get(one, "categoricalValues")) for one in _items(params)) <= CATEGORIES
             ),
-            f"self.map(one, {_sized('one', 'categoricalValues', _SUM)}).sum() <= {CATEGORIES}",
+            f"self.map(one, {sized('one', 'categoricalValues', _SUM)}).sum() <= {CATEGORIES}",
         ),
         f"all categoricalValues together have at most {CATEGORIES} characters",
         Source.OPERATOR,
@@ -90,7 +83,7 @@ RULES = (
                 sum(len(list(_items(get(one, "categoricalValues")))) for one in _items(params))
                 <= CATEGORICAL_VALUES
             ),
-            f"self.map(one, {_sized('one', 'categoricalValues', 'size({})')}).sum() <= {CATEGORICAL_VALUES}",
+            f"self.map(one, {sized('one', 'categoricalValues', 'size({})')}).sum() <= {CATEGORICAL_VALUES}",
         ),
         f"at most {CATEGORICAL_VALUES} categoricalValues in all",
         Source.OPERATOR,
@@ -104,7 +97,7 @@ RULES = (
                 sum(len(list(_items(get(one, "discreteValues")))) for one in _items(params))
                 <= DISCRETE_VALUES
             ),
-            f"self.map(one, {_sized('one', 'discreteValues', 'size({})')}).sum() <= {DISCRETE_VALUES}",
+            f"self.map(one, {sized('one', 'discreteValues', 'size({})')}).sum() <= {DISCRETE_VALUES}",
         ),
         f"at most {DISCRETE_VALUES} discreteValues in all",
         Source.OPERATOR,
@@ -124,7 +117,7 @@ RULES = (
         Term(
             lambda bindings: sum(map(_of_binding, _items(bindings))) <= BINDINGS,
             f"self.map(one, size(one.role) + {_SUM.format('one.members')} + "
-            + " + ".join(_sized("one", f"condition.{name}", "size({})") for name in _OPTIONAL)
+            + " + ".join(sized("one", f"condition.{name}", "size({})") for name in _OPTIONAL)
             + f").sum() <= {BINDINGS}",
         ),
         f"all bindings together have at most {BINDINGS} characters",

@@ -6,6 +6,10 @@ and the API server judge alike. A term without CEL can only be tested here.
 Two families: *conditions* (`given`, `positive`, `is_one_of`, …) are false where the field is absent or of
 another type; *checks* (`fits`, `at_least`, …) are true there, since what is absent or mistyped is somebody
 else's problem. Paths are relative to the value under test, and the empty path is that value itself.
+
+The CEL is written for few steps: for each step into an object the API server copies the schemas of all its
+fields, twice where the field is there. So a path is walked once (`self.?a.?b`) wherever its value is not
+needed again, and what is absent mostly comes first in `any_of`, `all_of` and `implies`.
 """
 
 import math
@@ -58,12 +62,13 @@ def all_of(*terms: Term) -> Term:
 
 
 def given(path: str) -> Term:
-    """A text, list or object that is not empty; in proto3 JSON an empty one equals an absent one."""
-    return _condition(
-        path,
-        lambda value: isinstance(value, str | Mapping | Sequence) and len(value) > 0,
-        lambda me: f"size({me}) > 0",
-    )
+    """A text that is not empty; in proto3 JSON an empty one equals an absent one."""
+    return _holding(path, _is_filled, "''", lambda me: f"{me} != ''")
+
+
+def filled(path: str) -> Term:
+    """A list that is not empty; see `given`."""
+    return _holding(path, _is_filled, "[]", lambda me: f"size({me}) > 0")
 
 
 def present(path: str) -> Term:
@@ -73,19 +78,22 @@ def present(path: str) -> Term:
 
 def is_true(path: str) -> Term:
     """A boolean field that is true."""
-    return _condition(path, lambda value: value is True, lambda me: me)
+    return _holding(path, lambda value: value is True, "false", lambda me: me)
 
 
 def is_one_of(path: str, *words: str) -> Term:
-    """A text that is one of the words."""
-    return _condition(
-        path, lambda value: isinstance(value, str) and value in words, lambda me: f"{me} in {_listed(words)}"
-    )
+    """A text that is one of the words, of which none is empty."""
+
+    def test(value: Any) -> bool:
+        return isinstance(value, str) and value in words
+
+    said = f"in {_listed(words)}" if len(words) > 1 else f"== {_quoted(words[0])}"
+    return _holding(path, test, "''", lambda me: f"{me} {said}")
 
 
 def positive(path: str) -> Term:
     """A whole number, or its decimal text, above zero."""
-    return _condition(path, lambda value: (integer(value) or 0) > 0, lambda me: f"int({me}) > 0")
+    return _holding(path, lambda value: (integer(value) or 0) > 0, "0", lambda me: f"int({me}) > 0")
 
 
 def reads(path: str, pattern: str) -> Term:
@@ -190,7 +198,7 @@ def ordered(low: str, high: str) -> Term:
         a, b = number(get(node, low)), number(get(node, high))
         return a is None or b is None or a <= b
 
-    cel = f"!({_has(low)}) || !({_has(high)}) || {_self(low)} <= {_self(high)}"
+    cel = f"{absent(low)} || {absent(high)} || {_self(low)} <= {_self(high)}"
     return Term(test, cel, frozenset({low, high}))
 
 
@@ -219,9 +227,22 @@ def number(value: Any) -> float | None:
     return value if finite else None
 
 
+def _is_filled(value: Any) -> bool:
+    return isinstance(value, str | Mapping | Sequence) and len(value) > 0
+
+
 def _condition(path: str, test: Callable[[Any], bool], cel: Callable[[str], str] = lambda _: "") -> Term:
     """False where the field is absent; `cel` says what else must be so, given the field's name in CEL."""
-    said = " && ".join(part for part in (_has(path), cel(_self(path))) if part)
+    said = " && ".join(part for part in (there(path), cel(_self(path))) if part)
+    return _tested(path, test, said)
+
+
+def _holding(path: str, test: Callable[[Any], bool], absent: str, cel: Callable[[str], str]) -> Term:
+    """False where the field is absent; `cel` says it over the value, or over what stands for none."""
+    return _tested(path, test, cel(_value(path, absent)))
+
+
+def _tested(path: str, test: Callable[[Any], bool], said: str) -> Term:
     return Term(
         lambda node: (found := get(node, path)) is not MISSING and test(found), said, frozenset({path})
     )
@@ -232,7 +253,7 @@ def _check(path: str, test: Callable[[Any], bool], cel: Callable[[str], str]) ->
     said = cel(_self(path))
     return Term(
         lambda node: (found := get(node, path)) is MISSING or test(found),
-        f"!({_has(path)}) || ({said})" if path else said,
+        f"{absent(path)} || ({said})" if path else said,
         frozenset({path}),
     )
 
@@ -241,13 +262,38 @@ def _used(terms: Iterable[Term]) -> frozenset[str]:
     return frozenset[str]().union(*(term.uses for term in terms))
 
 
+def there(path: str, of: str = "self") -> str:
+    """Whether a field is there, in CEL; empty for the value itself, which is."""
+    *parents, name = path.split(".")
+    if parents:
+        return f"{_optional(path, of)}.hasValue()"
+    return f"has({of}.{name})" if name else ""
+
+
+def absent(path: str, of: str = "self") -> str:
+    """Whether a field is not there, in CEL."""
+    return f"!{there(path, of)}"
+
+
+def sized(value: str, path: str, size: str) -> str:
+    """A size in CEL of what may not be there, at a dotted path below a value; 0 where it is not.
+
+    The API server can estimate what this costs, and not what `orValue` costs.
+    """
+    return f"({there(path, value)} ? {size.format(f'{value}.{path}')} : 0)"
+
+
 def _self(path: str) -> str:
     return f"self.{path}" if path else "self"
 
 
-def _has(path: str) -> str:
-    parts = path.split(".") if path else []
-    return " && ".join(f"has(self.{'.'.join(parts[: i + 1])})" for i in range(len(parts)))
+def _value(path: str, absent: str) -> str:
+    """A field's value in CEL, or what stands for none."""
+    return f"{_optional(path)}.orValue({absent})" if path else "self"
+
+
+def _optional(path: str, of: str = "self") -> str:
+    return f"{of}{''.join(f'.?{name}' for name in path.split('.'))}"
 
 
 def _join(operator: str, *terms: Term) -> str | None:

@@ -11,6 +11,7 @@ from mljobs.domain.spec.rules.terms import (
     Term,
     any_of,
     between,
+    filled,
     fits,
     given,
     is_one_of,
@@ -45,12 +46,12 @@ _SECONDS_IN_CEL = "double(self.substring(0, size(self) - 1))"
 _SECONDS = DURATION_PATTERN.removeprefix("^").removesuffix("$")
 
 
-def _program(field: str, text: str, source: Source = Source.DISCOVERY) -> Rule:
+def _program(there: Term, field: str, text: str, source: Source = Source.DISCOVERY) -> Rule:
     """A field that is required where there is no custom image."""
     return Rule(
         f"{hyphened(field)}-required",
         INPUT,
-        MASTER_IMAGE | given(field),
+        MASTER_IMAGE | there,
         text,
         source,
         field=field,
@@ -107,7 +108,11 @@ RULES = (
         severity=Severity.WARNING,
         kinds=KINDS,
     ),
-    _program("runtimeVersion", "exactly one of runtimeVersion and masterConfig.imageUri is required"),
+    _program(
+        given("runtimeVersion"),
+        "runtimeVersion",
+        "exactly one of runtimeVersion and masterConfig.imageUri is required",
+    ),
     Rule(
         "runtime-version-image",
         INPUT,
@@ -126,7 +131,9 @@ RULES = (
         Source.DOCUMENTATION,
         kinds=KINDS,
     ),
-    _program("packageUris", "without a custom image, 1 to 100 Python packages are required"),
+    _program(
+        filled("packageUris"), "packageUris", "without a custom image, 1 to 100 Python packages are required"
+    ),
     Rule(
         "package-uris-count",
         f"{INPUT}.packageUris",
@@ -144,11 +151,13 @@ RULES = (
         Source.DISCOVERY,
         kinds=KINDS,
     ),
-    _program("pythonModule", "without a custom image, the Python module to run is required"),
+    _program(
+        given("pythonModule"), "pythonModule", "without a custom image, the Python module to run is required"
+    ),
     Rule(
         "program-image",
         INPUT,
-        MASTER_IMAGE.implies(~any_of(given("packageUris"), given("pythonModule"))),
+        MASTER_IMAGE.implies(~any_of(filled("packageUris"), given("pythonModule"))),
         "with a custom image, packageUris and pythonModule are not needed and may have no effect",
         Source.DISCOVERY,
         field="masterConfig.imageUri",
@@ -199,10 +208,10 @@ RULES = (
     Rule(
         "args-container",
         INPUT,
-        given("args").implies(
+        filled("args").implies(
             ~any_of(
                 *(
-                    given(f"{role.config}.{field}")
+                    filled(f"{role.config}.{field}")
                     for role in ROLES
                     for field in ("containerArgs", "containerCommand")
                 )

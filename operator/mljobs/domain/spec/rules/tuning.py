@@ -15,6 +15,7 @@ from mljobs.domain.spec.rules.terms import (
     any_of,
     at_least,
     exact,
+    filled,
     fits,
     get,
     given,
@@ -159,7 +160,7 @@ RULES = (
     Rule(
         "params-required",
         SEARCH,
-        given("resumePreviousJobId") | given("params"),
+        given("resumePreviousJobId") | filled("params"),
         "parameters to tune are required unless resumePreviousJobId names an earlier job",
         Source.DISCOVERY,
         field="params",
@@ -239,7 +240,7 @@ RULES = (
     Rule(
         "categorical-values-required",
         PARAMETER,
-        CATEGORICAL.implies(given("categoricalValues")),
+        CATEGORICAL.implies(filled("categoricalValues")),
         "a CATEGORICAL parameter needs categoricalValues",
         Source.DISCOVERY,
         field="categoricalValues",
@@ -249,7 +250,7 @@ RULES = (
     Rule(
         "categorical-values-unused",
         PARAMETER,
-        given("categoricalValues").implies(CATEGORICAL),
+        filled("categoricalValues").implies(CATEGORICAL),
         "categoricalValues are for CATEGORICAL parameters only",
         Source.DISCOVERY,
         field="categoricalValues",
@@ -279,7 +280,7 @@ RULES = (
     Rule(
         "discrete-values-required",
         PARAMETER,
-        DISCRETE.implies(given("discreteValues")),
+        DISCRETE.implies(filled("discreteValues")),
         "a DISCRETE parameter needs discreteValues",
         Source.DISCOVERY,
         field="discreteValues",
@@ -289,7 +290,7 @@ RULES = (
     Rule(
         "discrete-values-unused",
         PARAMETER,
-        given("discreteValues").implies(DISCRETE),
+        filled("discreteValues").implies(DISCRETE),
         "discreteValues are for DISCRETE parameters only",
         Source.DISCOVERY,
         field="discreteValues",

@@ -1,7 +1,7 @@
 """Rules for a BatchPredictionJob: model, input, output, machines, serving container, explanation."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from mljobs.api.crd import FieldErrorType
@@ -14,6 +14,7 @@ from mljobs.domain.spec.rules.terms import (
     any_of,
     at_least,
     between,
+    filled,
     get,
     given,
     is_one_of,
@@ -142,8 +143,14 @@ def _whole_job() -> Iterator[Rule]:
     )
 
 
-def _files(name: str, scope: str, choices: tuple[str, ...], fields: tuple[str, str, str]) -> Iterator[Rule]:
-    """An input or an output: one place, and what that needs."""
+def _files(
+    name: str,
+    scope: str,
+    choices: tuple[str, ...],
+    fields: tuple[str, str, str],
+    stored: Callable[[str], Term],
+) -> Iterator[Rule]:
+    """An input or an output: one place, and what that needs; `stored` says that the first one has it."""
     storage, table, dataset = fields
     places = ", ".join(choices)
     yield excluding(
@@ -155,6 +162,7 @@ def _files(name: str, scope: str, choices: tuple[str, ...], fields: tuple[str, s
         storage,
         f"a {choices[0]} needs {storage}",
         PREDICTION,
+        stored(storage),
     )
     yield required(
         f"batch-{name}-table", f"{scope}.{choices[1]}", table, f"a {choices[1]} needs {table}", PREDICTION
@@ -366,7 +374,7 @@ def _explained() -> Iterator[Rule]:
 
 RULES = (
     *_whole_job(),
-    *_files("input", INPUT, SOURCES, ("uris", "inputUri", "datasetName")),
+    *_files("input", INPUT, SOURCES, ("uris", "inputUri", "datasetName"), filled),
     shaped(
         "batch-input-uri",
         f"{INPUT}.gcsSource.uris[]",
@@ -375,7 +383,7 @@ RULES = (
         PREDICTION,
     ),
     *_formats("input", INPUT, "instancesFormat", "bigquerySource", "gcsSource", INSTANCES),
-    *_files("output", OUTPUT, DESTINATIONS, ("outputUriPrefix", "outputUri", "")),
+    *_files("output", OUTPUT, DESTINATIONS, ("outputUriPrefix", "outputUri", ""), given),
     shaped(
         "batch-output-uri",
         f"{OUTPUT}.gcsDestination.outputUriPrefix",

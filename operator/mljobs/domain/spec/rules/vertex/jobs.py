@@ -9,6 +9,7 @@ from mljobs.domain.spec.rules.machines import IMAGE
 from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import (
     Term,
+    absent,
     at_least,
     fits,
     get,
@@ -18,6 +19,7 @@ from mljobs.domain.spec.rules.terms import (
     is_true,
     one_of,
     reads,
+    there,
 )
 from mljobs.domain.spec.rules.training import OBJECT, STORAGE, hyphened
 from mljobs.domain.spec.rules.vertex.machines import CLOUD_TPU, TPU_MACHINE, TPU_POD, UNSPECIFIED
@@ -95,7 +97,7 @@ def _is_tpu(pool: Any) -> bool:
 
 def _tpu_in_cel(pool: str) -> str:
     return (
-        f"has({pool}.machineSpec) && has({pool}.machineSpec.machineType) && "
+        f"{there('machineSpec.machineType', pool)} && "
         f"{pool}.machineSpec.machineType.matches(r'^(?:{CLOUD_TPU}|{TPU_MACHINE})$')"
     )
 
@@ -139,8 +141,7 @@ def _types(job: Any) -> list[str]:
 
 _SAME_IN_CEL = (
     "!has(self.workerPoolSpecs) || self.workerPoolSpecs.all(p, self.workerPoolSpecs.all(q, "
-    "!has(p.machineSpec) || !has(p.machineSpec.machineType) || "
-    "!has(q.machineSpec) || !has(q.machineSpec.machineType) || "
+    f"{absent('machineSpec.machineType', 'p')} || {absent('machineSpec.machineType', 'q')} || "
     "p.machineSpec.machineType == q.machineSpec.machineType))"
 )
 

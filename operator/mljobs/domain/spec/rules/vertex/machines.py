@@ -15,6 +15,7 @@ from mljobs.domain.spec.rules.terms import (
     all_of,
     any_of,
     at_least,
+    filled,
     fits,
     get,
     given,
@@ -298,11 +299,11 @@ def _reserved(place: _Place) -> Iterator[Rule]:
         error_type=FieldErrorType.REQUIRED,
         kinds=place.kinds,
     )
-    for field in ("key", "values"):
+    for field, there in (("key", given("key")), ("values", filled("values"))):
         yield Rule(
             f"{place.id}-reservation-{field}-required",
             scope,
-            specific.implies(given(field)),
+            specific.implies(there),
             f"SPECIFIC_RESERVATION needs the key {RESERVATION_KEY}, and the reservations as values",
             Source.DISCOVERY,
             field=field,
@@ -312,7 +313,7 @@ def _reserved(place: _Place) -> Iterator[Rule]:
         yield forbidden(
             f"{place.id}-reservation-{field}-unused",
             scope,
-            given(field).implies(specific),
+            there.implies(specific),
             "key and values are for SPECIFIC_RESERVATION",
             field=field,
             kinds=place.kinds,

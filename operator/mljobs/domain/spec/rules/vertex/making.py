@@ -24,12 +24,14 @@ forbidden = partial(Rule, source=Source.DISCOVERY, error_type=FieldErrorType.FOR
 warning = partial(Rule, source=Source.DOCUMENTATION, severity=Severity.WARNING)
 
 
-def required(name: str, scope: str, field: str, text: str, kinds: frozenset[str]) -> Rule:
-    """A text, list or object that has to be there, and not empty, where its message is."""
+def required(
+    name: str, scope: str, field: str, text: str, kinds: frozenset[str], there: Term | None = None
+) -> Rule:
+    """A field that has to be there where its message is: a text that is not empty, or what `there` says."""
     return Rule(
         name,
         scope,
-        given(field),
+        there or given(field),
         text,
         Source.DISCOVERY,
         field=field,

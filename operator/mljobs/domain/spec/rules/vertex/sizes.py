@@ -8,7 +8,7 @@ from typing import Any
 
 from mljobs.domain.spec.problems import Source
 from mljobs.domain.spec.rules.rule import Rule
-from mljobs.domain.spec.rules.terms import Term, get
+from mljobs.domain.spec.rules.terms import Term, get, sized
 from mljobs.domain.spec.rules.vertex.making import BATCH, JOB_SPEC, PREDICTION, STUDY, TRAINING, items
 from mljobs.domain.spec.sizes import KIB
 
@@ -53,13 +53,6 @@ _VARIABLES = (
     "{}.map(one, (has(one.name) ? size(one.name) : 0) + (has(one.value) ? size(one.value) : 0) + "
     f"{AROUND_VARIABLE}).sum()"
 )
-
-
-def sized(value: str, path: str, size: str) -> str:
-    """A size in CEL of what may not be there, at a dotted path below a value; 0 where it is not."""
-    parts = path.split(".")
-    there = [f"has({value}.{'.'.join(parts[: i + 1])})" for i in range(len(parts))]
-    return f"({' && '.join(there)} ? {size.format(f'{value}.{path}')} : 0)"
 
 
 def _sum(value: str, paths: Iterable[str]) -> str:

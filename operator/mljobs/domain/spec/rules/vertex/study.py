@@ -14,9 +14,11 @@ from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import (
     Term,
     above_zero,
+    absent,
     all_of,
     any_of,
     at_least,
+    filled,
     fits,
     get,
     given,
@@ -66,12 +68,12 @@ def _ordered_integers(low: str, high: str) -> Term:
         a, b = integer(get(node, low)), integer(get(node, high))
         return a is None or b is None or a <= b
 
-    there = present(low) & present(high)
-    return Term(test, f"!({there.cel}) || int(self.{low}) <= int(self.{high})", there.uses)
+    said = f"{absent(low)} || {absent(high)} || int(self.{low}) <= int(self.{high})"
+    return Term(test, said, frozenset({low, high}))
 
 
 _VALUES = "discreteValueSpec.values"
-_SORTED = f"!({present(_VALUES).cel}) || self.{_VALUES}.isSorted()"
+_SORTED = f"{absent(_VALUES)} || self.{_VALUES}.isSorted()"
 
 _Finder = Callable[[Any], list[tuple[str, Any]]]
 
@@ -172,7 +174,7 @@ def _of_a_parameter() -> Iterator[Rule]:
     for kind, name in (("categoricalValueSpec", "categorical"), ("discreteValueSpec", "discrete")):
         yield refused(
             f"{name}-values-missing",
-            present(kind).implies(given(f"{kind}.values")),
+            present(kind).implies(filled(f"{kind}.values")),
             f"a {kind} needs values",
             f"{kind}.values",
             FieldErrorType.REQUIRED,

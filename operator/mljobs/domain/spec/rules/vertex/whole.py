@@ -6,7 +6,7 @@ from typing import Any
 from mljobs.api.crd import FieldErrorType
 from mljobs.domain.spec.problems import MISSING, Severity, Source
 from mljobs.domain.spec.rules.rule import Rule
-from mljobs.domain.spec.rules.terms import Term, any_of, fits, get, given, present
+from mljobs.domain.spec.rules.terms import Term, absent, any_of, filled, fits, get, given, present, there
 from mljobs.domain.spec.rules.training import REGION, REGION_TEXT, hyphened
 from mljobs.domain.spec.rules.vertex.making import (
     BATCH,
@@ -31,8 +31,8 @@ POOL_FIELDS = (
     "lustreMounts",
 )
 
-NO_TRAINING_INPUT = ~present("trainingInput") & present(JOB_SPEC)
-NO_PREDICTION_INPUT = ~present("predictionInput") & present(BATCH)
+NO_TRAINING_INPUT = present(JOB_SPEC) & ~present("trainingInput")
+NO_PREDICTION_INPUT = present(BATCH) & ~present("predictionInput")
 SEARCHES = present(STUDY) | present("trainingInput.hyperparameters")
 
 _Lacks = Callable[[Any], str]
@@ -63,18 +63,14 @@ def _empty(pool: Any, path: str) -> bool:
 
 
 def _has(path: str) -> str:
-    parts = path.split(".")
-    there = " && ".join(f"has(p.{'.'.join(parts[: i + 1])})" for i in range(len(parts)))
-    return f"{there} && size(p.{path}) > 0"
+    return f"{there(path, 'p')} && size(p.{path}) > 0"
 
 
 def _pools(name: str, lacks: _Lacks, cel: str, text: str) -> Rule:
     """What each pool that is used has to have in a job of its own; `cel` says over `p` that it has it."""
     find = _lacking(lacks)
     said = f"self.{POOLS}.all(p, !({_USED_IN_CEL}) || ({cel}))"
-    complete = Term(
-        lambda spec: not list(find(spec)), f"!({present(POOLS).cel}) || {said}", frozenset({POOLS})
-    )
+    complete = Term(lambda spec: not list(find(spec)), f"{absent(POOLS)} || {said}", frozenset({POOLS}))
     return Rule(
         name,
         "",
@@ -107,12 +103,14 @@ def _lacks_package(pool: Any) -> str:
     return next((path for path in paths if _empty(pool, path)), "")
 
 
-def _needed(name: str, when: Term, field: str, text: str, kinds: frozenset[str]) -> Rule:
+def _needed(
+    name: str, when: Term, field: str, text: str, kinds: frozenset[str], of: Callable[[str], Term] = given
+) -> Rule:
     """What a job that is described here alone has to have."""
     return Rule(
         name,
         "",
-        when.implies(given(field)),
+        when.implies(of(field)),
         text,
         Source.DISCOVERY,
         field=field,
@@ -165,14 +163,21 @@ RULES = (
         severity=Severity.WARNING,
     ),
     # --- training
-    _needed("pools-required", NO_TRAINING_INPUT, POOLS, "a job needs at least one worker pool", TRAINING),
+    _needed(
+        "pools-required",
+        NO_TRAINING_INPUT,
+        POOLS,
+        "a job needs at least one worker pool",
+        TRAINING,
+        filled,
+    ),
     Rule(
         "first-pool-used",
         "",
         NO_TRAINING_INPUT.implies(
             Term(
                 _first_is_used,
-                f"!({present(POOLS).cel}) || size(self.{POOLS}) == 0 || "
+                f"{absent(POOLS)} || size(self.{POOLS}) == 0 || "
                 + " || ".join(f"has(self.{POOLS}[0].{field})" for field in POOL_FIELDS),
                 frozenset({POOLS}),
             )
@@ -210,6 +215,7 @@ RULES = (
             f"{STUDY}.{field}",
             f"a search needs {field}, here or in trainingInput.hyperparameters",
             TRAINING,
+            filled,
         )
         for field in ("metrics", "parameters")
     ),
