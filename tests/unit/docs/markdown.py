@@ -14,6 +14,7 @@ DOCS = ROOT / "docs"
 _FENCE = re.compile(
     r"^(?P<fence>`{3,})(?P<language>[^\n`]*)\n(?P<text>.*?)^(?P=fence)$", re.MULTILINE | re.DOTALL
 )
+_SPAN = re.compile(r"(?P<ticks>`+)(?!`).+?(?<!`)(?P=ticks)(?!`)")
 
 
 @dataclass(frozen=True)
@@ -59,3 +60,9 @@ def blocks(page: Path) -> Iterator[Block]:
 def prose(page: Path) -> str:
     """A page without its code blocks."""
     return _FENCE.sub("", page.read_text("utf-8"))
+
+
+def links(page: Path) -> list[tuple[str, str]]:
+    """The links of a page, each as its file and its anchor; code is no link, whatever it looks like."""
+    found = re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", _SPAN.sub("", prose(page)))
+    return [(str(file), str(anchor)) for file, anchor in found]

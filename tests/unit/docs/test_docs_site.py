@@ -18,7 +18,7 @@ from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import WARNINGS
 from mljobs.domain.spec.validate import validate
 from mljobs.kubectl.app import app as plugin
-from tests.unit.docs.markdown import DOCS, ROOT, Block, blocks, pages, prose
+from tests.unit.docs.markdown import DOCS, ROOT, Block, blocks, links, pages, prose
 from tools.docs import pages as docs_pages
 
 PAGES = [page for page in pages() if "decisions" not in page.parts]
@@ -107,7 +107,7 @@ def test_every_sample_is_shown() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_relative_links_lead_to_files(page: Path) -> None:
-    for link in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", prose(page)):
+    for link, _ in links(page):
         if not re.match(r"[a-z]+:", link):
             assert (page.parent / link).exists(), link
 
@@ -120,7 +120,9 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", EVERYWHERE, ids=[str(page.relative_to(ROOT)) for page in EVERYWHERE])
 def test_links_to_parts_of_pages_work_on_the_site_and_in_the_repository(page: Path) -> None:
-    for link, anchor in re.findall(r"\]\(([^)#\s]*\.md|)#([^)]*)\)", prose(page)):
+    for link, anchor in links(page):
+        if not anchor or (link and not link.endswith(".md")):
+            continue
         assert anchor in anchors(page.parent / link if link else page), (link, anchor)
 
 
