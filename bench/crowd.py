@@ -1,0 +1,147 @@
+"""Makes many resources at once as the administrator, and watches when each is done."""
+
+import asyncio
+import json
+import re
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+import yaml
+
+from mljobs.api.resources import GROUP, TRAINING_JOB, VERSION
+from mljobs_dev.controlplane.controlplane import ControlPlane
+
+CONNECTIONS = 32
+LONGEST_LINE = 2**22
+NAMESPACE = "bench"
+
+Done = Callable[[bytes], bool]
+"""Whether a watch event, one line of JSON, shows a resource that is done."""
+
+_NAME = re.compile(rb'"name":"(job-\d+)"')
+
+
+def manifest(name: str, filling: int = 0) -> dict[str, Any]:
+    """A resource like those of real projects; `filling` adds so many bytes of arguments."""
+    training = {
+        "region": "us-central1",
+        "scaleTier": "CUSTOM",
+        "masterType": "n1-standard-8",
+        "masterConfig": {"imageUri": "gcr.io/bench/trainer:1"},
+        "args": ["--epochs", "10", "--learning-rate", "0.01", "--batch-size", "128"],
+        "jobDir": f"gs://bench/jobs/{name}",
+        "scheduling": {"maxRunningTime": "86400s"},
+    }
+    return {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": TRAINING_JOB.name,
+        "metadata": {"name": name, **({"annotations": _filled(filling)} if filling else {})},
+        "spec": {"labels": {"team": "a"}, "trainingInput": training},
+    }
+
+
+def _filled(size: int) -> Mapping[str, str]:
+    """An annotation of so many bytes, as other programs leave them."""
+    return {"example.com/notes": "x" * size}
+
+
+def has_job(line: bytes) -> bool:
+    """The status names the job: managed fields spell that name otherwise."""
+    return b'"jobName":"' in line
+
+
+def in_state(state: str) -> Done:
+    """The status says this state."""
+    wanted = f'"state":"{state}"'.encode()
+    return lambda line: wanted in line
+
+
+class Crowd:
+    """The resources of one namespace, many at once."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._collection = f"{url}/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{TRAINING_JOB.plural}"
+
+    async def create(self, manifests: Iterable[Mapping[str, Any]]) -> None:
+        """Make all of them over as many connections as there are."""
+        turns = iter(manifests)
+
+        async def client() -> None:
+            for body in turns:
+                await self._send("POST", "", json.dumps(body))
+
+        await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
+
+    async def version(self) -> str:
+        """The resourceVersion of the present."""
+        page = await self._send("GET", "?limit=1")
+        return str(page["metadata"]["resourceVersion"])
+
+    async def until(self, count: int, done: Done, since: str) -> list[float]:
+        """Watch since a version until so many are done.
+
+        Returns:
+            The moments at which they were, in order.
+        """
+        seen: dict[bytes, float] = {}
+        while True:
+            address = f"{self._collection}?watch=true&resourceVersion={since}&timeoutSeconds=300"
+            async with self._session.get(address) as answer:
+                if answer.status != 200:
+                    raise RuntimeError(f"watching: {answer.status} {await answer.text()}")
+                async for line in answer.content:
+                    name = _NAME.search(line)
+                    if name is None:
+                        raise RuntimeError(f"an event without a name of ours: {line[:300]!r}")
+                    if done(line) and name[1] not in seen:
+                        seen[name[1]] = time.monotonic()
+                        if len(seen) == count:
+                            return list(seen.values())
+            # a watch ends by itself after a while, and the API server cuts slow ones: what is there counts
+            async for line in self._listed():
+                name = _NAME.search(line)
+                if name and done(line):
+                    seen.setdefault(name[1], time.monotonic())
+            if len(seen) >= count:
+                return list(seen.values())
+            since = await self.version()
+
+    async def _listed(self) -> AsyncIterator[bytes]:
+        token = ""
+        while True:
+            page = await self._send("GET", f"?limit=500&continue={token}")
+            for item in page["items"]:
+                yield json.dumps(item, separators=(",", ":")).encode()
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
+
+    async def _send(self, method: str, query: str, body: str | None = None) -> Any:
+        headers = {"Content-Type": "application/json"}
+        async with self._session.request(
+            method, self._collection + query, data=body, headers=headers
+        ) as answer:
+            content = await answer.read()
+            if answer.status >= 300:
+                raise RuntimeError(f"{method} {self._collection}: {answer.status} {content[:500]!r}")
+            return json.loads(content)
+
+
+@asynccontextmanager
+async def crowd(plane: ControlPlane) -> AsyncIterator[Crowd]:
+    """Connect as the administrator."""
+    access = yaml.safe_load(plane.kubeconfig.read_text("utf-8"))
+    user = access["users"][0]["user"]
+    context = ssl.create_default_context(cafile=str(plane.ca))
+    context.load_cert_chain(user["client-certificate"], user.get("client-key"))
+    connector = aiohttp.TCPConnector(limit=CONNECTIONS + 1, ssl=context)
+    timeout = aiohttp.ClientTimeout(total=None)
+    async with aiohttp.ClientSession(
+        connector=connector, timeout=timeout, read_bufsize=LONGEST_LINE
+    ) as session:
+        yield Crowd(session, plane.url)
