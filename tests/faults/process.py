@@ -23,12 +23,8 @@ _PR_SET_PDEATHSIG = 1
 _PRELOADED = [
     "mljobs.main",
     "mljobs.config",
-    "kubernetes.aio.client.api.coordination_v1_api",
-    "kubernetes.aio.client.api.core_v1_api",
-    "kubernetes.aio.client.api.custom_objects_api",
     __name__,
 ]
-"""The last of the official client's modules would be imported at their first use, which takes a second."""
 
 
 CLOCK_FILE = "CLOCK_FILE"

@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio import client
 
 from mljobs.api.resources import API_VERSION, GROUP, KINDS
 from mljobs.controller.kube import definitions
@@ -18,6 +17,7 @@ from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.definitions import Definitions
 from mljobs.controller.process.health import Heartbeat
 from tests.unit.controller.conftest import Turned
+from tests.unit.controller.kube.support_access import opened
 
 PLURALS = [kind.plural for kind in KINDS.values()]
 KINDS_BY_PLURAL = {kind.plural: kind.name for kind in KINDS.values()}
@@ -45,11 +45,8 @@ async def serving(*answers: web.Response) -> AsyncIterator[Kube]:
 
     app = web.Application()
     app.add_routes([web.get(f"/apis/{API_VERSION}", answer)])
-    async with TestServer(app) as server:
-        configuration = client.Configuration()
-        configuration.host = str(server.make_url("")).rstrip("/")
-        async with client.ApiClient(configuration) as api:
-            yield Kube(api)
+    async with TestServer(app) as server, opened(str(server.make_url("")).rstrip("/")) as kube:
+        yield kube
 
 
 NOT_FOUND = web.json_response({"kind": "Status", "code": 404}, status=404)

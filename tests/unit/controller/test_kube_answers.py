@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from kubernetes.aio import client
 
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import TooLarge, Unreachable
@@ -15,6 +14,7 @@ from mljobs.controller.kube.events import Posting
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
+from tests.unit.controller.kube.support_access import opened
 from tests.unit.domain.world import NOW
 
 RESOURCE = Resource("TrainingJob", "team-a", "census", "uid-1", version="41")
@@ -43,11 +43,8 @@ async def served(answer: Callable[[web.Request], Awaitable[web.Response]]) -> As
     """A connection to a server that answers everything so."""
     app = web.Application()
     app.add_routes([web.route("*", "/{path:.*}", answer)])
-    async with TestServer(app) as server:
-        configuration = client.Configuration()
-        configuration.host = str(server.make_url(""))
-        async with client.ApiClient(configuration) as api:
-            yield Kube(api)
+    async with TestServer(app) as server, opened(str(server.make_url("")).rstrip("/")) as kube:
+        yield kube
 
 
 POSTING = Posting(Event(Reason.ACCEPTED, "x"), "census.1", 2, NOW, (("Normal", "Accepted"), "x"))

@@ -1,50 +1,50 @@
 """What the API server is told, so that a write from an old view of an object is refused."""
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from kubernetes.aio import client
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from mljobs.api.resources import TRAINING_JOB
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, NotServed, ObjectNotFound
 from mljobs.domain.job.resource import Resource
+from tests.unit.controller.kube.support_access import opened
 
 RESOURCE = Resource(TRAINING_JOB.name, "team-a", "census", "uid-1", version="41")
+PATH = "/apis/mljobs.dev/v1alpha1/namespaces/team-a/trainingjobs/census"
 
 
-class Recorded:
-    """Stands for one method of the official client."""
+@asynccontextmanager
+async def told(status: int = 200, body: str = "{}") -> AsyncIterator[tuple[Kube, list[Any]]]:
+    """A server that always answers so, and what it is told: path, content type and body."""
+    seen: list[Any] = []
 
-    def __init__(self, status: int = 0, body: str = "") -> None:
-        self.bodies: list[Any] = []
-        self._status = status
-        self._body = body
+    async def answer(request: web.Request) -> web.Response:
+        seen.append((request.path_qs, request.content_type, await request.json()))
+        return web.Response(text=body, status=status)
 
-    async def __call__(self, **arguments: Any) -> dict[str, Any]:
-        self.bodies.append(arguments["body"])
-        if self._status:
-            raise client.ApiException(status=self._status, body=self._body)
-        return {}
-
-
-async def opened(
-    monkeypatch: pytest.MonkeyPatch, method: str, status: int = 0, body: str = ""
-) -> tuple[Kube, Recorded]:
-    kube, recorded = Kube(client.ApiClient(client.Configuration())), Recorded(status, body)
-    monkeypatch.setattr(kube._custom, method, recorded)
-    return kube, recorded
+    app = web.Application()
+    app.add_routes([web.patch("/{path:.*}", answer)])
+    async with TestServer(app) as server, opened(str(server.make_url("")).rstrip("/")) as kube:
+        yield kube, seen
 
 
-async def test_a_status_of_an_old_view_is_not_merged_into_a_newer_one(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_status_of_an_old_view_is_not_merged_into_a_newer_one() -> None:
     """Else a process that is shown the past ends a second attempt with the outcome of the first."""
-    kube, recorded = await opened(monkeypatch, "patch_namespaced_custom_object_status")
-    await kube.patch_status(RESOURCE, {"state": "CANCELLED"})
-    assert recorded.bodies == [
-        {"metadata": {"uid": "uid-1", "resourceVersion": "41"}, "status": {"state": "CANCELLED"}}
+    async with told() as (kube, seen):
+        await kube.patch_status(RESOURCE, {"state": "CANCELLED"})
+    guard = {"uid": "uid-1", "resourceVersion": "41"}
+    assert seen == [
+        (
+            f"{PATH}/status?fieldManager=mljobs-operator",
+            "application/merge-patch+json",
+            {"metadata": guard, "status": {"state": "CANCELLED"}},
+        )
     ]
 
 
@@ -70,16 +70,16 @@ NO_OBJECT = json.dumps(
         (404, "[]", NotServed),
     ],
 )
-async def test_the_refusal_says_whether_to_read_anew(
-    monkeypatch: pytest.MonkeyPatch, status: int, body: str, error: type[Exception]
-) -> None:
+async def test_the_refusal_says_whether_to_read_anew(status: int, body: str, error: type[Exception]) -> None:
     """A path that leads nowhere, since the kind is away or a proxy answers, says nothing of an object."""
-    kube, _ = await opened(monkeypatch, "patch_namespaced_custom_object_status", status, body)
-    with pytest.raises(error):
-        await kube.patch_status(RESOURCE, {"state": "CANCELLED"})
+    async with told(status, body) as (kube, _):
+        with pytest.raises(error):
+            await kube.patch_status(RESOURCE, {"state": "CANCELLED"})
 
 
-async def test_metadata_is_guarded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    kube, recorded = await opened(monkeypatch, "patch_namespaced_custom_object")
-    await kube.patch_metadata(RESOURCE, {"finalizers": []})
-    assert recorded.bodies[0]["metadata"] == {"uid": "uid-1", "resourceVersion": "41", "finalizers": []}
+async def test_metadata_is_guarded_too() -> None:
+    async with told() as (kube, seen):
+        await kube.patch_metadata(RESOURCE, {"finalizers": []})
+    [(path, _, body)] = seen
+    assert path == f"{PATH}?fieldManager=mljobs-operator"
+    assert body["metadata"] == {"uid": "uid-1", "resourceVersion": "41", "finalizers": []}

@@ -1,6 +1,6 @@
 """The Kubernetes API as the operator uses it: the calls of `deploy/`'s Role and no others.
 
-Built on the official client's asyncio half, with a bounded connection pool. Objects are plain dicts.
+Plain requests over a bounded connection pool. Objects are plain dicts.
 """
 
 import json
@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
-from kubernetes.aio import client
 
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
+from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.controller.kube.errors import (
     Conflict,
     Forbidden,
@@ -25,7 +25,7 @@ from mljobs.controller.kube.errors import (
     Unreachable,
 )
 from mljobs.controller.kube.events import Posting
-from mljobs.controller.kube.session import Client, Connection
+from mljobs.controller.kube.session import JSON, Answer, Connection, Requests
 from mljobs.domain.job.resource import Resource, timestamp
 
 COMPONENT = "mljobs-operator"
@@ -40,26 +40,23 @@ _TOKEN_SECONDS = 600
 _CATCH_UP = 3
 """Seconds of the watch that replays past events; the API server sends them at once."""
 
-_LEASES = {"group": "coordination.k8s.io", "version": "v1", "plural": "leases"}
+_LEASES = "/apis/coordination.k8s.io/v1"
 
 
 class Kube:
     """A connection to one API server.
 
     Args:
-        api: the configured client.
-        timeout: seconds for one call.
+        api: sends the requests.
 
     Attributes:
         fence: called right before each write of a resource or an Event; ends the process if it may no
             longer write.
     """
 
-    def __init__(self, api: client.ApiClient, *, timeout: float = 30) -> None:
+    def __init__(self, api: Requests) -> None:
         self.fence: Callable[[], None] = lambda: None
-        self._custom = client.CustomObjectsApi(api)
-        self._core = client.CoreV1Api(api)
-        self._timeout = timeout
+        self._api = api
 
     async def get(self, kind: str, namespace: str, name: str) -> JsonObject:
         """Read one object.
@@ -70,13 +67,11 @@ class Kube:
         Raises:
             ObjectNotFound: there is none.
         """
-        place = _place(kind, namespace, name)
+        what, path = f"{kind} {namespace}/{name}", _path(kind, namespace, name)
         try:
-            return await self._call(
-                f"{kind} {namespace}/{name}", self._custom.get_namespaced_custom_object, **place
-            )
+            return await self._call(what, "GET", path)
         except Forbidden:
-            return await self._patch(self._custom.patch_namespaced_custom_object, kind, place, {})
+            return await self._patch(what, path, {})
 
     async def list(self, kind: str, namespace: str | None) -> tuple[list[JsonObject], str]:
         """Read all objects of a kind, in pages.
@@ -108,33 +103,22 @@ class Kube:
         Raises:
             Refused: the API server no longer has the events since then (410).
         """
-        place, scope = _collection(kind, namespace)
-        watch = getattr(self._custom, f"list_{scope}_custom_object_without_preload_content")
-
-        async def read(**arguments: Any) -> JsonObject:
-            answer = await watch(**arguments)
-            if answer.status != 200:
-                raise client.ApiException(status=answer.status, reason=answer.reason)
-            return {"events": [json.loads(line) for line in (await answer.read()).splitlines()]}
-
-        options = {"watch": True, "resource_version": since, "timeout_seconds": _CATCH_UP}
-        events = (await self._call(f"{kind}, watch events", read, **place, **options))["events"]
+        what = f"{kind}, watch events"
+        options = f"watch=true&resourceVersion={quote(since)}&timeoutSeconds={_CATCH_UP}"
+        answer = await self._send(what, "GET", f"{_path(kind, namespace)}?{options}")
+        events = [_parsed(line, what) for line in answer.body.splitlines()]
         for event in events:
             if event["type"] == "ERROR":
                 status = event["object"]
-                error = client.ApiException(status=status.get("code"), reason=status.get("message"))
-                raise _translated(error, kind)
+                raise _error(Answer(status.get("code") or 0, status.get("message") or "", b""), kind)
         gone = [event["object"] for event in events if event["type"] == "DELETED"]
         return [{"kind": kind, "apiVersion": API_VERSION, **body} for body in gone]
 
     async def _list_page(
         self, kind: str, namespace: str | None, token: str, limit: int = _PAGE
     ) -> JsonObject:
-        place, scope = _collection(kind, namespace)
-        options = {"limit": limit, **({"_continue": token} if token else {})}
-        return await self._call(
-            kind, getattr(self._custom, f"list_{scope}_custom_object"), **place, **options
-        )
+        token = f"&continue={quote(token)}" if token else ""
+        return await self._call(kind, "GET", f"{_path(kind, namespace)}?limit={limit}{token}")
 
     async def missing(self) -> Sequence[str]:
         """The plurals of our kinds whose CRDs are not installed.
@@ -144,12 +128,10 @@ class Kube:
         """
         plurals = [kind.plural for kind in KINDS.values()]
         try:
-            found: Any = await self._call(
-                f"{GROUP}/{VERSION}", self._custom.get_api_resources, group=GROUP, version=VERSION
-            )
+            found = await self._call(API_VERSION, "GET", f"/apis/{API_VERSION}")
         except NotServed:
             return plurals
-        served = {resource.name for resource in found.resources}
+        served = {resource["name"] for resource in found.get("resources") or ()}
         return [plural for plural in plurals if plural not in served]
 
     async def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
@@ -160,9 +142,7 @@ class Kube:
             ObjectNotFound: it does not exist any longer.
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
-        body = {"metadata": {**guard, **metadata}}
-        place = _place(resource.kind, resource.namespace, resource.name)
-        return await self._patch(self._custom.patch_namespaced_custom_object, resource.kind, place, body)
+        return await self._patch(_name(resource), _path_of(resource), {"metadata": {**guard, **metadata}})
 
     async def patch_status(self, resource: Resource, patch: Mapping[str, Any]) -> JsonObject:
         """Merge into an object's status, if the object has not changed since it was read.
@@ -175,10 +155,7 @@ class Kube:
         """
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
         body = {"metadata": guard, "status": dict(patch)}
-        place = _place(resource.kind, resource.namespace, resource.name)
-        return await self._patch(
-            self._custom.patch_namespaced_custom_object_status, resource.kind, place, body
-        )
+        return await self._patch(_name(resource), f"{_path_of(resource)}/status", body)
 
     async def create_event(self, resource: Resource, posting: Posting, now: datetime) -> str:
         """Post a Kubernetes Event about an object.
@@ -206,13 +183,9 @@ class Kube:
             "lastTimestamp": timestamp(now),
             "count": posting.count,
         }
-        made: Any = await self._call(
-            f"Event for {resource.kind} {resource.namespace}/{resource.name}",
-            self._core.create_namespaced_event,
-            namespace=resource.namespace,
-            body=body,
-        )
-        return str(made.metadata.name)
+        path = f"/api/v1/namespaces/{quote(resource.namespace)}/events"
+        made = await self._call(f"Event for {_name(resource)}", "POST", path, body)
+        return str((made.get("metadata") or {}).get("name", ""))
 
     async def count_event(self, resource: Resource, posting: Posting, now: datetime) -> None:
         """Increase the count of an Event that was posted before.
@@ -220,20 +193,13 @@ class Kube:
         Raises:
             ObjectNotFound: it has expired; the API server keeps Events for an hour.
         """
-        self.fence()
-        await self._call(
-            f"Event {resource.namespace}/{posting.name}",
-            self._core.patch_namespaced_event,
-            namespace=resource.namespace,
-            name=posting.name,
-            body={
-                "message": posting.event.message[:_MESSAGE],
-                "count": posting.count,
-                "lastTimestamp": timestamp(now),
-            },
-            field_manager=COMPONENT,
-            _content_type=_MERGE,
-        )
+        body = {
+            "message": posting.event.message[:_MESSAGE],
+            "count": posting.count,
+            "lastTimestamp": timestamp(now),
+        }
+        path = f"/api/v1/namespaces/{quote(resource.namespace)}/events/{quote(posting.name)}"
+        await self._patch(f"Event {resource.namespace}/{posting.name}", path, body)
 
     async def account_token(self, namespace: str, name: str, audience: str) -> str:
         """Request a token of a ServiceAccount that is good for one audience, and for no API of Kubernetes.
@@ -260,13 +226,7 @@ class Kube:
         Raises:
             ObjectNotFound: there is none.
         """
-        return await self._call(
-            f"Lease {namespace}/{name}",
-            self._custom.get_namespaced_custom_object,
-            **_LEASES,
-            namespace=namespace,
-            name=name,
-        )
+        return await self._call(f"Lease {namespace}/{name}", "GET", _lease_path(namespace, name))
 
     async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
         """Create a Lease.
@@ -280,8 +240,7 @@ class Kube:
             "metadata": {"name": name, "namespace": namespace},
             "spec": spec,
         }
-        create = self._custom.create_namespaced_custom_object
-        await self._call(f"Lease {namespace}/{name}", create, **_LEASES, namespace=namespace, body=body)
+        await self._call(f"Lease {namespace}/{name}", "POST", _lease_path(namespace), body)
 
     async def replace_lease(self, lease: JsonObject) -> None:
         """Replace a Lease that was read before.
@@ -290,70 +249,75 @@ class Kube:
             Conflict: another process has changed it since.
         """
         namespace, name = lease["metadata"]["namespace"], lease["metadata"]["name"]
-        await self._call(
-            f"Lease {namespace}/{name}",
-            self._custom.replace_namespaced_custom_object,
-            **_LEASES,
-            namespace=namespace,
-            name=name,
-            body=lease,
-        )
+        await self._call(f"Lease {namespace}/{name}", "PUT", _lease_path(namespace, name), lease)
 
-    async def _patch(self, method: Any, kind: str, place: Mapping[str, str], body: JsonObject) -> JsonObject:
+    async def _patch(self, what: str, path: str, body: JsonObject) -> JsonObject:
         self.fence()
-        return await self._call(
-            f"{kind} {place['namespace']}/{place['name']}",
-            method,
-            **place,
-            body=body,
-            field_manager=COMPONENT,
-            _content_type=_MERGE,
-        )
+        return await self._call(what, "PATCH", f"{path}?fieldManager={COMPONENT}", body, content_type=_MERGE)
 
-    async def _call(self, what: str, method: Any, **arguments: Any) -> JsonObject:
+    async def _call(
+        self, what: str, method: str, path: str, body: JsonObject | None = None, *, content_type: str = JSON
+    ) -> JsonObject:
+        answer = await self._send(what, method, path, body, content_type=content_type)
+        return _parsed(answer.body, what)
+
+    async def _send(
+        self, what: str, method: str, path: str, body: JsonObject | None = None, *, content_type: str = JSON
+    ) -> Answer:
         try:
-            answer: JsonObject | str | None = await method(**arguments, _request_timeout=self._timeout)
-        except client.ApiException as error:
-            raise _translated(error, what) from error
+            answer = await self._api.send(method, path, body, content_type=content_type)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unreachable(f"{what}: the API server did not answer: {error!r}") from error
-        except ValueError as error:  # no JSON: a proxy answered, or the answer is truncated
-            raise Unreachable(f"{what}: the API server's answer cannot be read: {error}") from error
-        if answer is None or isinstance(answer, str):
-            raise Unreachable(f"{what}: something other than the API server answered: {answer!r:.200}")
+        if not 200 <= answer.status < 300:
+            raise _error(answer, what)
         return answer
 
 
-def _collection(kind: str, namespace: str | None) -> tuple[dict[str, str], str]:
-    """The collection of a kind, and the word for its scope in the client's methods."""
-    place = {"group": GROUP, "version": VERSION, "plural": KINDS[kind].plural}
-    return (place, "cluster") if namespace is None else ({**place, "namespace": namespace}, "namespaced")
+def _parsed(body: bytes, what: str) -> JsonObject:
+    try:
+        found = json.loads(body)
+    except ValueError as error:  # no JSON: a proxy answered, or the answer is truncated
+        raise Unreachable(f"{what}: the API server's answer cannot be read: {error}") from error
+    if not isinstance(found, dict):
+        raise Unreachable(f"{what}: something other than the API server answered: {found!r:.200}")
+    return found
 
 
-def _place(kind: str, namespace: str, name: str) -> dict[str, str]:
-    return {
-        "group": GROUP,
-        "version": VERSION,
-        "plural": KINDS[kind].plural,
-        "namespace": namespace,
-        "name": name,
-    }
+def _path(kind: str, namespace: str | None, name: str = "") -> str:
+    """The path of an object, or of a kind's collection; the whole cluster's without a namespace."""
+    place = f"/namespaces/{quote(namespace)}" if namespace is not None else ""
+    path = f"/apis/{API_VERSION}{place}/{KINDS[kind].plural}"
+    return f"{path}/{quote(name)}" if name else path
 
 
-def _translated(error: client.ApiException, what: str) -> KubeError:
-    text = f"{what}: {error.status} {error.reason}: {str(error.body or '')[:2048]}"
-    match error.status:
-        case _ if _is_too_large(error):
+def _path_of(resource: Resource) -> str:
+    return _path(resource.kind, resource.namespace, resource.name)
+
+
+def _lease_path(namespace: str, name: str = "") -> str:
+    path = f"{_LEASES}/namespaces/{quote(namespace)}/leases"
+    return f"{path}/{quote(name)}" if name else path
+
+
+def _name(resource: Resource) -> str:
+    return f"{resource.kind} {resource.namespace}/{resource.name}"
+
+
+def _error(answer: Answer, what: str) -> KubeError:
+    said = answer.body.decode("utf-8", "replace")
+    text = f"{what}: {answer.status} {answer.reason}: {said[:2048]}"
+    match answer.status:
+        case status if _is_too_large(status, said):
             return TooLarge(text)
         case 403:
             return Forbidden(text)
         case 404:
-            return ObjectNotFound(text) if _names_an_object(error) else NotServed(text)
+            return ObjectNotFound(text) if _names_an_object(said) else NotServed(text)
         case 409:
             return Conflict(text)
         case 429:
             return Unreachable(text)
-        case status if status and 400 <= status < 500:
+        case status if 400 <= status < 500:
             return Refused(text)
         case _:
             return Unreachable(text)
@@ -363,15 +327,14 @@ _TOO_LARGE = ("etcdserver: request is too large", "trying to send message larger
 """What etcd and the API server's connection to it say, in the message of a 500."""
 
 
-def _is_too_large(error: client.ApiException) -> bool:
-    said = str(error.body or "")
-    return error.status == 413 or (error.status == 500 and any(text in said for text in _TOO_LARGE))
+def _is_too_large(status: int, said: str) -> bool:
+    return status == 413 or (status == 500 and any(text in said for text in _TOO_LARGE))
 
 
-def _names_an_object(error: client.ApiException) -> bool:
+def _names_an_object(said: str) -> bool:
     """Whether a 404 is about a missing object, and not about an unknown path."""
     try:
-        status = json.loads(error.body or "")
+        status = json.loads(said)
     except ValueError:
         return False
     return isinstance(status, dict) and bool((status.get("details") or {}).get("name"))
@@ -385,5 +348,5 @@ async def connect(connection: Connection, *, connections: int = 32) -> AsyncIter
         connection: how to reach it.
         connections: open at once, at most.
     """
-    async with Client(connection, connections=connections) as api:
+    async with Requests(connection, connections=connections) as api:
         yield Kube(api)

@@ -1,23 +1,27 @@
-"""The API server over asyncio: the official client, and sessions for kopf, with the same credentials."""
+"""The API server over asyncio: plain requests, and sessions for kopf, with the same credentials."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import aiohttp
 from aiohttp_socks import ProxyConnector
-from kubernetes.aio import client
+from yarl import URL
 
 from mljobs import __version__
+from mljobs.api.base import JsonObject
 from mljobs.controller.kube.access import Access
 from mljobs.controller.kube.credentials import Credentials, Identity, Keys
 from mljobs.controller.kube.errors import NoCredentials
 from mljobs.controller.kube.tls import tls_context
 
 USER_AGENT = f"mljobs-operator/{__version__}"
+
+JSON = "application/json"
 
 _LARGEST_LINE = 2**21
 """Bytes of an event of a watch, which is one line: more than etcd holds in an object."""
@@ -124,52 +128,92 @@ class Connection:
         return answer
 
 
-class Client(client.ApiClient):
-    """The official client, which renews refused credentials and reconnects with new keys.
+class Answer(NamedTuple):
+    """What an API server has answered.
+
+    Attributes:
+        status: the HTTP status.
+        reason: its words for it.
+        body: as it came.
+    """
+
+    status: int
+    reason: str
+    body: bytes
+
+
+class Requests:
+    """Requests to an API server; renews refused credentials, and reconnects with new keys.
 
     Args:
         connection: how to reach the API server.
         connections: open at once, at most.
+        timeout: seconds for one request with its answer.
     """
 
-    def __init__(self, connection: Connection, *, connections: int) -> None:
-        super().__init__(client.Configuration(host=connection.access.server.url))
-        self.user_agent = USER_AGENT
+    def __init__(self, connection: Connection, *, connections: int, timeout: float = 30) -> None:
         self._connection = connection
         self._connections = connections
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._keys: Keys | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._left: aiohttp.ClientSession | None = None
 
-    async def call_api(self, *arguments: Any, **options: Any) -> Any:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def send(
+        self, method: str, path: str, body: JsonObject | None = None, *, content_type: str = JSON
+    ) -> Answer:
         """Send a request, and once more if it is refused (401) and there are new credentials.
+
+        Args:
+            method: HTTP's.
+            path: with the query, as it goes over the wire.
+            body: sent as JSON; None: no body.
+            content_type: of the body.
 
         Raises:
             NoCredentials: there are none.
+            aiohttp.ClientError: there is no answer.
+            TimeoutError: there was none in time.
         """
+        content = None if body is None else json.dumps(body).encode()
         identity = await self._connection.identity()
-        await self._open(identity.keys)
-        answer = await super().call_api(*arguments, **options)
+        answer = await self._send(method, path, content, content_type, identity.keys)
         if answer.status == 401:
             renewed = await self._connection.renewed(identity)
             if renewed != identity:
-                answer.response.release()
-                await self._open(renewed.keys)
-                return await super().call_api(*arguments, **options)
+                return await self._send(method, path, content, content_type, renewed.keys)
         return answer
 
     async def close(self) -> None:
         """Close all connections."""
-        await super().close()  # type: ignore[no-untyped-call]
-        if self._left:
-            await self._left.close()
+        for session in (self._session, self._left):
+            if session:
+                await session.close()
 
-    async def _open(self, keys: Keys) -> None:
+    async def _send(
+        self, method: str, path: str, content: bytes | None, content_type: str, keys: Keys
+    ) -> Answer:
+        session = await self._open(keys)
+        headers = {"Accept": JSON} if content is None else {"Accept": JSON, "Content-Type": content_type}
+        url = URL(f"{self._connection.access.server.url}{path}", encoded=True)
+        async with session.request(
+            method, url, data=content, headers=headers, timeout=self._timeout, allow_redirects=False
+        ) as answer:
+            return Answer(answer.status, answer.reason or "", await answer.read())
+
+    async def _open(self, keys: Keys) -> aiohttp.ClientSession:
         """Use these keys from now on. Requests in progress with the previous ones continue."""
-        if keys == self._keys:
-            return
+        if self._session is not None and keys == self._keys:
+            return self._session
         self._keys, before = keys, self._left
-        rest: Any = self.rest_client
-        self._left = rest.pool_manager
-        rest.pool_manager = self._connection.session(keys, connections=self._connections)
+        self._left = self._session
+        self._session = self._connection.session(keys, connections=self._connections)
         if before:
             await before.close()
+        return self._session

@@ -5,7 +5,7 @@ import ssl
 import stat
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from mljobs.controller.kube.access import Access, Plugin, Server, User
+from mljobs.controller.kube.client import Kube, connect
+from mljobs.controller.kube.session import Connection
 from mljobs_dev.controlplane.pki import Authority
 
 V1 = "client.authentication.k8s.io/v1"
@@ -119,3 +121,9 @@ async def api_server(folder: Path) -> AsyncIterator[FakeApiServer]:
         yield server
     finally:
         await running.close()
+
+
+def opened(url: str) -> AbstractAsyncContextManager[Kube]:
+    """The operator's connection to a server without TLS, which gets no credentials."""
+    server = Server(url)
+    return connect(Connection(Access(server, User(), "default", "a test")))

@@ -1,4 +1,4 @@
-"""Requests over real TLS: by both halves of the official client, and by the sessions that kopf gets."""
+"""Requests over real TLS: by the operator, by commands with the official client, and by kopf."""
 
 import asyncio
 import logging
@@ -9,12 +9,11 @@ from typing import Any
 import aiohttp
 import pytest
 from kubernetes import client as blocking_client
-from kubernetes.aio import client as aio_client
 
 from mljobs.controller.kube import blocking, credentials, login
 from mljobs.controller.kube.access import Access, Impersonation, User
 from mljobs.controller.kube.errors import NoCredentials
-from mljobs.controller.kube.session import Client, Connection
+from mljobs.controller.kube.session import Connection, Requests
 from tests.unit.controller.kube.support_access import FakeApiServer, FakePlugin
 
 Ask = Callable[[], Awaitable[int]]
@@ -34,14 +33,10 @@ class Caller:
 
 class Asynchronous(Caller):
     def __init__(self, access: Access) -> None:
-        self._api = Client(Connection(access), connections=2)
+        self._api = Requests(Connection(access), connections=2)
 
     async def ask(self) -> int:
-        try:
-            await aio_client.CustomObjectsApi(self._api).list_cluster_custom_object("g", "v", "things")
-        except aio_client.ApiException as error:
-            return int(error.status)
-        return 200
+        return (await self._api.send("GET", "/apis/g/v/things")).status
 
     async def close(self) -> None:
         await self._api.close()
@@ -94,7 +89,7 @@ async def until(come: Callable[[], bool]) -> None:
 
 
 CALLERS: dict[str, Callable[[Access], Caller]] = {
-    "aio": Asynchronous,
+    "asynchronous": Asynchronous,
     "blocking": Blocking,
     "kopf": Kopf,
 }
@@ -242,12 +237,12 @@ async def test_what_is_under_way_survives_a_renewed_certificate(
 ) -> None:
     """The connections of the keys before stay open until the next renewal."""
     server.tokens = {"t"}
-    api = Client(Connection(server.access(User(token="t"))), connections=2)
-    await aio_client.CustomObjectsApi(api).list_cluster_custom_object("g", "v", "things")
-    before = api.rest_client.pool_manager
+    api = Requests(Connection(server.access(User(token="t"))), connections=2)
+    await api.send("GET", "/apis/g/v/things")
+    before = api._session
     assert before is not None
-    await api._open(credentials.Keys(server.authority.certificate_file.read_text() + "\n"))
-    assert api.rest_client.pool_manager is not before
+    after = await api._open(credentials.Keys(server.authority.certificate_file.read_text() + "\n"))
+    assert after is not before
     assert not before.closed
     await api.close()
     assert before.closed
