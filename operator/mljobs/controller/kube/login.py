@@ -31,6 +31,7 @@ class Login:
         connections: open at once, at most.
         heartbeats: by path; each beats on every request of that list or watch, and records its first answer.
         middlewares: applied to each request first.
+        response: the class of the answers.
         clock: seconds, by a clock that never jumps.
     """
 
@@ -41,12 +42,14 @@ class Login:
         connections: int,
         heartbeats: Mapping[str, Heartbeat],
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
+        response: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._connections = connections
         self._trace = _trace(heartbeats)
         self._middlewares = middlewares
+        self._response = response
         self._clock = clock
         self._last: Identity | None = None
         self._at = float("-inf")
@@ -62,6 +65,7 @@ class Login:
             connections=self._connections,
             middlewares=self._middlewares,
             traces=[self._trace],
+            response=self._response,
         )
 
     async def _identity(self, refused: Identity | None) -> Identity:

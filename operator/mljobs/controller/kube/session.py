@@ -81,6 +81,7 @@ class Connection:
         connections: int,
         middlewares: Sequence[aiohttp.ClientMiddlewareType] = (),
         traces: Sequence[aiohttp.TraceConfig] = (),
+        response: type[aiohttp.ClientResponse] = aiohttp.ClientResponse,
     ) -> aiohttp.ClientSession:
         """Open a session whose requests carry the identity of the time they are sent; the caller closes it.
 
@@ -89,6 +90,7 @@ class Connection:
             connections: open at once, at most.
             middlewares: applied to each request first.
             traces: called for each request.
+            response: the class of the answers.
         """
         server = self.access.server
         options: dict[str, Any] = {"limit": connections, "ssl": tls_context(server, keys)}
@@ -106,6 +108,7 @@ class Connection:
             trust_env=False,
             proxy=server.proxy if server.proxy and not socks else None,
             trace_configs=[*traces],
+            response_class=response,
             read_bufsize=_LARGEST_LINE,
         )
 

@@ -1,8 +1,8 @@
-"""The kopf side: settings that write nothing by themselves, one thin handler, and kopf's start and stop.
+"""The kopf side: settings that write nothing by themselves, and kopf's start and stop.
 
-kopf lists and watches, and survives broken streams and expired versions. Its change handlers would only add
-writes of their own for each object; the reconciler needs none of their bookkeeping, because it is
-level-based.
+kopf lists and watches, and survives broken streams and expired versions. It hands no objects on: they are
+taken from its responses (see `stream`), since its work for each of them is for handlers that the level-based
+reconciler does not need.
 """
 
 import asyncio
@@ -14,7 +14,6 @@ from typing import Any
 
 import kopf
 
-from mljobs.api.base import JsonObject
 from mljobs.api.resources import GROUP, KINDS, VERSION, JobKind
 from mljobs.controller.kube import login
 from mljobs.controller.kube.login import Login
@@ -72,7 +71,6 @@ class Watch:
         logins: makes the login of one kopf.
         server: URL of the API server.
         namespaces: those to watch; none: the whole cluster.
-        bring: called with each event's type and object.
         ready: set once one of them starts to watch.
     """
 
@@ -82,13 +80,11 @@ class Watch:
         *,
         server: str,
         namespaces: Sequence[str],
-        bring: Callable[[str | None, JsonObject], None],
         ready: asyncio.Event,
     ) -> None:
         self._logins = logins
         self._server = server
         self._namespaces = namespaces
-        self._bring = bring
         self._ready = ready
         self._roots: set[asyncio.Task[Any]] = set()
 
@@ -118,8 +114,8 @@ class Watch:
             return kopf.AiohttpSession(server=self._server, aiohttp_session=session, expiration=end)
 
         @kopf.on.event(GROUP, VERSION, kind.plural, registry=registry, id="observe")
-        async def observe(event: kopf.RawEvent, **_: Any) -> None:
-            self._bring(event["type"], {**event["object"]})
+        async def observe(**_: Any) -> None:
+            """Make kopf watch the kind; it is never called, since no response holds an object."""
 
         @kopf.on.cleanup(registry=registry, id="cleanup")
         async def cleanup(**_: Any) -> None:

@@ -21,7 +21,7 @@ from mljobs.controller.process.clock import seconds
 logger = logging.getLogger(__name__)
 
 LAG = 10.0
-"""Seconds by which the recorded versions lag: kopf delivers events of different objects in any order."""
+"""Seconds by which the recorded versions lag: what an event has caused to be done takes a moment."""
 
 PAUSE = 2.0
 """Seconds between retries."""

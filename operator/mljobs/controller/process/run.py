@@ -16,6 +16,7 @@ from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.kube.login import Login
 from mljobs.controller.kube.session import Connection
+from mljobs.controller.kube.stream import taking
 from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_paths
 from mljobs.controller.loop.checkpoint import WatchCheckpoint
 from mljobs.controller.loop.effects import Effects
@@ -249,10 +250,10 @@ async def _act(
             connections=options.connections + len(watches),  # a watch keeps its connection
             heartbeats=watches,
             middlewares=[definitions.hold],
+            response=taking(bring),
         ),
         server=connection.access.server.url,
         namespaces=options.namespaces,
-        bring=bring,
         ready=health.watching,
     )
     await _supervise(
