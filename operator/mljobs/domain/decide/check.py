@@ -1,23 +1,32 @@
 """Whether a job can be created for a resource: by the rules, by what the service supports, and by size."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
 from mljobs.domain.decide.plan import AdminPolicy, facts_of
 from mljobs.domain.decide.review import review
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.port import Facts
 from mljobs.domain.spec.problems import Problem, Source
 from mljobs.domain.spec.sizes import OBJECT_BYTES, stored_bytes
 from mljobs.domain.spec.validate import Validated, validate
 
+VERDICTS_KEPT = 256
+"""Specs whose verdict is remembered, since a submission asks twice, and each waiting try again: more than are
+worked on at once. A verdict holds the whole spec."""
+
+LARGEST_KEPT = 16 * 1024
+"""Characters of a spec whose verdict is remembered."""
+
 
 def check(resource: Resource, policy: AdminPolicy) -> Validated:
     """Check a resource before a job is created for it, so that no job runs whose status cannot be stored."""
-    validated = validate(resource.kind, resource.spec, default_project=policy.default_project)
+    validated = _checked(resource, policy.default_project)
     if validated.spec is None:
         return validated
-    refused = review(resource.kind, validated.spec, facts_of(resource)).refused
-    if refused:
-        return replace(validated, spec=None, problems=refused)
     size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})
     if size <= OBJECT_BYTES:
         return validated
@@ -30,6 +39,31 @@ def check(resource: Resource, policy: AdminPolicy) -> Validated:
         id="object-stored-size",
     )
     return replace(validated, spec=None, problems=(problem,))
+
+
+def _checked(resource: Resource, default_project: str | None) -> Validated:
+    facts = facts_of(resource)
+    try:
+        text = json.dumps(resource.spec)
+    except (ValueError, TypeError, RecursionError):  # no JSON: the rules say what is wrong
+        text = ""
+    if text and len(text) <= LARGEST_KEPT:
+        return _remembered(facts, resource.kind, text, default_project)
+    return _judged(facts, resource.kind, resource.spec, default_project)
+
+
+@lru_cache(maxsize=VERDICTS_KEPT)
+def _remembered(facts: Facts, kind: str, text: str, default_project: str | None) -> Validated:
+    """The verdict on a spec, which is the same as long as its text is."""
+    return _judged(facts, kind, json.loads(text), default_project)
+
+
+def _judged(facts: Facts, kind: str, spec: Mapping[str, Any], default_project: str | None) -> Validated:
+    validated = validate(kind, spec, default_project=default_project)
+    if validated.spec is None:
+        return validated
+    refused = review(kind, validated.spec, facts).refused
+    return replace(validated, spec=None, problems=refused) if refused else validated
 
 
 def problems_below(resource: Resource, path: str) -> tuple[Problem, ...]:
