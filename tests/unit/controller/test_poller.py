@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from mljobs.backends.mlv1.facts import PAGES_FROM
-from mljobs.controller.loop.poller import LOST_PER_ROUND, Poller
+from mljobs.controller.loop.poller import (
+    AT_ONCE,
+    FAILURES,
+    LOST_PER_ROUND,
+    POOR_PAGES,
+    READS_PER_ROUND,
+    Poller,
+)
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain import errors
@@ -218,6 +225,67 @@ async def test_a_failed_list_falls_back_to_single_reads(watched: Watched) -> Non
     assert all(state(watched, key) == "QUEUED" for key in keys)
 
 
+def asked(rows: list[tuple[str, str]], method: str) -> list[str]:
+    return [job_id for word, job_id in rows if word == method]
+
+
+async def test_a_failed_list_of_many_jobs_costs_a_bounded_number_of_reads_and_one_line(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The rest waits for the next round, which goes on with those that have waited longest."""
+    many = 2 * READS_PER_ROUND + 5
+    for n in range(many):
+        await watched.create(f"j{n}")
+    await watched.cloud.fault(method="ml.projects.jobs.list", action="error", status=503)
+    seen: set[str] = set()
+    for round_number in (1, 2, 3):
+        before = len(await watched.cloud.effects())
+        caplog.clear()
+        await watched.round()
+        rows = (await watched.cloud.effects())[before:]
+        assert len(asked(rows, "list")) == 1
+        assert len(asked(rows, "get")) == READS_PER_ROUND
+        (warning,) = [row.getMessage() for row in caplog.records if row.levelname == "WARNING"]
+        assert (
+            f"of {many} jobs, {READS_PER_ROUND} were seen and {many - READS_PER_ROUND} were left" in warning
+        )
+        seen |= set(asked(rows, "get"))
+        assert len(seen) == min(many, round_number * READS_PER_ROUND)
+
+
+async def test_a_service_that_answers_nothing_is_left_alone_until_the_next_round(watched: Watched) -> None:
+    for n in range(2 * READS_PER_ROUND):
+        await watched.create(f"j{n}")
+    await watched.cloud.fault(action="error", status=503)
+    before = len(await watched.cloud.effects())
+    assert len(await watched.round()) <= AT_ONCE + FAILURES
+    assert len((await watched.cloud.effects())[before:]) <= AT_ONCE + FAILURES
+
+
+async def test_a_pause_that_the_service_asks_for_wakes_no_resource(
+    watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    for n in range(PAGES_FROM):
+        await watched.create(f"j{n}")
+    await watched.cloud.fault(method="ml.projects.jobs.list", action="error", status=429, retryAfter=60)
+    assert await watched.round() == []
+    (warning,) = [row.getMessage() for row in caplog.records if row.levelname == "WARNING"]
+    assert "Throttled" in warning
+
+
+async def test_pages_of_the_jobs_of_others_are_not_read_forever(watched: Watched) -> None:
+    """What lies behind them is read by itself."""
+    keys = [await watched.create(f"old{n}") for n in range(PAGES_FROM)]
+    for n in range(900):
+        await watched.cloud.backend.client.create("p", {"jobId": f"other{n}", "trainingInput": INPUT})
+    before = len(await watched.cloud.effects())
+    await watched.round()
+    rows = (await watched.cloud.effects())[before:]
+    assert len(asked(rows, "list")) == POOR_PAGES
+    assert len(asked(rows, "get")) == PAGES_FROM
+    assert {state(watched, key) for key in keys} == {"QUEUED"}
+
+
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -250,9 +318,9 @@ async def test_a_read_that_fails_is_remembered_and_tried_later(
 
 async def test_an_answer_that_was_overtaken_is_dropped(watched: Watched) -> None:
     key = await watched.create("a")
-    before = watched.store.observation(key)
+    before = watched.store.moment
     job = await watched.cloud.backend.get(Reference("projects/p/jobs/a"))
-    newer = before.about(target("p", "a", 1)).accepted_cancel()
+    newer = watched.store.observation(key).about(target("p", "a", 1)).accepted_cancel()
     watched.store.observe(key, "uid-a", newer)
     watched.poller._learn(key, before, job.reference, lambda known: known.saw(job, NOW))
     assert watched.store.observation(key) is newer

@@ -19,6 +19,9 @@ WINDOW = 60.0
 BURST_SHARE = 0.1
 """The share of a window's quota that may be sent at once; the rest is spread over the window."""
 
+PATIENT_SHARE = 0.7
+"""The share of a quota that patient requests may use, so that polls leave room for cancels and reads."""
+
 WAITING_LIMIT = 8
 """Requests of a quota group that may wait for their turn, patient ones excepted: well below the workers."""
 
@@ -69,6 +72,7 @@ def bucket(quota: float) -> AsyncLimiter:
 @dataclass
 class _Gate:
     bucket: AsyncLimiter | None
+    patient: AsyncLimiter | None
     closed_until: float = 0.0
     waiting: int = 0
     booked_until: float = 0.0
@@ -112,7 +116,7 @@ class ProjectLimits:
         while True:
             await self._wait_out_pause(gate, project, self._longest_pause if patient else self._patience)
             if gate.bucket is not None:
-                await (gate.bucket.acquire() if patient else self._queue(gate, gate.bucket, project, group))
+                await (self._take_turn(gate) if patient else self._queue(gate, gate.bucket, project, group))
             if gate.closed_until <= clock():  # closed while waiting for the bucket: wait again
                 waited = clock() - began
                 return waited if waited > TICK else 0.0
@@ -122,6 +126,12 @@ class ProjectLimits:
         if seconds:
             gate = self._gate(project, group)
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
+
+    async def _take_turn(self, gate: _Gate) -> None:
+        """Wait for a turn among patient requests, then for one among all."""
+        for bucket in (gate.patient, gate.bucket):
+            if bucket is not None:
+                await bucket.acquire()
 
     async def _queue(self, gate: _Gate, bucket: AsyncLimiter, project: str, group: QuotaGroup) -> None:
         if not gate.waiting and bucket.has_capacity():
@@ -153,7 +163,10 @@ class ProjectLimits:
         gate = self._gates.get((project, group))
         if gate is None:
             quota = self._quota(group)
-            gate = self._gates[project, group] = _Gate(bucket(quota) if quota else None)
+            gate = self._gates[project, group] = _Gate(
+                bucket(quota) if quota else None,
+                bucket(quota * PATIENT_SHARE) if quota and group == "other" else None,
+            )
             if len(self._gates) > PROJECTS_LIMIT:
                 self._gates.popitem(last=False)
         self._gates.move_to_end((project, group))

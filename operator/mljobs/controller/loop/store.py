@@ -41,6 +41,7 @@ class Key(NamedTuple):
 class _Entry:
     body: JsonObject
     observation: Observation
+    observed: int
 
     @property
     def uid(self) -> str:
@@ -62,10 +63,14 @@ class Store:
 
     Args:
         since: when this process began.
+
+    Attributes:
+        moment: a number that grows with each change of any observation; see `unchanged`.
     """
 
     def __init__(self, since: datetime) -> None:
         self._since = since
+        self.moment = 0
         self._entries: dict[Key, _Entry] = {}
         self._deleted_uids: OrderedDict[str, None] = OrderedDict()
         self._children: dict[str, set[Key]] = {}
@@ -96,7 +101,7 @@ class Store:
         """
         key = Key.of(body)
         entry = self._entries.get(key)
-        fresh = _Entry(body, Observation(since=self._since))
+        fresh = self._entry(body, Observation(since=self._since))
         if fresh.uid in self._deleted_uids:
             return False
         if entry and entry.uid == fresh.uid:
@@ -188,7 +193,7 @@ class Store:
         left = key._replace(name=f"{key.name}{_DELETED}{resource.uid}")
         metadata = {**body["metadata"], "deletionTimestamp": timestamp(now)}
         observation = replace(known.about(resource.target), outcome_unknown_at=now)
-        self._entries[left] = _Entry({**body, "metadata": metadata}, observation)
+        self._entries[left] = self._entry({**body, "metadata": metadata}, observation)
         return left
 
     def annotate_deleted(self, key: Key, annotations: Mapping[str, str]) -> None:
@@ -220,7 +225,17 @@ class Store:
         """Keep an observation while the resource with that uid exists."""
         entry = self._entries.get(key)
         if entry and entry.uid == uid:
-            entry.observation = observation
+            self.moment += 1
+            entry.observation, entry.observed = observation, self.moment
+
+    def unchanged(self, key: Key, since: int) -> bool:
+        """Whether a resource was there at that moment, and nothing was observed of its job afterwards."""
+        entry = self._entries.get(key)
+        return entry is not None and entry.observed <= since
+
+    def _entry(self, body: JsonObject, observation: Observation) -> _Entry:
+        self.moment += 1
+        return _Entry(body, observation, self.moment)
 
     def unlisted(
         self, kind: str, namespaces: frozenset[str] | None, living: set[tuple[Key, str]], version: str
