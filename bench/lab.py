@@ -137,7 +137,7 @@ def lab(*, rules: bool = True) -> Iterator[Lab]:
             plane.apply(ROOT / "deploy" / "base" / f"{name}.yaml")
         plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         account = plane.service_account_kubeconfig(*ACCOUNT, files / "kubeconfig")
-        emulator = Emulator(files / "emulator.log", speed=1)
+        emulator = Emulator(files / "emulator.log", speed=1, still=False)
         emulator.start()
         made = Lab(plane, emulator, files, account)
         try:

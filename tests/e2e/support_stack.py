@@ -103,8 +103,9 @@ class _Server:
 class Emulator(_Server):
     """The job service."""
 
-    def __init__(self, log: Path, *, speed: float = SPEED) -> None:
-        super().__init__("emulator", [*MLJOBS, "emulator", f"--speed={speed}"], log)
+    def __init__(self, log: Path, *, speed: float = SPEED, still: bool = True) -> None:
+        command = [*MLJOBS, "emulator", f"--speed={speed}", *(["--still"] if still else [])]
+        super().__init__("emulator", command, log)
 
     def start(self) -> None:
         super().start()

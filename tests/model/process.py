@@ -9,6 +9,7 @@ from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kinds.job import JobHandler
 from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.gauges import Gauges
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Reconciler
@@ -93,6 +94,7 @@ class Process:
             queue=self._queue,
             policy=POLICY,
             clock=clock,
+            gauges=Gauges(clock, lambda: 0),
         )
         reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)

@@ -25,6 +25,9 @@ def emulator(
             help="Who may call: YAML or JSON, as /_emulator/identities takes it.",
         ),
     ] = None,
+    still: Annotated[
+        bool, typer.Option("--still", help="Hold what running jobs consume still until their end.")
+    ] = False,
 ) -> None:
     """Serve the jobs of ml v1 and of Vertex AI, for development and tests.
 
@@ -41,7 +44,7 @@ def emulator(
 
     try:
         known = read_identities(identities) if identities else Identities()
-        settings = Settings(speed, quota, ledger_limit, stale_etag_status, identities=known)
+        settings = Settings(speed, quota, ledger_limit, stale_etag_status, identities=known, still=still)
     except ValueError as error:
         print(f"mljobs emulator: {error}", file=sys.stderr)
         raise typer.Exit(2) from None

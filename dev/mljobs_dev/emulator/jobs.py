@@ -4,6 +4,7 @@ import base64
 import bisect
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -41,6 +42,7 @@ class Job:
         created: the emulated instant.
         pace: how it goes on.
         clock: tells emulated instants on the wall clock.
+        still: whether what it consumes is not shown to grow while it runs.
 
     Attributes:
         position: jobs of its project that were queued before it, itself included.
@@ -50,7 +52,15 @@ class Job:
     """
 
     def __init__(
-        self, project: str, body: Json, *, sequence: int, created: float, pace: Pace, clock: Clock
+        self,
+        project: str,
+        body: Json,
+        *,
+        sequence: int,
+        created: float,
+        pace: Pace,
+        clock: Clock,
+        still: bool = False,
     ) -> None:
         self.project = project
         self.id: str = body["jobId"]
@@ -63,11 +73,12 @@ class Job:
         self.output: Mapping[str, Any] = {}
         self.policy: Json | None = None
         self._clock = clock
+        self._still = still
         self._relabelled = 0
         self._trials: Sequence[tuning.Trial] | None = None
         self._done: Sequence[float] = ()
         self._ordered = False
-        self._cached: tuple[int, int] | None = None
+        self._cached: tuple[int, int, float] | None = None
         self._document: Json = {}
         self._encoded: bytes | None = None
         self.set_timeline(lifecycle.plan(created, pace), pace)
@@ -140,7 +151,7 @@ class Job:
         return {name: value for name, value in self.document(now).items() if name != "jobPosition"}
 
     def _refresh(self, now: float) -> None:
-        key = (self.timeline.index(now), self._completed(now))
+        key = (self.timeline.index(now), self._completed(now), self._units(now) if self.training else 0.0)
         if key != self._cached:
             self._document = self._render(now, key[1])
             self._encoded = None
@@ -224,13 +235,16 @@ class Job:
         return output
 
     def _units(self, now: float) -> float:
-        """A little while it runs, so that a job does not change by itself; the whole sum at its end."""
+        """What it has consumed so far, in steps of a hundredth (recorded traffic: 0.16 of a running job)."""
         step = self.timeline.at(now)
         started = self._started(now)
-        if started is None or not step.state.terminal:
+        if started is None or (self._still and not step.state.terminal):
             return 0.01
-        hours = (step.at - started) / 3600
-        return max(0.01, round(hours * (1 + sum(self._replicas().values())), 2))
+        hours = ((step.at if step.state.terminal else now) - started) / 3600
+        units = hours * (1 + sum(self._replicas().values()))
+        if not step.state.terminal:
+            units = math.floor(units * 100) / 100
+        return max(0.01, round(units, 2))
 
     def _started(self, now: float) -> float | None:
         started = self.timeline.entered(State.RUNNING)

@@ -102,7 +102,7 @@ class JobsService:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.clock = clock
-        self.store = Store(clock)
+        self.store = Store(clock, still=settings.still)
         self.denials: list[Denial] = []
         self.log_sources: list[logs.Source] = [self._spoken]
         self._settings = settings

@@ -23,6 +23,7 @@ class Settings:
             no public source says which one the service answers.
         regions: where jobs can run.
         identities: who may call, at the start.
+        still: whether what running jobs consume is not shown to grow, so that nothing changes but by states.
     """
 
     speed: float = 1.0
@@ -31,6 +32,7 @@ class Settings:
     stale_etag_status: int = 409
     regions: tuple[str, ...] = REGIONS
     identities: Identities = field(default_factory=Identities)
+    still: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.speed <= 1e9:

@@ -36,8 +36,9 @@ class Store:
         scripts: those in force, oldest first.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, still: bool = False) -> None:
         self.clock = clock
+        self._still = still
         self._projects: defaultdict[str, _Project] = defaultdict(_Project)
         self.scripts: list[Script] = []
         self._sequence = 0
@@ -77,7 +78,15 @@ class Store:
         now = self.clock.now()
         self._sequence += 1
         pace = usual_pace(project, body)
-        job = Job(project, body, sequence=self._sequence, created=now, pace=pace, clock=self.clock)
+        job = Job(
+            project,
+            body,
+            sequence=self._sequence,
+            created=now,
+            pace=pace,
+            clock=self.clock,
+            still=self._still,
+        )
         home = self._projects[project]
         home.jobs[job.id] = job
         home.ordered.append(job)

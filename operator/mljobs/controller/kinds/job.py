@@ -13,6 +13,7 @@ from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, Forbidden, ObjectNotFound, Refused
 from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.gauges import Gauges
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import FIRST_RETRY
@@ -20,7 +21,7 @@ from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, keep, remove
 from mljobs.controller.process.logs import about
-from mljobs.domain.decide import AdminPolicy, decide, polled
+from mljobs.domain.decide import AdminPolicy, Polled, decide, polled
 from mljobs.domain.decide.decisions import (
     AT_ONCE,
     Adopt,
@@ -34,6 +35,7 @@ from mljobs.domain.decide.decisions import (
     Record,
     Release,
     Search,
+    Settled,
     Submit,
     UpdateLabels,
 )
@@ -41,6 +43,7 @@ from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
+from mljobs.domain.show.gauges import only_gauges_moved
 from mljobs.domain.show.project import project
 from mljobs.domain.spec.problems import summary
 
@@ -62,6 +65,7 @@ class JobHandler:
         queue: gets the keys to reconcile again.
         policy: the administrator's settings.
         clock: the time, with a zone.
+        gauges: when gauges may be written.
         wrote: called with the object after each change of its status, and the status before.
     """
 
@@ -76,6 +80,7 @@ class JobHandler:
         queue: WorkQueue[Key],
         policy: AdminPolicy,
         clock: Callable[[], datetime],
+        gauges: Gauges,
         wrote: Callable[[JsonObject, Mapping[str, Any]], None] = lambda _body, _before: None,
     ) -> None:
         self._kube = kube
@@ -86,6 +91,7 @@ class JobHandler:
         self._queue = queue
         self._policy = policy
         self._clock = clock
+        self._gauges = gauges
         self._wrote = wrote
 
     async def reconcile(self, key: Key) -> float | None:
@@ -100,12 +106,12 @@ class JobHandler:
         for _ in range(STEPS):
             body = self._store.body(key)
             if body is None:
-                self._poller.follow(key, None)
+                self._follow(key, None)
                 return None
             resource = Resource.parse(body, self._effects.facts)
             observation = self._store.observation(key)
             decision = decide(resource, observation, self._policy, self._clock())
-            self._poller.follow(key, polled(resource, observation))
+            self._follow(key, polled(resource, observation))
             with about(resource):
                 try:
                     await self._step(key, resource, decision)
@@ -137,13 +143,28 @@ class JobHandler:
                 known = await self._effects.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
             case _:
-                observation = self._store.observation(key)
-                status = project(resource, observation, decision, self._writer.clock())
-                if written := await self._writer.write(resource, status):
-                    self._keep(written)
-                    self._wrote(written, resource.status)
-                if isinstance(decision, Announce):
-                    self._store.observe(key, resource.uid, observation.announced())
+                await self._show(key, resource, decision)
+
+    async def _show(self, key: Key, resource: Resource, decision: Settled) -> None:
+        """Write the status if it has changed; gauges alone can wait."""
+        observation = self._store.observation(key)
+        status = project(resource, observation, decision, self._writer.clock())
+        early = self._gauges_can_wait(key, resource, status)
+        if not early and (written := await self._writer.write(resource, status)):
+            self._keep(written)
+            self._gauges.wrote(key)
+            self._wrote(written, resource.status)
+        if isinstance(decision, Announce):
+            self._store.observe(key, resource.uid, observation.announced())
+
+    def _gauges_can_wait(self, key: Key, resource: Resource, status: JsonObject) -> bool:
+        """Whether there is nothing to write but gauges, and it is too early for them."""
+        if not only_gauges_moved(resource.status, status):
+            return False
+        wait = self._gauges.wait(key, resource.uid)
+        if wait:
+            self._queue.add_later(key, wait)
+        return wait > 0
 
     async def _step_deleted(self, key: Key, resource: Resource, decision: Decision) -> None:
         """Take one step for a deleted resource: its job must end, and there is no status to write."""
@@ -156,6 +177,11 @@ class JobHandler:
             case Keep() | Release():
                 self._poller.follow(key, None)
                 self._store.drop(key, resource.uid)
+
+    def _follow(self, key: Key, watched: Polled | None) -> None:
+        self._poller.follow(key, watched)
+        if watched is None:
+            self._gauges.forget(key)
 
     def _pause(self, again: datetime | None) -> float | None:
         return None if again is None else max((again - self._clock()).total_seconds(), 0.05)

@@ -19,6 +19,7 @@ from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import Backend, Extent, Job, Reference, Scope
+from mljobs.domain.show.gauges import only_moved
 from mljobs.domain.spec.problems import printable_lines
 
 logger = logging.getLogger(__name__)
@@ -88,6 +89,8 @@ class Poller:
         believe_missing: whether many jobs of a scope may be lost at once.
         clock: the time, with a zone.
         metrics: counts and lag.
+        moved: called instead of `changed` with the key of a resource of whose job nothing but gauges has
+            changed.
     """
 
     def __init__(
@@ -101,10 +104,12 @@ class Poller:
         believe_missing: bool = False,
         clock: Callable[[], datetime],
         metrics: Metrics,
+        moved: Callable[[Key], None] | None = None,
     ) -> None:
         self._backend = backend
         self._store = store
         self._changed = changed
+        self._moved = moved or changed
         self._interval = interval
         self._lost_interval = timedelta(seconds=lost_interval)
         self._believe_missing = believe_missing
@@ -125,6 +130,10 @@ class Poller:
         else:
             self._answered.setdefault(key, time.monotonic())
         self._metrics.watched.set(len(self._watched))
+
+    def __len__(self) -> int:
+        """How many resources have a job that is polled."""
+        return len(self._watched)
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -386,5 +395,10 @@ class Poller:
         if polled is None or polled.reference != reference or not self._store.unchanged(key, since):
             return
         known = self._store.observation(key).about(polled.target)
-        self._store.observe(key, self._store.uid(key), change(known))
-        self._changed(key)
+        learned = change(known)
+        self._store.observe(key, self._store.uid(key), learned)
+        quiet = not (known.failed_calls or known.absences or learned.failed_calls or learned.absences)
+        if quiet and learned.job and only_moved(known.job, learned.job):
+            self._moved(key)
+        else:
+            self._changed(key)

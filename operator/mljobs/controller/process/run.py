@@ -20,6 +20,7 @@ from mljobs.controller.kube.stream import taking
 from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_paths
 from mljobs.controller.loop.checkpoint import WatchCheckpoint
 from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.gauges import Gauges
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Reconciler
@@ -195,7 +196,9 @@ async def _act(
         believe_missing=options.believe_missing,
         clock=clock,
         metrics=metrics,
+        moved=lambda key: queue.add_later(key, gauges.wait(key, store.uid(key))),
     )
+    gauges = Gauges(clock, lambda: len(poller))
     metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
     metrics.poll_age.set_function(poller.oldest)
@@ -211,6 +214,7 @@ async def _act(
         queue=queue,
         policy=options.policy,
         clock=clock,
+        gauges=gauges,
         wrote=lambda body, before: metrics.wrote(body, before, wall()),
     )
     reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=queue, clock=clock, metrics=metrics)
