@@ -103,23 +103,26 @@ class Crowd:
                         if len(seen) == count:
                             return list(seen.values())
             # a watch ends by itself after a while, and the API server cuts slow ones: what is there counts
-            async for line in self._listed():
+            items, since = await self._listed()
+            for item in items:
+                line = json.dumps(item, separators=(",", ":")).encode()
                 name = _NAME.search(line)
                 if name and done(line):
                     seen.setdefault(name[1], time.monotonic())
             if len(seen) >= count:
                 return list(seen.values())
-            since = await self.version()
 
-    async def _listed(self) -> AsyncIterator[bytes]:
-        token = ""
+    async def _listed(self) -> tuple[list[Any], str]:
+        """All objects, and the resourceVersion of the list."""
+        items: list[Any] = []
+        token, version = "", ""
         while True:
             page = await self._send("GET", f"?limit=500&continue={token}")
-            for item in page["items"]:
-                yield json.dumps(item, separators=(",", ":")).encode()
+            items += page["items"]
+            version = version or str(page["metadata"]["resourceVersion"])
             token = page["metadata"].get("continue", "")
             if not token:
-                return
+                return items, version
 
     async def _send(self, method: str, query: str, body: str | None = None) -> Any:
         headers = {"Content-Type": "application/json"}
