@@ -23,7 +23,11 @@ ROOT = Path(__file__).parents[1]
 INTERVAL = 10.0
 """Seconds between two rounds of polls: the operator's default."""
 
-SETTINGS = {"MLJOBS_CREATES_PER_MINUTE": "0", "MLJOBS_OTHERS_PER_MINUTE": "0"}
+SETTINGS = {
+    "MLJOBS_CREATES_PER_MINUTE": "0",
+    "MLJOBS_OTHERS_PER_MINUTE": "0",
+    "MLJOBS_GAUGE_INTERVAL": "60",
+}
 STARTED = {"timeline": {"QUEUED": 0, "PREPARING": 0, "RUNNING": LONG, "CANCELLING": 1}}
 ENDED = {"timeline": {"QUEUED": 0, "PREPARING": 0, "RUNNING": 0}}
 

@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     poll_interval: Seconds = 10
     """Seconds between two polls of the active jobs. A project's quota of reads may make it longer."""
 
+    gauge_interval: Seconds = 60
+    """Seconds at least between two writes of a status in which only consumed units, counts, trials or the
+    place in the queue have changed. With more than 600 jobs it becomes longer."""
+
     resync_interval: Seconds = 300
     """Seconds between two complete lists of the resources, which find what the watch has missed."""
 

@@ -94,6 +94,7 @@ def _options(settings: Settings) -> Options:
         poll_interval=settings.poll_interval,
         lost_interval=settings.lost_interval,
         believe_missing=settings.believe_missing,
+        gauge_interval=settings.gauge_interval,
         resync_interval=settings.resync_interval,
         workers=settings.workers,
         connections=settings.kubernetes_connections,

@@ -94,7 +94,7 @@ class Process:
             queue=self._queue,
             policy=POLICY,
             clock=clock,
-            gauges=Gauges(clock, lambda: 0),
+            gauges=Gauges(clock, lambda: 0, 60),
         )
         reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)

@@ -49,6 +49,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("poll_interval", "nan", SECONDS),
     ("poll_interval", "inf", SECONDS),
     ("poll_interval", "10s", SECONDS),
+    ("gauge_interval", "0", SECONDS),
     ("resync_interval", "86401", SECONDS),
     ("creates_per_minute", "-0.1", "a number from 0 to 1000000"),
     ("others_per_minute", "many", "a number from 0 to 1000000"),

@@ -28,6 +28,7 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "anonymous": (True, False, True),
     "namespaces": (("a",), ("b", "c"), ("d", "e", "f")),
     "poll_interval": (1, 2.5, 3),
+    "gauge_interval": (14, 15, 16),
     "resync_interval": (11, 12, 13),
     "creates_per_minute": (0, 1, 2),
     "others_per_minute": (3, 0, 5),

@@ -1,7 +1,7 @@
 """Remembers when each status was last written, so that gauges alone are written seldom; see `show.gauges`."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from mljobs.controller.loop.store import Key
 from mljobs.domain.show import gauges
@@ -13,18 +13,20 @@ class Gauges:
     Args:
         clock: the time, with a zone; statuses count as written when this process began.
         watched: how many jobs are watched.
+        interval: seconds between two writes of a resource's gauges alone, at least.
     """
 
-    def __init__(self, clock: Callable[[], datetime], watched: Callable[[], int]) -> None:
+    def __init__(self, clock: Callable[[], datetime], watched: Callable[[], int], interval: float) -> None:
         self._clock = clock
         self._watched = watched
+        self._interval = timedelta(seconds=interval)
         self._began = clock()
         self._written: dict[Key, datetime] = {}
 
     def wait(self, key: Key, uid: str) -> float:
         """Seconds until a resource's gauges may be written alone; 0 if they may now."""
         written = self._written.get(key, self._began)
-        due = written + gauges.pause(uid, self._watched())
+        due = written + gauges.pause(uid, self._watched(), self._interval)
         return max(0.0, (due - self._clock()).total_seconds())
 
     def wrote(self, key: Key) -> None:

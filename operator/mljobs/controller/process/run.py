@@ -64,6 +64,7 @@ class Options:
         poll_interval: seconds between two rounds of polls.
         lost_interval: seconds between two reads of a job that counts as lost.
         believe_missing: whether many jobs of a project may be lost at once.
+        gauge_interval: seconds between two writes of a resource's gauges alone, at least.
         resync_interval: seconds between two complete lists of the resources.
         workers: resources that are reconciled at once.
         connections: to the API server, at most, for lists and for everything else each; watches have their
@@ -80,6 +81,7 @@ class Options:
     poll_interval: float
     lost_interval: float
     believe_missing: bool
+    gauge_interval: float
     resync_interval: float
     workers: int
     connections: int
@@ -198,7 +200,7 @@ async def _act(
         metrics=metrics,
         moved=lambda key: queue.add_later(key, gauges.wait(key, store.uid(key))),
     )
-    gauges = Gauges(clock, lambda: len(poller))
+    gauges = Gauges(clock, lambda: len(poller), options.gauge_interval)
     metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
     metrics.poll_age.set_function(poller.oldest)

@@ -2,7 +2,7 @@
 
 Consumed units, the place in the queue, trials and counts move all the time, and nobody waits for them. Each
 write costs the API server and everybody who watches. So a resource's gauges are written with each change of
-anything else, and otherwise at most once a minute; with thousands of jobs less often, since the operator as a
+anything else, and otherwise once a minute at most; with thousands of jobs less often, since the operator as a
 whole writes no more than some a second.
 """
 
@@ -15,9 +15,6 @@ from mljobs.domain.port import Job
 
 GAUGES = frozenset({"trainingOutput", "predictionOutput", "jobPosition", "etag"})
 """The fields of a job and of a status. A service may give a job another etag with each of its moves."""
-
-EVERY = timedelta(minutes=1)
-"""The shortest time between two writes of a resource's gauges alone."""
 
 A_SECOND = 10
 """Writes of gauges alone in a second, of all resources together, at most."""
@@ -34,12 +31,13 @@ def only_moved(before: Job | None, after: Job) -> bool:
     return before is not None and only_gauges_moved(before.document, after.document)
 
 
-def pause(uid: str, watched: int) -> timedelta:
+def pause(uid: str, watched: int, shortest: timedelta) -> timedelta:
     """How long after a write of a resource's status its gauges may be written alone.
 
     Args:
         uid: of the resource; spreads the writes of resources that have changed at the same time.
         watched: jobs that are watched.
+        shortest: what the administrator wants it to be at least.
     """
-    shortest = max(EVERY, timedelta(seconds=watched / A_SECOND))
-    return shortest * (1 + crc32(uid.encode()) / 2**32)
+    longer = max(shortest, timedelta(seconds=watched / A_SECOND))
+    return longer * (1 + crc32(uid.encode()) / 2**32)
