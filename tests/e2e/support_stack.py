@@ -39,7 +39,7 @@ FAST = {
     "MLJOBS_UNKNOWN_OUTCOME_GRACE": "3",
     "MLJOBS_LOST_AFTER": "1",
     "MLJOBS_REQUEST_TIMEOUT": "10",
-    "MLJOBS_GAUGE_INTERVAL": "0.2",
+    "MLJOBS_GAUGE_INTERVAL": "0.01",
 }
 """Settings that tests have in common: no quota, short waits for unanswered create calls and missing jobs."""
 
