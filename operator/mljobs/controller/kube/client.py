@@ -207,18 +207,18 @@ class Kube:
         Raises:
             ObjectNotFound: there is no such account.
         """
-        made: Any = await self._call(
-            f"token of ServiceAccount {namespace}/{name}",
-            self._core.create_namespaced_service_account_token,
-            name=name,
-            namespace=namespace,
-            body={
-                "apiVersion": "authentication.k8s.io/v1",
-                "kind": "TokenRequest",
-                "spec": {"audiences": [audience], "expirationSeconds": _TOKEN_SECONDS},
-            },
-        )
-        return str(made.status.token)
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": [audience], "expirationSeconds": _TOKEN_SECONDS},
+        }
+        what = f"token of ServiceAccount {namespace}/{name}"
+        path = f"/api/v1/namespaces/{quote(namespace)}/serviceaccounts/{quote(name)}/token"
+        made = await self._call(what, "POST", path, body)
+        token = (made.get("status") or {}).get("token")
+        if not token:
+            raise Unreachable(f"{what}: the API server's answer holds no token")
+        return str(token)
 
     async def get_lease(self, namespace: str, name: str) -> JsonObject:
         """Read a Lease.
