@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Test files that run at once; each worker has a control plane of its own. More than two cores, since tests wait.
+# They begin in the order of tests/conftest.py; by itself, xdist would keep the files with the fewest tests, which are long stories, for the end.
 WORKERS ?= 3
 
 .PHONY: help verify changelog demo test test-unit test-faults lint format generate bench bench-quick docs chart image image-test licenses sbom clean lock
@@ -26,14 +27,14 @@ demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
 
 test: $(STAMP) ## Run all tests but the benchmarks and the long fault runs
 	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager,helm
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-faults: $(STAMP) ## Kill the operator at every effect, and break what it stands on
 	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager
 	@MLJOBS_FAULTS=all $(BIN)/pytest tests/faults -m 'faults or not faults'
 
 test-unit: $(STAMP) ## Run only the tests that need no control plane
-	@$(BIN)/pytest -n $(WORKERS) --dist loadfile -m 'not e2e and not faults'
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not e2e and not faults'
 
 lint: $(STAMP) ## Check style, types, import contracts, generated files, licences and the documentation
 	@$(BIN)/ruff format --check .
