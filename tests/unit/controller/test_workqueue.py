@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from mljobs.controller.loop.queue import WorkQueue
+from mljobs.controller.loop.queue import URGENT_IN_A_ROW, WorkQueue
 
 
 async def take(queue: WorkQueue[str]) -> str | None:
@@ -65,6 +65,39 @@ async def test_an_immediate_key_replaces_its_delay() -> None:
     queue.add("b")
     assert await take(queue) == "b"
     assert len(queue) == 0
+
+
+async def test_urgent_keys_go_first_and_starve_nobody() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for number in range(3):
+        queue.add(f"new-{number}")
+    for number in range(2 * URGENT_IN_A_ROW):
+        queue.add(f"gone-{number}", urgent=True)
+    order = [await take(queue) for _ in range(len(queue))]
+    gone = [f"gone-{number}" for number in range(2 * URGENT_IN_A_ROW)]
+    first, second = gone[:URGENT_IN_A_ROW], gone[URGENT_IN_A_ROW:]
+    assert order == [*first, "new-0", *second, "new-1", "new-2"]
+
+
+async def test_a_waiting_key_that_becomes_urgent_moves_and_comes_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("a", "b", "c"):
+        queue.add(key)
+    queue.add("b", urgent=True)
+    queue.add("b")
+    assert len(queue) == 3
+    assert [await take(queue) for _ in range(3)] == ["b", "a", "c"]
+    assert len(queue) == 0
+
+
+async def test_what_became_urgent_during_the_work_is_urgent_afterwards() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    assert await take(queue) == "a"
+    queue.add("b")
+    queue.add("a", urgent=True)
+    queue.done("a")
+    assert [await take(queue) for _ in range(2)] == ["a", "b"]
 
 
 @pytest.mark.parametrize("waiting", [0, 3])

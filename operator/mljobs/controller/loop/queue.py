@@ -12,6 +12,10 @@ from typing import Generic, Protocol, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 
+URGENT_IN_A_ROW = 8
+"""Urgent keys that are handed out before one of the others gets its turn, however many more are urgent."""
+
+
 class Meter(Protocol):
     """Observes keys, at the moments at which client-go's workqueue counts."""
 
@@ -29,7 +33,10 @@ class Meter(Protocol):
 
 
 class WorkQueue(Generic[K]):
-    """Keys that wait for a worker, first in first out.
+    """Keys that wait for a worker in two lanes, urgent ones first, and first in first out in each.
+
+    What frees or ends something is urgent: deletions, and news of jobs. New resources wait behind them, and
+    are not starved by them.
 
     Args:
         meter: observes the keys; None: no metrics.
@@ -37,8 +44,11 @@ class WorkQueue(Generic[K]):
 
     def __init__(self, meter: Meter | None = None) -> None:
         self._meter = meter
-        self._waiting: deque[K] = deque()
-        self._dirty: set[K] = set()
+        self._urgent: deque[K] = deque()
+        self._others: deque[K] = deque()
+        self._waiting: dict[K, bool] = {}
+        self._in_a_row = 0
+        self._dirty: dict[K, bool] = {}
         self._working: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
@@ -47,18 +57,28 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, key: K) -> None:
-        """Add a key; it is never handed to two workers at the same time."""
+    def add(self, key: K, *, urgent: bool = False) -> None:
+        """Add a key; it is never handed to two workers at the same time.
+
+        Args:
+            key: if it waits already, it keeps its place, or moves to the urgent ones.
+            urgent: whether it goes before the others.
+        """
         if timer := self._timers.pop(key, None):
             timer.cancel()
-        if self._closed or key in self._dirty:
+        known = self._dirty.get(key)
+        if self._closed or known or known is urgent:
             return
-        self._dirty.add(key)
-        if self._meter:
+        self._dirty[key] = urgent
+        if self._meter and known is None:
             self._meter.added(key)
         if key not in self._working:
-            self._waiting.append(key)
-            self._wake.set()
+            self._wait(key)
+
+    def _wait(self, key: K) -> None:
+        urgent = self._waiting[key] = self._dirty[key]
+        (self._urgent if urgent else self._others).append(key)
+        self._wake.set()
 
     def add_later(self, key: K, delay: float) -> None:
         """Add a key in `delay` seconds, or earlier if it is already due earlier."""
@@ -82,11 +102,20 @@ class WorkQueue(Generic[K]):
                 return None
             self._wake.clear()
             await self._wake.wait()
-        key = self._waiting.popleft()
-        self._dirty.discard(key)
+        key = self._next()
+        del self._dirty[key]
         self._working.add(key)
         if self._meter:
             self._meter.taken(key)
+        return key
+
+    def _next(self) -> K:
+        while self._others and self._waiting.get(self._others[0]) is not False:
+            self._others.popleft()  # it has become urgent
+        patient = self._others and (not self._urgent or self._in_a_row >= URGENT_IN_A_ROW)
+        self._in_a_row = 0 if patient else self._in_a_row + 1
+        key = (self._others if patient else self._urgent).popleft()
+        del self._waiting[key]
         return key
 
     def done(self, key: K) -> None:
@@ -95,13 +124,13 @@ class WorkQueue(Generic[K]):
         if self._meter:
             self._meter.done(key)
         if key in self._dirty and not self._closed:
-            self._waiting.append(key)
-            self._wake.set()
+            self._wait(key)
 
     def close(self) -> None:
         """Close the queue: waiting workers get None."""
         self._closed = True
-        self._waiting.clear()
+        for keys in (self._urgent, self._others, self._waiting):
+            keys.clear()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()

@@ -189,10 +189,11 @@ async def _act(
     clock = steady()
     store = Store(clock())
     queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics))
+    urgent = partial(queue.add, urgent=True)
     poller = Poller(
         backend,
         store,
-        queue.add,
+        urgent,
         interval=options.poll_interval,
         lost_interval=options.lost_interval,
         believe_missing=options.believe_missing,
@@ -234,7 +235,8 @@ async def _act(
     )
 
     def bring(event: str | None, body: JsonObject) -> None:
-        take(event, body, store, queue.add, clock())
+        ends = event == "DELETED" or "deletionTimestamp" in body["metadata"]
+        take(event, body, store, urgent if ends else queue.add, clock())
         checkpoint.saw(body)
 
     watched = watched_paths(options.namespaces)
