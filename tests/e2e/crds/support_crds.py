@@ -28,6 +28,8 @@ OWN_STATUS: Json = {
     "jobName": "projects/p/jobs/j",
     "jobClassName": "vertex",
     "projectId": "my-project",
+    "location": "us-central1",
+    "errorCode": 8,
     "record": {
         "jobClass": {
             "name": "vertex",

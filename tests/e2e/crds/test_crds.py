@@ -310,6 +310,7 @@ def test_columns(shown: Kubectl, kind: JobKind) -> None:
         "my-project",
         "us-central1",
         "JobFailed",
+        "vertex",
     ]
 
 

@@ -62,6 +62,7 @@ ACCEPTED: dict[str, dict[str, str]] = {
         "spec.defaults.labels": TEXT_MAP,
         "spec.namespaces.matchLabels": KUBERNETES_MAP,
         "status.labels": TEXT_MAP,
+        "status.record.jobClass.labels": TEXT_MAP,
         "status.trainingOutput.webAccessUris": SERVICE,
         "status.trainingOutput.trials[].hyperparameters": SERVICE,
         "status.trainingOutput.trials[].webAccessUris": SERVICE,

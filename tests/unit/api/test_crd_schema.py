@@ -42,8 +42,9 @@ STRUCTURAL = {
 def test_only_structural_words_are_used() -> None:
     for kind, path, node in PLACES:
         assert set(node) <= STRUCTURAL, (kind, path)
-        untyped = {"x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"} & set(node)
-        assert ("type" in node) != bool(untyped), (kind, path)
+        any_form = {"x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"} & set(node)
+        assert "type" in node or any_form, (kind, path)
+        assert node.get("type", "object") == "object" or not any_form, (kind, path)
         assert not ("properties" in node and "additionalProperties" in node), (kind, path)
 
 
