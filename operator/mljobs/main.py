@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,14 +10,27 @@ from datetime import timedelta
 from pathlib import Path
 
 from mljobs.api.jobclass import Adoption
-from mljobs.backends import Access, Limits, Terms, service_named
+from mljobs.backends import (
+    Access,
+    AccountTokens,
+    Identities,
+    Limits,
+    OpenBackend,
+    Terms,
+    facts_of_class,
+    open_identities,
+    service_named,
+)
 from mljobs.config import Settings
 from mljobs.controller.kube.lease import Fence, LeaseOptions
+from mljobs.controller.loop import lanes
 from mljobs.controller.process.health import LivenessCheck
 from mljobs.controller.process.logs import configure
 from mljobs.controller.process.metrics import Metrics
-from mljobs.controller.process.run import Options, run
+from mljobs.controller.process.run import Opener, Options, Port, run
+from mljobs.domain.classes.job_class import OWN, JobClass
 from mljobs.domain.decide import AdminPolicy
+from mljobs.domain.port import OPERATOR
 
 COLLECT_AFTER = (20_000, 20, 50)
 """How many more objects of each generation start a collection. Python's own 700 cost a tenth of the CPU of a
@@ -49,12 +63,75 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
     access = replace(
         access_of(settings), on_request=metrics.cloud_request, on_wait=metrics.throttled, guard=fence
     )
-    async with service_named(settings.service).open(access, terms_of(settings)) as backend:
-        threads = LivenessCheck(
-            "a call of the job service", backend.longest, EXCHANGES * settings.request_timeout
+    backends = Backends(settings, access)
+    threads = LivenessCheck("a call of a job service", backends.longest, EXCHANGES * settings.request_timeout)
+    port = Port(backends.opener, facts_of_class, own_class(settings))
+    await run(port, metrics, _options(settings), fence=fence, service_check=threads, ready=ready)
+
+
+class Backends:
+    """Opens the backends of classes, and of the settings' own.
+
+    Args:
+        settings: all of them.
+        access: how services are reached, but for what a class says.
+    """
+
+    def __init__(self, settings: Settings, access: Access) -> None:
+        self._settings = settings
+        self._access = access
+        self._open: list[OpenBackend] = []
+
+    def opener(self, account_tokens: AccountTokens) -> Opener:
+        """What opens a backend, given what requests tokens of ServiceAccounts."""
+        identities = open_identities(account_tokens, timeout=self._settings.request_timeout)
+        return lambda terms: self._opened(terms, identities)
+
+    def longest(self) -> float:
+        """Seconds that the oldest call of any of them has taken so far."""
+        return max((backend.longest() for backend in self._open), default=0.0)
+
+    def _opened(self, terms: lanes.Terms, identities: Identities) -> OpenBackend:
+        caller = terms.route.caller
+        own = caller == OPERATOR
+        access = replace(
+            self._access,
+            endpoint=terms.route.endpoint,
+            anonymous=self._access.anonymous and own,
+            limits=self._limits(terms),
+            credentials=None if own else identities.credentials(caller),
         )
-        options = _options(settings)
-        await run(backend, metrics, options, fence=fence, service_check=threads, ready=ready)
+        service = service_named(terms.route.service)
+        backend = service.open(access, Terms(tables=json.loads(terms.tables)))
+        self._open.append(backend)
+        return backend
+
+    def _limits(self, terms: lanes.Terms) -> Limits:
+        standard = limits_of(self._settings, terms.route.service)
+        return Limits(
+            standard.creates_per_minute if terms.creates is None else terms.creates,
+            standard.others_per_minute if terms.others is None else terms.others,
+        )
+
+
+def own_class(settings: Settings) -> JobClass:
+    """The class that the settings make: for everybody, where there is no other.
+
+    Raises:
+        ValueError: the file of tables cannot be read, or makes no sense; with its name.
+    """
+    terms = terms_of(settings)
+    return JobClass(
+        name=OWN,
+        service=settings.service,
+        endpoint=settings.endpoint,
+        default_project=settings.project_id,
+        locations=terms.locations,
+        adoption=Adoption(settings.adoption),
+        tables=terms.tables,
+        is_default=True,
+        own=True,
+    )
 
 
 def access_of(settings: Settings) -> Access:
@@ -68,9 +145,14 @@ def access_of(settings: Settings) -> Access:
     )
 
 
-def limits_of(settings: Settings) -> Limits:
-    """The calls that may be made: as the settings say, else as many as the service takes."""
-    own = service_named(settings.service).limits.others_per_minute
+def limits_of(settings: Settings, service: str | None = None) -> Limits:
+    """The calls that may be made: as the settings say, else as many as the service takes.
+
+    Args:
+        settings: all of them.
+        service: its name; None for the one of the settings.
+    """
+    own = service_named(service or settings.service).limits.others_per_minute
     others = settings.others_per_minute
     return Limits(settings.creates_per_minute, own if others is None else others)
 

@@ -4,7 +4,9 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +14,16 @@ import pytest
 import yaml
 from kubernetes import client, config, watch
 
-from mljobs.api.resources import GROUP, KINDS, PREDICTION_JOB, TRAINING_JOB, VERSION, JobKind
+from mljobs.api.jobclass import DEFAULT_CLASS, JOB_CLASS
+from mljobs.api.resources import (
+    API_VERSION,
+    GROUP,
+    KINDS,
+    PREDICTION_JOB,
+    TRAINING_JOB,
+    VERSION,
+    JobKind,
+)
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -317,6 +328,28 @@ class Job:
         """Its events have these reasons, in this order, and there are no others."""
         events = self.events(len(reasons))
         assert [event["reason"] for event in events] == list(reasons), events
+
+
+@contextmanager
+def job_classes(api: client.ApiClient, specs: Mapping[str, Json]) -> Iterator[None]:
+    """JobClasses by name while they are needed, the first of them the default."""
+    place = {"group": GROUP, "version": VERSION, "plural": JOB_CLASS.plural}
+    custom: Any = client.CustomObjectsApi(api)
+    for number, (name, spec) in enumerate(specs.items()):
+        metadata = {"name": name, "annotations": {} if number else {DEFAULT_CLASS: "true"}}
+        body = {"apiVersion": API_VERSION, "kind": "JobClass", "metadata": metadata, "spec": spec}
+        custom.create_cluster_custom_object(**place, body=body)
+    try:
+        for name in specs:
+            eventually(
+                partial(custom.get_cluster_custom_object, **place, name=name),
+                lambda found: condition(found.get("status", {}), "Ready"),
+                what=f"the operator has read the class {name}",
+            )
+        yield
+    finally:
+        for name in specs:
+            custom.delete_cluster_custom_object(**place, name=name)
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Json:

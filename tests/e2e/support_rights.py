@@ -12,8 +12,8 @@ import pytest
 
 from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from tests.e2e.support import Job, Json, Namespace, condition, of_kind
-from tests.e2e.support_stack import Emulator
+from tests.e2e.support import Job, Json, Namespace, condition, job_classes, of_kind
+from tests.e2e.support_stack import PROJECT, Emulator
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
 ANY = "*"
@@ -126,8 +126,21 @@ class Account:
         decision = "authorization.k8s.io/decision"
         return [event for event in self.requests if event["annotations"][decision] != "allow"]
 
-    def exercise(self, teams: Sequence[Namespace], emulator: Emulator) -> None:
-        """Make the operator that works under it do all that it ever does, everywhere and with both kinds."""
+    def exercise(self, teams: Sequence[Namespace], emulator: Emulator, *, classes: bool = True) -> None:
+        """Make the operator that works under it do all that it ever does, everywhere and with both kinds.
+
+        Args:
+            teams: where.
+            emulator: the job service.
+            classes: whether the operator reads JobClasses, and so the labels of namespaces.
+        """
+        if classes:
+            with job_classes(teams[0].api, {"rights": _by_labels(emulator.url)}):
+                self._exercise(teams, emulator)
+        else:
+            self._exercise(teams, emulator)
+
+    def _exercise(self, teams: Sequence[Namespace], emulator: Emulator) -> None:
         for team in teams:
             for kind in KINDS.values():
                 job = team.create(of_kind(kind, "census"))
@@ -150,6 +163,17 @@ class Account:
     def _has_read(self, namespace: str, kind: str) -> bool:
         plural = KINDS[kind].plural
         return any((use.namespace, use.resource, use.verb) == (namespace, plural, "get") for use in self.used)
+
+
+def _by_labels(endpoint: str) -> Json:
+    """A default class for all namespaces, by a label that each has."""
+    every = [{"key": "kubernetes.io/metadata.name", "operator": "Exists"}]
+    return {
+        "service": "MLv1",
+        "endpoint": endpoint,
+        "projects": [PROJECT],
+        "namespaces": {"matchExpressions": every},
+    }
 
 
 def _happens_twice(job: Job, emulator: Emulator) -> None:

@@ -3,22 +3,28 @@
 import asyncio
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 
 from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kinds.job import JobHandler
+from mljobs.controller.loop.classes import Classes
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.gauges import Gauges
+from mljobs.controller.loop.lanes import Lane, Lanes
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Reconciler
 from mljobs.controller.loop.resync import Resync
+from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
+from mljobs.domain.classes.job_class import OWN, JobClass
 from mljobs.domain.decide import AdminPolicy
+from mljobs.domain.port import Backend
 from tests.model.cluster import Cluster, ModelKube, WatchEvent
 from tests.model.service import ModelBackend, Service, UnnamedBackend
 from tests.model.vertex import VertexBackend
@@ -76,21 +82,26 @@ class Process:
     def _start(self, service: Service, clock: Callable[[], datetime], wall: Callable[[], datetime]) -> None:
         kube, port = ModelKube(self._cluster, self._wire), self._backend(service, self._wire)
         add = self._queue.add
-        poller = Poller(
-            port,
-            self.store,
-            add,
-            interval=POLL_INTERVAL,
-            lost_interval=LOST_INTERVAL,
-            clock=clock,
-            metrics=_METRICS,
-        )
+
+        def lane(_: Backend) -> Lane:
+            poller = Poller(
+                port,
+                self.store,
+                add,
+                interval=POLL_INTERVAL,
+                lost_interval=LOST_INTERVAL,
+                clock=clock,
+                metrics=_METRICS,
+            )
+            return Lane(Effects(port, clock, lambda: 0.5), poller)
+
+        own = JobClass(OWN, "", default_project=POLICY.default_project, own=True)
+        lanes = Lanes(lambda _: nullcontext(port), lane)
         jobs = JobHandler(
             kube=kube,
             store=self.store,
-            effects=Effects(port, clock, lambda: 0.5),
+            services=Services(Classes(own, lambda _: port.facts), lanes),
             writer=StatusWriter(kube, wall, _METRICS, self._wire.loop.time),
-            poller=poller,
             queue=self._queue,
             policy=POLICY,
             clock=clock,
@@ -98,7 +109,7 @@ class Process:
         )
         reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)
-        runs = [poller.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
+        runs = [lanes.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]
 
     @property

@@ -94,7 +94,7 @@ def crd_template(kind: ResourceKind, header: str) -> str:
 def rules_template(header: str) -> str:
     """Named templates with the rules of all roles."""
     definitions = {
-        "rules": _documents(rights.RESOURCES),
+        "rules": _documents((*rights.RESOURCES, *rights.CLASSES)),
         "lastingRules": {mode: _documents(rules) for mode, rules in rights.LASTING.items()},
         "namespaceRules": {mode: _documents(rights.without(rules)) for mode, rules in rights.LASTING.items()},
         "leaseRules": _documents(rights.lease(_LEASE)),

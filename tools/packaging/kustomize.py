@@ -50,7 +50,7 @@ def base_rbac() -> str:
     return _text(
         [
             account,
-            *_granted("ClusterRole", rights.RESOURCES, _named()),
+            *_granted("ClusterRole", (*rights.RESOURCES, *rights.CLASSES), _named()),
             *_granted("Role", rights.lease(NAME), _named(namespaced=True)),
         ]
     )

@@ -25,6 +25,25 @@
   verbs:
     - create
     - patch
+- apiGroups:
+    - mljobs.dev
+  resources:
+    - jobclasses
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - mljobs.dev
+  resources:
+    - jobclasses/status
+  verbs:
+    - patch
+- apiGroups:
+    - ''
+  resources:
+    - namespaces
+  verbs:
+    - list
 {{- end }}
 
 {{- define "mljobs-operator.lastingRules" -}}

@@ -141,6 +141,7 @@ def test_all_roles_come_from_the_one_list() -> None:
         plain = plain.replace("{{- toYaml . | nindent 2 }}", f"- {kustomize.IDENTITY_ACCOUNT}")
         rules[name] = yaml.safe_load(plain.replace('{{ include "mljobs-operator.fullname" . }}', chart.NAME))
     operator = [rule.document() for rule in rights.RESOURCES]
+    classes = [rule.document() for rule in rights.CLASSES]
     lease = [rule.document() for rule in rights.lease(chart.NAME)]
     users = {role: [rule.document() for rule in given] for role, given in rights.USERS.items()}
     lasting, rest = (rules.pop(name) for name in ("lastingRules", "namespaceRules"))
@@ -150,14 +151,14 @@ def test_all_roles_come_from_the_one_list() -> None:
     }
     tokens = [rule.document() for rule in rights.account_tokens((kustomize.IDENTITY_ACCOUNT,))]
     assert rules == {
-        "rules": operator,
+        "rules": [*operator, *classes],
         "leaseRules": lease,
         "userRules": users,
         "identityRules": tokens,
     }
     there = {(role["kind"], role["metadata"]["name"]): role["rules"] for role in ROLES if "rules" in role}
     assert there == {
-        ("ClusterRole", chart.NAME): operator,
+        ("ClusterRole", chart.NAME): [*operator, *classes],
         ("Role", f"{chart.NAME}-jobs"): operator,
         ("Role", chart.NAME): lease,
         ("ClusterRole", f"{chart.NAME}-identities"): tokens,
@@ -186,6 +187,7 @@ def test_the_chart_offers_each_choice_of_what_outlives_a_namespace() -> None:
 def test_no_rule_is_wider_than_it_looks() -> None:
     rules = (
         *rights.RESOURCES,
+        *rights.CLASSES,
         *rights.lease(chart.NAME),
         *(rule for role in rights.USERS.values() for rule in role),
     )

@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from mljobs.api.resources import API_VERSION, GROUP, KINDS
+from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import API_VERSION, GROUP
 from mljobs.controller.kube import definitions
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.definitions import Definitions
@@ -19,8 +20,8 @@ from mljobs.controller.process.health import Heartbeat
 from tests.unit.controller.conftest import Turned
 from tests.unit.controller.kube.support_access import opened
 
-PLURALS = [kind.plural for kind in KINDS.values()]
-KINDS_BY_PLURAL = {kind.plural: kind.name for kind in KINDS.values()}
+PLURALS = [kind.plural for kind in ALL_KINDS.values()]
+KINDS_BY_PLURAL = {kind.plural: kind.name for kind in ALL_KINDS.values()}
 
 
 def of(*plurals: str) -> web.Response:
@@ -88,7 +89,7 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def test_a_kind_is_waited_for_and_named_once(seen: Seen, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    first, second = PLURALS
+    first, second, *_ = PLURALS
     async with serving(NOT_FOUND, NOT_FOUND, of(first), of(first), of(*PLURALS)) as kube:
         await seen.definitions.wait_for(kube, second)
     missed, back = said(caplog)
@@ -109,7 +110,7 @@ async def test_where_nobody_can_tell_the_watches_will(seen: Seen) -> None:
 
 
 async def test_one_that_is_away_makes_nobody_unhealthy_or_unready(seen: Seen) -> None:
-    first, second = seen.heartbeats.values()
+    first, second, *_ = seen.heartbeats.values()
     async with serving(of(PLURALS[0])) as kube:
         waiting = asyncio.create_task(seen.definitions.wait_for(kube, PLURALS[1]))
         async with asyncio.timeout(10):
@@ -121,7 +122,7 @@ async def test_one_that_is_away_makes_nobody_unhealthy_or_unready(seen: Seen) ->
 
 
 async def test_the_watch_of_one_namespace_is_no_sign_of_life_of_another_s(seen: Seen) -> None:
-    (path, heartbeat), _ = seen.heartbeats.items()
+    (path, heartbeat), *_ = seen.heartbeats.items()
     other = path.replace(API_VERSION, f"{API_VERSION}/namespaces/team-b")
     seen.heartbeats[other] = Heartbeat(clock := Turned())
     clock.seconds += 100

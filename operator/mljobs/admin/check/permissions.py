@@ -21,7 +21,7 @@ def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
     findings = [
         _check(cluster, f"Permissions in {namespace}", rights.RESOURCES, namespace)
         for namespace in settings.namespaces
-    ] or [_check(cluster, "Permissions in all namespaces", rights.RESOURCES, "")]
+    ] or [_check(cluster, "Permissions in all namespaces", (*rights.RESOURCES, *rights.CLASSES), "")]
     findings += _check_namespace_deletion(cluster, settings)
     if settings.leader_election:
         findings.append(_check_lease(cluster, settings.lease_namespace, settings.lease_name))

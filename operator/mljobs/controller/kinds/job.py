@@ -12,12 +12,11 @@ from mljobs.api.base import JsonObject
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, Forbidden, ObjectNotFound, Refused
-from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.gauges import Gauges
-from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import FIRST_RETRY
 from mljobs.controller.loop.release import release_finalizer
+from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, keep, remove
 from mljobs.controller.process.logs import about
@@ -59,9 +58,8 @@ class JobHandler:
     Args:
         kube: the API server.
         store: objects and observations.
-        effects: calls of the job service.
+        services: what is known of each job's service, its calls and its polls.
         writer: the status writer.
-        poller: gets the jobs to watch.
         queue: gets the keys to reconcile again.
         policy: the administrator's settings.
         clock: the time, with a zone.
@@ -74,9 +72,8 @@ class JobHandler:
         *,
         kube: Kube,
         store: Store,
-        effects: Effects,
+        services: Services,
         writer: StatusWriter,
-        poller: Poller,
         queue: WorkQueue[Key],
         policy: AdminPolicy,
         clock: Callable[[], datetime],
@@ -85,9 +82,8 @@ class JobHandler:
     ) -> None:
         self._kube = kube
         self._store = store
-        self._effects = effects
+        self._services = services
         self._writer = writer
-        self._poller = poller
         self._queue = queue
         self._policy = policy
         self._clock = clock
@@ -106,12 +102,12 @@ class JobHandler:
         for _ in range(STEPS):
             body = self._store.body(key)
             if body is None:
-                self._follow(key, None)
+                await self._follow(key, None, None)
                 return None
-            resource = Resource.parse(body, self._effects.facts)
+            resource = self._services.resource(body)
             observation = self._store.observation(key)
             decision = decide(resource, observation, self._policy, self._clock())
-            self._follow(key, polled(resource, observation))
+            await self._follow(key, resource, polled(resource, observation))
             with about(resource):
                 try:
                     await self._step(key, resource, decision)
@@ -140,7 +136,7 @@ class JobHandler:
             case CancelExtra(_, extra):
                 await self._end_extra(key, resource, decision, extra)
             case Submit() | Adopt() | Read() | Search() | UpdateLabels() | BindIam() | Cancel():
-                known = await self._effects.carry_out(decision, resource, self._store.observation(key))
+                known = await self._services.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
             case _:
                 await self._show(key, resource, decision)
@@ -172,14 +168,14 @@ class JobHandler:
             case Record(intent):
                 self._store.annotate_deleted(key, {SUBMISSION: intent.encode(resource.uid)})
             case Read() | Search() | Cancel() | CancelExtra():
-                known = await self._effects.carry_out(decision, resource, self._store.observation(key))
+                known = await self._services.carry_out(decision, resource, self._store.observation(key))
                 self._store.observe(key, resource.uid, known)
             case Keep() | Release():
-                self._poller.follow(key, None)
+                await self._follow(key, None, None)
                 self._store.drop(key, resource.uid)
 
-    def _follow(self, key: Key, watched: Polled | None) -> None:
-        self._poller.follow(key, watched)
+    async def _follow(self, key: Key, resource: Resource | None, watched: Polled | None) -> None:
+        await self._services.follow(key, resource, watched)
         if watched is None:
             self._gauges.forget(key)
 
@@ -187,7 +183,7 @@ class JobHandler:
         return None if again is None else max((again - self._clock()).total_seconds(), 0.05)
 
     async def _end_extra(self, key: Key, resource: Resource, decision: CancelExtra, extra: Job) -> None:
-        known = await self._effects.carry_out(decision, resource, self._store.observation(key))
+        known = await self._services.carry_out(decision, resource, self._store.observation(key))
         self._store.observe(key, resource.uid, known)
         if extra not in known.extra:
             message = (
@@ -211,7 +207,8 @@ class JobHandler:
             await self._writer.post(resource, Event(Reason.SPEC_WARNING, summary(decision.then.warnings)))
 
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
-        self._poller.follow(key, None)
+        await self._follow(key, None, None)
+        self._services.forget(resource.uid)
         try:
             self._keep(await release_finalizer(self._kube, self._writer, resource, left_behind))
         except Forbidden as error:

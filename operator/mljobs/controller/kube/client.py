@@ -13,7 +13,9 @@ from urllib.parse import quote
 import aiohttp
 
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import API_VERSION, KINDS
+from mljobs.api.jobclass import JOB_CLASS
+from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import API_VERSION
 from mljobs.controller.kube.errors import (
     Conflict,
     Forbidden,
@@ -126,7 +128,7 @@ class Kube:
         Raises:
             KubeError: the API server cannot be asked.
         """
-        plurals = [kind.plural for kind in KINDS.values()]
+        plurals = [kind.plural for kind in ALL_KINDS.values()]
         try:
             found = await self._call(API_VERSION, "GET", f"/apis/{API_VERSION}")
         except NotServed:
@@ -156,6 +158,31 @@ class Kube:
         guard = {"uid": resource.uid, "resourceVersion": resource.version}
         body = {"metadata": guard, "status": dict(patch)}
         return await self._patch(_name(resource), f"{_path_of(resource)}/status", body)
+
+    async def patch_class_status(self, body: JsonObject, patch: Mapping[str, Any]) -> JsonObject:
+        """Merge into the status of a JobClass, if the class has not changed since it was read.
+
+        Raises:
+            Conflict: it has changed.
+            ObjectNotFound: it does not exist any longer.
+        """
+        meta = body["metadata"]
+        guard = {"uid": meta["uid"], "resourceVersion": meta["resourceVersion"]}
+        path = f"{_path(JOB_CLASS.name, None, meta['name'])}/status"
+        return await self._patch(f"JobClass {meta['name']}", path, {"metadata": guard, "status": dict(patch)})
+
+    async def namespace_labels(self) -> Mapping[str, Mapping[str, str]]:
+        """The labels of all namespaces, by name."""
+        found: dict[str, Mapping[str, str]] = {}
+        token = ""
+        while True:
+            more = f"&continue={quote(token)}" if token else ""
+            page = await self._call("namespaces", "GET", f"/api/v1/namespaces?limit={_PAGE}{more}")
+            metas = [item["metadata"] for item in page.get("items") or ()]
+            found |= {meta["name"]: meta.get("labels") or {} for meta in metas}
+            token = (page.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return found
 
     async def create_event(self, resource: Resource, posting: Posting, now: datetime) -> str:
         """Post a Kubernetes Event about an object.
@@ -286,7 +313,7 @@ def _parsed(body: bytes, what: str) -> JsonObject:
 def _path(kind: str, namespace: str | None, name: str = "") -> str:
     """The path of an object, or of a kind's collection; the whole cluster's without a namespace."""
     place = f"/namespaces/{quote(namespace)}" if namespace is not None else ""
-    path = f"/apis/{API_VERSION}{place}/{KINDS[kind].plural}"
+    path = f"/apis/{API_VERSION}{place}/{ALL_KINDS[kind].plural}"
     return f"{path}/{quote(name)}" if name else path
 
 

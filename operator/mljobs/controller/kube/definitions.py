@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
-from mljobs.api.resources import GROUP, KINDS, VERSION
+from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import GROUP, VERSION
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import KubeError
 from mljobs.controller.process.health import Heartbeat
@@ -35,7 +36,7 @@ class Definitions:
     def __init__(self, heartbeats: Mapping[str, Heartbeat], shown: Callable[[str, bool], None]) -> None:
         self._heartbeats = heartbeats
         self._shown = shown
-        self._kinds = {kind.plural: kind.name for kind in KINDS.values()}
+        self._kinds = {kind.plural: kind.name for kind in ALL_KINDS.values()}
         self._not_served: set[str] = set()
 
     async def wait_for(self, kube: Kube, plural: str) -> None:

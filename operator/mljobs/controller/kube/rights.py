@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.resources import GROUP, KINDS
 
 PLURALS = tuple(kind.plural for kind in KINDS.values())
@@ -45,6 +46,14 @@ RESOURCES = (
     PolicyRule("", ("events",), ("create", "patch")),
 )
 """Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces."""
+
+CLASSES = (
+    PolicyRule(GROUP, (JOB_CLASS.plural,), ("list", "watch")),
+    PolicyRule(GROUP, (f"{JOB_CLASS.plural}/status",), ("patch",)),
+    PolicyRule("", ("namespaces",), ("list",)),
+)
+"""Needed in the whole cluster where all of it is watched, and nowhere else: an operator that watches
+namespaces reads no classes. Namespaces are listed only while a class selects them by labels."""
 
 _OURS = tuple(rule for rule in RESOURCES if rule.group == GROUP)
 

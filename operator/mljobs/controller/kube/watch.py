@@ -14,7 +14,8 @@ from typing import Any
 
 import kopf
 
-from mljobs.api.resources import GROUP, KINDS, VERSION, JobKind
+from mljobs.api.jobclass import JOB_CLASS
+from mljobs.api.resources import GROUP, KINDS, VERSION, ResourceKind
 from mljobs.controller.kube import login
 from mljobs.controller.kube.login import Login
 from mljobs.controller.process.stop import Stop
@@ -50,6 +51,11 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
+def watched_kinds(namespaces: Sequence[str]) -> Sequence[ResourceKind]:
+    """The kinds that are watched: classes only by who watches the whole cluster, which needs that right."""
+    return [*KINDS.values(), *([] if namespaces else [JOB_CLASS])]
+
+
 def watched_paths(namespaces: Sequence[str]) -> dict[str, str]:
     """What is listed and watched: paths at the API server, and names for messages.
 
@@ -59,7 +65,7 @@ def watched_paths(namespaces: Sequence[str]) -> dict[str, str]:
     places = {f"namespaces/{name}/": f" in {name}" for name in namespaces} or {"": ""}
     return {
         f"{GROUP}/{VERSION}/{place}{kind.plural}": f"the watch of {kind.plural}{said}"
-        for kind in KINDS.values()
+        for kind in watched_kinds(namespaces)
         for place, said in places.items()
     }
 
@@ -88,7 +94,7 @@ class Watch:
         self._ready = ready
         self._roots: set[asyncio.Task[Any]] = set()
 
-    async def run(self, kind: JobKind, stop: Stop) -> None:
+    async def run(self, kind: ResourceKind, stop: Stop) -> None:
         """Let kopf watch a kind, which is served, until a stop is requested."""
         roots = await kopf.spawn_tasks(
             registry=self._registry(kind, stop),
@@ -103,7 +109,7 @@ class Watch:
         stop.listen()  # kopf has taken the signals
         await kopf.run_tasks(roots, ignored=_Everything())
 
-    def _registry(self, kind: JobKind, stop: Stop) -> kopf.OperatorRegistry:
+    def _registry(self, kind: ResourceKind, stop: Stop) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         logins = self._logins()
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.loop.watchlist import Jobs, Watchlist
-from mljobs.controller.process.metrics import Metrics
+from mljobs.controller.process.metrics import PollGauges
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
 from mljobs.domain.job.observation import Call, Observation
@@ -103,7 +103,7 @@ class Poller:
         lost_interval: float,
         believe_missing: bool = False,
         clock: Callable[[], datetime],
-        metrics: Metrics,
+        metrics: PollGauges,
         moved: Callable[[Key], None] | None = None,
     ) -> None:
         self._backend = backend

@@ -4,7 +4,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client import (
     CollectorRegistry,
@@ -45,6 +45,46 @@ _RECONCILE = (
 _MINUTE, _HOUR = 60, 3600
 _WAIT = (1, 2, 5, 10, 30, *(_MINUTE * n for n in (1, 2, 5, 10, 30)), *(_HOUR * n for n in (1, 3, 6, 12, 24)))
 _RUN = (*(_MINUTE * n for n in (1, 5, 15, 30)), *(_HOUR * n for n in (1, 2, 4, 8, 12, 24, 48, 96, 168)))
+
+
+class Amount:
+    """A number that is told by setting it."""
+
+    value = 0.0
+
+    def set(self, value: float, /) -> None:
+        """Tell it anew."""
+        self.value = value
+
+
+class Settable(Protocol):
+    """What can be told a number."""
+
+    def set(self, value: float, /) -> None:
+        """Tell it anew."""
+
+
+class PollGauges(Protocol):
+    """What a poller tells of itself."""
+
+    @property
+    def watched(self) -> Settable:
+        """Jobs that it polls."""
+
+    @property
+    def missing(self) -> Settable:
+        """Jobs that are missing in places where so many are that the service is assumed to be wrong."""
+
+    @property
+    def poll_lag(self) -> Settable:
+        """Seconds that its slowest poll has taken longer than the interval."""
+
+
+class PollShare:
+    """What one of several pollers tells, for gauges that show all of them together."""
+
+    def __init__(self) -> None:
+        self.watched, self.missing, self.poll_lag = Amount(), Amount(), Amount()
 
 
 class Metrics:
@@ -157,7 +197,17 @@ class Metrics:
         self.status_writes = self._counter("mljobs_status_writes", "Writes of a resource's status.", "kind")
         self.events = self._counter("mljobs_events", "Kubernetes Events posted.", "type", "reason")
 
+    def poll_share(self) -> PollShare:
+        """What one more poller tells of itself: sums, and the slowest, are shown."""
+        share = PollShare()
+        self._shares.append(share)
+        self.watched.set_function(lambda: sum(one.watched.value for one in self._shares))
+        self.missing.set_function(lambda: sum(one.missing.value for one in self._shares))
+        self.poll_lag.set_function(lambda: max(one.poll_lag.value for one in self._shares))
+        return share
+
     def _define_calls(self) -> None:
+        self._shares: list[PollShare] = []
         self.watched = self._gauge("mljobs_watched_jobs", "Cloud jobs that are polled.")
         self.missing = self._gauge(
             "mljobs_missing_jobs",

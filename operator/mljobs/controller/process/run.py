@@ -4,12 +4,16 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import KINDS, JobKind
+from mljobs.api.jobclass import JOB_CLASS
+from mljobs.api.resources import KINDS, ResourceKind
 from mljobs.controller.kinds.job import JobHandler
+from mljobs.controller.kinds.jobclass import ClassHandler
+from mljobs.controller.kube.account_tokens import AccountTokens
 from mljobs.controller.kube.client import Kube, connect
 from mljobs.controller.kube.definitions import Definitions
 from mljobs.controller.kube.kubeconfig import find_access
@@ -17,14 +21,17 @@ from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.kube.login import Login
 from mljobs.controller.kube.session import Connection
 from mljobs.controller.kube.stream import taking
-from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_paths
+from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_kinds, watched_paths
 from mljobs.controller.loop.checkpoint import WatchCheckpoint
+from mljobs.controller.loop.classes import Classes, take_class
 from mljobs.controller.loop.effects import Effects
 from mljobs.controller.loop.gauges import Gauges
+from mljobs.controller.loop.lanes import Lane, Lanes, Terms
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
-from mljobs.controller.loop.reconciler import Reconciler
+from mljobs.controller.loop.reconciler import Handler, Reconciler
 from mljobs.controller.loop.resync import Resync
+from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady, wall
@@ -32,8 +39,9 @@ from mljobs.controller.process.health import Health, Heartbeat, LivenessCheck
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
 from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
+from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.decide import AdminPolicy
-from mljobs.domain.port import Backend
+from mljobs.domain.port import Backend, Facts
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +60,25 @@ WATCH_SILENCE = 2.0 * WATCH_SECONDS
 
 CHECKPOINT_TIMEOUT = 4.0
 """Seconds for recording the watch checkpoint in the Lease: less than the Lease is valid."""
+
+
+Opener = Callable[[Terms], AbstractAsyncContextManager[Backend]]
+"""Opens a backend; nothing is sent by that."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """The job services.
+
+    Attributes:
+        opener: makes the opener of backends from what requests tokens of ServiceAccounts.
+        facts_of: what is known of the service of a class.
+        own: the class that the settings make.
+    """
+
+    opener: Callable[[AccountTokens], Opener]
+    facts_of: Callable[[JobClass], Facts]
+    own: JobClass
 
 
 @dataclass(frozen=True)
@@ -93,7 +120,7 @@ class Options:
 
 
 async def run(
-    backend: Backend,
+    port: Port,
     metrics: Metrics,
     options: Options,
     *,
@@ -104,7 +131,7 @@ async def run(
     """Run the operator until a signal ends it.
 
     Args:
-        backend: the port to the job service, which passes the fence; the caller closes it.
+        port: to the job services, whose calls pass the fence.
         metrics: counts everything, and is served.
         options: how to run.
         fence: armed once this process holds the Lease, if it needs one.
@@ -119,14 +146,14 @@ async def run(
     stop = Stop()
     stop.listen()
     try:
-        await _run(backend, metrics, options, fence, Health(service_check), ready, stop)
+        await _run(port, metrics, options, fence, Health(service_check), ready, stop)
     except asyncio.CancelledError:
         if not stop.signalled:
             raise
 
 
 async def _run(
-    backend: Backend,
+    port: Port,
     metrics: Metrics,
     options: Options,
     fence: Fence,
@@ -142,14 +169,14 @@ async def _run(
         if ready:
             ready(url)
         if options.lease is None:
-            await _act(kube, connection, backend, metrics, options, health, stop)
+            await _act(kube, connection, port, metrics, options, health, stop)
             return
         lease = Lease(kube, options.lease, me=identity())
         metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
         if await _elected(lease, health, stop):
             fence.arm(lease.check)
             kube.fence = fence
-            await _act(kube, connection, backend, metrics, options, health, stop, lease)
+            await _act(kube, connection, port, metrics, options, health, stop, lease)
             await lease.release()
 
 
@@ -178,7 +205,7 @@ async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
 async def _act(
     kube: Kube,
     connection: Connection,
-    backend: Backend,
+    port: Port,
     metrics: Metrics,
     options: Options,
     health: Health,
@@ -190,37 +217,48 @@ async def _act(
     store = Store(clock())
     queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics))
     urgent = partial(queue.add, urgent=True)
-    poller = Poller(
-        backend,
-        store,
-        urgent,
-        interval=options.poll_interval,
-        lost_interval=options.lost_interval,
-        believe_missing=options.believe_missing,
-        clock=clock,
-        metrics=metrics,
-        moved=lambda key: queue.add_later(key, gauges.wait(key, store.uid(key))),
+    classes = Classes(
+        port.own, port.facts_of, lambda: _queue_jobs(store, queue), enabled=not options.namespaces
     )
-    gauges = Gauges(clock, lambda: len(poller), options.gauge_interval)
+
+    def lane(backend: Backend) -> Lane:
+        poller = Poller(
+            backend,
+            store,
+            urgent,
+            interval=options.poll_interval,
+            lost_interval=options.lost_interval,
+            believe_missing=options.believe_missing,
+            clock=clock,
+            metrics=metrics.poll_share(),
+            moved=lambda key: queue.add_later(key, gauges.wait(key, store.uid(key))),
+        )
+        return Lane(Effects(backend, clock, random.random, metrics.extra_jobs.inc), poller)
+
+    lanes = Lanes(port.opener(AccountTokens(kube)), lane)
+    gauges = Gauges(clock, lanes.watched, options.gauge_interval)
     metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: len(store))
-    metrics.poll_age.set_function(poller.oldest)
+    metrics.poll_age.set_function(lanes.oldest)
     metrics.scraped.append(lambda: metrics.count_resources(store.bodies()))
     for kind in KINDS:
         metrics.max_workers.labels(kind).set(options.workers)
     jobs = JobHandler(
         kube=kube,
         store=store,
-        effects=Effects(backend, clock, random.random, metrics.extra_jobs.inc),
+        services=Services(classes, lanes),
         writer=StatusWriter(kube, wall, metrics),
-        poller=poller,
         queue=queue,
         policy=options.policy,
         clock=clock,
         gauges=gauges,
         wrote=lambda body, before: metrics.wrote(body, before, wall()),
     )
-    reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=queue, clock=clock, metrics=metrics)
+    handlers: dict[str, Handler] = {
+        **dict.fromkeys(KINDS, jobs),
+        JOB_CLASS.name: ClassHandler(kube, classes, store, wall),
+    }
+    reconciler = Reconciler(handlers, queue=queue, clock=clock, metrics=metrics)
     checkpoint = WatchCheckpoint(kube, store, queue.add, namespaces=options.namespaces, now=clock)
     if lease:
         await _resume(lease, checkpoint)
@@ -235,6 +273,9 @@ async def _act(
     )
 
     def bring(event: str | None, body: JsonObject) -> None:
+        if body["kind"] == JOB_CLASS.name:
+            take_class(event, body, classes, queue.add)
+            return
         ends = event == "DELETED" or "deletionTimestamp" in body["metadata"]
         take(event, body, store, urgent if ends else queue.add, clock())
         checkpoint.saw(body)
@@ -243,7 +284,7 @@ async def _act(
     watches = {path: Heartbeat() for path in watched}
     health.watches = list(watches.values())
     health.checks += [
-        LivenessCheck("the poller", poller.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
+        LivenessCheck("a poller", lanes.silence, max(POLL_SILENCE, 2 * options.slowest_call)),
         LivenessCheck("a worker", reconciler.longest, max(WORK_SILENCE, CALLS * options.slowest_call)),
         *(
             LivenessCheck(watched[path], heartbeat.silence, WATCH_SILENCE)
@@ -264,17 +305,29 @@ async def _act(
         namespaces=options.namespaces,
         ready=health.watching,
     )
-    await _supervise(
-        watches=[_watch(watch, kind, definitions, kube, stop) for kind in KINDS.values()],
-        loops=[
-            poller.run(),
-            *([lease.keep(), _repair(resync, checkpoint, lease)] if lease else [resync.run()]),
-        ],
-        workers=[reconciler.work() for _ in range(options.workers)],
-        queue=queue,
-        drain=options.drain,
-        stop=stop,
-    )
+    await classes.read(kube)
+    for name in classes:
+        queue.add(Key(JOB_CLASS.name, "", name))
+    kinds = watched_kinds(options.namespaces)
+    async with lanes:
+        await _supervise(
+            watches=[_watch(watch, kind, definitions, kube, stop) for kind in kinds],
+            loops=[
+                lanes.run(),
+                *([] if options.namespaces else [classes.keep(kube, options.resync_interval)]),
+                *([lease.keep(), _repair(resync, checkpoint, lease)] if lease else [resync.run()]),
+            ],
+            workers=[reconciler.work() for _ in range(options.workers)],
+            queue=queue,
+            drain=options.drain,
+            stop=stop,
+        )
+
+
+def _queue_jobs(store: Store, queue: WorkQueue[Key]) -> None:
+    """What classes give has changed: decide again about everything."""
+    for key in store:
+        queue.add(key)
 
 
 async def _resume(lease: Lease, checkpoint: WatchCheckpoint) -> None:
@@ -295,7 +348,7 @@ async def _repair(resync: Resync, checkpoint: WatchCheckpoint, lease: Lease) -> 
     await resync.run()
 
 
-async def _watch(watch: Watch, kind: JobKind, definitions: Definitions, kube: Kube, stop: Stop) -> None:
+async def _watch(watch: Watch, kind: ResourceKind, definitions: Definitions, kube: Kube, stop: Stop) -> None:
     """Watch a kind from when it is served until a stop is requested."""
     await stop.unless_stopped(definitions.wait_for(kube, kind.plural))
     if not stop.requested.is_set():

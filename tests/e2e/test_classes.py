@@ -1,0 +1,116 @@
+"""JobClasses: one operator for both services, and nobody's call where a class does not let it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from tests.e2e.support import Json, Namespace, condition, job_classes, prediction, training
+from tests.e2e.support_stack import Emulator, Operator
+
+A, B = "project-of-a", "project-of-b"
+ACCOUNT = f"train@{A}.iam.gserviceaccount.com"
+
+
+@pytest.fixture
+def classes(admin: client.ApiClient, emulator: Emulator, operator: Operator) -> Iterator[None]:
+    """Two services for everybody, the second as a tenant who names nothing of another one."""
+    mlv1 = {"service": "MLv1", "endpoint": emulator.url, "projects": [A], "locations": ["us-central1"]}
+    vertex = {**mlv1, "service": "VertexAI", "jobServiceAccounts": [ACCOUNT]}
+    others = {**mlv1, "projects": [B], "namespaces": {"names": ["namespace-of-b"]}}
+    with job_classes(admin, {"mlv1": mlv1, "vertex": vertex, "of-b": others}):
+        yield
+
+
+pytestmark = pytest.mark.usefixtures("classes")
+
+
+def test_one_operator_serves_both_services(namespace: Namespace, emulator: Emulator) -> None:
+    old = namespace.create(training("old"))
+    new = namespace.create(training("new", {"jobClassName": "vertex"}))
+    statuses = {job.name: job.until_state("QUEUED", "PREPARING") for job in (old, new)}
+    assert statuses["old"]["jobName"].startswith(f"projects/{A}/jobs/")
+    assert statuses["new"]["jobName"].startswith(f"projects/{A}/locations/us-central1/customJobs/")
+    assert [statuses[name]["jobClassName"] for name in ("old", "new")] == ["mlv1", "vertex"]
+    for job in (old, new):
+        job.delete()
+        job.until_gone()
+
+
+def test_what_runs_outlives_its_class(
+    namespace: Namespace, emulator: Emulator, admin: client.ApiClient
+) -> None:
+    with job_classes(admin, {"short": {"service": "VertexAI", "endpoint": emulator.url, "projects": [A]}}):
+        job = namespace.create(training("census", {"jobClassName": "short"}))
+        job.until_state("QUEUED", "PREPARING")
+    late = namespace.create(training("late", {"jobClassName": "short"}))
+    late.until_condition("Stalled", "True", "NoJobClass")
+    job.patch_spec(suspend=True)
+    job.until_state("CANCELLED", "CANCELLING")
+    job.delete()
+    job.until_gone()
+
+
+WHOLE: Json = {
+    "region": "us-central1",
+    "jobSpec": {
+        "serviceAccount": f"owner@{B}.iam.gserviceaccount.com",
+        "workerPoolSpecs": [
+            {
+                "machineSpec": {"machineType": "n1-standard-4"},
+                "replicaCount": 1,
+                "containerSpec": {"imageUri": "gcr.io/p/image:1"},
+            }
+        ],
+    },
+}
+
+
+def foreign() -> Iterator[Json]:
+    """Manifests of A, each with something of B in one of the places that can name it."""
+    for make in (training, prediction):
+        yield make("project", {"projectId": B})
+        yield make("project-vertex", {"projectId": B, "jobClassName": "vertex"})
+        yield make("class", {"jobClassName": "of-b"})
+        yield make("class-and-project", {"jobClassName": "of-b", "projectId": B})
+        yield make("location", {"projectId": B}, region="europe-west4")
+        adopting = make("adopted", {"projectId": B, "jobId": "job_of_b"})
+        adopting["metadata"]["annotations"] = {"mljobs.dev/adopt": "true"}
+        yield adopting
+        held = make("held", {"projectId": B})
+        held["metadata"]["finalizers"] = ["mljobs.dev/cancel-job"]
+        yield held
+    yield training("account", {"jobClassName": "vertex"}, serviceAccount=f"owner@{B}.iam.gserviceaccount.com")
+    whole = training("whole", {"jobClassName": "vertex", "vertex": WHOLE})
+    del whole["spec"]["trainingInput"]
+    yield whole
+
+
+def test_a_tenant_makes_no_call_where_another_one_is(namespace: Namespace, emulator: Emulator) -> None:
+    """By whatever field or annotation, also with a forged record of a submission."""
+    before = emulator.last
+    jobs = []
+    for number, manifest in enumerate(foreign()):
+        manifest["metadata"]["name"] += f"-{number}"
+        jobs.append(namespace.create(manifest))
+    for job in jobs:
+        shown = job.until_status(lambda status: condition(status, "Stalled"), "it is stalled")
+        assert condition(shown, "Stalled")["reason"] in ("NotAllowed", "NoJobClass")
+    for job in jobs:
+        forged = f'{{"uid": "{job.uid}", "project": "{B}", "jobId": "job_of_b", "attempt": 1, '
+        forged += '"generation": 1, "time": "2026-01-02T03:04:05Z"}'
+        job.patch({"metadata": {"annotations": {"mljobs.dev/submission": forged, "x": "1"}}})
+        job.patch({"metadata": {"finalizers": ["mljobs.dev/cancel-job"]}})
+    for job in jobs:
+        # what may be in B's project is neither looked for nor released
+        job.annotate(**{"mljobs.dev/force-release": "true"})
+        job.delete()
+        job.until_gone()
+    assert made(emulator, before) == []
+
+
+def made(emulator: Emulator, after: int) -> list[Any]:
+    """The calls in B's project, and all create calls."""
+    rows = emulator.effects(after)
+    return [row for row in rows if row["project"] == B or row["method"].endswith(".create")]
