@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Job, Json, Namespace, condition, job_classes, of_kind
@@ -126,15 +127,12 @@ class Account:
         decision = "authorization.k8s.io/decision"
         return [event for event in self.requests if event["annotations"][decision] != "allow"]
 
-    def exercise(self, teams: Sequence[Namespace], emulator: Emulator, *, classes: bool = True) -> None:
+    def exercise(self, teams: Sequence[Namespace], emulator: Emulator) -> None:
         """Make the operator that works under it do all that it ever does, everywhere and with both kinds.
 
-        Args:
-            teams: where.
-            emulator: the job service.
-            classes: whether the operator reads JobClasses, and so the labels of namespaces.
+        One that may read JobClasses gets one that selects namespaces by their labels.
         """
-        if classes:
+        if any(grant.resource == JOB_CLASS.plural for grant in self.granted):
             with job_classes(teams[0].api, {"rights": _by_labels(emulator.url)}):
                 self._exercise(teams, emulator)
         else:

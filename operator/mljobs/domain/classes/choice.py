@@ -48,6 +48,7 @@ def choose(
         return Standing(
             reason=Reason.NOT_ALLOWED,
             message=f"spec.jobClassName: the namespace {namespace} may not use {chosen.name!r}. {which}",
+            pending=labels is None and chosen.selects_by_labels,
         )
     return Standing(chosen)
 

@@ -161,11 +161,13 @@ class Standing:
         job_class: the one that its next job is submitted with; None where nothing is limited.
         reason: why it has none: `NoJobClass` or `NotAllowed`; None if it has one.
         message: for the condition.
+        pending: whether it is not known yet, and will be soon.
     """
 
     job_class: JobClass | None = None
     reason: Reason | None = None
     message: str = ""
+    pending: bool = False
 
     def gives_project(self, project: str) -> bool:
         """Whether the resource's jobs may run in a project."""

@@ -35,6 +35,8 @@ def decide(resource: Resource, observation: Observation, policy: AdminPolicy, no
     if resource.managed_elsewhere:
         # our finalizer came with a copied manifest: it protects no job, and nobody else may remove it
         return Release() if resource.deleting and resource.held else Keep()
+    if resource.standing.pending and not resource.recorded:
+        return Keep()  # the labels of its namespace are being read
     policy = policy.within(resource.job_class)
     return recorded_first(resource, _next(resource, observation, policy, now))
 
