@@ -35,6 +35,7 @@ ALIASES = {
 
 READ = {
     "colorama==0.4.6": "BSD-3-Clause",
+    "cronsim==2.8": "BSD-3-Clause",
     "pyasn1-modules==0.4.2": "BSD-2-Clause",
     "pysocks==1.7.1": "BSD-3-Clause",
 }

@@ -126,9 +126,14 @@ class Settings(BaseSettings):
     """Seconds in which an unanswered create call may still take effect. A resource that is deleted in the
     meantime is kept for that time, so that its job is not left behind."""
 
+    schedules: bool = True
+    """Whether JobSchedules are reconciled. Otherwise the operator needs no right to create and delete
+    jobs."""
+
     adoption: Literal["Never", "SameNamespace", "Any"] = "SameNamespace"
     """Which jobs a resource may adopt by the annotation `mljobs.dev/adopt`: none; those without an owner or
     with one in the same namespace; or those of resources in other namespaces, too."""
+
     lost_after: Seconds = 300
     """Seconds for which an accepted job has to be missing at the service before it counts as lost, and before
     a resource that is being deleted is released."""

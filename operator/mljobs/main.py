@@ -180,6 +180,7 @@ def _options(settings: Settings) -> Options:
     return Options(
         policy=policy_of(settings),
         namespaces=settings.namespaces,
+        schedules=settings.schedules,
         poll_interval=settings.poll_interval,
         lost_interval=settings.lost_interval,
         believe_missing=settings.believe_missing,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,8 @@ import yaml
 from kubernetes import client, config, watch
 
 from mljobs.api.jobclass import DEFAULT_CLASS, JOB_CLASS
+from mljobs.api.jobschedule import JOB_SCHEDULE
+from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import (
     API_VERSION,
     GROUP,
@@ -23,10 +26,13 @@ from mljobs.api.resources import (
     TRAINING_JOB,
     VERSION,
     JobKind,
+    ResourceKind,
 )
 
 Json = dict[str, Any]
 T = TypeVar("T")
+
+NAMESPACED = [kind for kind in ALL_KINDS.values() if kind.namespaced]
 
 PATIENCE = 30.0
 """Seconds after which a condition counts as never coming true."""
@@ -146,7 +152,7 @@ class Namespace:
     def job(self, kind: str, name: str) -> "Job":
         return Job(self, KINDS[kind], name)
 
-    def get(self, kind: JobKind, name: str) -> Json | None:
+    def get(self, kind: ResourceKind, name: str) -> Json | None:
         """Read a resource; None if there is none."""
         try:
             found: Json = self._custom.get_namespaced_custom_object(
@@ -159,16 +165,60 @@ class Namespace:
         return found
 
     def all(self) -> list[Json]:
-        """Read all resources of both kinds."""
+        """Read all resources."""
         return [
             item
-            for kind in KINDS.values()
+            for kind in NAMESPACED
             for item in self._custom.list_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural)[
                 "items"
             ]
         ]
 
-    def patch(self, kind: JobKind, name: str, change: Json) -> Json:
+    def schedule(self, name: str, template: Json, *, overdue: bool = False, **spec: Any) -> None:
+        """Make a JobSchedule that has a run at each full hour.
+
+        Args:
+            name: its name.
+            template: the manifest of a job.
+            overdue: whether it is as after an outage of some hours.
+            spec: of the schedule.
+        """
+        inner = {"kind": template["kind"], "spec": template["spec"]}
+        body = {
+            "apiVersion": f"{GROUP}/{VERSION}",
+            "kind": JOB_SCHEDULE.name,
+            "metadata": {"name": name},
+            "spec": {"schedule": "0 * * * *", "template": inner, **spec},
+        }
+        self._custom.create_namespaced_custom_object(GROUP, VERSION, self.name, JOB_SCHEDULE.plural, body)
+        if overdue:
+            self.neglect(name)
+
+    def neglect(self, name: str, hours: float = 3) -> None:
+        """Let a JobSchedule be as if nobody had looked after it for some hours; its status says so."""
+        spec = (self.get(JOB_SCHEDULE, name) or {})["spec"]
+        since = datetime.now(UTC) - timedelta(hours=hours)
+        record = {"schedule": spec["schedule"], "since": f"{since:%Y-%m-%dT%H:%M:%SZ}"}
+        self._custom.patch_namespaced_custom_object_status(
+            GROUP,
+            VERSION,
+            self.name,
+            JOB_SCHEDULE.plural,
+            name,
+            {"status": {"record": record}},
+            _content_type="application/merge-patch+json",
+        )
+
+    def runs(self, schedule: str) -> list[Json]:
+        """The runs of a JobSchedule, the oldest first."""
+        found = [
+            item
+            for item in self.all()
+            if (item["metadata"].get("labels") or {}).get("mljobs.dev/schedule") == schedule
+        ]
+        return sorted(found, key=lambda item: int(item["metadata"]["resourceVersion"]))
+
+    def patch(self, kind: ResourceKind, name: str, change: Json) -> Json:
         """Merge a change into a resource."""
         patched: Json = self._custom.patch_namespaced_custom_object(
             GROUP, VERSION, self.name, kind.plural, name, change, _content_type="application/merge-patch+json"
@@ -191,19 +241,19 @@ class Namespace:
         ):
             yield event["type"], event["object"]
 
-    def delete(self, kind: JobKind, name: str) -> None:
+    def delete(self, kind: ResourceKind, name: str) -> None:
         """Ask for a resource's deletion."""
         self._custom.delete_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural, name)
 
     def delete_all(self) -> None:
         """Ask for the deletion of all resources."""
-        for kind in KINDS.values():
+        for kind in reversed(NAMESPACED):  # schedules first, which would go on
             self._custom.delete_collection_namespaced_custom_object(GROUP, VERSION, self.name, kind.plural)
 
     def release_all(self) -> None:
         """Take all finalizers away by force."""
         for left in self.all():
-            self.patch(KINDS[left["kind"]], left["metadata"]["name"], {"metadata": {"finalizers": None}})
+            self.patch(ALL_KINDS[left["kind"]], left["metadata"]["name"], {"metadata": {"finalizers": None}})
 
     def events(self, uid: str) -> list[Json]:
         """The events about one object, in the order in which they were made."""

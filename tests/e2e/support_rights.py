@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import pytest
 
 from mljobs.api.jobclass import JOB_CLASS
-from mljobs.api.resources import KINDS
+from mljobs.api.jobschedule import JOB_SCHEDULE
+from mljobs.api.resources import KINDS, JobKind
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from tests.e2e.support import Job, Json, Namespace, condition, job_classes, of_kind
+from tests.e2e.support import Job, Json, Namespace, condition, eventually, job_classes, of_kind
 from tests.e2e.support_stack import PROJECT, Emulator
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -149,6 +150,7 @@ class Account:
                 _happens_twice(job, emulator)
                 job.delete()
                 job.until_gone()
+                _replaces_a_run(team, kind)
         places = [(team, name) for team in teams for name in KINDS]
         for number in range(100):
             quiet = [(team, name) for team, name in places if not self._has_read(team.name, name)]
@@ -172,6 +174,32 @@ def _by_labels(endpoint: str) -> Json:
         "projects": [PROJECT],
         "namespaces": {"matchExpressions": every},
     }
+
+
+def _replaces_a_run(team: Namespace, kind: JobKind) -> None:
+    """Let a schedule make runs of a kind, and delete one to make the next."""
+    name = kind.short_name
+    team.schedule(name, of_kind(kind, name), overdue=True, concurrencyPolicy="Replace")
+    (first,) = eventually(lambda: team.runs(name), what=f"a run of {name}", report=team.report)
+    team.job(kind.name, first["metadata"]["name"]).until_state("QUEUED")
+    # the schedule is another one now, whose run of the same hour has another name
+    team.patch(JOB_SCHEDULE, name, {"spec": {"schedule": "1 * * * *"}})
+    eventually(
+        lambda: (team.get(JOB_SCHEDULE, name) or {})["status"]["record"]["schedule"] == "1 * * * *",
+        what="the change is seen",
+        report=team.report,
+    )
+    team.neglect(name)
+    eventually(
+        lambda: team.runs(name),
+        lambda runs: len(runs) == 1 and runs[0]["metadata"]["uid"] != first["metadata"]["uid"],
+        what=f"another run of {name} takes the place of the first",
+        report=team.report,
+    )
+    team.delete(JOB_SCHEDULE, name)
+    for run in team.runs(name):
+        team.delete(kind, run["metadata"]["name"])
+        team.job(kind.name, run["metadata"]["name"]).until_gone()
 
 
 def _happens_twice(job: Job, emulator: Emulator) -> None:

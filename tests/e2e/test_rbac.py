@@ -34,9 +34,12 @@ def test_every_right_is_used_and_none_is_missing(
 
 
 FORBIDDEN = [
-    ("create", "trainingjobs.mljobs.dev"),
     ("update", "trainingjobs.mljobs.dev"),
-    ("delete", "trainingjobs.mljobs.dev"),
+    ("deletecollection", "trainingjobs.mljobs.dev"),
+    ("create", "jobschedules.mljobs.dev"),
+    ("patch", "jobschedules.mljobs.dev"),
+    ("delete", "jobschedules.mljobs.dev"),
+    ("update", "jobschedules.mljobs.dev/finalizers"),
     ("update", "predictionjobs.mljobs.dev/status"),
     ("get", "secrets"),
     ("list", "secrets"),

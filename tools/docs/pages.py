@@ -32,7 +32,7 @@ CONDITIONS: Mapping[ConditionType, tuple[str, str, str]] = {
         "–",
     ),
     ConditionType.SUSPENDED: (
-        "`spec.suspend` holds the job back, or ends or has ended it",
+        "`spec.suspend` holds the job back, or ends or has ended it; or a schedule starts no runs",
         "nothing is suspended, or not yet; or the job has ended otherwise",
         "–",
     ),
@@ -40,6 +40,11 @@ CONDITIONS: Mapping[ConditionType, tuple[str, str, str]] = {
     ConditionType.TRANSLATED: (
         "Vertex AI can do all that the spec says",
         "something of the spec is lost or replaced there; the message names each",
+        "–",
+    ),
+    ConditionType.DUE: (
+        "of a JobSchedule: a run is due and waits; the message says for what",
+        "no run waits",
         "–",
     ),
 }
@@ -95,6 +100,14 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.NOT_STORED: (),
     Reason.EXACT: ("Translated=True",),
     Reason.LOSSY: ("Translated=False",),
+    Reason.NOT_DUE: ("Due=False",),
+    Reason.RUN_ACTIVE: ("Due=True",),
+    Reason.REPLACING: ("Due=True",),
+    Reason.NOT_CREATED: ("Due=True", "Stalled=True"),
+    Reason.NAME_TAKEN: ("Due=True", "Stalled=True"),
+    Reason.RUN_STARTED: (),
+    Reason.RUN_REPLACED: (),
+    Reason.RUN_MISSED: (),
 }
 """The conditions with each reason; none for reasons of Events alone."""
 
@@ -106,7 +119,8 @@ def conditions() -> str:
         "Every resource carries these conditions, each with a reason for programs, a message for people that "
         "says what to do, the generation that it speaks of, and the time at which its status last changed. "
         "`Stalled` is absent unless it is True, and `Translated` unless the service is Vertex AI, which has "
-        "words of its own. How they follow each other is described in "
+        "words of its own. A JobSchedule has `Suspended`, `Due` and `Stalled`. How they follow each other is "
+        "described in "
         "[Concepts](../concepts.md#conditions).",
         _table(
             ("Condition", "True", "False", "Unknown"),

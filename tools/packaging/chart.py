@@ -11,8 +11,9 @@ from pydantic.alias_generators import to_camel
 from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.api.base import JsonObject
+from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.kinds import ALL_KINDS
-from mljobs.api.resources import API_VERSION, KINDS, JobKind, ResourceKind
+from mljobs.api.resources import API_VERSION, KINDS, TRAINING_JOB, JobKind, ResourceKind
 from mljobs.console.documents import writing
 from mljobs.controller.kube import rights
 from tools.packaging import values
@@ -36,7 +37,7 @@ def chart_yaml(header: str) -> str:
         "artifacthub.io/operatorCapabilities": "Full Lifecycle",
         "artifacthub.io/prerelease": str(__version__.startswith("0.")).lower(),
         "artifacthub.io/crds": _listed([_listing(kind) for kind in ALL_KINDS.values()]),
-        "artifacthub.io/crdsExamples": _listed([_example(kind) for kind in KINDS.values()]),
+        "artifacthub.io/crdsExamples": _listed([_example(kind) for kind in (*KINDS.values(), JOB_SCHEDULE)]),
     }
     document = {
         "apiVersion": "v2",
@@ -95,6 +96,7 @@ def rules_template(header: str) -> str:
     """Named templates with the rules of all roles."""
     definitions = {
         "rules": _documents((*rights.RESOURCES, *rights.CLASSES)),
+        "scheduleRules": _documents(rights.SCHEDULES),
         "lastingRules": {mode: _documents(rules) for mode, rules in rights.LASTING.items()},
         "namespaceRules": {mode: _documents(rights.without(rules)) for mode, rules in rights.LASTING.items()},
         "leaseRules": _documents(rights.lease(_LEASE)),
@@ -161,8 +163,26 @@ def _listing(kind: ResourceKind) -> JsonObject:
     }
 
 
-def _example(kind: JobKind) -> JsonObject:
+def _example(kind: ResourceKind) -> JsonObject:
     """A small valid resource."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind.name,
+        "metadata": {"name": "census"},
+        "spec": _job_spec(kind) if isinstance(kind, JobKind) else _schedule_spec(),
+    }
+
+
+def _schedule_spec() -> JsonObject:
+    return {
+        "schedule": "0 3 * * *",
+        "timeZone": "Europe/Berlin",
+        "concurrencyPolicy": "Forbid",
+        "template": {"kind": TRAINING_JOB.name, "spec": _job_spec(TRAINING_JOB)},
+    }
+
+
+def _job_spec(kind: JobKind) -> JsonObject:
     given: dict[str, JsonObject] = {
         "TrainingJob": {
             "region": "us-central1",
@@ -177,12 +197,7 @@ def _example(kind: JobKind) -> JsonObject:
             "modelName": "projects/my-project/models/census",
         },
     }
-    return {
-        "apiVersion": API_VERSION,
-        "kind": kind.name,
-        "metadata": {"name": "census"},
-        "spec": {"projectId": "my-project", kind.input_field: given[kind.name]},
-    }
+    return {"projectId": "my-project", kind.input_field: given[kind.name]}
 
 
 class _Dumper(writing.Dumper):

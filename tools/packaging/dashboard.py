@@ -78,6 +78,17 @@ PANELS = (
         },
     ),
     Panel(
+        "Runs of schedules",
+        "How long after their time 95 of 100 were made, and per hour, how many were missed.",
+        "short",
+        {
+            "seconds late": (
+                "histogram_quantile(0.95, sum by (le) (rate(mljobs_run_start_wait_seconds_bucket{$of}[1h])))"
+            ),
+            "missed": "sum(increase(mljobs_runs_missed_total{$of}[1h]))",
+        },
+    ),
+    Panel(
         "Stalled resources",
         "Resources that are stalled until somebody changes something, by reason.",
         "short",

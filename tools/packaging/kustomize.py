@@ -50,7 +50,7 @@ def base_rbac() -> str:
     return _text(
         [
             account,
-            *_granted("ClusterRole", (*rights.RESOURCES, *rights.CLASSES), _named()),
+            *_granted("ClusterRole", (*rights.needed(schedules=True), *rights.CLASSES), _named()),
             *_granted("Role", rights.lease(NAME), _named(namespaced=True)),
         ]
     )
@@ -74,7 +74,7 @@ def user_roles() -> str:
 
 def namespace_role() -> str:
     """`deploy/overlays/namespace/role.yaml`: rights in one namespace, in place of those in the cluster."""
-    return _text(_granted("Role", rights.RESOURCES, _named("-jobs", namespaced=True)))
+    return _text(_granted("Role", rights.needed(schedules=True), _named("-jobs", namespaced=True)))
 
 
 def identities_kustomization() -> str:

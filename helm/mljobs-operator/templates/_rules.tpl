@@ -46,6 +46,30 @@
     - list
 {{- end }}
 
+{{- define "mljobs-operator.scheduleRules" -}}
+- apiGroups:
+    - mljobs.dev
+  resources:
+    - jobschedules
+  verbs:
+    - list
+    - watch
+- apiGroups:
+    - mljobs.dev
+  resources:
+    - jobschedules/status
+  verbs:
+    - patch
+- apiGroups:
+    - mljobs.dev
+  resources:
+    - trainingjobs
+    - predictionjobs
+  verbs:
+    - create
+    - delete
+{{- end }}
+
 {{- define "mljobs-operator.lastingRules" -}}
 None: []
 Patch:
@@ -161,6 +185,7 @@ view:
     resources:
       - trainingjobs
       - predictionjobs
+      - jobschedules
     verbs:
       - get
       - list
@@ -171,6 +196,7 @@ edit:
     resources:
       - trainingjobs
       - predictionjobs
+      - jobschedules
     verbs:
       - get
       - list
@@ -186,6 +212,7 @@ admin:
     resources:
       - trainingjobs
       - predictionjobs
+      - jobschedules
     verbs:
       - get
       - list

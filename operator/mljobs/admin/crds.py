@@ -3,8 +3,10 @@
 from typing import Any
 
 from mljobs.api import crd
+from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import ResourceKind
 from mljobs.console.documents import writing
+from mljobs.domain.schedule.validate import CEL_RULES
 from mljobs.domain.spec import rules
 
 JsonObject = dict[str, Any]
@@ -17,7 +19,7 @@ def crds() -> None:
 
 def definitions() -> list[JsonObject]:
     """All CRDs with all their rules, in the order of the kinds."""
-    return crd.crds(rules.cel_rules())
+    return crd.crds({**rules.cel_rules(), JOB_SCHEDULE.name: CEL_RULES})
 
 
 def definition(kind: ResourceKind) -> JsonObject:

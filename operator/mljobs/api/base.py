@@ -124,6 +124,13 @@ AnyJson = Annotated[
 ]
 """A value of the API that has any form: kept to the letter."""
 
+AnyObject = Annotated[
+    dict[str, Any],
+    BeforeValidator(_read_json),
+    WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True}),
+]
+"""An object of the API that has any form: kept to the letter."""
+
 Counter = Annotated[
     int,
     Strict(),

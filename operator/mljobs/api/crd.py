@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from mljobs.api.base import JsonObject
 from mljobs.api.equality import same
+from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import CATEGORY, GROUP, VERSION, Column, JobKind, ResourceKind
 
@@ -78,9 +79,8 @@ def crds(rules: CelRules | None = None) -> list[JsonObject]:
     rules = rules or {}
     unknown = sorted(set(rules) - set(ALL_KINDS))
     if unknown:
-        raise KeyError(
-            f"rules for an unknown kind: {', '.join(unknown)}; the kinds are {', '.join(ALL_KINDS)}"
-        )
+        known = ", ".join(ALL_KINDS)
+        raise KeyError(f"rules for an unknown kind: {', '.join(unknown)}; the kinds are {known}")
     return [crd(kind, rules.get(kind.name)) for kind in ALL_KINDS.values()]
 
 
@@ -129,7 +129,7 @@ def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = N
     # kstatus takes a resource without a status for finished; -1 makes it read "in progress".
     fields["status"]["default"] = {"observedGeneration": -1}
     root["required"] = ["spec"]
-    own = _fixed(kind, fields["spec"]) if isinstance(kind, JobKind) else CLASS_RULES
+    own = _fixed(kind, fields["spec"]) if isinstance(kind, JobKind) else _OWN.get(kind.name, {})
     for path, entries in [*own.items(), *(rules or {}).items()]:
         place = _at(root, path)
         place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
@@ -338,3 +338,6 @@ CLASS_RULES: Mapping[str, Sequence[CelRule]] = {
     ],
 }
 """What the API server checks of a JobClass, beside its schema."""
+
+_OWN: Mapping[str, Mapping[str, Sequence[CelRule]]] = {JOB_CLASS.name: CLASS_RULES}
+"""The own rules of kinds that are not jobs, by kind and path."""

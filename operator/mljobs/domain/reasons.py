@@ -48,6 +48,14 @@ class Reason(StrEnum):
     NOT_STORED = "NotStored"
     EXACT = "Exact"
     LOSSY = "Lossy"
+    NOT_DUE = "NotDue"
+    RUN_ACTIVE = "RunActive"
+    REPLACING = "Replacing"
+    NOT_CREATED = "NotCreated"
+    NAME_TAKEN = "NameTaken"
+    RUN_STARTED = "RunStarted"
+    RUN_REPLACED = "RunReplaced"
+    RUN_MISSED = "RunMissed"
 
 
 MEANING: dict[Reason, str] = {
@@ -116,7 +124,9 @@ MEANING: dict[Reason, str] = {
         "The resource is being deleted, and the operator has nothing left to do; another finalizer blocks "
         "the deletion."
     ),
-    Reason.SUSPENDED: "spec.suspend is true: no job runs. Set it to false to start one.",
+    Reason.SUSPENDED: (
+        "spec.suspend is true: no job runs, and a schedule starts no further ones. Set it to false to go on."
+    ),
     Reason.SUSPENDING: "spec.suspend is true: the running job is being cancelled.",
     Reason.RESUMING: (
         "spec.suspend is no longer true: once the job that it ended has been cancelled, a new one is "
@@ -141,6 +151,28 @@ MEANING: dict[Reason, str] = {
         "lost and what is used instead."
     ),
     Reason.WAITING: "The resource cannot proceed until somebody changes something; see Stalled.",
+    Reason.NOT_DUE: "No run is due that was not started.",
+    Reason.RUN_ACTIVE: (
+        "A run is due, and an earlier one has not ended. concurrencyPolicy is Forbid: it is started once the "
+        "earlier one has ended, unless startingDeadlineSeconds have passed by then."
+    ),
+    Reason.REPLACING: (
+        "A run is due, and takes the place of an earlier one. It is started once the job of the earlier one "
+        "is known to end."
+    ),
+    Reason.NOT_CREATED: (
+        "A run is due, and the API server refuses to create it; the message is the API server's. The "
+        "operator keeps trying until the next run is due."
+    ),
+    Reason.NAME_TAKEN: (
+        "A run is due, and another resource has its name. Delete or rename that one; the operator keeps "
+        "trying until the next run is due."
+    ),
+    Reason.RUN_STARTED: "The schedule has made the resource of a run.",
+    Reason.RUN_REPLACED: (
+        "A run that has not ended is deleted, and its job cancelled, since the next one takes its place."
+    ),
+    Reason.RUN_MISSED: "Runs of the schedule were not started in time, and are not started any more.",
 }
 """What each reason means, and what the user does about it."""
 
@@ -169,3 +201,4 @@ class ConditionType(StrEnum):
     SUSPENDED = "Suspended"
     STALLED = "Stalled"
     TRANSLATED = "Translated"
+    DUE = "Due"

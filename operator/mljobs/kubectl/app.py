@@ -17,6 +17,7 @@ from mljobs.kubectl.importing import import_jobs
 from mljobs.kubectl.list_jobs import list_jobs
 from mljobs.kubectl.logs import logs
 from mljobs.kubectl.options import Command
+from mljobs.kubectl.schedules import schedule_app
 from mljobs.kubectl.submit import submit_app
 from mljobs.kubectl.wait import wait
 
@@ -58,6 +59,7 @@ app.command()(resume)
 app.command()(plan)
 app.command("import", cls=Command)(import_jobs)
 app.add_typer(iam_app, name="iam")
+app.add_typer(schedule_app, name="schedule")
 
 
 def complete_for_kubectl() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mljobs.kubectl.failure import TROUBLE, Failure
 
 if TYPE_CHECKING:
-    from mljobs.api.resources import JobKind
+    from mljobs.api.resources import JobKind, ResourceKind
 
 Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ class Cluster:
 
         return client.CoreV1Api(self._api)
 
-    def get(self, kind: "JobKind", name: str) -> Json | None:
+    def get(self, kind: "ResourceKind", name: str) -> Json | None:
         """Read a resource; None if there is none.
 
         Raises:
@@ -182,7 +182,7 @@ class Cluster:
         except urllib3.exceptions.HTTPError:
             return  # the connection broke: the next read shows whether the server is reachable
 
-    def _namespaced(self, verb: str, kind: "JobKind", *args: Any, **kwargs: Any) -> Json:
+    def _namespaced(self, verb: str, kind: "ResourceKind", *args: Any, **kwargs: Any) -> Json:
         from mljobs.api.resources import GROUP, VERSION
 
         call = getattr(self._custom, f"{verb}_namespaced_custom_object")
@@ -287,7 +287,7 @@ def _refusal(what: str, namespace: str, error: Any) -> Failure:
             return Failure(message, hint=_forbidden(status, message, namespace))
         case 404 if not status.get("details"):
             return Failure(
-                f"{what}: the cluster does not know TrainingJob and PredictionJob",
+                f"{what}: the cluster does not know the kinds of mljobs.dev, or not all of them",
                 hint="install them: `mljobs crds | kubectl apply --server-side -f -`",
                 code=TROUBLE,
             )

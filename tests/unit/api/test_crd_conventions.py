@@ -59,10 +59,12 @@ ACCEPTED: dict[str, dict[str, str]] = {
     },
     "nomaps": {
         "spec.labels": TEXT_MAP,
+        "status.record.jobClass.labels": TEXT_MAP,
+        "spec.template.metadata.labels": TEXT_MAP,
+        "spec.template.metadata.annotations": TEXT_MAP,
         "spec.defaults.labels": TEXT_MAP,
         "spec.namespaces.matchLabels": KUBERNETES_MAP,
         "status.labels": TEXT_MAP,
-        "status.record.jobClass.labels": TEXT_MAP,
         "status.trainingOutput.webAccessUris": SERVICE,
         "status.trainingOutput.trials[].hyperparameters": SERVICE,
         "status.trainingOutput.trials[].webAccessUris": SERVICE,

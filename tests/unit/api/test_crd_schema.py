@@ -1,5 +1,6 @@
 """The CRDs: structural, bounded, described; the rules stand where they were put."""
 
+import json
 from typing import Any
 
 import pytest
@@ -71,6 +72,7 @@ ANY_FORM = {
     f"{EXPLAINED}.metadata.inputs{{}}.encodedBaselines[]",
     f"{EXPLAINED}.metadata.outputs{{}}.indexDisplayNameMapping",
     "spec.defaults.tables",
+    "spec.template.spec",
 }
 """Values of any form, the service's or an administrator's: no schema can bound them."""
 
@@ -115,7 +117,7 @@ def test_what_kubectl_shows(document: dict[str, Any]) -> None:
 
 
 def test_what_kubectl_shows_of_a_class() -> None:
-    document = crd.crds()[2]
+    (document,) = (one for one in crd.crds() if one["spec"]["names"]["kind"] == "JobClass")
     (version,) = document["spec"]["versions"]
     columns = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
     assert list(columns) == ["Service", "Ready", "Default", "Active", "Waiting", "Project", "Location", "Age"]
@@ -124,11 +126,33 @@ def test_what_kubectl_shows_of_a_class() -> None:
     assert "categories" not in document["spec"]["names"]
 
 
+def test_what_kubectl_shows_of_a_schedule() -> None:
+    (document,) = (one for one in crd.crds() if one["spec"]["names"]["kind"] == "JobSchedule")
+    (version,) = document["spec"]["versions"]
+    columns = {column["name"]: column.get("priority", 0) for column in version["additionalPrinterColumns"]}
+    shown = ("Schedule", "Suspend", "Last", "Next", "Age")
+    assert columns == {**dict.fromkeys(shown, 0), "Time Zone": 1, "Active": 1}
+    assert "selectableFields" not in version
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]
+    assert status["default"] == {"observedGeneration": -1}
+
+
+def test_a_schedule_s_crd_fits_into_the_annotation_of_a_plain_apply() -> None:
+    """Which is why a template's spec has no schema: those of both kinds would not."""
+    (document,) = (one for one in crd.crds() if one["spec"]["names"]["kind"] == "JobSchedule")
+    assert len(json.dumps(document)) < 16_384
+
+
 def test_short_names() -> None:
     names = {
         document["spec"]["names"]["kind"]: document["spec"]["names"]["shortNames"] for document in crd.crds()
     }
-    assert names == {"TrainingJob": ["tj"], "PredictionJob": ["pj"], "JobClass": ["jc"]}
+    assert names == {
+        "TrainingJob": ["tj"],
+        "PredictionJob": ["pj"],
+        "JobSchedule": ["jsch"],
+        "JobClass": ["jc"],
+    }
 
 
 BLOCKS: dict[str, type[BaseModel]] = {"TrainingJob": TrainingVertex, "PredictionJob": PredictionVertex}
@@ -169,7 +193,7 @@ RULE = CelRule("self.minValue <= self.maxValue", "minValue is at most maxValue",
     ],
 )
 def test_a_rule_stands_at_its_path_and_nowhere_else(path: str) -> None:
-    training, prediction, _ = crd.crds({"TrainingJob": {path: [RULE]}})
+    training, prediction, *_ = crd.crds({"TrainingJob": {path: [RULE]}})
     root = training["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     without = {
         place: node.get("x-kubernetes-validations", []) for place, node in crd.walk(crd.schema(TRAINING_JOB))

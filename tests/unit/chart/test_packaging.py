@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from mljobs import __version__
 from mljobs.admin import crds
+from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import GROUP, KINDS
 from mljobs.config import Settings
@@ -49,7 +50,7 @@ def test_artifact_hub_can_read_its_annotations() -> None:
     listed = yaml.safe_load(about["artifacthub.io/crds"])
     assert [one["name"] for one in listed] == [kind.crd_name for kind in ALL_KINDS.values()]
     for example, kind in zip(
-        yaml.safe_load(about["artifacthub.io/crdsExamples"]), KINDS.values(), strict=True
+        yaml.safe_load(about["artifacthub.io/crdsExamples"]), (*KINDS.values(), JOB_SCHEDULE), strict=True
     ):
         kind.resource.model_validate(example)
 
@@ -150,16 +151,18 @@ def test_all_roles_come_from_the_one_list() -> None:
         mode: [rule.document() for rule in rights.without(given)] for mode, given in rights.LASTING.items()
     }
     tokens = [rule.document() for rule in rights.account_tokens((kustomize.IDENTITY_ACCOUNT,))]
+    schedules = [rule.document() for rule in rights.SCHEDULES]
     assert rules == {
         "rules": [*operator, *classes],
+        "scheduleRules": schedules,
         "leaseRules": lease,
         "userRules": users,
         "identityRules": tokens,
     }
     there = {(role["kind"], role["metadata"]["name"]): role["rules"] for role in ROLES if "rules" in role}
     assert there == {
-        ("ClusterRole", chart.NAME): [*operator, *classes],
-        ("Role", f"{chart.NAME}-jobs"): operator,
+        ("ClusterRole", chart.NAME): [*operator, *schedules, *classes],
+        ("Role", f"{chart.NAME}-jobs"): [*operator, *schedules],
         ("Role", chart.NAME): lease,
         ("ClusterRole", f"{chart.NAME}-identities"): tokens,
         **{("ClusterRole", f"{chart.NAME}-{role}"): given for role, given in users.items()},
@@ -186,7 +189,7 @@ def test_the_chart_offers_each_choice_of_what_outlives_a_namespace() -> None:
 
 def test_no_rule_is_wider_than_it_looks() -> None:
     rules = (
-        *rights.RESOURCES,
+        *rights.needed(schedules=True),
         *rights.CLASSES,
         *rights.lease(chart.NAME),
         *(rule for role in rights.USERS.values() for rule in role),
@@ -194,7 +197,7 @@ def test_no_rule_is_wider_than_it_looks() -> None:
     granted = list(rights.permissions(rules))
     assert not [one for one in granted if "*" in one]
     assert not [one for one in granted if "secrets" in one[1]]
-    own = list(rights.permissions((*rights.RESOURCES, *rights.lease(chart.NAME))))
+    own = list(rights.permissions((*rights.needed(schedules=True), *rights.lease(chart.NAME))))
     assert len(own) == len(set(own)), "a permission is granted twice"
 
 

@@ -55,6 +55,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("others_per_minute", "many", "a number from 0 to 1000000"),
     ("request_timeout", "0", SECONDS),
     ("unknown_outcome_grace", "0", SECONDS),
+    ("schedules", "sometimes", "true or false"),
     ("adoption", "never", "Never, SameNamespace or Any"),
     ("lost_after", "0", SECONDS),
     ("lost_interval", "100000", SECONDS),

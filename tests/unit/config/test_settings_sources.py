@@ -35,6 +35,7 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "request_timeout": (21, 22, 23),
     "unknown_outcome_grace": (31, 32, 33),
     "adoption": ("Never", "SameNamespace", "Any"),
+    "schedules": (False, True, False),
     "lost_after": (51, 52, 53),
     "lost_interval": (61, 62, 63),
     "believe_missing": (True, False, True),

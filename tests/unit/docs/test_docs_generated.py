@@ -16,6 +16,9 @@ from mljobs.domain.spec.rules import RULES
 from tests.unit.api import discovery, vertex_discovery
 from tests.unit.docs.markdown import DOCS
 from tests.unit.domain.rule_cases import CASES
+from tests.unit.domain.schedule.test_decide import CASES as SCHEDULES
+from tests.unit.domain.schedule.test_decide import status_after
+from tests.unit.domain.test_cases import OF_SCHEDULES, WITHOUT_CONDITION
 from tests.unit.domain.test_translated import ways
 from tests.unit.gitops.states import FRESH, every
 from tools.docs import coverage as docs_coverage
@@ -40,9 +43,21 @@ def test_the_reasons_are_met_where_the_page_says_and_nowhere_else() -> None:
     }
     produced |= {(reason.value, place) for reason, place in ways()}
     documented = {(reason.value, place) for reason, places in docs_pages.SHOWN.items() for place in places}
-    assert documented == produced
+    of_schedules = {(reason.value, place) for reason in OF_SCHEDULES for place in docs_pages.SHOWN[reason]}
+    assert documented - of_schedules == produced
     alone = {reason for reason, places in docs_pages.SHOWN.items() if not places}
-    assert alone == {Reason.LEFT_BEHIND, Reason.EXTRA_JOB, Reason.SPEC_WARNING, Reason.NOT_STORED}
+    assert alone - OF_SCHEDULES == WITHOUT_CONDITION
+
+
+def test_the_reasons_of_schedules_are_met_where_the_page_says() -> None:
+    """In the cases of schedules; but for those that jobs have, too."""
+    produced = {
+        (row["reason"], f"{row['type']}={row['status']}")
+        for case in SCHEDULES
+        for row in (status_after(case) or {}).get("conditions", ())
+    }
+    documented = {(reason.value, place) for reason in OF_SCHEDULES for place in docs_pages.SHOWN[reason]}
+    assert documented == {pair for pair in produced if pair[0] in {reason.value for reason in OF_SCHEDULES}}
 
 
 def test_every_condition_and_every_reason_has_its_row() -> None:

@@ -84,9 +84,7 @@ def _some(texts: list[str]) -> str:
 
 def _expected(kind: ResourceKind) -> Json:
     (version,) = crds.definition(kind)["spec"]["versions"]
-    fields = [
-        {"fieldPath": field["jsonPath"].removeprefix(".")} for field in version.get("selectableFields", ())
-    ]
+    fields = [{"fieldPath": path.removeprefix(".")} for path in kind.selectable]
     selectable = {"x-kubernetes-selectable-fields": fields} if fields else {}
     return normal({**version["schema"]["openAPIV3Schema"], **selectable})
 

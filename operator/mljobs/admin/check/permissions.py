@@ -18,10 +18,10 @@ _OUTLIVES = (
 
 def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
     """Review each permission, in every watched namespace or everywhere, and of the Lease if it is used."""
+    needed = rights.needed(schedules=settings.schedules)
     findings = [
-        _check(cluster, f"Permissions in {namespace}", rights.RESOURCES, namespace)
-        for namespace in settings.namespaces
-    ] or [_check(cluster, "Permissions in all namespaces", (*rights.RESOURCES, *rights.CLASSES), "")]
+        _check(cluster, f"Permissions in {namespace}", needed, namespace) for namespace in settings.namespaces
+    ] or [_check(cluster, "Permissions in all namespaces", (*needed, *rights.CLASSES), "")]
     findings += _check_namespace_deletion(cluster, settings)
     if settings.leader_election:
         findings.append(_check_lease(cluster, settings.lease_namespace, settings.lease_name))

@@ -136,6 +136,31 @@ class Kube:
         served = {resource["name"] for resource in found.get("resources") or ()}
         return [plural for plural in plurals if plural not in served]
 
+    async def create(self, body: JsonObject) -> JsonObject:
+        """Make an object in the namespace that its metadata names.
+
+        Returns:
+            The object as it is stored.
+
+        Raises:
+            Conflict: there is one of this name.
+        """
+        self.fence()
+        kind, meta = body["kind"], body["metadata"]
+        path = f"{_path(kind, meta['namespace'])}?fieldManager={COMPONENT}"
+        return await self._call(f"{kind} {meta['namespace']}/{meta['name']}", "POST", path, body)
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Delete an object.
+
+        Raises:
+            Conflict: another object has its name.
+            ObjectNotFound: it does not exist any longer.
+        """
+        self.fence()
+        what, path = f"{kind} {namespace}/{name}", _path(kind, namespace, name)
+        await self._call(what, "DELETE", path, {"preconditions": {"uid": uid}})
+
     async def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
         """Merge into an object's metadata, if it has not changed since it was read.
 

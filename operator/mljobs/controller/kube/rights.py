@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mljobs.api.jobclass import JOB_CLASS
+from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import GROUP, KINDS
 
 PLURALS = tuple(kind.plural for kind in KINDS.values())
@@ -54,6 +55,13 @@ CLASSES = (
 )
 """Needed in the whole cluster where all of it is watched, and nowhere else: an operator that watches
 namespaces reads no classes. Namespaces are listed only while a class selects them by labels."""
+
+SCHEDULES = (
+    PolicyRule(GROUP, (JOB_SCHEDULE.plural,), ("list", "watch")),
+    PolicyRule(GROUP, (f"{JOB_SCHEDULE.plural}/status",), ("patch",)),
+    PolicyRule(GROUP, PLURALS, ("create", "delete")),
+)
+"""Needed there besides, where JobSchedules are reconciled: their runs are created and deleted."""
 
 _OURS = tuple(rule for rule in RESOURCES if rule.group == GROUP)
 
@@ -107,16 +115,26 @@ def account_tokens(names: tuple[str, ...]) -> tuple[PolicyRule, ...]:
     return (PolicyRule("", ("serviceaccounts/token",), ("create",), names),) if names else ()
 
 
+def needed(*, schedules: bool) -> tuple[PolicyRule, ...]:
+    """What an operator needs wherever it watches resources.
+
+    Args:
+        schedules: whether it reconciles JobSchedules.
+    """
+    return (*RESOURCES, *(SCHEDULES if schedules else ()))
+
+
 _READ = ("get", "list", "watch")
 _WRITE = ("create", "patch", "update", "delete", "deletecollection")
+_NAMESPACED = (*PLURALS, JOB_SCHEDULE.plural)
 
 USERS: Mapping[str, tuple[PolicyRule, ...]] = {
-    "view": (PolicyRule(GROUP, PLURALS, _READ),),
-    "edit": (PolicyRule(GROUP, PLURALS, (*_READ, *_WRITE)),),
-    "admin": (PolicyRule(GROUP, PLURALS, (*_READ, *_WRITE)),),
+    "view": (PolicyRule(GROUP, _NAMESPACED, _READ),),
+    "edit": (PolicyRule(GROUP, _NAMESPACED, (*_READ, *_WRITE)),),
+    "admin": (PolicyRule(GROUP, _NAMESPACED, (*_READ, *_WRITE)),),
 }
-"""What the cluster's roles view, edit and admin get for both kinds. Nobody but the operator writes a
-status: a forged one could only mislead it."""
+"""What the cluster's roles view, edit and admin get for the kinds that users make. Nobody but the operator
+writes a status: a forged one could only mislead it."""
 
 AGGREGATE_LABEL = "rbac.authorization.k8s.io/aggregate-to-"
 

@@ -15,6 +15,7 @@ from typing import Any
 import kopf
 
 from mljobs.api.jobclass import JOB_CLASS
+from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import GROUP, KINDS, VERSION, ResourceKind
 from mljobs.controller.kube import login
 from mljobs.controller.kube.login import Login
@@ -51,21 +52,31 @@ def settings() -> kopf.OperatorSettings:
     return chosen
 
 
-def watched_kinds(namespaces: Sequence[str]) -> Sequence[ResourceKind]:
-    """The kinds that are watched: classes only by who watches the whole cluster, which needs that right."""
-    return [*KINDS.values(), *([] if namespaces else [JOB_CLASS])]
+def watched_kinds(namespaces: Sequence[str], *, schedules: bool) -> Sequence[ResourceKind]:
+    """The kinds that are watched: classes only by who watches the whole cluster, which needs that right.
+
+    Args:
+        namespaces: those to watch; none: the whole cluster.
+        schedules: whether JobSchedules are reconciled.
+    """
+    return [
+        *KINDS.values(),
+        *([JOB_SCHEDULE] if schedules else []),
+        *([] if namespaces else [JOB_CLASS]),
+    ]
 
 
-def watched_paths(namespaces: Sequence[str]) -> dict[str, str]:
+def watched_paths(kinds: Iterable[ResourceKind], namespaces: Sequence[str]) -> dict[str, str]:
     """What is listed and watched: paths at the API server, and names for messages.
 
     Args:
+        kinds: those to watch.
         namespaces: those to watch; none: the whole cluster.
     """
     places = {f"namespaces/{name}/": f" in {name}" for name in namespaces} or {"": ""}
     return {
         f"{GROUP}/{VERSION}/{place}{kind.plural}": f"the watch of {kind.plural}{said}"
-        for kind in watched_kinds(namespaces)
+        for kind in kinds
         for place, said in places.items()
     }
 

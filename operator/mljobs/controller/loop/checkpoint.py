@@ -67,11 +67,15 @@ class WatchCheckpoint:
     def saw(self, body: JsonObject) -> None:
         """The watch has delivered this object, and the store has it."""
         key = Key.of(body)
+        if key.kind not in KINDS:  # others leave no job behind
+            return
         place = key.kind, None if self._clusterwide else key.namespace
         self._reached(place, number(body["metadata"].get("resourceVersion")))
 
     def listed(self, kind: str, namespace: str | None, version: str) -> None:
         """Record the version of a complete list: the last event of a quiet kind would be too old by now."""
+        if kind not in KINDS:
+            return
         self._reached((kind, namespace), number(version))
 
     def encoded(self) -> str:

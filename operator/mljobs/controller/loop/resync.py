@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from mljobs.api.base import JsonObject
@@ -24,6 +24,7 @@ class Resync:
         interval: seconds between lists.
         clock: the time, with a zone.
         listed: called with kind, namespace and resourceVersion of each list, once it has been compared.
+        kinds: the names of those to list.
         namespaces: the watched ones; none: all.
     """
 
@@ -36,6 +37,7 @@ class Resync:
         interval: float,
         clock: Callable[[], datetime],
         listed: Callable[[str, str | None, str], None],
+        kinds: Collection[str] = tuple(KINDS),
         namespaces: Sequence[str] = (),
     ) -> None:
         self._kube = kube
@@ -44,6 +46,7 @@ class Resync:
         self._interval = interval
         self._clock = clock
         self._listed = listed
+        self._kinds = kinds
         self._namespaces = namespaces
 
     async def run(self) -> None:
@@ -54,7 +57,7 @@ class Resync:
 
     async def once(self) -> None:
         """List all kinds once; a list that fails, as of a deleted namespace, does not affect the others."""
-        for kind in KINDS:
+        for kind in self._kinds:
             for namespace in self._namespaces or (None,):
                 try:
                     await self._resync(kind, namespace)
@@ -62,6 +65,19 @@ class Resync:
                     continue
                 except KubeError as error:
                     self._failed(error)
+
+    async def complete(self, kinds: Collection[str]) -> None:
+        """List some kinds once, so that nothing of them is missing from the store.
+
+        Raises:
+            KubeError: a list has failed.
+        """
+        for kind in kinds:
+            for namespace in self._namespaces or (None,):
+                try:
+                    await self._compare(kind, namespace)
+                except NotServed:  # it has no resources
+                    continue
 
     async def _resync(self, kind: str, namespace: str | None) -> None:
         """Compare a list; if listing is forbidden, read the known objects."""

@@ -19,6 +19,7 @@ from prometheus_client import (
 from mljobs import __version__
 from mljobs.api.base import JsonObject
 from mljobs.api.outputs import State
+from mljobs.api.resources import KINDS
 from mljobs.domain.job.resource import managed_elsewhere
 from mljobs.domain.reasons import ConditionType
 from mljobs.domain.show.milestones import milestones
@@ -194,6 +195,14 @@ class Metrics:
             "kind",
             "state",
         )
+        self.run_start_seconds = self._histogram(
+            "mljobs_run_start_wait_seconds",
+            "Time from when a schedule's run is due until its resource is made.",
+            _WAIT,
+        )
+        self.runs_missed = self._counter(
+            "mljobs_runs_missed", "Runs of schedules that were not started, and are not any more."
+        )
         self.status_writes = self._counter("mljobs_status_writes", "Writes of a resource's status.", "kind")
         self.events = self._counter("mljobs_events", "Kubernetes Events posted.", "type", "reason")
 
@@ -270,7 +279,8 @@ class Metrics:
             if managed_elsewhere(body.get("spec") or {}):
                 continue
             kind, status = body["kind"], body.get("status") or {}
-            states[kind, status.get("state") or NO_STATE] += 1
+            if kind in KINDS:
+                states[kind, status.get("state") or NO_STATE] += 1
             for row in status.get("conditions") or ():
                 if row["type"] == ConditionType.STALLED and row["status"] == "True":
                     reasons[kind, row["reason"]] += 1

@@ -10,9 +10,11 @@ from functools import partial
 
 from mljobs.api.base import JsonObject
 from mljobs.api.jobclass import JOB_CLASS
+from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import KINDS, ResourceKind
 from mljobs.controller.kinds.job import JobHandler
 from mljobs.controller.kinds.jobclass import ClassHandler
+from mljobs.controller.kinds.schedule import ScheduleHandler, owner_of
 from mljobs.controller.kube.account_tokens import AccountTokens
 from mljobs.controller.kube.client import Kube, connect
 from mljobs.controller.kube.definitions import Definitions
@@ -42,6 +44,7 @@ from mljobs.controller.process.stop import Stop
 from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.port import Backend, Facts
+from mljobs.domain.schedule.validate import OF_A_CLASS
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +91,7 @@ class Options:
     Attributes:
         policy: what the administrator decides for all resources.
         namespaces: those to watch; none: the whole cluster.
+        schedules: whether JobSchedules are reconciled.
         poll_interval: seconds between two rounds of polls.
         lost_interval: seconds between two reads of a job that counts as lost.
         believe_missing: whether many jobs of a project may be lost at once.
@@ -105,6 +109,7 @@ class Options:
 
     policy: AdminPolicy
     namespaces: Sequence[str]
+    schedules: bool
     poll_interval: float
     lost_interval: float
     believe_missing: bool
@@ -241,24 +246,22 @@ async def _act(
     metrics.resources.set_function(lambda: len(store))
     metrics.poll_age.set_function(lanes.oldest)
     metrics.scraped.append(lambda: metrics.count_resources(store.bodies()))
-    for kind in KINDS:
+    kinds = watched_kinds(options.namespaces, schedules=options.schedules)
+    stored = [kind.name for kind in kinds if kind is not JOB_CLASS]
+    for kind in stored:
         metrics.max_workers.labels(kind).set(options.workers)
+    writer = StatusWriter(kube, wall, metrics)
     jobs = JobHandler(
         kube=kube,
         store=store,
         services=Services(classes, lanes),
-        writer=StatusWriter(kube, wall, metrics),
+        writer=writer,
         queue=queue,
         policy=options.policy,
         clock=clock,
         gauges=gauges,
         wrote=lambda body, before: metrics.wrote(body, before, wall()),
     )
-    handlers: dict[str, Handler] = {
-        **dict.fromkeys(KINDS, jobs),
-        JOB_CLASS.name: ClassHandler(kube, classes, store, wall),
-    }
-    reconciler = Reconciler(handlers, queue=queue, clock=clock, metrics=metrics)
     checkpoint = WatchCheckpoint(kube, store, queue.add, namespaces=options.namespaces, now=clock)
     if lease:
         await _resume(lease, checkpoint)
@@ -269,8 +272,24 @@ async def _act(
         interval=options.resync_interval,
         clock=clock,
         listed=checkpoint.listed,
+        kinds=stored,
         namespaces=options.namespaces,
     )
+    handlers: dict[str, Handler] = {
+        **dict.fromkeys(KINDS, jobs),
+        JOB_CLASS.name: ClassHandler(kube, classes, store, wall),
+    }
+    if options.schedules:
+        handlers[JOB_SCHEDULE.name] = ScheduleHandler(
+            kube=kube,
+            store=store,
+            resync=resync,
+            writer=writer,
+            metrics=metrics,
+            default_project=options.policy.default_project or (None if options.namespaces else OF_A_CLASS),
+            clock=wall,
+        )
+    reconciler = Reconciler(handlers, queue=queue, clock=clock, metrics=metrics)
 
     def bring(event: str | None, body: JsonObject) -> None:
         if body["kind"] == JOB_CLASS.name:
@@ -279,8 +298,11 @@ async def _act(
         ends = event == "DELETED" or "deletionTimestamp" in body["metadata"]
         take(event, body, store, urgent if ends else queue.add, clock())
         checkpoint.saw(body)
+        schedule = owner_of(body)
+        if schedule and schedule.kind in handlers:
+            queue.add(schedule)
 
-    watched = watched_paths(options.namespaces)
+    watched = watched_paths(kinds, options.namespaces)
     watches = {path: Heartbeat() for path in watched}
     health.watches = list(watches.values())
     health.checks += [
@@ -308,7 +330,6 @@ async def _act(
     await classes.read(kube)
     for name in classes:
         queue.add(Key(JOB_CLASS.name, "", name))
-    kinds = watched_kinds(options.namespaces)
     async with lanes:
         await _supervise(
             watches=[_watch(watch, kind, definitions, kube, stop) for kind in kinds],

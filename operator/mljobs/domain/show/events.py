@@ -30,6 +30,9 @@ WARNINGS = frozenset(
         Reason.NO_JOB_CLASS,
         Reason.TAKEN,
         Reason.LABELS_CONTESTED,
+        Reason.NOT_CREATED,
+        Reason.NAME_TAKEN,
+        Reason.RUN_MISSED,
     }
 )
 """The reasons whose Events are warnings."""
@@ -41,6 +44,7 @@ _INITIAL: Mapping[str, str] = {
     ConditionType.SUSPENDED: "False",
     ConditionType.STALLED: "False",
     ConditionType.TRANSLATED: "True",
+    ConditionType.DUE: "False",
 }
 """The status of a condition that is absent."""
 

@@ -4,9 +4,7 @@ Equal knowledge yields an equal status, so that the writer has nothing to write 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.outputs import TERMINAL_STATES, State
@@ -26,15 +24,16 @@ from mljobs.domain.decide.decisions import (
 )
 from mljobs.domain.decide.failed_calls import what_next
 from mljobs.domain.job.observation import Call, Observation
-from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target, timestamp
+from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
+from mljobs.domain.show.conditions import Shown, conditions
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.progress import kept_from_stepping_back
 from mljobs.domain.show.record import CREATED, FOUND_AGAIN, TAKEN, record
 from mljobs.domain.show.size import fitted
 from mljobs.domain.show.translation import translation
-from mljobs.domain.spec.problems import printable_lines, summary
+from mljobs.domain.spec.problems import summary
 
 ATTEMPTS_KEPT = 20
 """Earlier attempts that a status lists."""
@@ -72,7 +71,7 @@ def project(resource: Resource, observation: Observation, decision: Settled, now
         status["record"] = remembered
     shown = _shown(resource, observation, decision, status)
     status["observedGeneration"] = resource.generation
-    status["conditions"] = _conditions(resource, shown, now)
+    status["conditions"] = conditions(resource, shown, now)
     return fitted(status)
 
 
@@ -182,18 +181,9 @@ def _earlier(resource: Resource, target: Target) -> list[JsonObject]:
 # --- the conditions -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """One condition without its transition time. `status` is None for one that is left out."""
-
-    status: str | None
-    reason: Reason
-    message: str = ""
-
-
 def _shown(
     resource: Resource, observation: Observation, decision: Settled, status: JsonObject
-) -> dict[ConditionType, _Shown]:
+) -> dict[ConditionType, Shown]:
     accepted = resource.accepted(observation.job)
     stalled = _stalled(observation, decision)
     shown = {
@@ -212,37 +202,37 @@ def _shown(
     return shown
 
 
-def _translated(resource: Resource) -> _Shown | None:
+def _translated(resource: Resource) -> Shown | None:
     """Whether the service does all that the spec says; nothing where that is the same question."""
     found = translation(resource)
     if found is None:
         return None
     return (
-        _Shown("False", Reason.LOSSY, summary(found.losses)) if found.losses else _Shown("True", Reason.EXACT)
+        Shown("False", Reason.LOSSY, summary(found.losses)) if found.losses else Shown("True", Reason.EXACT)
     )
 
 
-def _submitted(resource: Resource, status: JsonObject) -> _Shown:
+def _submitted(resource: Resource, status: JsonObject) -> Shown:
     name = status.get("jobName") or (resource.target.job_name if resource.target else "")
     accepted = status["record"]["accepted"]
     if accepted == CREATED:
-        return _Shown("True", Reason.ACCEPTED, f"{name}: {MEANING[Reason.ACCEPTED]}")
-    return _Shown("True", Reason.ADOPTED, f"{name}: {TAKEN_OVER if accepted == TAKEN else RECOVERED}")
+        return Shown("True", Reason.ACCEPTED, f"{name}: {MEANING[Reason.ACCEPTED]}")
+    return Shown("True", Reason.ADOPTED, f"{name}: {TAKEN_OVER if accepted == TAKEN else RECOVERED}")
 
 
-def _unsubmitted(decision: Settled, observation: Observation) -> _Shown:
+def _unsubmitted(decision: Settled, observation: Observation) -> Shown:
     match decision:
         case Refuse(problems):
-            return _Shown("False", Reason.INVALID_SPEC, summary(problems))
+            return Shown("False", Reason.INVALID_SPEC, summary(problems))
         case Stall(reason, message):
-            return _Shown("False", reason, message)
+            return Shown("False", reason, message)
         case Wait(reason, message):
             unknown = reason is Reason.OUTCOME_UNKNOWN or _may_exist(observation)
-            return _Shown("Unknown" if unknown else "False", reason, message)
+            return Shown("Unknown" if unknown else "False", reason, message)
         case Leave():
-            return _Shown("Unknown" if _may_exist(observation) else "False", Reason.RELEASED)
+            return Shown("Unknown" if _may_exist(observation) else "False", Reason.RELEASED)
         case _:  # Hold: everything else is decided about an accepted job
-            return _Shown("False", Reason.SUSPENDED)
+            return Shown("False", Reason.SUSPENDED)
 
 
 def _may_exist(observation: Observation) -> bool:
@@ -252,25 +242,25 @@ def _may_exist(observation: Observation) -> bool:
     return exists or observation.outcome_unknown_at is not None
 
 
-def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> _Shown:
+def _succeeded(resource: Resource, observation: Observation, decision: Settled, status: JsonObject) -> Shown:
     accepted = resource.accepted(observation.job)
     if isinstance(decision, Stall) and decision.reason is Reason.LOST:
-        return _Shown("False", Reason.LOST, decision.message)
+        return Shown("False", Reason.LOST, decision.message)
     if accepted and isinstance(decision, Finish):
         state = str(status.get("state"))
         if state in TERMINAL_STATES:
             message = str(status.get("errorMessage", ""))
             if state == State.SUCCEEDED:
                 reason = Reason.PARTIALLY_SUCCEEDED if message else Reason.JOB_SUCCEEDED
-                return _Shown("True", reason, message)
-            return _Shown("False", _FAILURES[state], message)
+                return Shown("True", reason, message)
+            return Shown("False", _FAILURES[state], message)
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
-        return _Shown("Unknown", unsubmitted.reason, unsubmitted.message)
+        return Shown("Unknown", unsubmitted.reason, unsubmitted.message)
     if isinstance(decision, Hold):
-        return _Shown("Unknown", _pause_of(resource))
+        return Shown("Unknown", _pause_of(resource))
     found_again = status["record"].get("presence") == FOUND_AGAIN
-    return _Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
+    return Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
 
 _FAILURES: Mapping[str, Reason] = {
@@ -284,36 +274,36 @@ def _pause_of(resource: Resource) -> Reason:
     return Reason.SUSPENDED if resource.suspend else Reason.RESUMING
 
 
-def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck: bool) -> _Shown:
+def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck: bool) -> Shown:
     match decision:
         case Wait(reason, message) if reason in STALLING:
-            return _Shown("False", Reason.WAITING, message)
+            return Shown("False", Reason.WAITING, message)
         case Wait(reason, message):
-            return _Shown("True", reason, message)
+            return Shown("True", reason, message)
         case Hold():
-            return _Shown("False" if resource.suspend else "True", _pause_of(resource))
+            return Shown("False" if resource.suspend else "True", _pause_of(resource))
         case Finish():
-            return _Shown("False", Reason.FINISHED)
+            return Shown("False", Reason.FINISHED)
         case _ if resource.deleting and not resource.held:
-            return _Shown("False", Reason.RELEASED)
+            return Shown("False", Reason.RELEASED)
         case Stall():
-            return _Shown("False", Reason.WAITING)
+            return Shown("False", Reason.WAITING)
         case Refuse() if resource.ended or not accepted:
-            return _Shown("False", Reason.WAITING)
+            return Shown("False", Reason.WAITING)
         case _:
             return _watching(resource, stuck=stuck)
 
 
-def _watching(resource: Resource, *, stuck: bool) -> _Shown:
+def _watching(resource: Resource, *, stuck: bool) -> Shown:
     """What is left to do about an accepted job, apart from watching it."""
     suspends = resource.suspend or resource.suspending
     if not (resource.deleting or suspends):
-        return _Shown("False", Reason.WATCHING)
+        return Shown("False", Reason.WATCHING)
     if stuck:
-        return _Shown("False", Reason.WAITING)
+        return Shown("False", Reason.WAITING)
     if resource.deleting:
-        return _Shown("True", Reason.DELETING, _missing_message(resource))
-    return _Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
+        return Shown("True", Reason.DELETING, _missing_message(resource))
+    return Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
 
 
 def _missing_message(resource: Resource) -> str:
@@ -327,7 +317,7 @@ def _missing_message(resource: Resource) -> str:
     )
 
 
-def _suspended(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
+def _suspended(resource: Resource, decision: Settled, accepted: bool) -> Shown:
     """Whether a suspension holds the resource back, or ends its attempt.
 
     That the suspension has caused a CANCELLED is kept until the next attempt.
@@ -335,76 +325,49 @@ def _suspended(resource: Resource, decision: Settled, accepted: bool) -> _Shown:
     if resource.deleting or (isinstance(decision, Finish) and accepted):
         return _suspended_at_the_end(resource, decision)
     if isinstance(decision, Hold):
-        return _Shown("True", _pause_of(resource))
+        return Shown("True", _pause_of(resource))
     if isinstance(decision, Stall) and accepted and (resource.suspend or resource.suspending):
-        return _Shown("True" if resource.suspending else "False", decision.reason, decision.message)
+        return Shown("True" if resource.suspending else "False", decision.reason, decision.message)
     if isinstance(decision, Suspend) or resource.suspending:
-        return _Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
+        return Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
     if not resource.suspend:
-        return _Shown("False", Reason.NOT_SUSPENDED)
+        return Shown("False", Reason.NOT_SUSPENDED)
     if accepted or isinstance(decision, Wait):  # a job may run, and its end is not recorded yet
-        return _Shown("False", Reason.SUSPENDING)
-    return _Shown("True", Reason.SUSPENDED)
+        return Shown("False", Reason.SUSPENDING)
+    return Shown("True", Reason.SUSPENDED)
 
 
-def _suspended_at_the_end(resource: Resource, decision: Settled) -> _Shown:
+def _suspended_at_the_end(resource: Resource, decision: Settled) -> Shown:
     if not resource.suspend:
-        return _Shown("False", Reason.NOT_SUSPENDED)
+        return Shown("False", Reason.NOT_SUSPENDED)
     if isinstance(decision, Finish):
-        return _Shown("False", Reason.FINISHED)
-    return _Shown("True", Reason.DELETING if resource.held else Reason.RELEASED)
+        return Shown("False", Reason.FINISHED)
+    return Shown("True", Reason.DELETING if resource.held else Reason.RELEASED)
 
 
-def _stalled(observation: Observation, decision: Settled) -> _Shown | None:
+def _stalled(observation: Observation, decision: Settled) -> Shown | None:
     match decision:
         case Refuse(problems):
-            return _Shown("True", Reason.INVALID_SPEC, summary(problems))
+            return Shown("True", Reason.INVALID_SPEC, summary(problems))
         case Stall(reason, message):
-            return _Shown("True", reason, message)
+            return Shown("True", reason, message)
         case Wait(reason, message) if reason in STALLING:
-            return _Shown("True", reason, message)
+            return Shown("True", reason, message)
         case Watch() | Announce():
             return _denied_reading(observation)
         case _:
             return None
 
 
-def _denied_reading(observation: Observation) -> _Shown | None:
+def _denied_reading(observation: Observation) -> Shown | None:
     """The job cannot be read: the state shown is the last known one."""
     failed = observation.failed_calls.get(Call.GET)
     reported = failed.shown if failed else None
     if reported is None or reported.call is not Call.GET or not isinstance(reported.error, errors.Denied):
         return None
-    return _Shown(
+    return Shown(
         "True",
         Reason.DENIED,
         f"The job cannot be read, and the state shown may be outdated: {reported.error.message} "
         f"{what_next(reported.error, Reason.DENIED)}",
     )
-
-
-def _conditions(resource: Resource, shown: Mapping[ConditionType, _Shown], now: datetime) -> list[JsonObject]:
-    conditions = []
-    for kind, condition in shown.items():
-        before = _before(resource, kind)
-        same = before.get("status") == condition.status and "lastTransitionTime" in before
-        conditions.append(
-            {
-                "type": kind.value,
-                "status": condition.status,
-                "reason": condition.reason.value,
-                "message": bounded_text(printable_lines(condition.message or MEANING[condition.reason])),
-                "observedGeneration": resource.generation,
-                "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
-            }
-        )
-    return conditions
-
-
-def _before(resource: Resource, kind: ConditionType) -> Mapping[str, Any]:
-    """The previous condition, for its transition time only."""
-    rows = resource.status.get("conditions")
-    for row in rows if isinstance(rows, list | tuple) else ():
-        if isinstance(row, Mapping) and row.get("type") == kind:
-            return row
-    return {}

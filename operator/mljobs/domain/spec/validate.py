@@ -60,8 +60,17 @@ def _model(kind: str, spec: Mapping[str, Any]) -> tuple[JobSpec | None, list[Pro
     try:
         return KINDS[kind].spec.model_validate(spec, by_alias=True, by_name=False), []
     except ValidationError as error:
-        schema = lenient.spec_schema(kind)
-        return None, [_problem(mistake, schema) for mistake in error.errors(include_url=False)]
+        return None, model_problems(error, lenient.spec_schema(kind))
+
+
+def model_problems(error: ValidationError, schema: lenient.Schema) -> list[Problem]:
+    """Word what a model has found in a spec.
+
+    Args:
+        error: of the model.
+        schema: the structural schema of the spec.
+    """
+    return [_problem(mistake, schema) for mistake in error.errors(include_url=False)]
 
 
 def _problem(mistake: ErrorDetails, schema: lenient.Schema) -> Problem:
