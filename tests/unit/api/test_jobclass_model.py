@@ -31,9 +31,6 @@ WHOLE: dict[str, Any] = {
     "limits": {
         "createsPerMinute": 60,
         "readsPerMinute": 600,
-        "activeJobs": 200,
-        "accelerators": 64,
-        "perNamespace": {"activeJobs": 20, "accelerators": 8},
     },
     "defaults": {
         "labels": {"cost": "a"},
@@ -68,7 +65,7 @@ def test_a_class_that_says_little_adopts_nothing_and_limits_nothing_else() -> No
         ({"jobServiceAccounts": ["nobody"]}, "jobServiceAccounts"),
         ({"identity": {"serviceAccountRef": {"name": "a/b"}}}, "identity"),
         ({"identity": {"serviceAccountRef": {"name": "a", "provider": "projects/x"}}}, "identity"),
-        ({"limits": {"activeJobs": 0}}, "limits"),
+        ({"limits": {"createsPerMinute": 0}}, "limits"),
         ({"namespaces": {"matchExpressions": [{"key": "a", "operator": "Near"}]}}, "namespaces"),
         ({"location": ["us-central1"]}, "location"),
     ],

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from pydantic import ValidationError
 
 from mljobs.api.base import JsonObject
-from mljobs.api.jobclass import JOB_CLASS, Limits
+from mljobs.api.jobclass import JOB_CLASS
 from mljobs.controller.kube.errors import KubeError, NotServed
 from mljobs.controller.loop.store import Key, number
 from mljobs.domain.classes.choice import other_defaults, standing_of
@@ -243,10 +243,6 @@ class Classes:
         if labels != self._labels:
             self._labels = labels
             self._changed()
-
-    def limits(self, resource: Resource) -> Limits:
-        """The limits of the class of a resource's calls."""
-        return self.terms(resource).limits
 
 
 def _version(body: Mapping[str, Any]) -> int:

@@ -48,7 +48,7 @@ class Underlay:
 
 @dataclass(frozen=True)
 class JobClass:
-    """Which service runs jobs, where, as whom and how many.
+    """Which service runs jobs, where and as whom.
 
     Attributes:
         name: unique in the cluster.
@@ -62,7 +62,7 @@ class JobClass:
         machine_types: that jobs may use, with an asterisk for any rest; none: all.
         accounts: that jobs may run as; none: all.
         adoption: which jobs may be adopted.
-        limits: how much may be in use.
+        limits: how often the service is called.
         underlay: what is laid under each spec.
         tables: laid over the tables of legacy names.
         is_default: whether it is for resources that name none.
