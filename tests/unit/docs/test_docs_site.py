@@ -10,11 +10,13 @@ import pytest
 from pydantic.alias_generators import to_camel
 from typer.main import get_command
 
+from mljobs.api.jobschedule import JOB_SCHEDULE, SCHEDULE_LABEL
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.cli.app import app
 from mljobs.config import Settings
 from mljobs.domain.job import resource
 from mljobs.domain.reasons import Reason
+from mljobs.domain.schedule.schedule import Schedule
 from mljobs.domain.show.events import WARNINGS
 from mljobs.domain.spec.validate import validate
 from mljobs.kubectl.app import app as plugin
@@ -88,6 +90,9 @@ def test_every_manifest_is_valid(manifest: dict[str, object]) -> None:
     assert manifest["apiVersion"] == API_VERSION
     spec = manifest["spec"]
     assert isinstance(spec, dict)
+    if manifest["kind"] == JOB_SCHEDULE.name:
+        assert Schedule.parse(manifest).problems == ()
+        return
     found = validate(str(manifest["kind"]), spec, default_project="administrators-default")
     assert found.spec is not None, found.problems
     assert not found.warnings
@@ -102,7 +107,9 @@ def test_every_sample_is_shown() -> None:
     shown = set(
         re.findall(r"literalinclude\} \.\./deploy/samples/(\S+)\.yaml", (DOCS / "samples.md").read_text())
     )
-    assert shown == {path.stem for path in (ROOT / "deploy" / "samples").glob("*.yaml")}
+    samples = ROOT / "deploy" / "samples"
+    found = {path.stem for path in samples.glob("*.yaml")}
+    assert shown == found | {f"schedules/{path.stem}" for path in (samples / "schedules").glob("*.yaml")}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
@@ -154,6 +161,7 @@ def test_every_annotation_that_is_named_exists() -> None:
         resource.RETRY,
         resource.ADOPT,
         resource.MANAGER,
+        SCHEDULE_LABEL,
         *re.findall(r'annotations\["([^"]+)"\]', lua),
         API_VERSION,
     }
