@@ -233,7 +233,7 @@ def test_a_resource_made_again_gets_another_job(namespace: Namespace, emulator: 
 
 COLUMNS: list[tuple[tuple[str, ...], list[str]]] = [
     ((), ["NAME", "STATE", "JOB", "AGE"]),
-    (("-o", "wide"), ["NAME", "STATE", "JOB", "PROJECT", "LOCATION", "REASON", "MANAGER", "AGE"]),
+    (("-o", "wide"), ["NAME", "STATE", "JOB", "PROJECT", "LOCATION", "REASON", "CLASS", "MANAGER", "AGE"]),
 ]
 
 
@@ -248,13 +248,15 @@ def test_kubectl_get_shows_state_and_job(
         "STATE": "QUEUED",
         "JOB": status["jobId"],
         "PROJECT": PROJECT,
-        "REGION": "us-central1",
+        "LOCATION": "us-central1",
         "REASON": "NotFinished",
     }
     for options, columns in COLUMNS:
         header, row = kubectl.out("get", kind.short_name, *options).splitlines()
         assert header.split() == columns
-        shown = [values[column] for column in columns[:-1] if column in values]  # nobody else manages it
+        shown = [
+            values[column] for column in columns[:-1] if column in values
+        ]  # no class, and nobody else manages it
         assert row.split()[:-1] == shown
     assert job.name in kubectl.out("get", "mljobs")  # the category
     found = kubectl.out("get", kind.short_name, "--field-selector=status.state=RUNNING", "-o", "name")
