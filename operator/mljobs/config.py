@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     """A YAML file that is laid over the tables by which legacy names become Vertex AI's: machines,
     accelerators, images, models."""
 
+    console_path: Literal["agent-platform", "vertex-ai"] = "agent-platform"
+    """Where the Google Cloud console has the pages of jobs on Vertex AI, for `status.consoleUrl`:
+    `agent-platform`, or `vertex-ai` as before the service was renamed."""
+
     anonymous: bool = False
     """Whether requests to the job service carry no credentials, as for the emulator. Otherwise they carry
     Google's application default credentials."""

@@ -163,7 +163,8 @@ def terms_of(settings: Settings) -> Terms:
     Raises:
         ValueError: the file of tables cannot be read; with its name.
     """
-    return Terms.read(settings.locations, Path(settings.tables) if settings.tables else None)
+    terms = Terms.read(settings.locations, Path(settings.tables) if settings.tables else None)
+    return replace(terms, console_path=settings.console_path)
 
 
 def policy_of(settings: Settings) -> AdminPolicy:

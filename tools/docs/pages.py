@@ -55,7 +55,13 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.ADOPTED: ("Submitted=True",),
     Reason.OUTCOME_UNKNOWN: ("Submitted=Unknown", "Succeeded=Unknown", "Reconciling=True"),
     Reason.THROTTLED: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Reconciling=True"),
-    Reason.NO_CAPACITY: ("Submitted=False", "Submitted=Unknown", "Succeeded=Unknown", "Reconciling=True"),
+    Reason.NO_CAPACITY: (
+        "Submitted=False",
+        "Submitted=Unknown",
+        "Succeeded=False",
+        "Succeeded=Unknown",
+        "Reconciling=True",
+    ),
     Reason.SERVICE_UNAVAILABLE: (
         "Submitted=False",
         "Submitted=Unknown",

@@ -24,6 +24,9 @@ class State(StrEnum):
 TERMINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 """The states that a job never leaves."""
 
+RESOURCE_EXHAUSTED = 8
+"""The google.rpc.Code of a job that has failed for lack of machines or quota."""
+
 
 class BuiltInAlgorithmOutput(Observed):
     """What a job with one of the service's own algorithms has made."""

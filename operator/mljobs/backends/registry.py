@@ -16,6 +16,7 @@ from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.backends.vertex import translate as vertex
 from mljobs.backends.vertex.backend import VertexAI
 from mljobs.backends.vertex.facts import VertexFacts
+from mljobs.backends.vertex.links import AGENT_PLATFORM
 from mljobs.backends.vertex.tables import Tables
 from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.port import Backend, Facts, JobDocument, Order, Reference
@@ -29,10 +30,12 @@ class Terms:
         locations: the regions that jobs may run in, the first for those that name none; none: any.
         tables: laid over the tables by which legacy names become the service's; see `Tables.parse` of
             `mljobs.backends.vertex.tables`.
+        console_path: where the console has the pages of Vertex AI's jobs; see `VertexFacts`.
     """
 
     locations: Sequence[str] = ()
     tables: Mapping[str, Any] = field(default_factory=dict)
+    console_path: str = AGENT_PLATFORM
 
     @classmethod
     def read(cls, locations: Sequence[str], tables: Path | None) -> Self:
@@ -88,7 +91,7 @@ def _mlv1_facts(terms: Terms) -> MlV1Facts:
 
 
 def _vertex_facts(terms: Terms) -> VertexFacts:
-    return VertexFacts(Tables.parse(terms.tables), terms.locations)
+    return VertexFacts(Tables.parse(terms.tables), terms.locations, terms.console_path)
 
 
 def facts_of_class(job_class: JobClass) -> Facts:

@@ -72,8 +72,8 @@ MEANING: dict[Reason, str] = {
         "The call has to wait for a quota of the project, or for an access token. The operator retries later."
     ),
     Reason.NO_CAPACITY: (
-        "The project's quota of machines or accelerators is used up, or the region has none left. The "
-        "operator retries every few minutes; a changed spec is submitted at once."
+        "The project's quota of machines or accelerators is used up, or the region has none left. Unless the "
+        "job has ended, the operator retries every few minutes; a changed spec is submitted at once."
     ),
     Reason.SERVICE_UNAVAILABLE: "The service cannot be reached or fails. The operator keeps retrying.",
     Reason.INVALID_SPEC: "The spec breaks a rule; the message names field, value and rule. Correct the spec.",

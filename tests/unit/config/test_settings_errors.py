@@ -42,6 +42,7 @@ WRONG: list[tuple[str, str, str]] = [
         )
     ],
     ("service", "Vertex", "MLv1 or VertexAI"),
+    ("console_path", "vertex", "agent-platform or vertex-ai"),
     ("anonymous", "maybe", "true or false"),
     ("believe_missing", "maybe", "true or false"),
     ("poll_interval", "0", SECONDS),

@@ -25,6 +25,7 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "endpoint": ("https://one.example", "http://127.0.0.1:1", "https://three.example:8443/base"),
     "locations": (("us-central1",), ("europe-west4", "us"), ("me-west1", "us-east5", "eu")),
     "tables": ("/etc/one.yaml", "two.yaml", "./three.yaml"),
+    "console_path": ("vertex-ai", "agent-platform", "vertex-ai"),
     "anonymous": (True, False, True),
     "namespaces": (("a",), ("b", "c"), ("d", "e", "f")),
     "poll_interval": (1, 2.5, 3),

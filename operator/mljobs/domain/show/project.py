@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from mljobs.api.base import JsonObject
-from mljobs.api.outputs import TERMINAL_STATES, State
+from mljobs.api.outputs import RESOURCE_EXHAUSTED, TERMINAL_STATES, State
 from mljobs.api.resources import KINDS, Attempt, JobStatus
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
@@ -253,7 +253,7 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
             if state == State.SUCCEEDED:
                 reason = Reason.PARTIALLY_SUCCEEDED if message else Reason.JOB_SUCCEEDED
                 return Shown("True", reason, message)
-            return Shown("False", _FAILURES[state], message)
+            return Shown("False", _failure(state, status), message)
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
         return Shown("Unknown", unsubmitted.reason, unsubmitted.message)
@@ -263,10 +263,11 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     return Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
 
-_FAILURES: Mapping[str, Reason] = {
-    State.FAILED: Reason.JOB_FAILED,
-    State.CANCELLED: Reason.JOB_CANCELLED,
-}
+def _failure(state: str, status: JsonObject) -> Reason:
+    """Whether a job that has not succeeded was cancelled, found no machines, or failed by itself."""
+    if state == State.CANCELLED:
+        return Reason.JOB_CANCELLED
+    return Reason.NO_CAPACITY if status.get("errorCode") == RESOURCE_EXHAUSTED else Reason.JOB_FAILED
 
 
 def _pause_of(resource: Resource) -> Reason:

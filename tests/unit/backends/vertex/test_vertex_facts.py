@@ -1,16 +1,19 @@
 """What is known of Vertex AI without asking: scopes, names, links."""
 
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mljobs.backends import service_named
 from mljobs.backends.vertex.facts import DISPLAY_NAME_LIMIT, VertexFacts
 from mljobs.backends.vertex.names import COLLECTIONS, Name
+from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.port import Facts, Owner, Reference, Scope
+from mljobs.main import terms_of
 
 FACTS: Facts = VertexFacts()
 CUSTOM = Reference("projects/my-project/locations/us-central1/customJobs/42")
@@ -102,3 +105,12 @@ def test_a_batch_prediction_has_a_page_of_its_own_and_no_known_logs() -> None:
             "?project=my-project"
         )
     }
+
+
+@pytest.mark.parametrize("path", ["agent-platform", "vertex-ai"])
+def test_the_administrator_says_where_the_console_has_the_pages(
+    path: Literal["agent-platform", "vertex-ai"],
+) -> None:
+    settings = Settings(service="VertexAI", console_path=path)
+    facts = service_named(settings.service).facts(terms_of(settings))
+    assert urlsplit(facts.links(CUSTOM)["consoleUrl"]).path == f"/{path}/locations/us-central1/training/42"
