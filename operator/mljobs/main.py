@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from mljobs.api.jobclass import Adoption
@@ -65,7 +66,8 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
     )
     backends = Backends(settings, access)
     threads = LivenessCheck("a call of a job service", backends.longest, EXCHANGES * settings.request_timeout)
-    port = Port(backends.opener, facts_of_class, own_class(settings))
+    facts = partial(facts_of_class, console_path=settings.console_path)
+    port = Port(backends.opener, facts, own_class(settings))
     await run(port, metrics, _options(settings), fence=fence, service_check=threads, ready=ready)
 
 
@@ -163,8 +165,7 @@ def terms_of(settings: Settings) -> Terms:
     Raises:
         ValueError: the file of tables cannot be read; with its name.
     """
-    terms = Terms.read(settings.locations, Path(settings.tables) if settings.tables else None)
-    return replace(terms, console_path=settings.console_path)
+    return Terms.read(settings.locations, Path(settings.tables) if settings.tables else None)
 
 
 def policy_of(settings: Settings) -> AdminPolicy:

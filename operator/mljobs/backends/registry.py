@@ -94,13 +94,17 @@ def _vertex_facts(terms: Terms) -> VertexFacts:
     return VertexFacts(Tables.parse(terms.tables), terms.locations, terms.console_path)
 
 
-def facts_of_class(job_class: JobClass) -> Facts:
+def facts_of_class(job_class: JobClass, console_path: str = AGENT_PLATFORM) -> Facts:
     """What is known of the service of a class, as its administrator has it.
+
+    Args:
+        job_class: the class.
+        console_path: where the console has the pages of jobs, for all classes; see `Terms`.
 
     Raises:
         ValueError: the class's tables make no sense.
     """
-    return service_named(job_class.service).facts(Terms(job_class.locations, job_class.tables))
+    return service_named(job_class.service).facts(Terms(job_class.locations, job_class.tables, console_path))
 
 
 MLV1 = "MLv1"

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.backends import service_named
+from mljobs.backends import facts_of_class
 from mljobs.backends.vertex.facts import DISPLAY_NAME_LIMIT, VertexFacts
 from mljobs.backends.vertex.names import COLLECTIONS, Name
 from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.port import Facts, Owner, Reference, Scope
-from mljobs.main import terms_of
+from mljobs.main import own_class
 
 FACTS: Facts = VertexFacts()
 CUSTOM = Reference("projects/my-project/locations/us-central1/customJobs/42")
@@ -112,5 +112,5 @@ def test_the_administrator_says_where_the_console_has_the_pages(
     path: Literal["agent-platform", "vertex-ai"],
 ) -> None:
     settings = Settings(service="VertexAI", console_path=path)
-    facts = service_named(settings.service).facts(terms_of(settings))
+    facts = facts_of_class(own_class(settings), settings.console_path)
     assert urlsplit(facts.links(CUSTOM)["consoleUrl"]).path == f"/{path}/locations/us-central1/training/42"
