@@ -1,5 +1,6 @@
 """The same resources on Vertex AI: what the operator does there, from the manifest to the job's end."""
 
+import json
 import re
 from itertools import groupby
 from typing import Any
@@ -23,7 +24,12 @@ TUNING = {"goal": "MAXIMIZE", "hyperparameterMetricTag": "accuracy", "maxTrials"
 
 @pytest.fixture(scope="module")
 def operator_options() -> dict[str, object]:
-    return {"settings": {"MLJOBS_SERVICE": "VertexAI", "MLJOBS_TABLES": str(TABLES)}}
+    settings = {
+        "MLJOBS_SERVICE": "VertexAI",
+        "MLJOBS_TABLES": str(TABLES),
+        "MLJOBS_CONSOLE_PATH": "vertex-ai",
+    }
+    return {"settings": settings}
 
 
 def quick(emulator: Emulator, namespace: Namespace, **script: Any) -> None:
@@ -93,7 +99,8 @@ def test_a_training_job_to_its_end(namespace: Namespace, emulator: Emulator) -> 
     assert status["jobId"] == f"{namespace.name}/census"
     assert status["labels"]["team"] == "a"
     number = status["jobName"].rpartition("/")[2]
-    assert f"/training/{number}?project={PROJECT}" in status["consoleUrl"]
+    page = f"/vertex-ai/locations/us-central1/training/{number}?project={PROJECT}"
+    assert status["consoleUrl"].endswith(page)
     assert {"createTime", "startTime", "endTime"} <= status.keys()
     job.until_condition("Succeeded", "True", "JobSucceeded")
     job.until_condition("Translated", "True", "Exact")
@@ -133,6 +140,30 @@ def test_a_failed_job_tells_why(namespace: Namespace, emulator: Emulator) -> Non
     job.until_state("FAILED")
     shown = job.until_condition("Succeeded", "False", "JobFailed")
     assert shown["message"] == "Replica 0 ran out of memory."
+
+
+def test_values_of_environment_variables_are_told_nowhere(
+    namespace: Namespace, emulator: Emulator, operator: Operator
+) -> None:
+    """Neither of a job that runs, of which a variable is warned about, nor of a spec that is refused."""
+    secret = f"canary-{namespace.name}"
+    variable = {"name": "API_TOKEN", "value": secret}
+    quick(emulator, namespace, final="FAILED", errorMessage="exit status 1")
+    block = {"jobSpec": {"workerPoolSpecs": [{"containerSpec": {"env": [variable]}}]}}
+    resumed = {**TUNING, "resumePreviousJobId": "old"}
+    failed = namespace.create(training("failed", {"vertex": block}))
+    refused = namespace.create(training("refused", {"vertex": block}, hyperparameters=resumed))
+    failed.until_condition("Succeeded", "False", "JobFailed")
+    refused.until_condition("Stalled", "True", "InvalidSpec")
+    (warned,) = told(failed, "SpecWarning")
+    assert "env[0].value" in warned["message"]
+    (made,) = cloud_jobs(emulator, namespace)
+    assert made["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]["env"][0]["value"] == secret
+    for job in (failed, refused):
+        assert secret not in json.dumps(job.status())
+        assert secret not in json.dumps(namespace.events(job.uid))
+    assert secret not in operator.log.read_text("utf-8")
+    assert secret not in operator.metrics()
 
 
 def test_suspend_cancels_and_resume_makes_another_job(namespace: Namespace, emulator: Emulator) -> None:
