@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-PARTS = ("burst", "emulator", "rules_cost", "scale")
+PARTS = ("burst", "emulator", "rules_cost", "scale", "vertex")
 """All measurements."""
 
 
