@@ -126,8 +126,17 @@ class Judge:
         if failed and self.says("Succeeded", "Unknown") and not self.says("Stalled", "True"):
             yield "the job has ended without success, and Succeeded does not say so"
         job = self.known.job
-        if job and self.accepted and not self.subject.ended and self.after.get("state") != job.state:
-            yield f"the job is {job.state}"
+        if job and self.accepted and not self.subject.ended:
+            furthest = self.furthest(job.state)
+            if self.after.get("state") != furthest:
+                yield f"the job is {furthest}"
+
+    def furthest(self, state: str) -> str:
+        """A job's state; if it has been further before, that one: no state steps back."""
+        before = self.subject.state
+        same = self.subject.submitted and self.subject.recorded == self.subject.target
+        both = [word for word in (state, before) if word in ACTIVE]
+        return max(both, key=ACTIVE.index) if same and len(both) > 1 else state
 
     def work(self) -> Iterator[str]:
         """What is still to be done is announced, and what is stuck is no progress."""
