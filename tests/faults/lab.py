@@ -38,8 +38,9 @@ SETTINGS = {
     "MLJOBS_PORT": "0",
     "MLJOBS_LOG_FORMAT": "text",
     "MLJOBS_LEADER_ELECTION": "false",
+    "MLJOBS_SCHEDULES": "false",
 }
-"""No quota, short waits for unanswered create calls and missing jobs, frequent polls."""
+"""No schedules, no quota, short waits for unanswered create calls and missing jobs, frequent polls."""
 
 _numbers = itertools.count(1)
 
@@ -187,7 +188,7 @@ class Operator:
 
     @property
     def watching(self) -> bool:
-        return len(self.gate.watched) == len(KINDS)
+        return {kind.plural for kind in KINDS.values()} <= self.gate.watched
 
     async def until_watching(self, within: float = PATIENCE) -> Self:
         await until(
