@@ -138,7 +138,7 @@ async def stuck_poll(world: World) -> None:
     await world.create()
     await running(world)
     world.fail("get", hang)
-    await until_probe(world, "healthz", 500, "a call of the job service")
+    await until_probe(world, "healthz", 500, "a call of a job service")
 
 
 async def stuck_create(world: World) -> None:
@@ -146,7 +146,7 @@ async def stuck_create(world: World) -> None:
     await world.start()
     world.fail("create", hang)
     await world.create()
-    await until_probe(world, "healthz", 500, "a call of the job service")
+    await until_probe(world, "healthz", 500, "a call of a job service")
 
 
 async def stuck_work(world: World) -> None:

@@ -211,6 +211,7 @@ async def test_made_again_before_the_operator_has_seen_that_it_went(world: World
     operator = await world.start()
     await world.create()
     await running(world)
+    await world.settle()  # the answer to a write would show it the resource without its finalizer
     first = world.uid()
     held = operator.gate.fail(is_list, hang)
     operator.gate.cut_watches()

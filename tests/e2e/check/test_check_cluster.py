@@ -52,6 +52,8 @@ def test_all_is_well_with_the_role_of_deploy(
         "Clock": "ok",
         "CRD trainingjobs.mljobs.dev": "ok",
         "CRD predictionjobs.mljobs.dev": "ok",
+        "CRD jobclasses.mljobs.dev": "ok",
+        "CRD jobschedules.mljobs.dev": "ok",
         "Permissions in all namespaces": "ok",
         "Lease mljobs-system/mljobs-operator": "ok",
         "Google credentials": "skipped",

@@ -60,12 +60,16 @@ class _Watched:
     def __init__(self, stream: aiohttp.StreamReader, bring: Bring) -> None:
         self._stream = stream
         self._bring = bring
+        self._failed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
-        """Yield what is no object line by line, and bookmarks instead of objects."""
+        """Yield what is no object line by line, and bookmarks instead of objects, until the watch has failed.
+
+        What follows an error, as of an expired version, would be taken across a gap: kopf lists first.
+        """
         rest: list[bytes] = []
         async for data in self._stream.iter_chunked(size):
             head, line_end, tail = data.rpartition(b"\n")
@@ -83,11 +87,12 @@ class _Watched:
         kept: list[bytes] = []
         version = ""
         for line in lines:
-            event = _parsed(line)
+            event = None if self._failed else _parsed(line)
             if event is not None and event["type"] in _OBJECTS:
                 version = event["object"]["metadata"]["resourceVersion"]
                 _hand_over(self._bring, event["type"], event["object"])
             else:
+                self._failed = self._failed or (event is not None and event["type"] == "ERROR")
                 kept += [*_bookmark(version), line + b"\n"]
                 version = ""
         return [*kept, *_bookmark(version)]

@@ -398,7 +398,10 @@ class Resource:
         refused = self.record.get("refused")
         if not isinstance(refused, Mapping):
             return False
-        return refused.get("generation") == self.generation and refused.get("retry", "") == self.retry
+        changed = self.generation - (
+            1 if self.deleting else 0
+        )  # the API server counts a deletion as a change
+        return refused.get("generation") == changed and refused.get("retry", "") == self.retry
 
     @property
     def labels(self) -> dict[str, str]:

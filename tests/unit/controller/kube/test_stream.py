@@ -136,3 +136,13 @@ async def test_a_list_is_emptied() -> None:
     ):
         assert await response.json() == {**page, "items": []}
     assert taken.seen == [(None, "a"), (None, "b")]
+
+
+async def test_nothing_is_taken_from_what_follows_an_error() -> None:
+    taken = Taken()
+    expired = json.dumps({"type": "ERROR", "object": {"code": 410}}).encode() + b"\n"
+    sent = [event("ADDED", "a", 4) + expired + event("DELETED", "a", 9), event("ADDED", "a", 10)]
+    async with asked(sent, taken) as response:
+        left = await lines(response)
+    assert taken.seen == [("ADDED", "a")]
+    assert left[:2] == [bookmark(4), expired.strip()]
