@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from mljobs.api.resources import KINDS
+from mljobs.api.kinds import ALL_KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json, Kubectl, eventually
 from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
@@ -20,7 +20,7 @@ CHART = ROOT / "helm" / "mljobs-operator"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RELEASE, NAMESPACE = "r", "ns"
 FULLNAME = "r-mljobs-operator"
-CRDS = [kind.crd_name for kind in KINDS.values()]
+CRDS = [kind.crd_name for kind in ALL_KINDS.values()]
 
 
 class Helm:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from mljobs.api.kinds import ALL_KINDS
 from tests.e2e.chart.support_chart import FULLNAME, NAMESPACE
 from tests.e2e.support import Json
 
@@ -255,7 +256,7 @@ CASES = (
         "rbac.identityServiceAccounts",
         ["mljobs-identity"],
         {
-            ("ClusterRole/r-mljobs-operator", "/rules/3"): {
+            ("ClusterRole/r-mljobs-operator", "/rules/6"): {
                 "apiGroups": [""],
                 "resources": ["serviceaccounts/token"],
                 "resourceNames": ["mljobs-identity"],
@@ -279,8 +280,8 @@ CASES = (
         "crds.keep",
         False,
         {
-            (f"CustomResourceDefinition/{plural}.mljobs.dev", "/metadata/annotations"): None
-            for plural in ("trainingjobs", "predictionjobs")
+            (f"CustomResourceDefinition/{kind.crd_name}", "/metadata/annotations"): None
+            for kind in ALL_KINDS.values()
         },
     ),
     Case("resources", RESOURCES, in_pods("/containers/0/resources", RESOURCES)),
