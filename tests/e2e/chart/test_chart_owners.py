@@ -52,8 +52,8 @@ def flags(page: str, *words: str) -> list[str]:
 
 def another_version(folder: Path) -> Path:
     """Change a limit in all CRDs of a folder."""
-    for file in folder.glob("*jobs.yaml"):
-        text, count = re.subn("maxLength: 128", "maxLength: 129", file.read_text("utf-8"))
+    for file in folder.glob("*.yaml"):
+        text, count = re.subn("maxLength: 32768", "maxLength: 32769", file.read_text("utf-8"))
         assert count
         file.write_text(text, "utf-8")
     return folder
