@@ -18,6 +18,7 @@ from mljobs.backends import (
     Limits,
     OpenBackend,
     Terms,
+    check_endpoint,
     facts_of_class,
     open_identities,
     service_named,
@@ -59,6 +60,7 @@ def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -
 
 
 async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> None:
+    check_endpoint(settings.endpoint, anonymous=settings.anonymous)  # before the first job needs it
     metrics = Metrics()
     fence = Fence()
     access = replace(

@@ -8,6 +8,7 @@ from mljobs.backends.factory import (
     open_object_storage,
     open_vertex,
 )
+from mljobs.backends.google.calls import check_endpoint
 from mljobs.backends.google.identity import AccountTokens, Identities
 from mljobs.backends.google.limits import Limits
 from mljobs.backends.registry import (
@@ -33,6 +34,7 @@ __all__ = [
     "OpenBackend",
     "Service",
     "Terms",
+    "check_endpoint",
     "facts_of_class",
     "open_identities",
     "open_job_logs",
