@@ -222,13 +222,21 @@ def strays(
 
 
 def _owner(labels: Mapping[str, str], uid: str, target: Target, now: datetime) -> Resource:
-    """The resource that a job was created for, as one whose deletion was not seen."""
+    """The resource that a job was created for, as one whose deletion was not seen; the job is its record."""
     return Resource(
         kind="",
         namespace=labels.get(NAMESPACE_LABEL, ""),
         name=labels.get(NAME_LABEL, ""),
         uid=uid,
+        generation=1,
         deleting=True,
         finalizers=(FINALIZER,),
         annotations={SUBMISSION: Intent(target, 1, now).encode(uid)},
+        status={
+            "projectId": target.project,
+            "jobId": target.job_id,
+            "jobName": str(target.reference or ""),
+            "attempt": target.attempt,
+            "record": {"accepted": "Created"},
+        },
     )

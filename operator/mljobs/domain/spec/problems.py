@@ -78,7 +78,7 @@ class Problem:
         if self.value is MISSING:
             word = "Required value" if self.error_type is FieldErrorType.REQUIRED else "Not set"
             return f"{path}: {word}: {self.rule}"
-        if self.severity is Severity.WARNING:
+        if self.severity is Severity.WARNING and self.error_type is FieldErrorType.INVALID:
             return f"{path}: {shown(self.path, self.value)}: {self.rule}"
         return f"{path}: {_WORDS[self.error_type]}: {shown(self.path, self.value)}: {self.rule}"
 
