@@ -133,8 +133,7 @@ async def _whole(answer: aiohttp.ClientResponse) -> bytes:
     return body
 
 
-async def main(kubeconfig: str, endpoint: str, project: str) -> None:
-    access = yaml.safe_load(Path(kubeconfig).read_text("utf-8"))  # noqa: ASYNC240 - nothing runs yet
+async def main(access: Json, endpoint: str, project: str) -> None:
     cluster, user = access["clusters"][0]["cluster"], access["users"][0]["user"]
     context = ssl.create_default_context(cafile=cluster["certificate-authority"])
     kube = aiohttp.ClientSession(
@@ -149,4 +148,5 @@ async def main(kubeconfig: str, endpoint: str, project: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:4]))
+    kubeconfig, endpoint, project = sys.argv[1:4]
+    asyncio.run(main(yaml.safe_load(Path(kubeconfig).read_text("utf-8")), endpoint, project))

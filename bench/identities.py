@@ -11,15 +11,15 @@ answers 503.
 import argparse
 import asyncio
 import contextlib
-import json
 import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import aiohttp
 
 from mljobs.backends import Access, Limits, OpenBackend, Terms, open_identities, service_named
 from mljobs.domain.errors import JobServiceError
@@ -90,11 +90,11 @@ class Load:
 
 async def measure(url: str, issuer: Issuer, name: str, jobs: int, workers: int) -> str:
     """Take one measurement; a line of the table."""
-    control(url, "reset", {})
-    control(url, "identities", {"required": True, "providers": [issuer.provider()]})
+    await control(url, "reset", {})
+    await control(url, "identities", {"required": True, "providers": [issuer.provider()]})
     fault = FAULTS[name]
     if fault:
-        control(url, "faults", {"method": "sts.token", "account": TEAMS[1], **fault})
+        await control(url, "faults", {"method": "sts.token", "account": TEAMS[1], **fault})
 
     def tokens(namespace: str, account: str, audience: str) -> str:
         return issuer.token(account_subject(namespace, account), time.time(), aud=[audience])
@@ -117,11 +117,11 @@ async def measure(url: str, issuer: Issuer, name: str, jobs: int, workers: int) 
     )
 
 
-def control(url: str, path: str, body: object) -> None:
+async def control(url: str, path: str, body: object) -> None:
     """Say something to the emulator."""
-    request = urllib.request.Request(f"{url}/_emulator/{path}", json.dumps(body).encode(), method="POST")  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30):  # noqa: S310
-        pass
+    timeout = aiohttp.ClientTimeout(total=30)
+    async with aiohttp.ClientSession(url, timeout=timeout, raise_for_status=True) as session:
+        await session.post(f"/_emulator/{path}", json=body)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from mljobs_dev.emulator.aiplatform.scripting import Options, TrainingQuota
+from mljobs_dev.emulator.aiplatform.scripting import TrainingQuota
 from mljobs_dev.emulator.aiplatform.service import VertexService
 from mljobs_dev.emulator.aiplatform.states import ml_v1_state
 from mljobs_dev.emulator.clock import Clock
@@ -15,6 +15,7 @@ from mljobs_dev.emulator.ledger import FILTERS, Ledger
 from mljobs_dev.emulator.quota import Quota
 from mljobs_dev.emulator.schema import parse_json_value
 from mljobs_dev.emulator.scripting import (
+    Body,
     BucketPlace,
     Denial,
     Fault,
@@ -28,7 +29,6 @@ from mljobs_dev.emulator.service import JobsService
 from mljobs_dev.emulator.settings import Settings
 from mljobs_dev.emulator.storage import Storage
 from mljobs_dev.emulator.storage_api import StorageApi
-from mljobs_dev.emulator.tokens.config import Identities
 from mljobs_dev.emulator.tokens.services import TokenServices
 
 PREFIX = "/_emulator/"
@@ -191,16 +191,20 @@ def _clear_quotas(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -
     return DONE
 
 
+def _changed(present: Body, body: bytes) -> Body:
+    """A model with the members that a body gives; the others keep their values."""
+    given = parse_json_value(body)
+    shown = present.model_dump(mode="json", by_alias=True)
+    return read_body(type(present), {**shown, **given} if isinstance(given, dict) else given)
+
+
 def _show_options(emulator: Emulator, _query: Mapping[str, str], _body: bytes) -> bytes:
     return encode(emulator.vertex.options.model_dump(mode="json", by_alias=True))
 
 
 def _set_options(emulator: Emulator, query: Mapping[str, str], body: bytes) -> bytes:
     """Set the options that are given; the others keep their values."""
-    given = parse_json_value(body)
-    present = emulator.vertex.options.model_dump(mode="json", by_alias=True)
-    merged = {**present, **given} if isinstance(given, dict) else given
-    emulator.vertex.options = read_body(Options, merged)
+    emulator.vertex.options = _changed(emulator.vertex.options, body)
     return _show_options(emulator, query, b"")
 
 
@@ -210,10 +214,7 @@ def _show_identities(emulator: Emulator, _query: Mapping[str, str], _body: bytes
 
 def _set_identities(emulator: Emulator, query: Mapping[str, str], body: bytes) -> bytes:
     """Set the members that are given; the others keep their values, and so do tokens that were issued."""
-    given = parse_json_value(body)
-    present = emulator.tokens.identities.model_dump(mode="json", by_alias=True)
-    merged = {**present, **given} if isinstance(given, dict) else given
-    emulator.tokens.identities = read_body(Identities, merged)
+    emulator.tokens.identities = _changed(emulator.tokens.identities, body)
     return _show_identities(emulator, query, b"")
 
 

@@ -18,7 +18,6 @@ def claims(kind: str, spec: Mapping[str, Any]) -> Claims:
     return Claims(
         tuple(_types(given)),
         (("spec.trainingInput.serviceAccount", str(account)),) if account else (),
-        sum(_accelerators(given, role) for role in ROLES) * _trials(given),
     )
 
 
@@ -29,13 +28,3 @@ def _types(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for role in ROLES:
         if given.get(f"{role}Type"):
             yield f"spec.trainingInput.{role}Type", str(given[f"{role}Type"])
-
-
-def _accelerators(given: Mapping[str, Any], role: str) -> int:
-    config = (given.get(f"{role}Config") or {}).get("acceleratorConfig") or {}
-    machines = 1 if role == "master" else int(given.get(f"{role}Count") or 0)
-    return int(config.get("count") or 0) * machines
-
-
-def _trials(given: Mapping[str, Any]) -> int:
-    return int((given.get("hyperparameters") or {}).get("maxParallelTrials") or 1)
