@@ -138,8 +138,8 @@ class Rbac(Part):
     that nothing else uses."""
 
     aggregate: bool = True
-    """Whether the cluster's own roles view, edit and admin get rights for the kinds for users. Switch it off for
-    a second release of the same name in another namespace."""
+    """Whether the cluster's own roles view, edit and admin get rights for the kinds for users. Switch it off
+    for a second release of the same name in another namespace."""
 
 
 class Crds(Part):
