@@ -51,7 +51,7 @@ REPEATED = 20
 
 LEAST_ROUNDS = 3
 SETTLE_SECONDS = 3
-"""After CRDs are installed the API server publishes them anew, which is not to be measured."""
+"""After CRDs are installed the API server publishes them again, which is not to be measured."""
 
 Json = dict[str, Any]
 Keep = Callable[[str, Json], int]

@@ -284,7 +284,7 @@ class _Calls:
         self._service = service
         self._wire = wire
 
-    async def get(self, reference: Reference, *, patient: bool = False) -> Job:  # noqa: ARG002
+    async def get(self, reference: Reference, *, background: bool = False) -> Job:  # noqa: ARG002
         place = parts(reference)
         found: Job = await self._wire.send(
             "service",

@@ -50,7 +50,7 @@ class _Client(VertexClient):
         )
         return answer
 
-    async def get(self, name: Name, *, patient: bool = False) -> JobDocument:  # noqa: ARG002
+    async def get(self, name: Name, *, background: bool = False) -> JobDocument:  # noqa: ARG002
         place = _place(name.project, f"run-{name.id}")
         answer: JobDocument = await self._wire.send(
             "service",

@@ -55,7 +55,7 @@ class TinyBackend:
             if not token:
                 return sorted(found, key=lambda job: str(job.document["createTime"]))
 
-    async def get(self, reference: Reference, *, patient: bool = False) -> Job:  # noqa: ARG002
+    async def get(self, reference: Reference, *, background: bool = False) -> Job:  # noqa: ARG002
         project, number = parts(reference)
         return job_of(project, await self._call("GET", f"/projects/{project}/runs/{number}"))
 

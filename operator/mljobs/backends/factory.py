@@ -20,8 +20,8 @@ from mljobs.backends.vertex.client import VertexClient
 USER_AGENT = f"mljobs-operator/{__version__}"
 DEFAULT_THREADS = 8
 DEFAULT_TIMEOUT = 30.0
-PATIENCE = 2.0
-"""Seconds that a call waits for the project's quota, unless it is patient."""
+LONGEST_WAIT = 2.0
+"""Seconds that a call waits for the project's quota, unless it is sent in the background."""
 
 VERTEX_LIMITS = Limits(creates_per_minute=60, others_per_minute=600)
 """Vertex AI's own quotas, for each project in a region: 60 submissions of all kinds of jobs together, and 600
@@ -44,7 +44,7 @@ class Access:
         guard: called on the request's thread, its connection open and its token fetched, as the last thing
             before it is written; if it must not be sent, the guard raises an error of the port or ends the
             process.
-        patient: whether every call waits for its quota as long as it takes, as commands do.
+        background: whether every call waits for its quota as long as it takes, as commands do.
         credentials: whose tokens are sent, of `Identities`; None for the operator's own.
     """
 
@@ -56,7 +56,7 @@ class Access:
     on_request: OnRequest | None = None
     on_wait: OnWait | None = None
     guard: Callable[[], None] | None = None
-    patient: bool = False
+    background: bool = False
     credentials: SharedCredentials | None = None
 
 
@@ -89,9 +89,14 @@ def _open_sender(access: Access, limits: Limits) -> Sender:
     threads = _open_threads(
         access.endpoint, sent, timeout=access.timeout, threads=access.threads, guard=access.guard
     )
-    quotas = ProjectLimits(access.limits or limits, patience=PATIENCE, longest_pause=access.timeout)
+    quotas = ProjectLimits(access.limits or limits, longest_wait=LONGEST_WAIT, longest_pause=access.timeout)
     return Sender(
-        Api(access.on_request), threads, quotas, access.on_wait, patient=access.patient, credentials=sent
+        Api(access.on_request),
+        threads,
+        quotas,
+        access.on_wait,
+        background=access.background,
+        credentials=sent,
     )
 
 

@@ -335,12 +335,12 @@ class Backend(Protocol):
     async def find(self, selector: AttemptSelector) -> Sequence[Job]:
         """Find the jobs of an attempt, oldest first. None is no proof that there is none: lists may lag."""
 
-    async def get(self, reference: Reference, *, patient: bool = False) -> Job:
+    async def get(self, reference: Reference, *, background: bool = False) -> Job:
         """Read one job.
 
         Args:
             reference: of the job.
-            patient: whether it waits behind other calls for as long as the quota takes; otherwise it is
+            background: whether it waits behind other calls for as long as the quota takes; otherwise it is
                 refused soon, so that the caller can do something else.
 
         Raises:

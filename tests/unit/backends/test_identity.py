@@ -306,7 +306,7 @@ async def hanging(cloud: Cloud) -> AsyncIterator[tuple[RawServer, MlV1Client]]:
 
 async def test_few_wait_for_a_token_service_that_hangs(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """The workers are for everybody: those that this identity holds up are few, and the rest go on."""
-    monkeypatch.setattr(credentials, "PATIENCE", 60.0)
+    monkeypatch.setattr(credentials, "LONGEST_WAIT", 60.0)
     monkeypatch.setattr(credentials, "AT_ONCE", 0.05)
     async with hanging(cloud) as (tokens, client):
         calls = [asyncio.ensure_future(client.create("p", {"jobId": f"j{n}"})) for n in range(64)]
@@ -319,8 +319,10 @@ async def test_few_wait_for_a_token_service_that_hangs(cloud: Cloud, monkeypatch
     assert cloud.rows("create") == []
 
 
-async def test_a_patient_call_waits_for_its_token(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(credentials, "PATIENCE", 0.0)
+async def test_a_call_in_the_background_waits_for_its_token(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(credentials, "LONGEST_WAIT", 0.0)
     monkeypatch.setattr(credentials, "AT_ONCE", 0.0)
     async with cloud.client(TENANT) as client:
         with pytest.raises(
@@ -328,7 +330,7 @@ async def test_a_patient_call_waits_for_its_token(cloud: Cloud, monkeypatch: pyt
         ) as caught:
             await client.get("p", "j")
         assert caught.value.retry_after
-        await client.list_page("p")  # lists are patient
+        await client.list_page("p")  # lists go in the background
 
 
 def canaries(cloud: Cloud, issued: list[str]) -> set[str]:

@@ -48,7 +48,7 @@ async def _admissions(limits: ProjectLimits, count: int, project: str = "p") -> 
     loop, times = asyncio.get_running_loop(), []
 
     async def one() -> None:
-        await limits.admit(project, "create", patient=True)
+        await limits.admit(project, "create", background=True)
         times.append(loop.time())
 
     await asyncio.gather(*(one() for _ in range(count)))
@@ -62,7 +62,7 @@ def _most_in_a_window(times: list[float]) -> int:
 @settings(deadline=None, max_examples=40)
 @given(quota=st.integers(1, 400), rounds=st.integers(2, 4))
 def test_no_window_holds_more_than_the_quota(quota: int, rounds: int) -> None:
-    limits = ProjectLimits(Limits(creates_per_minute=quota), patience=2, longest_pause=30)
+    limits = ProjectLimits(Limits(creates_per_minute=quota), longest_wait=2, longest_pause=30)
     times = run(_admissions(limits, min(rounds * quota, 600)))
     assert times == sorted(times)
     assert _most_in_a_window(times) <= quota
@@ -74,7 +74,7 @@ def test_the_obvious_bucket_would_pass_the_quota() -> None:
     """Why `bucket` exists."""
 
     async def main() -> list[float]:
-        limits = ProjectLimits(Limits(creates_per_minute=60), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(creates_per_minute=60), longest_wait=2, longest_pause=30)
         gate = limits._gate("p", "create")
         gate.bucket = AsyncLimiter(60, 60)
         return await _admissions(limits, 200)
@@ -83,22 +83,24 @@ def test_the_obvious_bucket_would_pass_the_quota() -> None:
 
 
 def test_what_goes_out_at_once() -> None:
-    times = run(_admissions(ProjectLimits(Limits(), patience=2, longest_pause=30), 60))
+    times = run(_admissions(ProjectLimits(Limits(), longest_wait=2, longest_pause=30), 60))
     assert times[:6] == pytest.approx([0.0] * 6, abs=1e-3)
     assert times[59] == pytest.approx(WINDOW * 54 / 55)
 
 
 def test_a_fraction_of_a_request_a_minute() -> None:
-    times = run(_admissions(ProjectLimits(Limits(creates_per_minute=0.5), patience=2, longest_pause=30), 3))
+    times = run(
+        _admissions(ProjectLimits(Limits(creates_per_minute=0.5), longest_wait=2, longest_pause=30), 3)
+    )
     assert [b - a for a, b in pairwise(times)] == pytest.approx([120.0, 120.0])
 
 
 @pytest.mark.parametrize("none", [None, 0])
 def test_no_limit(none: float | None) -> None:
     assert (
-        run(_admissions(ProjectLimits(Limits(creates_per_minute=none), patience=2, longest_pause=30), 500))[
-            -1
-        ]
+        run(
+            _admissions(ProjectLimits(Limits(creates_per_minute=none), longest_wait=2, longest_pause=30), 500)
+        )[-1]
         < 1e-3
     )
 
@@ -106,12 +108,12 @@ def test_no_limit(none: float | None) -> None:
 def test_projects_and_groups_have_buckets_of_their_own() -> None:
     async def main() -> float:
         limits = ProjectLimits(
-            Limits(creates_per_minute=1, others_per_minute=1), patience=2, longest_pause=30
+            Limits(creates_per_minute=1, others_per_minute=1), longest_wait=2, longest_pause=30
         )
         for project in ("p", "q"):
             assert await limits.admit(project, "create") < 1e-3
             assert await limits.admit(project, "other") < 1e-3
-        return await limits.admit("p", "other", patient=True)
+        return await limits.admit("p", "other", background=True)
 
     assert run(main()) == pytest.approx(60.0)
 
@@ -119,14 +121,14 @@ def test_projects_and_groups_have_buckets_of_their_own() -> None:
 def test_a_pause_holds_back_and_is_told() -> None:
     async def main() -> None:
         limits = ProjectLimits(
-            Limits(creates_per_minute=0, others_per_minute=0), patience=2, longest_pause=30
+            Limits(creates_per_minute=0, others_per_minute=0), longest_wait=2, longest_pause=30
         )
         limits.pause("p", "create", 20)
         limits.pause("p", "create", 5)  # a shorter one does not shorten it
         limits.pause("q", "create", None)
         assert await limits.admit("p", "other") < 1e-3
         assert await limits.admit("q", "create") < 1e-3
-        assert await limits.admit("p", "create", patient=True) == pytest.approx(20)
+        assert await limits.admit("p", "create", background=True) == pytest.approx(20)
         assert await limits.admit("p", "create") < 1e-3
 
     run(main())
@@ -134,11 +136,11 @@ def test_a_pause_holds_back_and_is_told() -> None:
 
 def test_a_pause_longer_than_patience_refuses_at_once() -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(), longest_wait=2, longest_pause=30)
         limits.pause("p", "create", 3600)
-        for patient in (False, True):
+        for background in (False, True):
             with pytest.raises(Throttled, match=r"project p: .* is not over; nothing was sent") as caught:
-                await limits.admit("p", "create", patient=patient)
+                await limits.admit("p", "create", background=background)
             assert caught.value.retry_after == pytest.approx(3600)
 
     run(main())
@@ -146,7 +148,7 @@ def test_a_pause_longer_than_patience_refuses_at_once() -> None:
 
 def test_those_who_wait_for_the_bucket_do_not_break_out_of_a_pause_together() -> None:
     async def main() -> list[float]:
-        limits = ProjectLimits(Limits(creates_per_minute=60), patience=2, longest_pause=100)
+        limits = ProjectLimits(Limits(creates_per_minute=60), longest_wait=2, longest_pause=100)
         waiting = asyncio.create_task(_admissions(limits, 60))
         await asyncio.sleep(2)
         limits.pause("p", "create", 50)
@@ -160,14 +162,14 @@ def test_those_who_wait_for_the_bucket_do_not_break_out_of_a_pause_together() ->
 
 
 @pytest.mark.parametrize(("group", "calls"), [("create", "creates"), ("other", "calls other than create")])
-def test_a_crowd_does_not_wait_and_the_patient_do(group: QuotaGroup, calls: str) -> None:
+def test_a_crowd_does_not_wait_and_the_background_does(group: QuotaGroup, calls: str) -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(60, 60), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(60, 60), longest_wait=2, longest_pause=30)
         results = await asyncio.gather(*(limits.admit("p", group) for _ in range(20)), return_exceptions=True)
         refused = [result for result in results if isinstance(result, Throttled)]
         assert len(results) - len(refused) == 7  # six at once, one within two seconds
         assert str(refused[0]) == f"project p: its quota of 60 {calls} a minute is used up; nothing was sent"
-        await asyncio.gather(*(limits.admit("p", group, patient=True) for _ in range(20)))
+        await asyncio.gather(*(limits.admit("p", group, background=True) for _ in range(20)))
 
     run(main())
 
@@ -176,7 +178,7 @@ def test_most_of_a_crowd_is_refused_at_once() -> None:
     async def main() -> list[float]:
         loop, limits = (
             asyncio.get_running_loop(),
-            ProjectLimits(Limits(60, 300), patience=2, longest_pause=30),
+            ProjectLimits(Limits(60, 300), longest_wait=2, longest_pause=30),
         )
         refused: list[float] = []
 
@@ -200,7 +202,7 @@ def test_a_crowd_that_comes_back_when_it_is_told_to_uses_the_whole_quota(
     group: QuotaGroup, quota: int, count: int
 ) -> None:
     async def main() -> tuple[float, int]:
-        limits = ProjectLimits(Limits(quota, quota), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(quota, quota), longest_wait=2, longest_pause=30)
         tries = 0
 
         async def one() -> None:
@@ -225,7 +227,7 @@ def test_a_crowd_that_comes_back_when_it_is_told_to_uses_the_whole_quota(
 
 def test_turns_that_nobody_takes_are_not_waited_for() -> None:
     async def main() -> list[float]:
-        limits = ProjectLimits(Limits(60, 60), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(60, 60), longest_wait=2, longest_pause=30)
 
         async def crowd(count: int) -> list[float]:
             calls = (limits.admit("p", "create") for _ in range(count))
@@ -241,19 +243,19 @@ def test_turns_that_nobody_takes_are_not_waited_for() -> None:
 
 def test_a_cancelled_waiter_takes_no_place() -> None:
     async def main() -> float:
-        limits = ProjectLimits(Limits(creates_per_minute=1), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(creates_per_minute=1), longest_wait=2, longest_pause=30)
         await limits.admit("p", "create")
-        waiter = asyncio.create_task(limits.admit("p", "create", patient=True))
+        waiter = asyncio.create_task(limits.admit("p", "create", background=True))
         await asyncio.sleep(1)
         waiter.cancel()
-        return await limits.admit("p", "create", patient=True)
+        return await limits.admit("p", "create", background=True)
 
     assert run(main()) == pytest.approx(59.0)
 
 
 def test_the_number_of_buckets_is_bounded() -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(), longest_wait=2, longest_pause=30)
         await limits.admit("busy", "create")
         busy = limits._gates["busy", "create"]
         for number in range(module.PROJECTS_LIMIT + 50):
@@ -280,27 +282,27 @@ def test_the_bucket_of_the_default() -> None:
 @pytest.mark.parametrize("group", ["create", "other"])
 def test_a_crowd_does_not_wait_for_the_end_of_a_pause_either(group: QuotaGroup) -> None:
     async def main() -> None:
-        limits = ProjectLimits(Limits(), patience=2, longest_pause=30)
+        limits = ProjectLimits(Limits(), longest_wait=2, longest_pause=30)
         limits.pause("p", group, 20)
         with pytest.raises(Throttled) as caught:
             await limits.admit("p", group)
         assert caught.value.retry_after == pytest.approx(20)
-        assert await limits.admit("p", group, patient=True) == pytest.approx(20)
+        assert await limits.admit("p", group, background=True) == pytest.approx(20)
 
     run(main())
 
 
-@pytest.mark.parametrize("patient", [False, True])
-async def test_a_patient_client_waits_for_every_call(patient: bool) -> None:
+@pytest.mark.parametrize("background", [False, True])
+async def test_a_client_in_the_background_waits_for_every_call(background: bool) -> None:
     with RawServer(rest=answer(200, {})) as server:
         limits = Limits(others_per_minute=36_000)  # 600 a second
         async with open_job_service(
-            Access(endpoint=server.url, anonymous=True, limits=limits, patient=patient)
+            Access(endpoint=server.url, anonymous=True, limits=limits, background=background)
         ) as client:
             bucket = client._sender._limits._gate("p", "other").bucket
             assert bucket is not None
             await bucket.acquire(bucket.max_rate)
             calls = [client.cancel("p", f"j{n}") for n in range(100)]
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
-    assert any(isinstance(outcome, Throttled) for outcome in outcomes) is not patient
-    assert patient is (outcomes == [None] * 100)
+    assert any(isinstance(outcome, Throttled) for outcome in outcomes) is not background
+    assert background is (outcomes == [None] * 100)

@@ -41,11 +41,11 @@ async def test_calls_at_once_have_a_connection_each() -> None:
         assert len({request.path for request in server.received}) == 20
 
 
-async def test_patient_calls_leave_half_of_the_threads_to_others() -> None:
+async def test_background_calls_leave_half_of_the_threads_to_others() -> None:
     opened = threading.Event()
     with RawServer(rest=gate(opened, answer(200, JOB))) as server:
         async with service(server, threads=4) as client:
-            polls = [asyncio.create_task(client.get("p", f"poll{n}", patient=True)) for n in range(20)]
+            polls = [asyncio.create_task(client.get("p", f"poll{n}", background=True)) for n in range(20)]
             await until(lambda: len(server.received) == 2)
             others = [asyncio.create_task(client.get("p", f"other{n}")) for n in range(2)]
             await until(lambda: len(server.received) == 4)

@@ -343,11 +343,11 @@ class Held:
         self._project = project
         self.asked = 0
 
-    async def get(self, reference: Reference, *, patient: bool) -> Job:
+    async def get(self, reference: Reference, *, background: bool) -> Job:
         if reference.startswith(f"projects/{self._project}/"):
             self.asked += 1
             await asyncio.Event().wait()
-        return await self._backend.get(reference, patient=patient)
+        return await self._backend.get(reference, background=background)
 
 
 async def test_a_project_that_gets_no_answers_holds_no_other_up(watched: Watched) -> None:

@@ -43,7 +43,7 @@ class Lists:
             extent=extent,
         )
 
-    async def get(self, reference: Reference, *, patient: bool = False) -> Job:  # noqa: ARG002
+    async def get(self, reference: Reference, *, background: bool = False) -> Job:  # noqa: ARG002
         name = reference.rpartition("/")[2]
         self.gets.append(name)
         return self.job(name, Extent.WHOLE)

@@ -140,7 +140,7 @@ async def leave(settings: Settings, wanted: Request) -> Result:
     fence = Fence()
     try:
         backend = service_named(settings.service).open(
-            replace(access_of(settings), guard=fence, patient=True), terms_of(settings)
+            replace(access_of(settings), guard=fence, background=True), terms_of(settings)
         )
         connection = Connection(find_access())
         async with backend, connect(connection, connections=settings.kubernetes_connections) as kube:

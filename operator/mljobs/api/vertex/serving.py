@@ -152,7 +152,7 @@ class ModelContainerSpec(Model):
     """Tells when the container is ready."""
 
     liveness_probe: Probe | None = None
-    """Tells when the container has to be started anew."""
+    """Tells when the container has to be started again."""
 
 
 class PredictSchemata(Model):

@@ -26,7 +26,7 @@ from mljobs.domain.errors import Denial
 OAUTH_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 """The one scope with which every method of the API can be called (discovery document)."""
 
-PATIENCE = 2.0
+LONGEST_WAIT = 2.0
 """Seconds that a few requests wait for a token."""
 
 AT_ONCE = 0.5
@@ -192,11 +192,11 @@ class SharedCredentials:
         self._began = 0.0
         self._ahead_again = 0.0
 
-    async def ready(self, *, patient: bool = False) -> bool:
+    async def ready(self, *, background: bool = False) -> bool:
         """Wait until there is a token that is valid, and see to it that there will be one.
 
         Args:
-            patient: whether to wait as long as it takes. Otherwise few wait long for a token service that
+            background: whether to wait as long as it takes. Otherwise few wait long for a token service that
                 does not answer, so that it does not hold up who has nothing to do with it.
 
         Returns:
@@ -217,10 +217,10 @@ class SharedCredentials:
             fetching = self._begin(now)
         if state is TokenState.STALE:
             return True
-        patience = PATIENCE if self._waiting < WAITING_LIMIT else max(0.0, self._began + AT_ONCE - now)
+        longest = LONGEST_WAIT if self._waiting < WAITING_LIMIT else max(0.0, self._began + AT_ONCE - now)
         self._waiting += 1
         try:
-            async with asyncio.timeout(None if patient else patience):
+            async with asyncio.timeout(None if background else longest):
                 await asyncio.shield(fetching)
         except TimeoutError:
             return False

@@ -20,10 +20,10 @@ BURST_SHARE = 0.1
 """The share of a window's quota that may be sent at once; the rest is spread over the window."""
 
 PATIENT_SHARE = 0.7
-"""The share of a quota that patient requests may use, so that polls leave room for cancels and reads."""
+"""The share of a quota that background requests may use, so that polls leave room for cancels and reads."""
 
 WAITING_LIMIT = 8
-"""Requests of a quota group that may wait for their turn, patient ones excepted: well below the workers."""
+"""Requests of a quota group that may wait for their turn, but for background ones: well below the workers."""
 
 TICK = 0.001
 """Seconds that do not count as waiting: a turn of the event loop."""
@@ -72,7 +72,7 @@ def bucket(quota: float) -> AsyncLimiter:
 @dataclass
 class _Gate:
     bucket: AsyncLimiter | None
-    patient: AsyncLimiter | None
+    background: AsyncLimiter | None
     closed_until: float = 0.0
     waiting: int = 0
     booked_until: float = 0.0
@@ -90,19 +90,19 @@ class ProjectLimits:
 
     Args:
         limits: the quotas.
-        patience: seconds that a request waits for its turn or the end of a pause before it is refused, so
+        longest_wait: seconds that a request waits for its turn or the end of a pause before it is refused, so
             that many of them do not block everything else.
-        longest_pause: seconds that a patient request waits for the end of a pause; it waits for its turn as
-            long as it takes.
+        longest_pause: seconds that a background request waits for the end of a pause; it waits for its turn
+            as long as it takes.
     """
 
-    def __init__(self, limits: Limits, *, patience: float, longest_pause: float) -> None:
+    def __init__(self, limits: Limits, *, longest_wait: float, longest_pause: float) -> None:
         self._limits = limits
-        self._patience = patience
+        self._longest_wait = longest_wait
         self._longest_pause = longest_pause
         self._gates: OrderedDict[tuple[str, QuotaGroup], _Gate] = OrderedDict()
 
-    async def admit(self, project: str, group: QuotaGroup, *, patient: bool = False) -> float:
+    async def admit(self, project: str, group: QuotaGroup, *, background: bool = False) -> float:
         """Wait until a request may be sent.
 
         Returns:
@@ -113,10 +113,12 @@ class ProjectLimits:
         """
         clock = asyncio.get_running_loop().time
         gate, began = self._gate(project, group), clock()
+        longest = self._longest_pause if background else self._longest_wait
         while True:
-            await self._wait_out_pause(gate, project, self._longest_pause if patient else self._patience)
+            await self._wait_out_pause(gate, project, longest)
             if gate.bucket is not None:
-                await (self._take_turn(gate) if patient else self._queue(gate, gate.bucket, project, group))
+                turn = self._take_turn(gate) if background else self._queue(gate, gate.bucket, project, group)
+                await turn
             if gate.closed_until <= clock():  # closed while waiting for the bucket: wait again
                 waited = clock() - began
                 return waited if waited > TICK else 0.0
@@ -128,8 +130,8 @@ class ProjectLimits:
             gate.closed_until = max(gate.closed_until, asyncio.get_running_loop().time() + seconds)
 
     async def _take_turn(self, gate: _Gate) -> None:
-        """Wait for a turn among patient requests, then for one among all."""
-        for bucket in (gate.patient, gate.bucket):
+        """Wait for a turn among background requests, then for one among all."""
+        for bucket in (gate.background, gate.bucket):
             if bucket is not None:
                 await bucket.acquire()
 
@@ -138,7 +140,7 @@ class ProjectLimits:
             gate.booked_until = 0.0  # there is room again: the reservations may not be used
         gate.waiting += 1
         try:
-            async with asyncio.timeout(self._patience if gate.waiting <= WAITING_LIMIT else 0):
+            async with asyncio.timeout(self._longest_wait if gate.waiting <= WAITING_LIMIT else 0):
                 await bucket.acquire()
         except TimeoutError:
             quota = f"{self._quota(group):g} {'creates' if group == 'create' else 'calls other than create'}"
@@ -149,9 +151,9 @@ class ProjectLimits:
         finally:
             gate.waiting -= 1
 
-    async def _wait_out_pause(self, gate: _Gate, project: str, patience: float) -> None:
+    async def _wait_out_pause(self, gate: _Gate, project: str, longest: float) -> None:
         while (left := gate.closed_until - asyncio.get_running_loop().time()) > 0:
-            if left > patience:
+            if left > longest:
                 # the message goes into a condition, which seconds would change with every retry
                 raise Throttled(
                     f"project {project}: the service asked for a pause that is not over; nothing was sent",

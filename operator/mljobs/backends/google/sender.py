@@ -31,7 +31,7 @@ class Sender:
         threads: where calls are made.
         limits: the quotas.
         on_wait: see `OnWait`.
-        patient: whether every call is patient.
+        background: whether every call is sent in the background.
         credentials: those of the calls; None for anonymous ones.
     """
 
@@ -42,7 +42,7 @@ class Sender:
         limits: ProjectLimits,
         on_wait: OnWait | None = None,
         *,
-        patient: bool = False,
+        background: bool = False,
         credentials: SharedCredentials | None = None,
     ) -> None:
         self._credentials = credentials
@@ -50,7 +50,7 @@ class Sender:
         self._threads = threads
         self._limits = limits
         self._on_wait = on_wait
-        self._patient = patient
+        self._background = background
 
     async def close(self) -> None:
         """Take no more calls, wait for those on their way at most the time-out, close the connections."""
@@ -66,7 +66,7 @@ class Sender:
         quota: str,
         request_of: Callable[..., Any],
         *,
-        patient: bool = False,
+        background: bool = False,
         **arguments: Any,
     ) -> dict[str, Any]:
         """Make a call.
@@ -75,31 +75,31 @@ class Sender:
             method: which; one that creates counts apart from all others.
             quota: whose quota it takes, such as a project's id.
             request_of: makes the request of the arguments, as googleapiclient does.
-            patient: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
+            background: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
             arguments: of the method.
 
         Raises:
             JobServiceError: whatever goes wrong, in the port's words.
         """
         kind: QuotaGroup = "create" if method.creates else "other"
-        patient = patient or self._patient
-        await self._have_token(method, patient=patient)
-        waited = await self._limits.admit(quota, kind, patient=patient)
+        background = background or self._background
+        await self._have_token(method, background=background)
+        waited = await self._limits.admit(quota, kind, background=background)
         if waited and self._on_wait is not None:
             self._on_wait(method.id, waited)
         try:
             call = partial(self._api.call, method, request_of, arguments)
-            return await self._threads.run(call, patient=patient)
+            return await self._threads.run(call, background=background)
         except Throttled as error:
             self._limits.pause(quota, kind, error.retry_after)
             raise
 
-    async def _have_token(self, method: Method, *, patient: bool) -> None:
+    async def _have_token(self, method: Method, *, background: bool) -> None:
         """Wait for a token before a quota or a thread is taken."""
         if self._credentials is None:
             return
         try:
-            ready = await self._credentials.ready(patient=patient)
+            ready = await self._credentials.ready(background=background)
         except GoogleAuthError as error:
             raise no_token(method, error) from error
         if not ready:

@@ -61,7 +61,7 @@ class RequestThreads:
         self._open_transport = open_transport
         self._timeout = timeout
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="mljobs-request")
-        self._patient = asyncio.Semaphore(max(1, threads // 2))
+        self._background = asyncio.Semaphore(max(1, threads // 2))
         self._local = threading.local()
         self._transports: list[Transport] = []
         self._running: set[Future[Any]] = set()
@@ -69,18 +69,18 @@ class RequestThreads:
         self._watch: asyncio.TimerHandle | None = None
         self._closing = False
 
-    async def run(self, call: Callable[[Transport], Result], *, patient: bool = False) -> Result:
+    async def run(self, call: Callable[[Transport], Result], *, background: bool = False) -> Result:
         """Run a blocking call on a thread, with its transport.
 
         Args:
             call: what is run.
-            patient: whether it leaves half of the threads to others, however many such calls there are.
+            background: whether it leaves half of the threads to others, however many such calls there are.
 
         Raises:
             Unavailable: the pool is closed; nothing was sent.
         """
-        if patient:
-            async with self._patient:
+        if background:
+            async with self._background:
                 return await self.run(call)
         if self._closing:
             raise Unavailable("the client is closed: nothing was sent")

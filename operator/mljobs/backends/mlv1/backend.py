@@ -52,13 +52,14 @@ class MlV1(ClientBackend[MlV1Client]):
             if older or not token:
                 return sorted(found, key=lambda job: created_at(LIST, job.document))
 
-    async def get(self, reference: Reference, *, patient: bool = False) -> Job:
+    async def get(self, reference: Reference, *, background: bool = False) -> Job:
         """Read one job; `projects.jobs.get`.
 
         Raises:
             NotFound: there is no such job.
         """
-        return read(await self.client.get(*parts(reference), patient=patient), self.facts.scope_of(reference))
+        job = await self.client.get(*parts(reference), background=background)
+        return read(job, self.facts.scope_of(reference))
 
     async def active(self, scope: Scope, *, page_token: str = "") -> JobPage:
         """Read one page of the project's jobs, newest first, ended ones too; `projects.jobs.list`."""

@@ -53,19 +53,19 @@ class MlV1Client(Client):
         )
         return job_of(CREATE, answer, TEXTS)
 
-    async def get(self, project: str, job_id: str, *, patient: bool = False) -> JobDocument:
+    async def get(self, project: str, job_id: str, *, background: bool = False) -> JobDocument:
         """Read one job; `projects.jobs.get`.
 
         Args:
             project: the project's id or number.
             job_id: the job's id.
-            patient: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
+            background: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
 
         Raises:
             NotFound: there is no such job.
         """
         name = _name(project, job_id)
-        answer = await self._sender.call(GET, project, self._jobs.get, patient=patient, name=name)
+        answer = await self._sender.call(GET, project, self._jobs.get, background=background, name=name)
         return job_of(GET, answer, TEXTS)
 
     async def list_page(
@@ -83,7 +83,7 @@ class MlV1Client(Client):
             LIST,
             project,
             self._jobs.list,
-            patient=True,
+            background=True,
             parent=_project(project),
             filter=query or None,
             pageSize=page_size,

@@ -67,14 +67,14 @@ class VertexAI(ClientBackend[VertexClient]):
         found = [job for job in jobs if selector.matches(job)]
         return sorted(found, key=lambda job: parse_timestamp(str(job.document["createTime"])))
 
-    async def get(self, reference: Reference, *, patient: bool = False) -> Job:
+    async def get(self, reference: Reference, *, background: bool = False) -> Job:
         """Read one job; `get` of its collection.
 
         Raises:
             NotFound: there is no such job.
         """
         name = Name.parse(reference)
-        return read(await self.client.get(name, patient=patient), name.scope)
+        return read(await self.client.get(name, background=background), name.scope)
 
     async def active(self, scope: Scope, *, page_token: str = "") -> JobPage:
         """Read one page of a location's jobs, ended ones too, one collection after the other.

@@ -87,12 +87,12 @@ class VertexClient(Client):
         )
         return job_of(method, answer, TEXTS)
 
-    async def get(self, name: Name, *, patient: bool = False) -> JobDocument:
+    async def get(self, name: Name, *, background: bool = False) -> JobDocument:
         """Read one job, the trials of a tuning job included.
 
         Args:
             name: of the job.
-            patient: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
+            background: whether other calls go first; see `ProjectLimits` and `RequestThreads`.
 
         Raises:
             NotFound: there is no such job.
@@ -100,7 +100,7 @@ class VertexClient(Client):
         method = _METHODS[name.collection].get
         path, jobs = _path(name), self._jobs(name.location, name.collection)
         quota = _quota(name.project, name.location)
-        answer = await self._sender.call(method, quota, jobs.get, patient=patient, name=path)
+        answer = await self._sender.call(method, quota, jobs.get, background=background, name=path)
         return job_of(method, answer, TEXTS)
 
     async def list_page(
@@ -135,7 +135,7 @@ class VertexClient(Client):
             method,
             _quota(project, location),
             listed.list,
-            patient=True,
+            background=True,
             parent=parent,
             filter=query or None,
             pageSize=page_size,

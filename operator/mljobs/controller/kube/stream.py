@@ -1,6 +1,6 @@
 """Takes objects from the lists and watches that kopf requests, before kopf does.
 
-kopf keeps a watch alive: it lists, resumes from the last version, waits after errors, and lists anew when a
+kopf keeps a watch alive: it lists, resumes from the last version, waits after errors, and lists again when a
 version has expired. What it does with each event beyond that, a queue, a task and a memory for each object,
 is for handlers that are called one at a time for each object; the work queue does that here. So the responses
 that kopf gets hold no objects: lists are empty, and of a watch there remain bookmarks with the newest

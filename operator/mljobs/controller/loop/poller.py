@@ -351,7 +351,7 @@ class Poller:
         """Read one job."""
         since = self._store.moment
         try:
-            job = await self._backend.get(reference, patient=True)
+            job = await self._backend.get(reference, background=True)
         except errors.NotFound:
             made.read += 1
             made.missing[reference] = since

@@ -112,9 +112,9 @@ class WorkQueue(Generic[K]):
     def _next(self) -> K:
         while self._others and self._waiting.get(self._others[0]) is not False:
             self._others.popleft()  # it has become urgent
-        patient = self._others and (not self._urgent or self._in_a_row >= URGENT_IN_A_ROW)
-        self._in_a_row = 0 if patient else self._in_a_row + 1
-        key = (self._others if patient else self._urgent).popleft()
+        others = self._others and (not self._urgent or self._in_a_row >= URGENT_IN_A_ROW)
+        self._in_a_row = 0 if others else self._in_a_row + 1
+        key = (self._others if others else self._urgent).popleft()
         del self._waiting[key]
         return key
 

@@ -54,7 +54,7 @@ class Amount:
     value = 0.0
 
     def set(self, value: float, /) -> None:
-        """Tell it anew."""
+        """Set it again."""
         self.value = value
 
 
@@ -62,7 +62,7 @@ class Settable(Protocol):
     """What can be told a number."""
 
     def set(self, value: float, /) -> None:
-        """Tell it anew."""
+        """Set it again."""
 
 
 class PollGauges(Protocol):

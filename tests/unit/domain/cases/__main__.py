@@ -1,4 +1,4 @@
-"""Shows what has changed in the outcomes of cases, or writes them anew for review.
+"""Shows what has changed in the outcomes of cases, or writes them again for review.
 
 Run it as `python -m tests.unit.domain.cases [--write] [NAME ...]`; a name is a folder or a case.
 """
