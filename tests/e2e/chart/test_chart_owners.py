@@ -306,7 +306,7 @@ def test_a_job_that_was_resumed_by_hand_is_not_suspended_by_the_next_upgrade(tea
     assert team_chart.suspend
 
 
-def test_a_resource_that_is_gone_is_not_made_anew(team_chart: TeamChart) -> None:
+def test_a_resource_that_is_gone_is_not_made_again(team_chart: TeamChart) -> None:
     team_chart.ok("install", suspend=False)
     kind, before = KINDS["TrainingJob"], team_chart.job
     cluster = Cluster(Client(find_access(str(team_chart.kubeconfig)), "test"), "default")

@@ -77,7 +77,7 @@ def test_another_spelling_is_no_change_and_another_value_is_one(
 
 @given(made=kinds_and_specs(), chance=st.randoms(use_true_random=False))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_a_spec_may_be_spelt_anew(made: tuple[str, Json], chance: random.Random, kubectl: Kubectl) -> None:
+def test_a_spec_may_be_spelt_again(made: tuple[str, Json], chance: random.Random, kubectl: Kubectl) -> None:
     name, spec = made
     kind = KINDS[name]
     document = {**resource(kind, "again"), "spec": spec}

@@ -137,7 +137,7 @@ async def test_the_service_is_asked_to_check_the_digest_and_that_there_is_none()
     assert chunk.headers["content-range"] == f"bytes 0-{len(SMALL) - 1}/{len(SMALL)}"
 
 
-async def test_a_session_that_is_forgotten_is_begun_anew(storage: ObjectStorage, emulator: Emulator) -> None:
+async def test_a_session_that_is_forgotten_is_begun_again(storage: ObjectStorage, emulator: Emulator) -> None:
     forgotten: list[int] = []
 
     def forget(kept: int) -> None:

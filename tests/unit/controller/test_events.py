@@ -76,7 +76,7 @@ async def test_what_happens_again_is_counted_on_the_same_event(rig: Rig) -> None
     assert [one.first for one in rig.server.events.values()] == [NOW, NOW + timedelta(seconds=1)]
 
 
-async def test_an_event_that_the_api_server_has_forgotten_is_posted_anew(rig: Rig) -> None:
+async def test_an_event_that_the_api_server_has_forgotten_is_posted_again(rig: Rig) -> None:
     await rig.post(BUSY)
     rig.server.events.clear()
     await rig.post(BUSY)

@@ -70,7 +70,7 @@ NO_OBJECT = json.dumps(
         (404, "[]", NotServed),
     ],
 )
-async def test_the_refusal_says_whether_to_read_anew(status: int, body: str, error: type[Exception]) -> None:
+async def test_the_refusal_says_whether_to_read_again(status: int, body: str, error: type[Exception]) -> None:
     """A path that leads nowhere, since the kind is away or a proxy answers, says nothing of an object."""
     async with told(status, body) as (kube, _):
         with pytest.raises(error):

@@ -110,7 +110,7 @@ async def test_another_takes_over_only_after_it_saw_no_renewal_for_the_duration(
     assert not await first._try()
 
 
-async def test_a_renewal_starts_the_wait_anew(candidate: Any, clock: Clock) -> None:
+async def test_a_renewal_starts_the_wait_again(candidate: Any, clock: Clock) -> None:
     first, second = candidate("a"), candidate("b")
     await first._try()
     for _ in range(10):

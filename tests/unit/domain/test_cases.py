@@ -146,7 +146,7 @@ def test_what_nothing_reads_is_an_error(there: str, instead: str) -> None:
         read("x", "A rule.", TEXT.replace(there, instead, 1))
 
 
-def test_outcomes_are_compared_and_written_anew(
+def test_outcomes_are_compared_and_written_again(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("deletion/running", "labels/differ"):

@@ -73,7 +73,7 @@ def test_the_list_is_up_to_date_and_all_are_allowed() -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_a_stale_list_is_refused_and_written_anew(tmp_path: Path) -> None:
+def test_a_stale_list_is_refused_and_written_again(tmp_path: Path) -> None:
     file = tmp_path / "list.md"
     file.write_text(licenses.FILE.read_text("utf-8").replace("MIT", "mit", 1))
     result = CliRunner().invoke(APP, ["--check", f"--file={file}"])

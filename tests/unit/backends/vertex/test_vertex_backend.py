@@ -156,7 +156,7 @@ async def test_many_searches_share_lists(backend: OpenBackend, emulator: str) ->
     assert len(lists) - lists.count("customJobs") == 2
 
 
-async def test_a_search_that_fails_fails_for_all_and_the_next_one_is_made_anew(
+async def test_a_search_that_fails_fails_for_all_and_the_next_one_is_made_again(
     backend: OpenBackend, emulator: str
 ) -> None:
     await backend.submit(order())

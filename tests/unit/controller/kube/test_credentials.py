@@ -276,7 +276,7 @@ class TestOidc:
         payload = base64.urlsafe_b64encode(json.dumps({"exp": expires, "sub": name}).encode())
         return f"head.{payload.decode().rstrip('=')}.signature"
 
-    def test_the_token_of_the_kubeconfig_is_used_and_looked_for_anew(
+    def test_the_token_of_the_kubeconfig_is_used_and_looked_for_again(
         self, clock: Clock, tmp_path: Path
     ) -> None:
         old, new = self.token(clock.now + 60, "old"), self.token(clock.now + 600, "new")

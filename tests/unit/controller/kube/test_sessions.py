@@ -117,7 +117,7 @@ async def test_a_token_that_is_refused_is_asked_for_again(
     await caller.close()
 
 
-async def test_a_client_certificate_is_renewed_on_connections_that_are_opened_anew(
+async def test_a_client_certificate_is_renewed_on_connections_that_are_opened_again(
     call: Callable[[Access], Caller], server: FakeApiServer, plugin: FakePlugin
 ) -> None:
     def certify(user: str) -> None:
