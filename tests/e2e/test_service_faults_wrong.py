@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from mljobs.backends.mlv1.facts import PAGES_FROM
+from mljobs.domain.errors import Throttled
 from mljobs.domain.job.resource import FORCE_RELEASE
 from mljobs.domain.reasons import Reason
 from tests.e2e.support import Job, Json, Namespace, condition, eventually, training
@@ -15,6 +16,9 @@ from tests.e2e.test_service_faults import ACTIONS, BINDINGS
 from tools.docs.fault_table import TABLE, Fault, FaultedCall
 
 CROWD = PAGES_FROM + 5
+
+THROTTLED = {fault for row in TABLE if row.error is Throttled for fault in row.faults}
+"""Faults after which a project is left alone."""
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +179,6 @@ def test_a_terminal_state_is_never_taken_back(
 
         proxy.tamper = tamper
 
-    wrong("QUEUED")
-    job.until_state("QUEUED")  # not terminal: it is shown as it is told
     wrong("SUCCEEDED")
     job.until_state("SUCCEEDED")
     wrong("RUNNING")
@@ -210,6 +212,12 @@ def test_a_list_that_fails_is_made_up_for_by_gets(
     for job, (fault, action) in zip(crowd, ACTIONS.items(), strict=False):
         emulator.fault(method="list", project=f"^{PROJECT}$", **action)
         emulator.force(job.job_id, "RUNNING")
+        if fault in THROTTLED:
+            until_listed(emulator)
+            before = emulator.last
+            until_listed(emulator)
+            assert emulator.effects(before, method="get") == []
+            emulator.fix()
         job.until_state("RUNNING")
         emulator.fix()
         events = {event["reason"] for event in namespace.events(job.uid)}
@@ -224,7 +232,7 @@ def test_no_connection_for_a_list(
     proxy.down()
     try:
         eventually(
-            lambda: b"listing the jobs" in operator.log.read_bytes()[length:],
+            lambda: b"requests failed, the last one with" in operator.log.read_bytes()[length:],
             what="a list without connection",
         )
     finally:

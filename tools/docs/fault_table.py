@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mljobs.controller.loop.poller import READS_PER_ROUND
 from mljobs.domain import errors
 from mljobs.domain.job.observation import FIRST_DELAY, LONGEST_DELAY, OTHERWISE
 from mljobs.domain.job.resource import FORCE_RELEASE
@@ -212,9 +213,11 @@ def _poll() -> Iterator[Row]:
 
 
 def _list() -> Iterator[Row]:
-    note = "Each job of the project is read by itself instead."
-    everything = tuple(fault for fault in Fault)
-    yield Row(FaultedCall.LIST, everything, errors.JobServiceError, again=Again.NEXT_POLL, note=note)
+    note = "The project is left alone until then."
+    yield Row(FaultedCall.LIST, _QUOTA, errors.Throttled, again=Again.NEXT_POLL, note=note)
+    others = tuple(fault for fault in Fault if fault not in _QUOTA)
+    note = f"Jobs of the project are read one by one instead, {READS_PER_ROUND} at most."
+    yield Row(FaultedCall.LIST, others, errors.JobServiceError, again=Again.NEXT_POLL, note=note)
 
 
 def _effects(call: FaultedCall, refused: Reason | None) -> Iterator[Row]:

@@ -54,11 +54,15 @@ share its quota.
 
 
 def _cells(row: Row) -> Sequence[str]:
-    faults = (
-        ", ".join(row.faults) if row.call not in (FaultedCall.LIST, FaultedCall.TEST_PERMISSIONS) else "any"
-    )
+    faults = _any(row) or ", ".join(row.faults)
     shown = ", ".join(map(_condition, row.shown)) or "nothing of it"
     return faults, shown, _again(row), f"`{row.event}`" if row.event else "none", row.note
+
+
+def _any(row: Row) -> str:
+    if row.call is FaultedCall.TEST_PERMISSIONS:
+        return "any"
+    return "any other" if row.call is FaultedCall.LIST and row.error is errors.JobServiceError else ""
 
 
 def _condition(condition: Condition) -> str:
