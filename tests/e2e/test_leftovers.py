@@ -170,7 +170,7 @@ def test_resources_in_all_states(
         "vanished": "not found",
         "unanswered": "ours",
         "unsent": "not found",
-        "theirs": "recorded",
+        "theirs": "not ours",
     }
     assert {name for name, deleting in column(listed, "deleting").items() if deleting} == {
         "running",
