@@ -15,11 +15,11 @@ _VARIABLE = "_KUBECTL_MLJOBS_COMPLETE"
 def names(given: Mapping[str, Any], incomplete: str) -> list[str]:
     """The names of the resources that a half-typed command may mean; none where no cluster answers."""
     from mljobs.api.resources import KINDS
+    from mljobs.kubectl.cluster import open_cluster
     from mljobs.kubectl.failure import Failure
-    from mljobs.kubectl.options import connect
 
     try:
-        cluster = connect(given.get("namespace"), given.get("context"), given.get("kubeconfig"))
+        cluster = open_cluster(given.get("namespace"), given.get("context"), given.get("kubeconfig"))
         found = cluster.items(KINDS.values())
     except Failure:
         return []
