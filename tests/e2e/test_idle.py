@@ -73,6 +73,7 @@ def in_every_state(namespace: Namespace, emulator: Emulator) -> list[Job]:
         jobs[name].until_condition("Suspended", "True", "Suspended")
     jobs["second-attempt"].patch_spec(suspend=False)
     jobs["second-attempt"].until_status(lambda status: status.get("attempt") == 2, "the second attempt")
+    jobs["second-attempt"].until_state("QUEUED")
     jobs["held-back"].until_condition("Suspended", "True")
     jobs["taken"].until_condition("Stalled", "True", "JobIdTaken")
     jobs["rejected"].until_condition("Stalled", "True", "Rejected")

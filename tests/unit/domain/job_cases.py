@@ -154,6 +154,7 @@ PROGRAM_CASES = [
             {"packageUris": ["trainer.tar.gz"]},
             {"packageUris": ["gs://bucket"]},
             {"packageUris": ["s3://b/o"]},
+            {"packageUris": [""]},
         ],
         [{"packageUris": ["gs://bucket/a b.tar.gz", "gs://other_bucket.org/x"]}],
     ),
@@ -271,7 +272,9 @@ PREDICTION_CASES = [
         "input-paths-required", [{"inputPaths": None}, {"inputPaths": []}], [{"inputPaths": ["gs://b/*"]}]
     ),
     *predict(
-        "input-path", [{"inputPaths": ["gs://b/1", "/data/x"]}], [{"inputPaths": ["gs://b/1", "gs://b/?"]}]
+        "input-path",
+        [{"inputPaths": ["gs://b/1", "/data/x"]}, {"inputPaths": [""]}],
+        [{"inputPaths": ["gs://b/1", "gs://b/?"]}],
     ),
     *predict("output-path-required", [{"outputPath": None}, {"outputPath": ""}], [{}]),
     *predict("output-path", [{"outputPath": "out"}], [{"outputPath": "gs://bucket"}]),

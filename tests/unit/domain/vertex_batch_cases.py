@@ -65,7 +65,7 @@ INPUT_CASES = [
     ),
     *batch(
         "batch-input-uri",
-        [source("jsonl", gcsSource={"uris": ["gs://b/i", "/in"]})],
+        [source("jsonl", gcsSource={"uris": ["gs://b/i", "/in"]}), source("jsonl", gcsSource={"uris": [""]})],
         [source("jsonl", gcsSource=FILES)],
     ),
     *batch(

@@ -3,7 +3,17 @@
 from mljobs.api.crd import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, Rule
-from mljobs.domain.spec.rules.terms import Term, any_of, at_least, filled, fits, given, is_one_of, present
+from mljobs.domain.spec.rules.terms import (
+    Term,
+    any_of,
+    at_least,
+    filled,
+    fits,
+    given,
+    is_one_of,
+    item_fits,
+    present,
+)
 from mljobs.domain.spec.rules.training import REGION, REGION_TEXT, STORAGE, VERSION, VERSION_TEXT
 
 INPUT = "predictionInput"
@@ -42,7 +52,8 @@ def _deprecated_text(field: str, name: str) -> Rule:
 
 
 def _shape(field: str, name: str, pattern: str, text: str) -> Rule:
-    return Rule(name, f"{INPUT}.{field}", fits(pattern), text, Source.DISCOVERY, kinds=KINDS)
+    form = item_fits(pattern) if field.endswith("[]") else fits(pattern)
+    return Rule(name, f"{INPUT}.{field}", form, text, Source.DISCOVERY, kinds=KINDS)
 
 
 def _not_negative(field: str, name: str) -> Rule:

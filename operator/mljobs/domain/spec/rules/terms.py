@@ -125,6 +125,16 @@ def fits(pattern: str, path: str = "") -> Term:
     return _check(path, test, lambda me: f"{me} == '' || {me}.matches({_quoted(f'^(?:{pattern})$')})")
 
 
+def item_fits(pattern: str) -> Term:
+    """Check that an item of a list is matched by the pattern as a whole; an empty one is an item, too."""
+    compiled = re.compile(pattern)
+
+    def test(value: Any) -> bool:
+        return not isinstance(value, str) or compiled.fullmatch(value) is not None
+
+    return _check("", test, lambda me: f"{me}.matches({_quoted(f'^(?:{pattern})$')})")
+
+
 def at_least(least: int, path: str = "") -> Term:
     """Check that a whole number, or its decimal text, is not below a bound."""
 

@@ -16,6 +16,7 @@ from mljobs.domain.spec.rules.terms import (
     given,
     is_one_of,
     is_true,
+    item_fits,
     length,
     present,
     reads,
@@ -146,7 +147,7 @@ RULES = (
     Rule(
         "package-uri",
         f"{INPUT}.packageUris[]",
-        fits(OBJECT),
+        item_fits(OBJECT),
         "a package is a Cloud Storage object, gs://BUCKET/OBJECT",
         Source.DISCOVERY,
         kinds=KINDS,

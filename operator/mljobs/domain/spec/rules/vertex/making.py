@@ -7,7 +7,7 @@ from typing import Any
 from mljobs.api.crd import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
-from mljobs.domain.spec.rules.terms import Term, all_of, any_of, fits, get, given, integer, present
+from mljobs.domain.spec.rules.terms import Term, all_of, any_of, fits, get, given, integer, item_fits, present
 
 TRAINING = frozenset({TRAINING_JOB})
 PREDICTION = frozenset({PREDICTION_JOB})
@@ -43,8 +43,9 @@ def required(
 def shaped(
     name: str, scope: str, pattern: str, text: str, kinds: frozenset[str], source: Source = Source.DISCOVERY
 ) -> Rule:
-    """A text that has a form, where it is given."""
-    return Rule(name, scope, fits(pattern), text, source, kinds=kinds)
+    """A text that has a form, where it is given; in a list each one is."""
+    form = item_fits(pattern) if scope.endswith("[]") else fits(pattern)
+    return Rule(name, scope, form, text, source, kinds=kinds)
 
 
 def excluding(name: str, scope: str, text: str, kinds: frozenset[str], *fields: str) -> Rule:
