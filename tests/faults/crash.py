@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mljobs.api.resources import JobKind
 from tests.faults.checks import End, broken, end_of
+from mljobs.domain.reasons import Reason
 from tests.faults.gate import SHOWN, Call, Moment, Trap, answered
 from tests.faults.lab import Lab, until
 from tests.faults.scenarios import Scenario
@@ -38,8 +39,12 @@ class Point:
 
     @property
     def certain(self) -> bool:
-        """Whether every run of the story passes it: which answers a poll sees depends on when it asks."""
-        return SHOWN not in self.name
+        """Whether every run of the story passes it.
+
+        Which answers a poll sees depends on when it asks, and whether a doubt is written down on what comes
+        first, the write or what settles the doubt.
+        """
+        return SHOWN not in self.name and Reason.OUTCOME_UNKNOWN not in self.name
 
 
 @dataclass
