@@ -38,6 +38,10 @@ ADOPT = "mljobs.dev/adopt"
 """The annotation by which a resource adopts the existing cloud job that `spec.jobId` names: `"true"` for one
 without an owner, or the uid of the resource that owns it."""
 
+IMPORTED = "mljobs.dev/imported-from"
+"""The annotation that says of which job a resource was made, by its full name at the service. For people, and
+for the next import: the job stays nobody's."""
+
 INTENT_LIMIT = 4096
 """Characters of an intent, at most: project and job id have a few hundred at their longest."""
 
