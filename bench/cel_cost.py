@@ -1,8 +1,8 @@
 """How near the CRDs' rules are to the API server's limits, by its own estimates.
 
 `python -m bench vertex` prints it. Estimates are only told where they pass a limit. So each CRD is sent with
-its rules multiplied until the API server refuses it: the factor in the message, divided by the multiple, is the
-share of the limit that is in use. Nothing is stored: the requests are dry runs.
+its rules multiplied until the API server refuses it: the factor in the message, divided by the multiple, is
+the share of the limit that is in use. Nothing is stored: the requests are dry runs.
 """
 
 import copy

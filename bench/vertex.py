@@ -137,7 +137,7 @@ def opening() -> Iterator[tuple[str, str]]:
         peak = _opened(code, "tracemalloc.start()")[2] / 2**20
         yield (
             f"opening {name}, in a process of its own",
-            f"{seconds:.3f} s of CPU, {resident:.1f} MiB more resident, {peak:.1f} MiB of objects at the peak",
+            f"{seconds:.3f} s of CPU, {resident:.1f} MiB more resident, {peak:.1f} MiB of objects at most",
         )
 
 
