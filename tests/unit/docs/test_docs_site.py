@@ -160,6 +160,7 @@ def test_every_annotation_that_is_named_exists() -> None:
         resource.FORCE_RELEASE,
         resource.RETRY,
         resource.ADOPT,
+        resource.IMPORTED,
         resource.MANAGER,
         SCHEDULE_LABEL,
         *re.findall(r'annotations\["([^"]+)"\]', lua),
