@@ -39,8 +39,7 @@ ADOPT = "mljobs.dev/adopt"
 without an owner, or the uid of the resource that owns it."""
 
 IMPORTED = "mljobs.dev/imported-from"
-"""The annotation that says of which job a resource was made, by its full name at the service. For people, and
-for the next import: the job stays nobody's."""
+"""The annotation that names the job, which stays nobody's, of which a resource was made as a copy."""
 
 INTENT_LIMIT = 4096
 """Characters of an intent, at most: project and job id have a few hundred at their longest."""
