@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 
+IMPORTED = "mljobs.dev/imported-from"
+"""The annotation that says by a full name of which job a resource was made as a copy. It is for people and for
+the next import: the job stays nobody's."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -236,7 +240,6 @@ def _spec(job: Json, project: str, extra: Json) -> tuple[str, Json, list[str]]:
 def _create(cluster: "Cluster", manifests: Sequence["Manifest"], dry_run: DryRun) -> list[str]:
     """Create the resources, and return a line for each that the API server refuses."""
     from mljobs.console.text import print_resource
-    from mljobs.domain.job.resource import IMPORTED
     from mljobs.kubectl.references import kind_named
 
     refused = []

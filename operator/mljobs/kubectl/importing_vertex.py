@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mljobs.kubectl.importing import Plan, owned_by
+from mljobs.kubectl.importing import IMPORTED, Plan, owned_by
 
 if TYPE_CHECKING:
     from mljobs.kubectl.manifest import Manifest
@@ -76,7 +76,6 @@ def _copy(
     job: Json, name: str, project: str, extra: Json, namespace: str | None
 ) -> tuple["Manifest", list[str], list[str]]:
     """The manifest of a job's copy, what in it breaks a rule, and what is odd in it."""
-    from mljobs.domain.job.resource import IMPORTED
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import OUTPUT_ONLY, read
     from mljobs.domain.spec.validate import validate
@@ -104,8 +103,6 @@ def _reason_to_leave(job: Json, known: str, study: str) -> str:
 
 def _places(item: Json) -> Iterator[str]:
     """The jobs that a resource has, or is a copy of."""
-    from mljobs.domain.job.resource import IMPORTED
-
     status = item.get("status") or {}
     annotations = item["metadata"].get("annotations") or {}
     rows: Iterable[Any] = (status, *(status.get("attempts") or ()))

@@ -3,8 +3,8 @@
 from typing import Any
 
 from mljobs.domain.job.naming import ownership_labels
-from mljobs.domain.job.resource import IMPORTED
 from mljobs.domain.port import Owner
+from mljobs.kubectl.importing import IMPORTED
 from mljobs.kubectl.importing_vertex import plan_copies
 
 Json = dict[str, Any]

@@ -38,9 +38,6 @@ ADOPT = "mljobs.dev/adopt"
 """The annotation by which a resource adopts the existing cloud job that `spec.jobId` names: `"true"` for one
 without an owner, or the uid of the resource that owns it."""
 
-IMPORTED = "mljobs.dev/imported-from"
-"""The annotation that names the job, which stays nobody's, of which a resource was made as a copy."""
-
 INTENT_LIMIT = 4096
 """Characters of an intent, at most: project and job id have a few hundred at their longest."""
 
