@@ -1,32 +1,53 @@
 """Figures of the way to Vertex AI: what becomes of the fields, and what the discovery document costs.
 
-Run it as `python -m bench vertex`; it needs no cluster.
+Run it as `python -m bench vertex`. It starts an API server, for its estimates of what the rules cost.
 """
 
+import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from bench.cel_cost import headroom
+from mljobs.admin import crds
 from mljobs.api.base import Model
 from mljobs.backends.vertex.translate.fields import FIELDS, Fate
+from mljobs_dev.controlplane.progress import BinariesError
+from tests.corpus import CORPUS
 from tests.unit.api import discovery, vertex_discovery
+from tests.unit.cli.test_vertex_configs import FILES, FILLED, WHOLE, submitted
+from tests.unit.emulator.test_vertex_recorded import ORIGINS
 
 ROOT = Path(__file__).parents[1]
+REPLAY = "tests/unit/emulator/test_vertex_recorded.py"
+
+APPLY_LIMIT = 256 * 1024
+"""Bytes of all annotations of an object: `kubectl apply` keeps the whole object in one of them, as JSON."""
 
 ROUNDS = 5
 MIXED = "in part"
 
 OPENING = """
-import resource, time
+import time, tracemalloc
+from googleapiclient.discovery_cache import get_static_doc
+from mljobs.backends.google.calls import open_document
 from mljobs.backends.vertex import client
-kib = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before, start = kib(), time.process_time()
-client.open_collections("")
-print(time.process_time() - start, kib() - before)
+resident = lambda: int(open("/proc/self/statm").read().split()[1]) * 4096
+{trace}
+before, start = resident(), time.process_time()
+{open}
+print(time.process_time() - start, resident() - before, tracemalloc.get_traced_memory()[1])
 """
-"""In a process of its own: seconds of CPU and KiB that the first opening takes."""
+"""In a process of its own: seconds of CPU, bytes that stay resident, bytes of Python objects at the peak."""
+
+OPENINGS = {
+    "the cut discovery document": 'kept = client.open_collections("")',
+    "the library's whole one, for comparison": (
+        "import json; kept = open_document(json.loads(get_static_doc('aiplatform', 'v1')), '').projects()"
+    ),
+}
 
 
 def legacy() -> Iterator[tuple[str, str]]:
@@ -57,32 +78,88 @@ def request_fields() -> Iterator[tuple[str, str]]:
     yield "differences of the models from the document", str(len(vertex_discovery.compare_models(schemas)))
 
 
+def configs() -> Iterator[tuple[str, str]]:
+    """What becomes of files as people keep them: `kubectl mljobs submit training --config FILE`."""
+    for name, files in (
+        ("configurations of the repository", FILES),
+        ("configurations of the corpus", WHOLE),
+    ):
+        if not files:
+            yield name, "not at hand: see MLJOBS_CORPUS in tests/corpus.py"
+            continue
+        texts = [file.read_text("utf-8") for file in files]
+        yield f"{name}, as they stand", _judged(texts)
+        yield f"{name}, with shell variables and placeholders filled in", _judged(map(_filled, texts))
+
+
+def _filled(text: str) -> str:
+    for variable, value in FILLED.items():
+        text = text.replace(variable, value)
+    return text
+
+
+def _judged(texts: Iterator[str] | Sequence[str]) -> str:
+    codes = [submitted(text).code for text in texts]
+    return f"{len(codes)}: {codes.count(0)} accepted, {len(codes) - codes.count(0)} refused"
+
+
+def recordings() -> Iterator[tuple[str, str]]:
+    """How many recordings the emulator reproduces."""
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", "-p", "no:cacheprovider", REPLAY]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    (last,) = done.stdout.strip().splitlines()[-1:] or [done.stderr]
+    found = [*CORPUS.glob("recorded/vertexai*"), *CORPUS.glob("vertex/recorded/*")]
+    at_hand = str(len(found)) if found else "an unknown number, not at hand,"
+    yield "recordings replayed", f"{len(ORIGINS)} of {at_hand} in the corpus; `pytest {REPLAY}`: {last}"
+
+
 def sizes() -> Iterator[tuple[str, str]]:
-    """How large the CRDs are; what `kubectl apply` keeps in an annotation may have 256 KiB, as JSON."""
-    for path in sorted((ROOT / "crds").glob("*s.yaml")):
-        yield f"`{path.name}`", f"{path.stat().st_size / 1000:.0f} kB of YAML"
+    """How large the CRDs are, as YAML and as `kubectl apply` keeps them."""
+    for document in crds.definitions():
+        path = ROOT / "crds" / f"{document['spec']['names']['plural']}.yaml"
+        kept = len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode())
+        share = 100 * kept / APPLY_LIMIT
+        yield (
+            f"`{path.name}`",
+            f"{path.stat().st_size / 1000:.0f} kB of YAML; {kept / 1000:.0f} kB as `kubectl apply` keeps it, "
+            f"{share:.0f} % of what an annotation may have",
+        )
 
 
 def opening() -> Iterator[tuple[str, str]]:
     """What it takes to open the discovery document that is cut to the three collections."""
-    rows = []
-    for _ in range(ROUNDS):
-        done = subprocess.run([sys.executable, "-c", OPENING], capture_output=True, text=True, check=True)
-        seconds, kib = done.stdout.split()
-        rows.append((float(seconds), int(kib)))
-    times, sizes = zip(*rows, strict=True)
     size = (ROOT / "operator" / "mljobs" / "backends" / "vertex" / "aiplatform.json").stat().st_size
     yield "the cut discovery document", f"{size / 1000:.0f} kB"
-    yield (
-        "opening it, in a process of its own",
-        f"{sorted(times)[ROUNDS // 2]:.2f} s of CPU, {max(sizes) / 1024:.0f} MiB",
-    )
+    for name, code in OPENINGS.items():
+        rows = [_opened(code, "") for _ in range(ROUNDS)]
+        seconds = sorted(row[0] for row in rows)[ROUNDS // 2]
+        resident = sorted(row[1] for row in rows)[ROUNDS // 2] / 2**20
+        peak = _opened(code, "tracemalloc.start()")[2] / 2**20
+        yield (
+            f"opening {name}, in a process of its own",
+            f"{seconds:.3f} s of CPU, {resident:.1f} MiB more resident, {peak:.1f} MiB of objects at most",
+        )
+
+
+def _opened(code: str, trace: str) -> tuple[float, float, float]:
+    program = OPENING.format(open=code, trace=trace)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    seconds, resident, peak = map(float, done.stdout.split())
+    return seconds, resident, peak
+
+
+def costs() -> Iterator[tuple[str, str]]:
+    """How near the CRDs' rules are to the API server's limits."""
+    try:
+        yield from headroom()
+    except BinariesError as error:
+        yield "cost of the rules", f"not measured: {error}"
 
 
 def main() -> int:
     """Print a table of all figures."""
     print("| figure | value |\n|---|---|")
-    for part in (legacy, request_fields, sizes, opening):
+    for part in (legacy, request_fields, configs, recordings, sizes, costs, opening):
         for name, value in part():
             print(f"| {name} | {value} |", flush=True)
     return 0

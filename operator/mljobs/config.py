@@ -110,7 +110,8 @@ class Settings(BaseSettings):
 
     gauge_interval: Seconds = 60
     """Seconds at least between two writes of a status in which only consumed units, counts, trials or the
-    place in the queue have changed. With more than 600 jobs it becomes longer."""
+    place in the queue have changed, and between two reads of a tuning job's trials, which no list of Vertex
+    AI shows. With more than 600 jobs it becomes longer."""
 
     resync_interval: Seconds = 300
     """Seconds between two complete lists of the resources, which find what the watch has missed."""

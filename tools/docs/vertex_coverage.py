@@ -9,6 +9,7 @@ from functools import cache
 from importlib import resources
 
 from mljobs.api.base import JsonObject
+from tools.discovery import VERTEX_COLLECTIONS
 
 PREFIX = "GoogleCloudAiplatformV1"
 
@@ -24,6 +25,31 @@ ELSEWHERE: Mapping[str, str] = {
     "trialJobSpec": "spec.vertex.jobSpec",
 }
 """Fields of jobs whose places are not named as they are."""
+
+METHODS: Mapping[str, str] = {
+    "create": "`kubectl apply` of a resource, and `spec.suspend` going back to false.",
+    "get": "`status`: all jobs while they are few, else those of which pages show too little. "
+    "`kubectl mljobs import`.",
+    "list": "`status`: from 10 active jobs of a region on. The search for a job after a create call without "
+    "an answer. `mljobs leftovers`, `kubectl mljobs import`.",
+    "cancel": "`kubectl delete`, unless `spec.deletionPolicy` is `Orphan`; `spec.suspend: true`. An extra "
+    "job.",
+    "delete": "Never called: a job that has ended is a record, of which the operator is not the owner.",
+}
+"""What makes the operator, or a command, call each method; the same for each of the jobs."""
+
+PARAMETERS: Mapping[str, str] = {
+    "create.parent": "the project and the region of the spec",
+    "get.name": "`status.jobName`",
+    "list.parent": "the project and the region of the jobs that are polled, or looked for",
+    "list.filter": "`create_time` since the intent, when a job is looked for; `--filter` of the import",
+    "list.pageSize": "100, as gcloud asks for",
+    "list.pageToken": "followed until each polled job was seen, or single reads cost less",
+    "list.readMask": "name, display name, state, times, error and labels: no specs",
+    "cancel.name": "`status.jobName`",
+    "delete.name": "",
+}
+"""What is given for each parameter; the same for each of the jobs."""
 
 _Places = dict[tuple[str, str], list[str]]
 
@@ -63,6 +89,7 @@ def section(stored: Collection[str]) -> list[str]:
         "region is part of the request's path. A parameter may have conditional parameters on two levels, "
         "which the API does not bound.",
         "",
+        *_calls(),
     ]
     for message, rows in messages.items():
         kind = f" (a {JOBS[message]})" if message in JOBS else ""
@@ -77,6 +104,48 @@ def section(stored: Collection[str]) -> list[str]:
             lines.append(f"| `{field}` | {_type(_fields(message)[field])} | {first} |")
         lines.append("")
     return lines
+
+
+def _calls() -> list[str]:
+    """The tables of methods and parameters.
+
+    Raises:
+        Incomplete: one of them has no use.
+    """
+    methods = {verb: method for found in _methods().values() for verb, method in found.items()}
+    names = [f"{verb}.{name}" for verb, method in methods.items() for name in sorted(method["parameters"])]
+    unsaid = [name for name in methods if name not in METHODS] + [n for n in names if n not in PARAMETERS]
+    if unsaid:
+        raise Incomplete(f"aiplatform.projects.locations: the use of {', '.join(unsaid)} is not documented")
+    return [
+        "### Vertex methods",
+        "",
+        f"Each of the collections {', '.join(f'`{name}`' for name in _methods())} has these.",
+        "",
+        "| Method | Request | Where in the resource |",
+        "|---|---|---|",
+        *(
+            f"| `{verb}` | `{method['httpMethod']} {_shared(method['path'])}` | {METHODS[verb]} |"
+            for verb, method in methods.items()
+        ),
+        "",
+        "| Parameter | What is given |",
+        "|---|---|",
+        *(f"| `{name}` | {PARAMETERS[name]} |" for name in names if PARAMETERS[name]),
+        "",
+    ]
+
+
+def _methods() -> dict[str, dict[str, JsonObject]]:
+    """The methods of each collection of jobs."""
+    locations = _document()["resources"]["projects"]["resources"]["locations"]["resources"]
+    return {name: locations[name]["methods"] for name in VERTEX_COLLECTIONS}
+
+
+def _shared(path: str) -> str:
+    """A path with a word for the collections: `v1/{+parent}/COLLECTION`."""
+    head, _, last = path.rpartition("/")
+    return f"{head}/COLLECTION" if last in VERTEX_COLLECTIONS else path
 
 
 def _path(job: str, field: str) -> str:

@@ -38,7 +38,8 @@ class Extent(StrEnum):
     """What a list shows: while it stays the same, so does the rest."""
 
     OUTLINE = "outline"
-    """What a list shows, where the rest changes by itself, as the trials of a tuning job do."""
+    """What a list shows, where the rest changes by itself, as the trials of a tuning job do: it is read now
+    and then, even if the list shows nothing new."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Job:
         return self.ended or self.state == State.CANCELLING
 
     def is_news_to(self, known: "Job | None") -> bool:
-        """Whether it says, or may hold back, what is not known; a part of what is known is no news."""
-        if known is None or self.extent is Extent.OUTLINE:
+        """Whether it says what is not known; a part of what is known is no news."""
+        if known is None:
             return True
         if self.extent is Extent.WHOLE:
             return self.document != known.document

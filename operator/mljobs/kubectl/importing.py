@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 Json = Mapping[str, Any]
 
+IMPORTED = "mljobs.dev/imported-from"
+"""The annotation that says by a full name of which job a resource was made as a copy. It is for people and for
+the next import: the job stays nobody's."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -34,19 +38,27 @@ class Plan:
         manifests: of the new resources, in the order of the jobs.
         left_out: a line for each job that gets none, with the reason.
         refused: a line for each job whose input breaks a rule.
+        warnings: what is odd in the manifests, in a line each.
     """
 
     manifests: Sequence["Manifest"]
     left_out: Sequence[str]
     refused: Sequence[str]
+    warnings: Sequence[str] = ()
 
 
 def import_jobs(
     project: Annotated[str, typer.Option(help="Google Cloud project of the jobs.", show_default=False)],
+    location: Annotated[
+        str, typer.Option(metavar="REGION", help="Import Vertex AI's jobs of this region; else ml v1's.")
+    ] = "",
     query: Annotated[
         str,
         typer.Option(
-            "--filter", metavar="FILTER", help="The API's filter, such as `jobId:census* AND state:RUNNING`."
+            "--filter",
+            metavar="FILTER",
+            help="The API's filter, such as `jobId:census* AND state:RUNNING`; on Vertex AI "
+            '`display_name:"census*"`.',
         ),
     ] = "",
     limit: Annotated[
@@ -60,6 +72,14 @@ def import_jobs(
             help="What becomes of a job when its new resource is deleted: Cancel where left out.",
         ),
     ] = None,
+    job_class: Annotated[
+        str | None,
+        typer.Option(
+            "--job-class-name",
+            metavar="CLASS",
+            help="Of the new resources; the default class where left out.",
+        ),
+    ] = None,
     dry_run: DryRunOption = DryRun.NONE,
     endpoint: EndpointOption = "",
     anonymous: AnonymousOption = False,
@@ -67,19 +87,31 @@ def import_jobs(
     context: ContextOption = None,
     kubeconfig: KubeconfigOption = None,
 ) -> None:
-    """Make resources for jobs of a project.
+    """Make resources for jobs of a project, which nobody submits a second time.
 
-    Each job that has no resource gets one, and the operator takes it over. Nothing is submitted a second
-    time: the annotation mljobs.dev/adopt makes the operator label the job and watch it. The
-    jobs are read with your own Google credentials.
+    Each job that has no resource gets one. A job of ml v1 is taken over: the annotation mljobs.dev/adopt
+    makes the operator label the job and watch it. Nobody can label a job of Vertex AI, so that nobody can
+    take it over: its resource is suspended, and `resume` submits the same job again. The jobs are read with
+    your own Google credentials.
     """
     from mljobs.api.resources import KINDS
     from mljobs.console.text import dump
+    from mljobs.kubectl.importing_vertex import plan_copies, read_jobs
     from mljobs.kubectl.service import ask
 
-    jobs = ask(_gather(endpoint, anonymous, project, query, limit))
+    extra = {
+        **({"jobClassName": job_class} if job_class else {}),
+        **({"deletionPolicy": deletion_policy} if deletion_policy else {}),
+    }
+    if location:
+        jobs = ask(read_jobs(endpoint, anonymous, project, location, query, limit))
+    else:
+        jobs = ask(_gather(endpoint, anonymous, project, query, limit))
     cluster = connect(namespace, context, kubeconfig)
-    plan = plan_import(jobs, project, cluster.items(KINDS.values()), deletion_policy, namespace)
+    make = plan_copies if location else plan_import
+    plan = make(jobs, project, cluster.items(KINDS.values()), extra, namespace)
+    for line in plan.warnings:
+        print(f"warning: {line}", file=sys.stderr)
     for line in plan.left_out:
         print(f"note: {line}", file=sys.stderr)
     if dry_run is DryRun.CLIENT:
@@ -115,16 +147,16 @@ def plan_import(
     jobs: Iterable[Json],
     project: str,
     existing: Sequence[Json],
-    deletion_policy: str | None = None,
+    extra: Json | None = None,
     namespace: str | None = None,
 ) -> Plan:
-    """Make the manifests.
+    """Make the manifests of jobs of `ml` v1.
 
     Args:
         jobs: documents of the API's `Job`.
         project: where they are.
         existing: the resources of the namespace.
-        deletion_policy: of the new resources.
+        extra: fields of the new resources' specs, such as `deletionPolicy`.
         namespace: for the manifests; None to leave it open.
     """
     from mljobs.domain.job.resource import ADOPT
@@ -141,9 +173,10 @@ def plan_import(
             left_out.append(f"{job['jobId']}: {reason}")
         else:
             wanted.append(job)
-    names = resource_names((job["jobId"] for job in wanted), {item["metadata"]["name"] for item in existing})
+    titles = {job["jobId"]: job["jobId"] for job in wanted}
+    names = resource_names(titles, {item["metadata"]["name"] for item in existing})
     for job in wanted:
-        kind, spec, problems = _spec(job, project, deletion_policy)
+        kind, spec, problems = _spec(job, project, extra or {})
         refused += [f"{job['jobId']}: {problem}" for problem in problems[:1]]
         if not problems:
             annotations = {ADOPT: "true"}
@@ -164,21 +197,29 @@ def _target(item: Json, project: str) -> tuple[str, str]:
 def _reason_to_leave(job: Json, project: str, here: Mapping[tuple[str, str], str]) -> str:
     """Why a job gets no resource; empty if it gets one."""
     from mljobs.api.resources import KINDS
-    from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL
 
-    labels = job.get("labels") or {}
     known = here.get((project, job["jobId"]))
     if known:
         return f"is {known}'s already"
-    if UID_LABEL in labels:
-        owner = f"{labels.get(NAMESPACE_LABEL, '?')}/{labels.get(NAME_LABEL, '?')}"
-        return f"belongs to {owner}, as its label {UID_LABEL} says"
+    owned = owned_by(job.get("labels") or {})
+    if owned:
+        return owned
     if not any(kind.input_field in job for kind in KINDS.values()):
         return "has neither trainingInput nor predictionInput"
     return ""
 
 
-def _spec(job: Json, project: str, deletion_policy: str | None) -> tuple[str, Json, list[str]]:
+def owned_by(labels: Json) -> str:
+    """Which resource a job's labels name as its owner, as a reason to leave it alone; empty if none."""
+    from mljobs.domain.job.naming import NAME_LABEL, NAMESPACE_LABEL, UID_LABEL
+
+    if UID_LABEL not in labels:
+        return ""
+    owner = f"{labels.get(NAMESPACE_LABEL, '?')}/{labels.get(NAME_LABEL, '?')}"
+    return f"belongs to {owner}, as its label {UID_LABEL} says"
+
+
+def _spec(job: Json, project: str, extra: Json) -> tuple[str, Json, list[str]]:
     """Kind and spec of a job's resource, and what in it breaks a rule."""
     from mljobs.api.resources import KINDS
     from mljobs.domain.spec.defaults import with_required
@@ -189,8 +230,7 @@ def _spec(job: Json, project: str, deletion_policy: str | None) -> tuple[str, Js
     spec: dict[str, Any] = {"projectId": project, "jobId": job["jobId"]}
     if job.get("labels"):
         spec["labels"] = job["labels"]
-    if deletion_policy:
-        spec["deletionPolicy"] = deletion_policy
+    spec |= extra
     read, spelled = canonical(kind.name, {**spec, kind.input_field: job[kind.input_field]})
     made = with_required(kind.name, read)
     validated = validate(kind.name, made)
@@ -204,11 +244,13 @@ def _create(cluster: "Cluster", manifests: Sequence["Manifest"], dry_run: DryRun
 
     refused = []
     for made in manifests:
+        copied = made["metadata"]["annotations"].get(IMPORTED, "")
+        job = copied or made["spec"]["jobId"]
         try:
             body = cluster.create(kind_named(made["kind"]), made, dry_run=dry_run is DryRun.SERVER)
         except Failure as failure:
-            refused.append(f"{made['spec']['jobId']}: {failure}")
+            refused.append(f"{job}: {failure}")
             continue
         done = "created (server dry run)" if dry_run is DryRun.SERVER else "created"
-        print_resource(body, "", f"{done}, adopts {made['spec']['jobId']}")
+        print_resource(body, "", f"{done}, suspended: a copy of {job}" if copied else f"{done}, adopts {job}")
     return refused

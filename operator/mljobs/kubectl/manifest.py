@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mljobs.api.patterns import JOB_ID
@@ -32,20 +32,23 @@ def resource_name(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[:NAME_LIMIT].strip("-")
 
 
-def resource_names(job_ids: Iterable[str], taken: Collection[str]) -> dict[str, str]:
+def resource_names(titles: Mapping[str, str], taken: Collection[str]) -> dict[str, str]:
     """Name the resources of several jobs, no two alike and none as those that exist.
 
     Args:
-        job_ids: of the jobs; ids differ in case, names do not.
+        titles: what people call each job, by an id that is its own alone. Titles may be alike, or differ in
+            what names have not, such as case.
         taken: names that are in use.
 
     Returns:
         A name for each id: readable, and where that is not its own alone, with a digest of the id.
     """
-    plain = {job_id: resource_name(job_id) for job_id in job_ids}
+    plain = {job_id: resource_name(title) for job_id, title in titles.items()}
     counts = Counter(plain.values())
     return {
-        job_id: name if counts[name] == 1 and name not in taken else _told_apart(name, job_id)
+        job_id: name
+        if name and counts[name] == 1 and name not in taken
+        else _told_apart(name or "job", job_id)
         for job_id, name in plain.items()
     }
 

@@ -54,7 +54,7 @@ NameArgument = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="A resource's name, KIND/NAME, or the id of its job.",
+        help="A resource's name, KIND/NAME, or its job's id, display name, number or full name.",
         autocompletion=_complete,
         show_default=False,
     ),

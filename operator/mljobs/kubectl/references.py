@@ -1,5 +1,6 @@
 """Which resource a user means: by its name, its kind and name, or its job's id."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,23 +92,24 @@ def find(cluster: "Cluster", reference: str) -> Found:
 
     Args:
         cluster: where to look.
-        reference: `NAME`, `KIND/NAME`, or a job's id in place of the name.
+        reference: `NAME`, `KIND/NAME`, or in place of the name a job's id, display name (which may have a
+            slash), number or full name at the service.
 
     Raises:
-        Failure: there is none, or there is one of each kind.
+        Failure: there is none, or there are several.
     """
-    from mljobs.api.resources import KINDS
-
     word, _, name = reference.rpartition("/")
-    kinds = [kind_named(word)] if word else list(KINDS.values())
+    kinds, name, unknown = _kinds(word, name, reference)
     found: list[Found] = []
     if is_resource_name(name):
         bodies = ((kind, cluster.get(kind, name)) for kind in kinds)
         found = [Found(kind, body) for kind, body in bodies if body is not None]
     if not found:
         found = [
-            Found(kind, body) for kind in kinds for body in cluster.items([kind]) if _job_id(body) == name
+            Found(kind, body) for kind in kinds for body in cluster.items([kind]) if name in _job_names(body)
         ]
+    if not found and unknown:
+        raise unknown
     if not found:
         what = " or ".join(kind.name for kind in kinds)
         raise Failure(
@@ -120,5 +122,20 @@ def find(cluster: "Cluster", reference: str) -> Found:
     return found[0]
 
 
-def _job_id(body: Json) -> str:
-    return str((body.get("status") or {}).get("jobId") or (body.get("spec") or {}).get("jobId") or "")
+def _kinds(word: str, name: str, reference: str) -> tuple[Sequence["JobKind"], str, Failure | None]:
+    """Where to look and for which name; and what is wrong if the name is that of no job."""
+    from mljobs.api.resources import KINDS
+
+    if not word:
+        return list(KINDS.values()), name, None
+    try:
+        return [kind_named(word)], name, None
+    except Failure as failure:
+        return list(KINDS.values()), reference, failure
+
+
+def _job_names(body: Json) -> set[str]:
+    """What a resource's job is called: its id or display name, its full name, the last part of that."""
+    status, spec = body.get("status") or {}, body.get("spec") or {}
+    name = str(status.get("jobName") or "")
+    return {str(status.get("jobId") or spec.get("jobId") or ""), name, name.rpartition("/")[2]}

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +16,10 @@ from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.port import Job, Owner, Scope
 from mljobs.domain.show.project import project
+from tests.corpus import CORPUS
 from tests.unit.backends.raw_server import RawServer, answer
 
-RECORDED = Path(__file__).parents[4] / "shared" / "corpus" / "recorded"
+RECORDED = CORPUS / "recorded"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 UID = "11111111-2222-3333-4444-555555555555"
 TUNED: dict[str, Any] = {

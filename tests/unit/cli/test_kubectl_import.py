@@ -51,7 +51,7 @@ def test_a_training_job() -> None:
 
 
 def test_a_policy_for_all() -> None:
-    (made,) = plan_import([job("a")], "p", [], "Orphan").manifests
+    (made,) = plan_import([job("a")], "p", [], {"deletionPolicy": "Orphan"}).manifests
     assert made["spec"]["deletionPolicy"] == "Orphan"
 
 

@@ -90,23 +90,30 @@ def test_every_job_id_gives_a_name(job_id: str) -> None:
     assert resource_name(name) == name
 
 
-@given(st.sets(JOB_IDS, max_size=8), st.sets(st.sampled_from(["a", "b", "a-b", "x"])))
-def test_names_of_several_are_their_own(job_ids: set[str], taken: set[str]) -> None:
-    names = resource_names(job_ids, taken)
-    assert set(names) == job_ids
-    assert len(set(names.values())) == len(job_ids)
+TITLES = ["", "名", "a/b"]
+"""Display names of Vertex AI, which no id of ml v1 is."""
+
+
+@given(
+    st.dictionaries(st.text("0123456789", min_size=1), JOB_IDS | st.sampled_from(TITLES), max_size=8),
+    st.sets(st.sampled_from(["a", "b", "a-b", "x"])),
+)
+def test_names_of_several_are_their_own(titles: dict[str, str], taken: set[str]) -> None:
+    names = resource_names(titles, taken)
+    assert set(names) == set(titles)
+    assert len(set(names.values())) == len(titles)
     assert not taken & set(names.values())
     assert all(map(is_resource_name, names.values()))
 
 
 def test_names_do_not_depend_on_the_order() -> None:
-    ids = ["census_1", "Census_1", "other"]
-    names = resource_names(ids, {"other"})
-    assert names == resource_names(reversed(ids), {"other"})
+    titles = {title: title for title in ["census_1", "Census_1", "other"]}
+    names = resource_names(titles, {"other"})
+    assert names == resource_names(dict(reversed(titles.items())), {"other"})
     assert names["census_1"].startswith("census-1-")
     assert names["census_1"] != names["Census_1"]
     assert names["other"].startswith("other-")
-    assert resource_names(["other"], set()) == {"other": "other"}
+    assert resource_names({"1": "other"}, set()) == {"1": "other"}
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from mljobs.kubectl.failure import REFUSED, TROUBLE
+from tests.corpus import CORPUS
 from tests.unit.cli.kubectl_command import Outcome, run
 from tests.unit.cli.test_plan import planned
 
 FOLDER = Path(__file__).parent / "vertex_configs"
 FILES = sorted(FOLDER.glob("*.yaml"))
-CORPUS = sorted((Path(__file__).parents[4] / "shared" / "corpus" / "vertex" / "configs").glob("*.yaml"))
+WHOLE = sorted((CORPUS / "vertex" / "configs").glob("*.yaml"))
+"""The same as a whole, where they are at hand."""
 
 JOB = "spec.vertex.jobSpec"
 POOL = f"{JOB}.workerPoolSpecs[0]"
@@ -98,7 +100,7 @@ def test_each_becomes_a_resource_once_it_is_filled_in(file: Path) -> None:
 
 
 def test_the_extracts_are_judged_as_the_whole_files() -> None:
-    for file in [*FILES, *CORPUS]:
+    for file in [*FILES, *WHOLE]:
         wanted = REFUSED_FOR.get(file.stem[:2], set())
         done = submitted(file.read_text("utf-8"))
         assert (done.code != 0) is bool(wanted), file.name

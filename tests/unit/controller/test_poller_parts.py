@@ -55,7 +55,7 @@ class Lists:
 
 
 class Watched:
-    def __init__(self) -> None:
+    def __init__(self, outline_interval: float = 0.0) -> None:
         self.service = Lists()
         self.store = Store(START)
         self.woken: list[str] = []
@@ -67,6 +67,7 @@ class Watched:
             lost_interval=600,
             clock=lambda: NOW,
             metrics=Metrics(),
+            outline_interval=outline_interval,
         )
 
     def watch(self, name: str) -> Key:
@@ -105,7 +106,36 @@ async def test_what_a_page_shows_of_a_job_is_enough_until_it_changes(watched: Wa
     assert watched.service.pages == 3
 
 
-async def test_a_job_of_which_no_page_shows_what_changes_is_read_each_time(watched: Watched) -> None:
+async def test_a_job_of_which_no_page_shows_what_changes_is_read_once_in_a_while() -> None:
+    """In between only what the page does show makes a read worth while."""
+    watched = Watched(outline_interval=3600)
+    names = [f"j{number:02}" for number in range(MANY)]
+    for name in [*names, "tuned"]:
+        watched.watch(name)
+    await watched.round()
+    watched.service.outputs["tuned"] = "two trials"
+    assert await watched.round() == ([], [])
+    watched.service.states["tuned"] = "CANCELLING"
+    assert await watched.round() == (["tuned"], ["tuned"])
+    seen = watched.store.observation(Key("TrainingJob", "team-a", "tuned")).job
+    assert seen is not None
+    assert seen.document["trainingOutput"] == {"x": "two trials"}
+
+
+async def test_a_job_that_is_followed_anew_is_read_at_once() -> None:
+    watched = Watched(outline_interval=3600)
+    for number in range(MANY):
+        watched.watch(f"j{number:02}")
+    key = watched.watch("tuned")
+    await watched.round()
+    watched.poller.follow(key, None)
+    watched.watch("tuned")
+    assert await watched.round() == ([], ["tuned"])
+
+
+async def test_a_job_of_which_no_page_shows_what_changes_is_read_as_often_as_that_is_wanted(
+    watched: Watched,
+) -> None:
     names = [f"j{number:02}" for number in range(MANY)]
     for name in [*names, "tuned"]:
         watched.watch(name)

@@ -144,6 +144,18 @@ def test_every_field_of_vertex_that_a_request_may_hold_is_on_the_page() -> None:
     assert "`replicaCount` | int64 | `spec.vertex.jobSpec.workerPoolSpecs[].replicaCount`" in page
 
 
+def test_every_method_and_parameter_of_vertex_is_placed_and_none_is_made_up() -> None:
+    folder = resources.files("googleapiclient.discovery_cache.documents")
+    document = json.loads(folder.joinpath("aiplatform.v1.json").read_text("utf-8"))
+    locations = document["resources"]["projects"]["resources"]["locations"]["resources"]
+    collections = ("customJobs", "hyperparameterTuningJobs", "batchPredictionJobs")
+    methods = [locations[name]["methods"] for name in collections]
+    for found in methods:
+        assert set(found) == set(vertex_coverage.METHODS)
+        parameters = {f"{verb}.{one}" for verb, method in found.items() for one in method["parameters"]}
+        assert parameters == set(vertex_coverage.PARAMETERS)
+
+
 def test_what_the_figures_count_is_counted() -> None:
     text = (DOCS / "benchmarks.md").read_text("utf-8")
     errors = [rule for rule in RULES if rule.severity is Severity.ERROR]

@@ -20,6 +20,7 @@ from mljobs.domain.schedule.schedule import Schedule
 from mljobs.domain.show.events import WARNINGS
 from mljobs.domain.spec.validate import validate
 from mljobs.kubectl.app import app as plugin
+from mljobs.kubectl.importing import IMPORTED
 from tests.unit.docs.markdown import DOCS, ROOT, Block, blocks, links, pages, prose
 from tools.docs import pages as docs_pages
 
@@ -160,6 +161,7 @@ def test_every_annotation_that_is_named_exists() -> None:
         resource.FORCE_RELEASE,
         resource.RETRY,
         resource.ADOPT,
+        IMPORTED,
         resource.MANAGER,
         SCHEDULE_LABEL,
         *re.findall(r'annotations\["([^"]+)"\]', lua),

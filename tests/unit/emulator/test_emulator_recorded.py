@@ -2,17 +2,17 @@
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mljobs_dev.emulator.lifecycle import State
 from mljobs_dev.emulator.schema import ml_v1
+from tests.corpus import CORPUS
 
 Json = dict[str, Any]
 Rig = Any
-RECORDED = Path(__file__).parents[4] / "shared" / "corpus" / "recorded"
+RECORDED = CORPUS / "recorded"
 JOB = ml_v1().message("GoogleCloudMlV1__Job")
 
 

@@ -1,7 +1,6 @@
 """What the service refuses, field by field, and odd inputs of real projects that it takes."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +9,12 @@ import yaml
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.schema import ml_v1
 from mljobs_dev.emulator.validation import check_job, check_labels
+from tests.corpus import CORPUS
 from tests.unit.domain.rule_case import TRAINING, Case
 from tests.unit.domain.rule_cases import CASES
 
 Json = dict[str, Any]
-CORPUS = Path(__file__).parents[4] / "shared" / "corpus" / "training"
+CONFIGS = CORPUS / "training"
 CUSTOM = {"scaleTier": "CUSTOM", "masterType": "n1-standard-4"}
 IMAGE = {
     "packageUris": None,
@@ -289,7 +289,7 @@ trainingInput:
 """
 TEMPLATE = "trainingInput: {scaleTier: CUSTOM, masterType: standard, workerCount: '${WORKERS}'}"
 REAL = {"own": OWN, "template": TEMPLATE} | {
-    file.name: file.read_text() for file in sorted(CORPUS.glob("*.yaml"))
+    file.name: file.read_text() for file in sorted(CONFIGS.glob("*.yaml"))
 }
 
 

@@ -15,10 +15,23 @@ from mljobs_dev.emulator.aiplatform.document import aiplatform_v1, read_only
 from mljobs_dev.emulator.aiplatform.kinds import BATCH, CUSTOM, KINDS, TUNING
 from mljobs_dev.emulator.errors import ApiError
 from mljobs_dev.emulator.routes import find_route
+from tests.corpus import CORPUS
 
 Json = dict[str, Any]
 Vertex = Any
 FOLDER = Path(__file__).parent / "recorded"
+ORIGINS = {
+    "recorded/vertexai-batch-prediction-job-filtering": "vertex-batch-list",
+    "recorded/vertexai_custom_job_query": "vertex-custom-cancel",
+    "recorded/vertexai_hp_tuning_job_query": "vertex-tuning-cancel",
+    "vertex/recorded/vertexai-batch-prediction-job-stop-and-delete": "vertex-batch-cancel-delete",
+    "vertex/recorded/vertexai_custom_job_cancel_and_delete": "vertex-custom-cancel-delete",
+    "vertex/recorded/vertexai_hp_tuning_job_field_filters": "vertex-tuning-cancel-again",
+    "vertex/recorded/docs-hptuning-get-succeeded.json": "vertex-tuning-documented",
+    "vertex/recorded/gcloud-528-requests.json": "vertex-gcloud-requests",
+}
+"""Where each extract comes from: the recordings of a test of Cloud Custodian, a page of Google's, gcloud."""
+
 REPLAYS = sorted(path.stem for path in FOLDER.glob("vertex-*-*.json") if "steps" in path.read_text())
 FILLED_IN = ("diskSpec", "manualBatchTuningParameters", "modelVersionId")
 """What the service adds to a request, as far as the recordings show."""
@@ -172,6 +185,32 @@ def test_what_gcloud_sends_is_understood(vertex: Vertex, sent: Json) -> None:
         assert [problem["field"] for problem in problems] == wrong
     else:
         assert vertex(method, body=sent["body"])["displayName"] == "dn"
+
+
+def test_every_recording_has_an_extract_of_its_own() -> None:
+    assert sorted(ORIGINS.values()) == sorted(path.stem for path in FOLDER.glob("vertex-*.json"))
+    assert len(set(ORIGINS.values())) == len(ORIGINS)
+
+
+def exchanges(folder: Path, collection: str) -> list[tuple[str, int]]:
+    """Method and status of each exchange of a recording."""
+    found = []
+    for file in folder.glob("*.json"):
+        verb, _, rest = file.stem.rpartition("_")[0].partition("-")
+        one = not rest.endswith(collection)
+        method = {"get": "get" if one else "list", "post": "cancel" if one else "create"}.get(verb, verb)
+        headers = json.loads(file.read_text("utf-8"))["headers"]
+        found.append((method, int(headers["status"])))
+    return sorted(found)
+
+
+def test_extracts_have_every_exchange_of_the_recordings_at_hand() -> None:
+    at_hand = [*CORPUS.glob("recorded/vertexai*"), *CORPUS.glob("vertex/recorded/*")]
+    assert {str(path.relative_to(CORPUS)) for path in at_hand} in (set(), set(ORIGINS))
+    for folder in filter(Path.is_dir, at_hand):
+        replay = load(ORIGINS[str(folder.relative_to(CORPUS))])
+        steps = sorted((step["method"], step["status"]) for step in replay["steps"])
+        assert exchanges(folder, replay["collection"]) == steps, folder.name
 
 
 def test_every_kind_is_recorded() -> None:

@@ -9,12 +9,13 @@ import yaml
 from mljobs_dev.emulator.aiplatform.document import COLLECTIONS, aiplatform_v1, job_document
 from mljobs_dev.emulator.aiplatform.machines import FIXED
 from mljobs_dev.emulator.schema import discovery_document
+from tests.corpus import CORPUS
 
 Json = dict[str, Any]
 Vertex = Any
 Jobs = Any
 EXTRACTS = Path(__file__).parents[1] / "cli" / "vertex_configs"
-CONFIGS = Path(__file__).parents[4] / "shared" / "corpus" / "vertex" / "configs"
+CONFIGS = CORPUS / "vertex" / "configs"
 FILES = [path for folder in (EXTRACTS, CONFIGS) for path in sorted(folder.glob("*.yaml"))]
 POOL = "job_spec.worker_pool_specs[0]"
 TPU = {"kind": "TPU_V3", "count": 8}

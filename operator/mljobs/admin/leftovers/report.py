@@ -43,6 +43,7 @@ def row(item: Leftover) -> Json:
         **({} if item.stray else {"deleting": resource.deleting}),
         "project": target.project if target else "",
         "jobId": target.job_id if target else "",
+        "jobName": (target.reference or "") if target else "",
         "state": item.state,
         "job": item.verdict.value,
         "trouble": item.failed,

@@ -105,7 +105,10 @@ def request(
         raise CannotBegin("--cancel-all-strays needs --project: only the jobs of a project can be listed")
     for name in strays:
         if not _project(name):
-            raise CannotBegin(f"--cancel-stray {name}: must be a full name, projects/PROJECT/jobs/ID")
+            raise CannotBegin(
+                f"--cancel-stray {name}: must be a full name, projects/PROJECT/jobs/ID or "
+                f"projects/PROJECT/locations/REGION/COLLECTION/NUMBER"
+            )
     try:
         patience = timedelta(seconds=seconds(timeout))
     except ValueError as error:

@@ -1,10 +1,11 @@
 """The calls of the `aiplatform` v1 API that make, read and end jobs, one method each."""
 
+import asyncio
 import json
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -14,7 +15,7 @@ from mljobs.backends.google.calls import ApiResource, checked_name, open_documen
 from mljobs.backends.google.opened import Client
 from mljobs.backends.google.sender import Sender
 from mljobs.backends.vertex.names import COLLECTIONS, Name
-from mljobs.domain.errors import Rejected, Violation
+from mljobs.domain.errors import NotFound, Rejected, Violation
 from mljobs.domain.port import JobDocument
 
 READ_MASK = "name,displayName,state,createTime,startTime,endTime,updateTime,error,labels"
@@ -146,6 +147,47 @@ class VertexClient(Client):
         for job in page.jobs:
             created_at(method, job)
         return page
+
+    async def whole_jobs(
+        self, project: str, location: str, *, query: str = "", limit: int | None = None
+    ) -> list[JobDocument]:
+        """Read the jobs of all collections whole: lists have no specs and no trials, so each by a `get`.
+
+        Args:
+            project: the project's id or number.
+            location: the region.
+            query: the API's filter expression; empty for all jobs.
+            limit: how many at most; None for all. Those that changed last come first.
+
+        Returns:
+            The jobs, collection by collection; one that is deleted meanwhile is left out.
+        """
+        rows: list[JobDocument] = []
+        for collection in COLLECTIONS:
+            rows += await self._listed(project, location, collection, query, limit)
+        rows = sorted(rows, key=lambda row: str(row.get("updateTime", "")), reverse=True)[:limit]
+        chosen = {str(row["name"]) for row in rows}
+        names = [replace(Name.parse(name), project=project) for name in sorted(chosen)]
+        found = await asyncio.gather(*map(self._whole, names))
+        return [job for job in found if job is not None]
+
+    async def _whole(self, name: Name) -> JobDocument | None:
+        try:
+            return await self.get(name, background=True)
+        except NotFound:
+            return None
+
+    async def _listed(
+        self, project: str, location: str, collection: str, query: str, limit: int | None
+    ) -> list[JobDocument]:
+        rows: dict[str, JobDocument] = {}
+        token = ""
+        while True:
+            page = await self.list_page(project, location, collection, query=query, page_token=token)
+            rows |= {str(job["name"]): job for job in page.jobs}
+            token = page.next_page_token
+            if not token or (limit and len(rows) >= limit):
+                return list(rows.values())
 
     async def cancel(self, name: Name) -> None:
         """Ask for a job's end.

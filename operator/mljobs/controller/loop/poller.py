@@ -89,6 +89,8 @@ class Poller:
         believe_missing: whether many jobs of a scope may be lost at once.
         clock: the time, with a zone.
         metrics: counts and lag.
+        outline_interval: seconds between two reads of a job whose rest changes unseen, while lists show
+            nothing new of it.
         moved: called instead of `changed` with the key of a resource of whose job nothing but gauges has
             changed.
     """
@@ -104,6 +106,7 @@ class Poller:
         believe_missing: bool = False,
         clock: Callable[[], datetime],
         metrics: PollGauges,
+        outline_interval: float = 0.0,
         moved: Callable[[Key], None] | None = None,
     ) -> None:
         self._backend = backend
@@ -115,18 +118,21 @@ class Poller:
         self._believe_missing = believe_missing
         self._clock = clock
         self._metrics = metrics
+        self._outline_interval = outline_interval
         self._watched = Watchlist(backend.facts.scope_of)
         self._missing: dict[Scope, int] = {}
         self._under_way: dict[Scope, asyncio.Task[None]] = {}
         self._last_answer = 0.0
         self._spent: dict[Scope, float] = {}
         self._answered: dict[Key, float] = {}
+        self._read_whole: dict[Key, float] = {}
 
     def follow(self, key: Key, polled: Polled | None) -> None:
         """Poll this job for a resource from the next round on; None: stop polling for it."""
         self._watched.put(key, polled)
         if polled is None:
             self._answered.pop(key, None)
+            self._read_whole.pop(key, None)
         else:
             self._answered.setdefault(key, time.monotonic())
         self._metrics.watched.set(len(self._watched))
@@ -343,9 +349,15 @@ class Poller:
         watched = ((key, self._watched.get(key)) for key in keys)
         return any(
             job.is_news_to(self._store.observation(key).about(polled.target).job)
+            or (job.extent is Extent.OUTLINE and self._read_long_ago(key))
             for key, polled in watched
             if polled is not None
         )
+
+    def _read_long_ago(self, key: Key) -> bool:
+        """Whether what no list shows of a job may have become worth a read: its gauges are due again."""
+        before = self._read_whole.get(key)
+        return before is None or time.monotonic() - before >= self._outline_interval
 
     async def _get(self, reference: Reference, keys: list[Key], made: _Round) -> None:
         """Read one job."""
@@ -362,6 +374,7 @@ class Poller:
                 self._learn(key, since, reference, self._failure(error))
         else:
             made.read += 1
+            self._read_whole.update((key, time.monotonic()) for key in keys if key in self._answered)
             for key in keys:
                 self._seen(key, since, job)
         finally:

@@ -95,7 +95,8 @@ class Options:
         poll_interval: seconds between two rounds of polls.
         lost_interval: seconds between two reads of a job that counts as lost.
         believe_missing: whether many jobs of a project may be lost at once.
-        gauge_interval: seconds between two writes of a resource's gauges alone, at least.
+        gauge_interval: seconds between two writes of a resource's gauges alone, at least, and between two
+            reads of what no list shows.
         resync_interval: seconds between two complete lists of the resources.
         workers: resources that are reconciled at once.
         connections: to the API server, at most, for lists and for everything else each; watches have their
@@ -236,6 +237,7 @@ async def _act(
             believe_missing=options.believe_missing,
             clock=clock,
             metrics=metrics.poll_share(),
+            outline_interval=options.gauge_interval,
             moved=lambda key: queue.add_later(key, gauges.wait(key, store.uid(key))),
         )
         return Lane(Effects(backend, clock, random.random, metrics.extra_jobs.inc), poller)

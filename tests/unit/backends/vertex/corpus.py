@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.corpus import CORPUS
+
 Json = dict[str, Any]
 
 EXTRACTS = Path(__file__).parent / "recorded"
-CORPUS = Path(__file__).parents[5] / "shared" / "corpus"
 MIGRATION = CORPUS / "vertex" / "migration"
 FOLDERS = [EXTRACTS, *([MIGRATION] if MIGRATION.is_dir() else [])]
 """Where the same training stands as both services were asked for it."""
