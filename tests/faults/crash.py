@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from mljobs.api.resources import JobKind
-from tests.faults.checks import End, broken, end_of
 from mljobs.domain.reasons import Reason
+from tests.faults.checks import End, broken, end_of
 from tests.faults.gate import SHOWN, Call, Moment, Trap, answered
 from tests.faults.lab import Lab, until
 from tests.faults.scenarios import Scenario
