@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Json = Mapping[str, Any]
 
 IMPORTED = "mljobs.dev/imported-from"
-"""The annotation that says by a full name of which job a resource was made as a copy. It is for people and for
-the next import: the job stays nobody's."""
+"""The annotation that says by a full name of which job a resource was made as a copy. It is for people and
+for the next import: the job stays nobody's."""
 
 
 @dataclass(frozen=True)
