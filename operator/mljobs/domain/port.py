@@ -192,13 +192,12 @@ class Caller:
     impersonate: str = ""
 
     @classmethod
-    def of(cls, identity: Identity | None, namespace: str, provider: str = "") -> "Caller":
+    def of(cls, identity: Identity | None, namespace: str) -> "Caller":
         """The caller that a class's identity is in a namespace.
 
         Args:
             identity: of the class; None for the operator itself.
             namespace: of the resource. It never comes from a spec: nobody names another's ServiceAccount.
-            provider: the administrator's, for an identity that names none.
         """
         if identity is None:
             return OPERATOR
@@ -206,7 +205,7 @@ class Caller:
         impersonate = identity.impersonate or ""
         if account is None:
             return cls(impersonate=impersonate)
-        return cls(namespace, account.name, account.provider or provider, account.audience or "", impersonate)
+        return cls(namespace, account.name, account.provider or "", account.audience or "", impersonate)
 
     def __str__(self) -> str:
         """The caller in words, for messages."""

@@ -48,6 +48,7 @@ class Classes:
         facts_of: what is known of the service of a class; raises a ValueError for tables that make no sense.
         changed: called when what classes give may have changed.
         enabled: whether there are others than the settings' own.
+        provider: exchanges tokens of ServiceAccounts for classes that name no provider; empty for none.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Classes:
         changed: Callable[[], None] = lambda: None,
         *,
         enabled: bool = False,
+        provider: str = "",
     ) -> None:
         self._own = own
         self._facts_of = facts_of
         self._changed = changed
         self._enabled = enabled
+        self._provider = provider
         self._bodies: dict[str, JsonObject] = {}
         self._classes: dict[str, JobClass] = {}
         self._problems: dict[str, str] = {}
@@ -117,7 +120,7 @@ class Classes:
         for known in (self._classes, self._facts, self._problems):
             known.pop(name, None)
         try:
-            made = JobClass.parse(body)
+            made = JobClass.parse(body, self._provider)
             self._facts[name] = self._facts_of(made)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]

@@ -77,11 +77,13 @@ class Port:
         opener: makes the opener of backends from what requests tokens of ServiceAccounts.
         facts_of: what is known of the service of a class.
         own: the class that the settings make.
+        provider: exchanges tokens of ServiceAccounts for classes that name no provider; empty for none.
     """
 
     opener: Callable[[AccountTokens], Opener]
     facts_of: Callable[[JobClass], Facts]
     own: JobClass
+    provider: str = ""
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,11 @@ async def _act(
     queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics))
     urgent = partial(queue.add, urgent=True)
     classes = Classes(
-        port.own, port.facts_of, lambda: _queue_jobs(store, queue), enabled=not options.namespaces
+        port.own,
+        port.facts_of,
+        lambda: _queue_jobs(store, queue),
+        enabled=not options.namespaces,
+        provider=port.provider,
     )
 
     def lane(backend: Backend) -> Lane:

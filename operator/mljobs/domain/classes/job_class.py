@@ -89,15 +89,19 @@ class JobClass:
     own: bool = False
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
+    def parse(cls, body: Mapping[str, Any], provider: str = "") -> Self:
         """Read an object as the API server returns it.
+
+        Args:
+            body: the object.
+            provider: the administrator's, for an identity that names none; a job's record keeps it, too.
 
         Raises:
             ValidationError: it is not of this version's schema (a ValueError of pydantic).
         """
         meta = body.get("metadata") or {}
         spec = JobClassSpec.model_validate(body.get("spec") or {}, by_alias=True, by_name=False)
-        identity, defaults = spec.identity, spec.defaults
+        identity, defaults = _with_provider(spec.identity, provider), spec.defaults
         accounts = spec.job_service_accounts or ()
         named = defaults.service_account if defaults else None
         empty = identity is None or identity == Identity()
@@ -151,6 +155,14 @@ class JobClass:
             labels=dict(under.labels) or None,
             deletion_policy=under.deletion_policy,
         ).document()
+
+
+def _with_provider(identity: Identity | None, provider: str) -> Identity | None:
+    account = identity.service_account_ref if identity else None
+    if identity is None or account is None or account.provider or not provider:
+        return identity
+    named = account.model_copy(update={"provider": provider})
+    return identity.model_copy(update={"service_account_ref": named})
 
 
 @dataclass(frozen=True)
