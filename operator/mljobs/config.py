@@ -110,9 +110,9 @@ class Settings(BaseSettings):
     Google's application default credentials."""
 
     identity_provider: Provider = ""
-    """The provider of the workload identity pool that exchanges tokens of ServiceAccounts, for JobClasses whose
-    `spec.identity.serviceAccountRef` names none: `projects/NUMBER/locations/global/workloadIdentityPools/POOL/
-    providers/PROVIDER`, or of GKE `identitynamespace:POOL:PROVIDER`."""
+    """The provider of the workload identity pool that exchanges tokens of ServiceAccounts, for JobClasses
+    whose `spec.identity.serviceAccountRef` names none: `projects/NUMBER/locations/global/
+    workloadIdentityPools/POOL/providers/PROVIDER`, or of GKE `identitynamespace:POOL:PROVIDER`."""
 
     token_endpoint: Url = ""
     """The URL of the token services, STS and IAM Credentials, by which JobClasses have identities of their
