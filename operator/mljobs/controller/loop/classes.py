@@ -9,14 +9,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
 from mljobs.api.base import JsonObject
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.controller.kube.errors import KubeError, NotServed
 from mljobs.controller.loop.store import Key, number
 from mljobs.domain.classes.choice import other_defaults, standing_of
-from mljobs.domain.classes.job_class import JobClass, Route, Standing
+from mljobs.domain.classes.job_class import JobClass, Route, Standing, problem_of
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Facts
 from mljobs.domain.reasons import Reason
@@ -122,11 +120,8 @@ class Classes:
         try:
             made = JobClass.parse(body, self._provider)
             self._facts[name] = self._facts_of(made)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            self._problems[name] = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
         except ValueError as error:
-            self._problems[name] = f"spec.defaults.tables: {error}"
+            self._problems[name] = problem_of(error)
         else:
             self._classes[name] = made
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from pydantic import ValidationError
+
 from mljobs.api.identity import Identity, Service
 from mljobs.api.jobclass import DEFAULT_CLASS, Adoption, JobClassSpec, Limits, NamespaceSelector
 from mljobs.api.record import DeletionPolicy, RecordedClass
@@ -155,6 +157,14 @@ class JobClass:
             labels=dict(under.labels) or None,
             deletion_policy=under.deletion_policy,
         ).document()
+
+
+def problem_of(error: ValueError) -> str:
+    """Say which field keeps a class from being used: one of its schema, or the tables for its service."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"spec.defaults.tables: {error}"
 
 
 def _with_provider(identity: Identity | None, provider: str) -> Identity | None:
