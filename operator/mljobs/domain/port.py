@@ -241,10 +241,12 @@ class Claims:
     Attributes:
         machine_types: a field of the spec and the machine type that it leads to, in the service's words.
         accounts: a field of the spec and the service account that the job runs as.
+        accelerators: of all machines of the job together; of a tuning job, of all trials that run at once.
     """
 
     machine_types: Sequence[tuple[str, str]] = ()
     accounts: Sequence[tuple[str, str]] = ()
+    accelerators: int = 0
 
 
 class Facts(Hashable, Protocol):

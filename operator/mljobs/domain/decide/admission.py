@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from mljobs.domain.classes.job_class import JobClass
+from mljobs.domain.classes.turns import beyond, limited
 from mljobs.domain.decide.decisions import Release, Stall
 from mljobs.domain.decide.plan import facts_of
 from mljobs.domain.job.observation import Observation
@@ -37,13 +38,20 @@ def place_refused(resource: Resource, target: Target) -> Stall | None:
 
 
 def claim_refused(resource: Resource, spec: JobSpec) -> Stall | None:
-    """Why a valid spec may not have what it claims: a machine type or a service account."""
+    """Why a valid spec may not have what it claims: a machine type, a service account, accelerators."""
     given = resource.standing.job_class
-    if given is None or not (given.machine_types or given.accounts):
+    if given is None or not (given.machine_types or given.accounts or limited(given.limits)):
         return None
     claims = facts_of(resource).claims(resource.kind, spec.document())
     for field, value, what, allowed in _beyond(given, claims):
         return _not_allowed(field, value, f"the {what} of {named(given)}", allowed)
+    exceeded = beyond(given.limits, claims.accelerators)
+    if exceeded:
+        return Stall(
+            Reason.NOT_ALLOWED,
+            f"The job asks for {claims.accelerators} accelerators, and {exceeded} in {named(given)}: it "
+            f"could never start. Ask for fewer.",
+        )
     return None
 
 
