@@ -1,6 +1,7 @@
 """Limits of classes: what exceeds them waits, in turn, through crashes, and says what it waits for."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from kubernetes import client
@@ -57,7 +58,7 @@ def test_what_exceeds_the_limit_waits_and_goes_by_priority_and_age(
     assert old.metadata().get("finalizers") is None
     urgent = namespace.create(prioritized("urgent", 5))
     waits(urgent)
-    custom = client.CustomObjectsApi(admin)
+    custom: Any = client.CustomObjectsApi(admin)
     eventually(
         lambda: 'mljobs_class_jobs{job_class="narrow",state="waiting"} 2.0' in operator.metrics(),
         what="the metrics tell it",
@@ -92,7 +93,7 @@ def gpus(name: str, count: int) -> Json:
 def test_accelerators_are_counted_and_too_many_are_refused(namespace: Namespace, emulator: Emulator) -> None:
     first = namespace.create(gpus("first", 4))
     first.until_state("QUEUED")
-    assert first.status()["record"]["jobClass"]["accelerators"] == "4"
+    assert first.status()["record"]["jobClass"]["accelerators"] == 4
     second = namespace.create(gpus("second", 1))
     assert "limits.perNamespace.accelerators" in waits(second)["message"]
     none = namespace.create(training("none"))
