@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from mljobs.api.identity import PROVIDER_PATTERN
 from mljobs.api.patterns import DNS_LABEL, DNS_NAME, PROJECT
 
 ENV_PREFIX = "MLJOBS_"
@@ -33,11 +34,16 @@ URL_PATTERN = r"^(https?://[^\s/?#@]+(/[^\s?#]*)?)?$"
 PROJECT_PATTERN = rf"^({PROJECT})?$"
 DNS_LABEL_PATTERN = rf"^{DNS_LABEL}$"
 DNS_NAME_PATTERN = rf"^{DNS_NAME}$"
+OPTIONAL_PROVIDER_PATTERN = rf"({PROVIDER_PATTERN})|^$"
 
 _WORDS = {
     URL_PATTERN: "an http or https URL without user, query or fragment, or nothing",
     LOCATION_PATTERN: "a region of the service, such as us-central1",
     PROJECT_PATTERN: "a project's id or number, such as my-project-1, or nothing",
+    OPTIONAL_PROVIDER_PATTERN: (
+        "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER or "
+        "identitynamespace:POOL:PROVIDER, or nothing"
+    ),
     DNS_LABEL_PATTERN: "a name of lower-case letters, digits and hyphens, at most 63 characters",
     DNS_NAME_PATTERN: "a name of lower-case letters, digits, hyphens and dots, at most 253 characters",
 }
@@ -47,6 +53,7 @@ Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 PerMinute = Annotated[float, Field(ge=0, le=1_000_000, allow_inf_nan=False)]
 Url = Annotated[str, Field(pattern=URL_PATTERN)]
 Project = Annotated[str, Field(pattern=PROJECT_PATTERN)]
+Provider = Annotated[str, Field(pattern=OPTIONAL_PROVIDER_PATTERN, max_length=512)]
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 Location = Annotated[str, Field(pattern=LOCATION_PATTERN, max_length=40)]
 DnsLabel = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
@@ -101,6 +108,15 @@ class Settings(BaseSettings):
     anonymous: bool = False
     """Whether requests to the job service carry no credentials, as for the emulator. Otherwise they carry
     Google's application default credentials."""
+
+    identity_provider: Provider = ""
+    """The provider of the workload identity pool that exchanges tokens of ServiceAccounts, for JobClasses
+    whose `spec.identity.serviceAccountRef` names none: `projects/NUMBER/locations/global/
+    workloadIdentityPools/POOL/providers/PROVIDER`, or of GKE `identitynamespace:POOL:PROVIDER`."""
+
+    token_endpoint: Url = ""
+    """The URL of the token services, STS and IAM Credentials, by which JobClasses have identities of their
+    own: the emulator's, say. Empty: Google's."""
 
     namespaces: tuple[DnsLabel, ...] = ()
     """The namespaces to watch. Empty: the whole cluster."""

@@ -61,6 +61,7 @@ def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -
 
 async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> None:
     check_endpoint(settings.endpoint, anonymous=settings.anonymous)  # before the first job needs it
+    check_endpoint(settings.token_endpoint, anonymous=False)
     metrics = Metrics()
     fence = Fence()
     access = replace(
@@ -69,7 +70,7 @@ async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> N
     backends = Backends(settings, access)
     threads = LivenessCheck("a call of a job service", backends.longest, EXCHANGES * settings.request_timeout)
     facts = partial(facts_of_class, console_path=settings.console_path)
-    port = Port(backends.opener, facts, own_class(settings))
+    port = Port(backends.opener, facts, own_class(settings), settings.identity_provider)
     await run(port, metrics, _options(settings), fence=fence, service_check=threads, ready=ready)
 
 
@@ -88,7 +89,10 @@ class Backends:
 
     def opener(self, account_tokens: AccountTokens) -> Opener:
         """What opens a backend, given what requests tokens of ServiceAccounts."""
-        identities = open_identities(account_tokens, timeout=self._settings.request_timeout)
+        settings = self._settings
+        identities = open_identities(
+            account_tokens, endpoint=settings.token_endpoint, timeout=settings.request_timeout
+        )
         return lambda terms: self._opened(terms, identities)
 
     def longest(self) -> float:

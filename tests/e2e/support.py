@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -381,8 +382,14 @@ class Job:
 
 
 @contextmanager
-def job_classes(api: client.ApiClient, specs: Mapping[str, Json]) -> Iterator[None]:
-    """JobClasses by name while they are needed, the first of them the default."""
+def job_classes(api: client.ApiClient, specs: Mapping[str, Json], *, gone: bool = False) -> Iterator[None]:
+    """JobClasses by name while they are needed, the first of them the default.
+
+    Args:
+        api: of the administrator.
+        specs: by name.
+        gone: whether a test may delete them itself.
+    """
     place = {"group": GROUP, "version": VERSION, "plural": JOB_CLASS.plural}
     custom: Any = client.CustomObjectsApi(api)
     for number, (name, spec) in enumerate(specs.items()):
@@ -399,7 +406,11 @@ def job_classes(api: client.ApiClient, specs: Mapping[str, Json]) -> Iterator[No
         yield
     finally:
         for name in specs:
-            custom.delete_cluster_custom_object(**place, name=name)
+            try:
+                custom.delete_cluster_custom_object(**place, name=name)
+            except client.ApiException as error:
+                if not (gone and error.status == HTTPStatus.NOT_FOUND):
+                    raise
 
 
 def condition(status: Mapping[str, Any], kind: str) -> Json:

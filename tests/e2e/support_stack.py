@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import urllib3
 
@@ -129,6 +130,10 @@ class Emulator(_Server):
         """Let everybody lack permissions on objects of Cloud Storage whose `BUCKET/OBJECT` matches."""
         self._post("/_emulator/permissions", {"denied": list(permissions), "object": objects})
 
+    def revoke(self, identity: str) -> None:
+        """Revoke the access tokens of an identity."""
+        self._json("DELETE", f"/_emulator/tokens?identity={quote(re.escape(identity), safe='')}")
+
     def drop_bucket(self, bucket: str) -> None:
         """Let a bucket not exist."""
         self._json("DELETE", f"/_emulator/buckets/{bucket}")
@@ -225,6 +230,7 @@ class Operator(_Server):
         log: where its output goes.
         project: the default project; empty for none.
         poll_interval: seconds.
+        anonymous: whether its own calls carry no credentials.
         settings: more environment variables.
     """
 
@@ -236,9 +242,11 @@ class Operator(_Server):
         *,
         project: str = PROJECT,
         poll_interval: float = 0.25,
+        anonymous: bool = True,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        command = [*MLJOBS, "run", f"--endpoint={endpoint}", "--anonymous"]
+        command = [*MLJOBS, "run", f"--endpoint={endpoint}"]
+        command += ["--anonymous"] if anonymous else []
         command += [f"--poll-interval={poll_interval}", "--host=127.0.0.1", "--port=0", "--log-format=text"]
         command += [f"--project={project}"] if project else []
         env = {name: value for name, value in os.environ.items() if not name.startswith("MLJOBS_")}

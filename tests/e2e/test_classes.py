@@ -1,12 +1,18 @@
 """JobClasses: one operator for both services, and nobody's call where a class does not let it."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from kubernetes import client
 
+from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json, Namespace, condition, job_classes, prediction, training
+from tests.e2e.support_identities import account
+from tests.e2e.support_plugin import Plugin
 from tests.e2e.support_stack import Emulator, Operator
 
 A, B = "project-of-a", "project-of-b"
@@ -114,3 +120,39 @@ def made(emulator: Emulator, after: int) -> list[Any]:
     """The calls in B's project, and all create calls."""
     rows = emulator.effects(after)
     return [row for row in rows if row["project"] == B or row["method"].endswith(".create")]
+
+
+def test_a_user_sees_which_classes_there_are_and_why_not(namespace: Namespace, plugin: Plugin) -> None:
+    rows = {row["name"]: row for row in json.loads(plugin.ok("classes", "-o", "json"))}
+    assert {name: row["usable"] for name, row in rows.items()} == {
+        "mlv1": True,
+        "of-b": False,
+        "vertex": True,
+    }
+    assert rows["mlv1"]["default"]
+    assert rows["of-b"]["why"] == "it is for other namespaces"
+    assert plugin.ok("classes", "-o", "name").split() == [
+        "jobclass.mljobs.dev/mlv1",
+        "jobclass.mljobs.dev/vertex",
+    ]
+    shown = [line.split() for line in plugin.ok("classes").splitlines()]
+    assert shown[0] == ["NAME", "SERVICE", "DEFAULT", "USABLE", "PROJECTS", "LOCATIONS", "WHY", "NOT"]
+    assert shown[1][:4] == ["mlv1", "MLv1", "yes", "yes"]
+
+
+def test_a_user_who_may_not_read_classes_is_told(
+    namespace: Namespace, plugin: Plugin, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    control_plane.apply(account(namespace.name, "reader"))
+    user = control_plane.service_account_kubeconfig(namespace.name, "reader", tmp_path / "kubeconfig")
+    (said,) = plugin.refused(1, "classes", KUBECONFIG=str(user))
+    assert "have the administrator grant you `list jobclasses`" in said
+
+
+def test_plan_is_given_a_class_of_the_cluster(namespace: Namespace, plugin: Plugin) -> None:
+    manifest = yaml.safe_dump(training("planned"))
+    request = json.loads(plugin.ok("plan", "--class=vertex", "-f", "-", stdin=manifest))
+    assert request["jobSpec"]["serviceAccount"] == ACCOUNT
+    done = plugin.run("plan", "--class=of-b", "-f", "-", stdin=manifest)
+    assert done.returncode == 1
+    assert "may not use 'of-b'" in done.stdout

@@ -135,6 +135,16 @@ class TestOneRun:
         kubectl.out("apply", "-f", str(SAMPLES / "prediction.yaml"))
         kubectl.out("wait", "--for=condition=Succeeded", "pj/prediction", "--timeout=60s", timeout=90)
 
+    def test_both_services_are_there_by_their_classes(self, kubectl: Kubectl) -> None:
+        (sample,) = yaml.safe_load_all((SAMPLES / "tuning.yaml").read_text())
+        for name, collection in (("mlv1", "/jobs/"), ("vertex", "/hyperparameterTuningJobs/")):
+            sample["metadata"]["name"], sample["spec"]["jobClassName"] = f"of-{name}", name
+            kubectl.apply(sample)
+            kubectl.out("wait", "--for=condition=Submitted", f"tj/of-{name}", "--timeout=60s", timeout=90)
+            shown = kubectl.out("get", f"tj/of-{name}", "-o", "jsonpath={.status.jobName}")
+            assert collection in shown
+            kubectl.out("delete", f"tj/of-{name}", "--timeout=60s", timeout=90)
+
     def test_the_operator_is_not_the_administrator(self, kubectl: Kubectl) -> None:
         account = "--as=system:serviceaccount:mljobs-system:mljobs-operator"
         managers = kubectl.out("get", "pj/prediction", "--show-managed-fields", "-o", "yaml")

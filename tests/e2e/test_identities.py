@@ -17,28 +17,21 @@ from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.session import Connection
 from mljobs.domain.errors import Denial, Denied
 from mljobs.domain.port import Caller
-from mljobs_dev.controlplane.client import read_manifests
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json
+from tests.e2e.support_identities import (
+    NAME,
+    PROVIDER,
+    account,
+    identity_rights,
+    principal,
+    published_keys,
+    trust,
+)
 from tests.e2e.support_stack import Emulator
 
-ROOT = Path(__file__).parents[2]
-POOL = "projects/123456/locations/global/workloadIdentityPools/clusters"
-PROVIDER = f"{POOL}/providers/dev-1"
 SYSTEM = "ids-system"
-NAME = "mljobs-identity"
-"""Whose tokens the component of `deploy/` allows."""
-
 TRAINER = "trainer@team-a.iam.gserviceaccount.com"
-
-
-def principal(namespace: str, name: str = NAME) -> str:
-    return f"principal://iam.googleapis.com/{POOL}/subject/system:serviceaccount:{namespace}:{name}"
-
-
-def account(namespace: str, name: str = NAME) -> Json:
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +41,7 @@ def operator_user(control_plane: ControlPlane, tmp_path_factory: pytest.TempPath
         metadata = {"name": namespace}
         control_plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     control_plane.apply([account(tenant, name) for tenant in ("ids-a", "ids-b") for name in (NAME, "other")])
-    role, binding = read_manifests(ROOT / "deploy" / "components" / "identities" / "role.yaml")
+    role, binding = identity_rights()
     (subject,) = binding["subjects"]
     control_plane.apply([account(SYSTEM, subject["name"]), role])
     control_plane.apply({**binding, "subjects": [{**subject, "namespace": SYSTEM}]})
@@ -83,17 +76,7 @@ def by_uri(control_plane: ControlPlane) -> Iterator[Json]:
 @pytest.fixture
 def by_file(control_plane: ControlPlane, tmp_path: Path) -> Json:
     """The same in a file."""
-    file = tmp_path / "jwks.json"
-    file.write_text(json.dumps(control_plane.client.get("/openid/v1/jwks")))
-    return {"jwksFile": str(file)}
-
-
-def trust(control_plane: ControlPlane, emulator: Emulator, keys: Json, **more: Any) -> None:
-    """Let the emulator's token services trust the control plane."""
-    issuer = control_plane.client.get("/.well-known/openid-configuration")["issuer"]
-    oidc = {"issuerUri": issuer, **keys}
-    known = {"required": True, "providers": [{"name": PROVIDER, "oidc": oidc}], **more}
-    emulator._post("/_emulator/identities", known)
+    return published_keys(control_plane, tmp_path)
 
 
 def listing(operator_user: Path, emulator: Emulator, *identities: Caller) -> list[Denied | None]:

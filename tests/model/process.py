@@ -20,6 +20,7 @@ from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
+from mljobs.controller.loop.turns import TurnKeeper
 from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.classes.job_class import OWN, JobClass
@@ -97,15 +98,17 @@ class Process:
 
         own = JobClass(OWN, "", default_project=POLICY.default_project, own=True)
         lanes = Lanes(lambda _: nullcontext(port), lane)
+        services = Services(Classes(own, lambda _: port.facts), lanes)
         jobs = JobHandler(
             kube=kube,
             store=self.store,
-            services=Services(Classes(own, lambda _: port.facts), lanes),
+            services=services,
             writer=StatusWriter(kube, wall, _METRICS, self._wire.loop.time),
             queue=self._queue,
             policy=POLICY,
             clock=clock,
             gauges=Gauges(clock, lambda: 0, 60),
+            turns=TurnKeeper(dict, lambda: (), add, clock),
         )
         reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)

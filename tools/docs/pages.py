@@ -76,6 +76,7 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.NOTHING_TO_ADOPT: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.NO_JOB_CLASS: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
     Reason.NOT_ALLOWED: ("Submitted=False", "Succeeded=Unknown", "Stalled=True"),
+    Reason.LIMIT_REACHED: ("Submitted=False", "Succeeded=Unknown", "Reconciling=True"),
     Reason.TAKEN: ("Stalled=True", "Suspended=False", "Suspended=True"),
     Reason.LABELS_CONTESTED: ("Reconciling=True",),
     Reason.LOST: ("Succeeded=False", "Stalled=True", "Suspended=False", "Suspended=True"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 NAMESPACES = {"MLv1": "default", "VertexAI": "vertex"}
-"""The namespace of each service's resources."""
+"""The namespace of each service's resources; those at Vertex AI name the JobClass `vertex`."""
 
 SPEED = 10.0
 """Emulated seconds in a real second."""
@@ -39,6 +39,11 @@ class Act:
     def namespace(self) -> str:
         """Where the sample is applied."""
         return NAMESPACES[self.service]
+
+    @property
+    def job_class(self) -> str:
+        """The class that its resource names; empty for the default one."""
+        return "vertex" if self.service == "VertexAI" else ""
 
     @property
     def name(self) -> str:

@@ -53,6 +53,8 @@ class Play:
         """
         for act in ACTS:
             (manifest,) = read_manifests(self._samples / _file(act))
+            if act.job_class:
+                manifest["spec"]["jobClassName"] = act.job_class
             self._client.apply(manifest, namespace=act.namespace)
             self._paths[act.name] = self._client.path_of(manifest, act.namespace)
 
@@ -118,11 +120,11 @@ class Show:
         started = time.monotonic()
         binaries = stack_binaries.provide()
         kubectl = stack_binaries.kubectl(binaries)
-        self._say("Starting a control plane, the emulated services and an operator for each …")
+        self._say("Starting a control plane, the emulated services and one operator for both …")
         with Stack(
             binaries,
             speed=SPEED,
-            namespaces=NAMESPACES,
+            namespaces=list(NAMESPACES.values()),
             poll_interval=0.5,
             on_exit=lambda exit_: self._say(described(exit_)),
         ) as stack:
@@ -180,7 +182,7 @@ class Show:
     def _show_ledger(self, play: Play, effects: list[dict[str, Any]]) -> None:
         (act,) = (act for act in ACTS if act.end == DELETED)
         counts = Counter(effect["method"] for effect in effects if effect["applied"])
-        self._say("\nWhat the operators had the services do, by their ledger:")
+        self._say("\nWhat the operator had the services do, by their ledger:")
         for method, count in sorted(counts.items()):
             self._say(f"  {count} × {method}")
         self._say(f"The one cancel is that of {play.jobs[act.name]}, whose resource is gone.")
@@ -193,7 +195,8 @@ def command(act: Act) -> str:
     """The command line that does what the demo does."""
     where = "" if act.namespace == "default" else f" -n {act.namespace}"
     folder = shown(deploy_folder() / "samples")
-    return f"kubectl apply{where} -f {folder}/{_file(act)}  # {act.service}: {act.shows}"
+    named = f", with jobClassName: {act.job_class}" if act.job_class else ""
+    return f"kubectl apply{where} -f {folder}/{_file(act)}  # {act.service}: {act.shows}{named}"
 
 
 def _file(act: Act) -> str:

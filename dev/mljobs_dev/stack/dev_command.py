@@ -31,7 +31,11 @@ def dev(
         ),
     ] = None,
     service: Annotated[
-        Service, typer.Option(help="Which of the emulated services runs the jobs of the cluster.")
+        Service,
+        typer.Option(
+            help="Which of the emulated services runs the jobs that name no class; the JobClasses mlv1 and "
+            "vertex are there in any case."
+        ),
     ] = Service.ML_V1,
 ) -> None:
     """Run a control plane with the CRDs, the emulated service and the operator, until Ctrl-C or SIGTERM.

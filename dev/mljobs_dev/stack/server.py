@@ -63,6 +63,7 @@ class Server:
         announcement: matches the log line with the URL, which is its first group.
         supervision: how it is run.
         env: its whole environment.
+        port: to serve at; 0 for any free one.
 
     Attributes:
         name: as given.
@@ -80,6 +81,7 @@ class Server:
         announcement: str,
         supervision: Supervision,
         env: Mapping[str, str],
+        port: int = 0,
     ) -> None:
         self.name = name
         self.log = supervision.folder / "logs" / f"{name}.log"
@@ -88,7 +90,7 @@ class Server:
         self._offset = self.log.stat().st_size if self.log.exists() else 0
         self._process = SupervisedProcess(
             name,
-            [*self._command, "--port=0"],
+            [*self._command, f"--port={port}"],
             log=self.log,
             env=env,
             on_exit=supervision.on_exit,

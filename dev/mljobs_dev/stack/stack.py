@@ -6,19 +6,20 @@ it may do here is what the roles in `deploy/base` allow.
 
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from mljobs.admin.crds import definitions
 from mljobs.config import ENV_PREFIX
-from mljobs_dev.controlplane.client import ApiClient, read_manifests
+from mljobs_dev.controlplane.client import ApiClient, ApiError, read_manifests
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from mljobs_dev.controlplane.ports import LOOPBACK
+from mljobs_dev.controlplane.ports import LOOPBACK, remembered_port
 from mljobs_dev.controlplane.process import Exit, SupervisedProcess
+from mljobs_dev.stack.classes import development_classes
 from mljobs_dev.stack.files import deploy_folder
-from mljobs_dev.stack.identities import write_identities
+from mljobs_dev.stack.identities import PROVIDER, write_identities
 from mljobs_dev.stack.server import Server, StackError, Supervision, environment
 
 OPERATOR, EMULATOR, API_SERVER, ETCD = "operator", "emulator", "kube-apiserver", "etcd"
@@ -35,6 +36,12 @@ _RIGHTS = ("Namespace", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "
 _FORGETFUL = ("--believe-missing", "--lost-after=5", "--lost-interval=10")
 """The emulator forgets all jobs when it is restarted, and should be believed soon."""
 
+EMULATOR_PORT = "emulator.port"
+"""The file that keeps the emulator's port: records of jobs have it, too."""
+
+_SERVED_SECONDS = 0.1
+"""Between two tries of a kind that the API server does not serve yet."""
+
 _DRAIN_SECONDS = 1.5
 _OPERATOR_SECONDS = 2.0
 _EMULATOR_SECONDS = 2.0
@@ -46,9 +53,8 @@ class Stack:
     Args:
         binaries: the folder with etcd and kube-apiserver.
         speed: emulated seconds in a real second.
-        service: which of the emulated services runs the jobs, `MLv1` or `VertexAI`.
-        namespaces: in place of `service`, the namespace of each service's jobs: an operator for each, which
-            watches no other namespace.
+        service: which of the emulated services runs the jobs that name no class, `MLv1` or `VertexAI`.
+        namespaces: made beside `default`.
         poll_interval: seconds between two looks of the operator at active jobs.
         state_dir: keeps the cluster's data, its keys, its port and all logs; None: a temporary folder.
         on_exit: called, once the stack is ready, for each process that ends unexpectedly; from
@@ -79,7 +85,7 @@ class Stack:
         *,
         speed: float,
         service: str = "MLv1",
-        namespaces: Mapping[str, str] | None = None,
+        namespaces: Sequence[str] = (),
         poll_interval: float = 1.0,
         state_dir: Path | None = None,
         on_exit: Callable[[Exit], None] = lambda _: None,
@@ -87,8 +93,8 @@ class Stack:
         timeout: float = 90.0,
     ) -> None:
         self._speed = speed
-        self._operators = _operators(service, namespaces or {})
-        self._namespaces = sorted(set((namespaces or {}).values()) - {"default"})
+        self._service = service
+        self._namespaces = sorted({*namespaces} - {"default"})
         self._poll_interval = poll_interval
         self._timeout = timeout
         self._temporary = state_dir is None
@@ -122,11 +128,7 @@ class Stack:
         """The process id of each process; the last one of a process that is being started again."""
         now = {**self._plane.pids, **{name: server.pid for name, server in self._servers.items()}}
         self._pids.update({name: pid for name, pid in now.items() if pid is not None})
-        return {name: self._pids[name] for name in self._names if name in self._pids}
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        return (*self._operators, *PROCESSES[1:])
+        return {name: self._pids[name] for name in PROCESSES if name in self._pids}
 
     def start(self) -> "Stack":
         """Start everything and wait until the operator watches.
@@ -151,29 +153,26 @@ class Stack:
         self._plane.apply([*definitions(), *rights, *map(_namespace, self._namespaces)])
         emulator.wait(deadline)
         self.emulator_url = emulator.url
+        (self.folder / EMULATOR_PORT).write_text(emulator.url.rpartition(":")[2], "utf-8")
+        self._apply_classes(deadline)
         announced, env = r"metrics and health at (http://\S+)", self._operator_env()
-        operators = [
-            self._launch(name, self._operator_arguments(own), announced, env)
-            for name, own in self._operators.items()
-        ]
-        for operator in operators:
-            operator.wait(deadline, "/readyz")
-        self.metrics_url = f"{operators[0].url}/metrics"
-        if len(self.pids) != len(self._names):
+        operator = self._launch(OPERATOR, self._operator_arguments(), announced, env)
+        operator.wait(deadline, "/readyz")
+        self.metrics_url = f"{operator.url}/metrics"
+        if len(self.pids) != len(PROCESSES):
             raise StackError(f"only {', '.join(self.pids)} run; their logs are in {self.logs}")
         self._ready = True
         return self
 
     def log_tail(self) -> str:
-        """The last lines of the log of each operator."""
-        return "\n".join(self._servers[name].log_tail() for name in self._operators)
+        """The last lines of the operator's log."""
+        return self._servers[OPERATOR].log_tail()
 
     def stop(self) -> None:
         """End all processes within 10 s, and remove all files unless a state folder was given."""
         self._ready = False
-        with ThreadPoolExecutor(max_workers=len(self._operators)) as pool:
-            for name in self._operators.keys() & self._servers.keys():
-                pool.submit(self._servers[name].stop, _OPERATOR_SECONDS)
+        if OPERATOR in self._servers:
+            self._servers[OPERATOR].stop(_OPERATOR_SECONDS)
         with ThreadPoolExecutor(max_workers=1) as pool:
             if EMULATOR in self._servers:
                 pool.submit(self._servers[EMULATOR].stop, _EMULATOR_SECONDS)
@@ -187,7 +186,10 @@ class Stack:
 
     def _launch(self, name: str, arguments: list[str], announcement: str, env: dict[str, str]) -> Server:
         supervision = Supervision(self.folder, self._temporary, self._exited, self._restarted)
-        server = Server(name, arguments, announcement=announcement, supervision=supervision, env=env)
+        port = remembered_port(self.folder / EMULATOR_PORT) if name == EMULATOR else 0
+        server = Server(
+            name, arguments, announcement=announcement, supervision=supervision, env=env, port=port
+        )
         self._servers[name] = server
         server.start()
         return server
@@ -196,10 +198,26 @@ class Stack:
         identities = write_identities(self.client, self.folder)
         return ["emulator", f"--host={LOOPBACK}", f"--speed={self._speed}", f"--identities={identities}"]
 
-    def _operator_arguments(self, own: Sequence[str]) -> list[str]:
+    def _apply_classes(self, deadline: float) -> None:
+        """Apply the JobClasses, once their kind is served; a class of another service is made anew."""
+        for manifest in development_classes(self._service, self.emulator_url):
+            while True:
+                try:
+                    self.client.apply(manifest)
+                    break
+                except ApiError as error:
+                    if error.status == 422:  # an earlier run had it for the other service
+                        self.client.request("DELETE", self.client.path_of(manifest, ""))
+                    elif error.status != 404 or time.monotonic() > deadline:
+                        raise
+                    time.sleep(_SERVED_SECONDS)
+
+    def _operator_arguments(self) -> list[str]:
         return [
             "run",
-            *own,
+            f"--service={self._service}",
+            f"--token-endpoint={self.emulator_url}",
+            f"--identity-provider={PROVIDER}",
             f"--endpoint={self.emulator_url}",
             "--anonymous",
             f"--project={PROJECT}",
@@ -233,16 +251,6 @@ class Stack:
         pid = process.pid
         if self._ready and pid is not None:
             self._on_restart(process.name, pid)
-
-
-def _operators(service: str, namespaces: Mapping[str, str]) -> dict[str, list[str]]:
-    """The arguments of each operator, by the name of its process."""
-    if not namespaces:
-        return {OPERATOR: [f"--service={service}"]}
-    return {
-        f"{OPERATOR}-{name.lower()}": [f"--service={name}", f"--namespace={namespace}"]
-        for name, namespace in namespaces.items()
-    }
 
 
 def _namespace(name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 if TYPE_CHECKING:
+    from mljobs.admin.plan_classes import Admitted, GivenClasses
     from mljobs.backends import Service, Terms
     from mljobs.console.documents.reading import Document
     from mljobs.domain.port import Facts, JobDocument
@@ -56,11 +57,12 @@ class _Options:
     service: "Service"
     facts: "Facts"
     terms: "Terms"
+    classes: "GivenClasses | None" = None
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """What became of one document: its request where it has no problems."""
+    """What became of one document: its request where it has no problems, and its class refuses nothing."""
 
     title: str
     problems: Sequence["Problem"]
@@ -68,6 +70,7 @@ class _Plan:
     notes: Sequence[str]
     request: Mapping[str, Any] | None
     line: str = ""
+    refused: Sequence[str] = ()
 
 
 def plan(
@@ -111,6 +114,15 @@ def plan(
             "requests stand side by side.",
         ),
     ] = None,
+    given_class: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="NAME|FILE",
+            help="The JobClass that decides: one of the cluster by its name, or those of a YAML file. It "
+            "says which service runs the jobs, where, and what is laid under their specs.",
+        ),
+    ] = None,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="How requests for two services are printed.")
     ] = Output.TABLE,
@@ -141,6 +153,11 @@ def plan(
     """
     names = list(dict.fromkeys(services or ["MLv1"]))
     try:
+        found = _documents(_text(file), kind)
+        if given_class:
+            beside = {"service": services, "project": project, "location": locations, "tables": tables}
+            _nothing_beside_class(beside)
+        classes = _classes(given_class, found, namespace) if given_class else None
         asked = [
             _settled(
                 service,
@@ -153,10 +170,10 @@ def plan(
                 uid=uid,
                 kind=kind,
                 values=values or (),
+                classes=classes,
             )
             for service in names
         ]
-        found = _documents(_text(file), kind)
         plans = {
             options.service_name: [_plan(document, options, number) for number, document in found]
             for options in asked
@@ -183,12 +200,34 @@ def _settled(service: str, locations: Sequence[str], tables: Path | None, **rest
         raise _Usage(str(error)) from None
 
 
+def _nothing_beside_class(options: Mapping[str, Any]) -> None:
+    """Refuse options that say what the class says.
+
+    Raises:
+        _Usage: there is one.
+    """
+    for name, value in options.items():
+        if value:
+            raise _Usage(f"--{name} cannot be given beside --class: the class says it")
+
+
+def _classes(value: str, found: Sequence[tuple[int, "Document"]], namespace: str) -> "GivenClasses":
+    from mljobs.admin.plan_classes import ClassesError, read_classes
+
+    metas = [document.value.get("metadata") for _, document in found]
+    named = [meta.get("namespace") for meta in metas if isinstance(meta, Mapping)]
+    try:
+        return read_classes(value, [namespace, *(name for name in named if isinstance(name, str))])
+    except ClassesError as error:
+        raise _Usage(f"--class {value}: {error}") from None
+
+
 def _report(plans: Mapping[str, Sequence[_Plan]], output: Output) -> int:
     """Print what was found, by service, and return the exit code."""
     _tell(plans, lambda made: [problem.text for problem in made.warnings], "warning: ", sys.stderr)
     _tell(plans, lambda made: made.notes, "note: ", sys.stderr)
-    _tell(plans, lambda made: [problem.text for problem in made.problems], "", sys.stdout)
-    if any(made.problems for of_service in plans.values() for made in of_service):
+    _tell(plans, lambda made: [*made.refused, *(one.text for one in made.problems)], "", sys.stdout)
+    if any(made.problems or made.refused for of_service in plans.values() for made in of_service):
         return 1
     requests = {name: _requests(of_service) for name, of_service in plans.items()}
     if len(plans) == 1:
@@ -284,13 +323,20 @@ def _is_foreign(document: Mapping[str, Any]) -> bool:
 
 
 def _plan(document: "Document", options: _Options, number: int) -> _Plan:
+    from mljobs.admin.plan_values import with_values
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
     from mljobs.domain.spec.problems import masked, printable
     from mljobs.domain.spec.validate import validate
 
     reading = completed(read(document.value, options.kind, exact=document.exact))
-    reading = _overlaid(reading, options.values, document.exact)
+    try:
+        reading = with_values(reading, options.values, exact=document.exact)
+    except ValueError as error:
+        raise _Usage(str(error)) from None
+    admitted = _admitted(reading, options)
+    if admitted:
+        reading, options = admitted.reading, _within(options, admitted)
     # A default may exist in the cluster, which is not asked here.
     validated = validate(
         reading.kind, reading.spec, default_project=options.project or "administrators-default"
@@ -305,8 +351,9 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
     problems += [problem for problem in reviewed if problem.severity == "error"]
     warnings += [*validated.warnings, *(problem for problem in reviewed if problem.severity == "warning")]
     title = f"document {number}, {reading.kind}{named}"
-    if validated.spec is None or problems:
-        return _Plan(title, problems, warnings, [], None)
+    refused = _refused(admitted, validated.spec, options) if admitted else ()
+    if validated.spec is None or problems or refused:
+        return _Plan(title, problems, warnings, [], None, refused=refused)
     job_id, labels, notes = _identity(reading, options)
     line, body = _call(reading, validated.spec, options, job_id, labels)
     if not options.values_shown:
@@ -314,7 +361,37 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
         if shown != body:
             notes = [*notes, "values of environment variables are not shown: --show-env prints them"]
         body = shown
-    return _Plan(title, problems, warnings, [*_notes(reading, options, line), *notes], body, line)
+    notes = [*_notes(reading, options, line), *(admitted.notes if admitted else ()), *notes]
+    return _Plan(title, problems, warnings, notes, body, line)
+
+
+def _admitted(reading: "Reading", options: _Options) -> "Admitted | None":
+    from mljobs.admin.plan_classes import admit
+
+    if options.classes is None:
+        return None
+    return admit(options.classes, reading, reading.namespace or options.namespace)
+
+
+def _within(options: _Options, admitted: "Admitted") -> _Options:
+    """What the class of a document says in place of the options."""
+    from mljobs.backends import Terms, service_named
+
+    given = admitted.job_class
+    if given is None or admitted.facts is None:
+        return options
+    terms = Terms(given.locations, given.tables)
+    service = service_named(given.service)
+    return replace(options, service=service, facts=admitted.facts, terms=terms, project=given.default_project)
+
+
+def _refused(admitted: "Admitted", spec: "JobSpec | None", options: _Options) -> Sequence[str]:
+    """What the class does not allow."""
+    from mljobs.admin.plan_classes import beyond
+
+    if admitted.refused:
+        return [admitted.refused]
+    return beyond(admitted, spec, options.namespace, options.name)
 
 
 def _reviewed(reading: "Reading", spec: "JobSpec | None", options: _Options) -> Sequence["Problem"]:
@@ -325,7 +402,8 @@ def _reviewed(reading: "Reading", spec: "JobSpec | None", options: _Options) -> 
     if spec is None:
         return ()
     found = review(reading.kind, spec, options.facts)
-    allowed, place = options.facts.locations, options.facts.location(reading.spec)
+    place = options.facts.location(reading.spec)
+    allowed = () if options.classes else options.facts.locations  # a class says so itself
     excluded = []
     if allowed and place not in allowed:
         rule = f"the administrator allows no jobs but in {', '.join(allowed)} (the setting locations)"
@@ -352,43 +430,6 @@ def _call(
     order = Order(reading.kind, document, scope, job_id, merged)
     collection, body = options.service.request(order, options.terms)
     return f"POST v1/{scope}/{collection}", body
-
-
-def _overlaid(reading: "Reading", values: Sequence[str], exact: bool) -> "Reading":
-    """Lay the `--set` values over what was read; they are read as that was."""
-    from mljobs.domain.spec.lenient import canonical
-
-    spec: Mapping[str, Any] = reading.spec
-    problems = list(reading.problems)
-    for text in values:
-        patch, found = canonical(reading.kind, _patch(text, exact), exact=exact)
-        spec = _merged(spec, patch)
-        problems += found
-    return replace(reading, spec=spec, problems=tuple(problems))
-
-
-def _patch(text: str, exact: bool) -> dict[str, Any]:
-    """`a.b=1` as `{"a": {"b": 1}}`."""
-    from mljobs.console.documents.loaded import Unreadable
-    from mljobs.console.documents.reading import value
-
-    path, equals, written = text.partition("=")
-    keys = path.removeprefix("spec.").split(".")
-    if not equals or not all(keys):
-        raise _Usage(f"--set {text}: must be FIELD=VALUE, such as trainingInput.region=us-central1")
-    try:
-        patch = value(written, exact=exact)
-    except Unreadable as error:
-        raise _Usage(f"--set {text}: the value is not YAML: {error}") from None
-    for key in reversed(keys):
-        patch = {key: patch}
-    return dict(patch)
-
-
-def _merged(base: Any, patch: Any) -> Any:
-    if not isinstance(base, Mapping) or not isinstance(patch, Mapping):
-        return patch
-    return {**base, **{key: _merged(base.get(key), value) for key, value in patch.items()}}
 
 
 def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str], list[str]]:

@@ -36,8 +36,8 @@ class ServiceAccountRef(Model):
 
     provider: Annotated[str, Field(max_length=512, pattern=PROVIDER_PATTERN)] | None = None
     """The provider of the workload identity pool, `projects/NUMBER/locations/global/workloadIdentityPools/
-    POOL/providers/PROVIDER`, or of GKE, `identitynamespace:POOL:PROVIDER`. Without it no token can be
-    exchanged."""
+    POOL/providers/PROVIDER`, or of GKE, `identitynamespace:POOL:PROVIDER`. Defaults to the operator's
+    setting `identityProvider`."""
 
     audience: Annotated[str, Field(min_length=1, max_length=1024)] | None = None
     """The audience of the token. Defaults to what the provider expects, `https://iam.googleapis.com/` and its

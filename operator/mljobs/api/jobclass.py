@@ -1,4 +1,4 @@
-"""The JobClass: which service runs jobs, where and as whom; made by administrators, named by users.
+"""The JobClass: which service runs jobs, where, as whom and how many; made by administrators, named by users.
 
 It is to a job what a StorageClass is to a volume. What is left out is not limited, but for adoption.
 """
@@ -78,8 +78,22 @@ class NamespaceSelector(Model):
     """Requirements on a namespace's labels."""
 
 
-class Limits(Model):
-    """How often the service is called."""
+class Amounts(Model):
+    """How much may be in use at once."""
+
+    active_jobs: Annotated[Counter, Field(ge=1, le=1_000_000)] | None = None
+    """Jobs that are submitted and have not ended."""
+
+    accelerators: Annotated[Counter, Field(ge=0, le=1_000_000)] | None = None
+    """Accelerators of those jobs: of all machines, as the specs ask for them; of a tuning job, of all trials
+    that run at once."""
+
+
+class Limits(Amounts):
+    """What may be used at once, and how often the service is called. A job beyond it waits for its turn."""
+
+    per_namespace: Amounts | None = None
+    """How much of it one namespace may use."""
 
     creates_per_minute: Annotated[Counter, Field(ge=1, le=1_000_000)] | None = None
     """Create calls a minute, for each project, on Vertex AI in each region. Defaults to the service's own
@@ -148,7 +162,7 @@ class JobClassSpec(Model):
     with one in the same namespace; or those of resources in other namespaces, too."""
 
     limits: Limits | None = None
-    """How often the service is called. If unset, as its own quota allows."""
+    """How much may be used. If unset, there is no limit but the service's quotas."""
 
     defaults: Defaults | None = None
     """What counts where a spec says nothing."""
@@ -166,9 +180,15 @@ class JobClassStatus(Observed):
     active_jobs: Annotated[Counter | None, Field(ge=0)] = None
     """The jobs that are submitted and have not ended; counted at most once a minute."""
 
+    waiting_jobs: Annotated[Counter | None, Field(ge=0)] = None
+    """The resources that wait for room in the class."""
+
+    accelerators: Annotated[Counter | None, Field(ge=0)] = None
+    """The accelerators of the active jobs."""
+
 
 class JobClass(Model):
-    """Which service runs jobs, where and as whom: for jobs what a StorageClass is for volumes."""
+    """Which service runs jobs, where, as whom and how many: for jobs what a StorageClass is for volumes."""
 
     api_version: Literal["mljobs.dev/v1alpha1"] = "mljobs.dev/v1alpha1"
     """The group and version of this resource."""
@@ -199,6 +219,7 @@ JOB_CLASS = ResourceKind(
         Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether jobs can use the class"),
         Column("Default", _DEFAULT_PATH, "Whether it is the class of resources that name none"),
         Column("Active", ".status.activeJobs", "Its jobs that have not ended", form="integer"),
+        Column("Waiting", ".status.waitingJobs", "Resources that wait for room", form="integer", wide=True),
         Column("Project", ".spec.projects[0]", "The project of jobs that name none", wide=True),
         Column("Location", ".spec.locations[0]", "The region of jobs that name none", wide=True),
         Column("Age", ".metadata.creationTimestamp", "The time since the class was created", form="date"),

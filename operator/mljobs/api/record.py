@@ -101,6 +101,9 @@ class RecordedClass(Observed):
     deletion_policy: DeletionPolicy | None = None
     """The class's default of spec.deletionPolicy."""
 
+    accelerators: Annotated[Counter | None, Field(ge=0)] = None
+    """The accelerators of the job, for the class's limits; absent for none."""
+
 
 class Record(Observed):
     """The operator's internal record of the current attempt. For reports, read the conditions."""

@@ -193,13 +193,12 @@ class Caller:
     impersonate: str = ""
 
     @classmethod
-    def of(cls, identity: Identity | None, namespace: str, provider: str = "") -> "Caller":
+    def of(cls, identity: Identity | None, namespace: str) -> "Caller":
         """The caller that a class's identity is in a namespace.
 
         Args:
             identity: of the class; None for the operator itself.
             namespace: of the resource. It never comes from a spec: nobody names another's ServiceAccount.
-            provider: the administrator's, for an identity that names none.
         """
         if identity is None:
             return OPERATOR
@@ -207,7 +206,7 @@ class Caller:
         impersonate = identity.impersonate or ""
         if account is None:
             return cls(impersonate=impersonate)
-        return cls(namespace, account.name, account.provider or provider, account.audience or "", impersonate)
+        return cls(namespace, account.name, account.provider or "", account.audience or "", impersonate)
 
     def __str__(self) -> str:
         """The caller in words, for messages."""
@@ -243,10 +242,12 @@ class Claims:
     Attributes:
         machine_types: a field of the spec and the machine type that it leads to, in the service's words.
         accounts: a field of the spec and the service account that the job runs as.
+        accelerators: of all machines of the job together; of a tuning job, of all trials that run at once.
     """
 
     machine_types: Sequence[tuple[str, str]] = ()
     accounts: Sequence[tuple[str, str]] = ()
+    accelerators: int = 0
 
 
 class Facts(Hashable, Protocol):

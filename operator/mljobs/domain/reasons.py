@@ -24,6 +24,7 @@ class Reason(StrEnum):
     NOTHING_TO_ADOPT = "NothingToAdopt"
     NO_JOB_CLASS = "NoJobClass"
     NOT_ALLOWED = "NotAllowed"
+    LIMIT_REACHED = "LimitReached"
     TAKEN = "Taken"
     LABELS_CONTESTED = "LabelsContested"
     LOST = "Lost"
@@ -98,6 +99,10 @@ MEANING: dict[Reason, str] = {
     ),
     Reason.NOT_ALLOWED: (
         "The administrator does not allow this; the message names the field, and the setting or the JobClass."
+    ),
+    Reason.LIMIT_REACHED: (
+        "The JobClass's limits are reached, and the job waits for its turn; the message says which limit it "
+        "is, and how many are before it. The operator submits it once there is room."
     ),
     Reason.TAKEN: (
         "The job no longer carries this resource's label mljobs-uid: another resource or somebody else has "

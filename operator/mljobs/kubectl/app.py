@@ -9,6 +9,7 @@ from mljobs.admin.plan import plan
 from mljobs.console.version import VersionOption
 from mljobs.kubectl.acting import AsGroupOption, AsOption, AsUidOption, AsUserExtraOption, act_as
 from mljobs.kubectl.cancel import cancel, resume
+from mljobs.kubectl.classes import classes
 from mljobs.kubectl.completion import complete
 from mljobs.kubectl.describe import describe
 from mljobs.kubectl.failure import PROGRAM, Root
@@ -57,6 +58,7 @@ app.command()(logs)
 app.command()(cancel)
 app.command()(resume)
 app.command()(plan)
+app.command()(classes)
 app.command("import", cls=Command)(import_jobs)
 app.add_typer(iam_app, name="iam")
 app.add_typer(schedule_app, name="schedule")

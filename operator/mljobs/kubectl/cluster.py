@@ -66,7 +66,7 @@ class Cluster:
                 raise
 
     def items(
-        self, kinds: Iterable["JobKind"], *, everywhere: bool = False, labels: str = "", fields: str = ""
+        self, kinds: Iterable["ResourceKind"], *, everywhere: bool = False, labels: str = "", fields: str = ""
     ) -> list[Json]:
         """Read all resources of some kinds, in the order of kinds and names.
 
@@ -81,6 +81,16 @@ class Cluster:
             for kind in kinds
             for item in self._pages(kind, everywhere, {"label_selector": labels, "field_selector": fields})
         ]
+
+    def namespace_labels(self) -> Mapping[str, str]:
+        """The labels of the namespace.
+
+        Raises:
+            Failure: it may not be read, or there is none.
+        """
+        with worded("get namespaces", self.namespace):
+            found = self._core.read_namespace(self.namespace, _request_timeout=_TIMES)
+        return found.metadata.labels or {}
 
     def create(self, kind: "JobKind", manifest: Mapping[str, Any], *, dry_run: bool = False) -> Json:
         """Make a resource.
@@ -191,7 +201,7 @@ class Cluster:
         )
         return answer
 
-    def _pages(self, kind: "JobKind", everywhere: bool, selectors: Mapping[str, str]) -> Iterator[Json]:
+    def _pages(self, kind: "ResourceKind", everywhere: bool, selectors: Mapping[str, str]) -> Iterator[Json]:
         from mljobs.api.resources import GROUP, VERSION
 
         query: Json = {name: text for name, text in selectors.items() if text} | {"limit": PAGE}

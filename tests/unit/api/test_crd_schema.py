@@ -120,7 +120,9 @@ def test_what_kubectl_shows_of_a_class() -> None:
     (document,) = (one for one in crd.crds() if one["spec"]["names"]["kind"] == "JobClass")
     (version,) = document["spec"]["versions"]
     columns = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
-    assert list(columns) == ["Service", "Ready", "Default", "Active", "Project", "Location", "Age"]
+    assert list(columns) == [
+        *("Service", "Ready", "Default", "Active", "Waiting", "Project", "Location", "Age")
+    ]
     assert columns["Default"] == r".metadata.annotations.mljobs\.dev/is-default-class"
     assert document["spec"]["scope"] == "Cluster"
     assert "categories" not in document["spec"]["names"]

@@ -431,7 +431,7 @@ ACCOUNT_OF = ServiceAccountRef(name="mljobs", provider=PROVIDER, audience="https
         (Identity(impersonate=TRAINER), Caller(impersonate=TRAINER)),
         (
             Identity(service_account_ref=ServiceAccountRef(name="mljobs")),
-            Caller("team-a", "mljobs", "the administrator's"),
+            Caller("team-a", "mljobs"),
         ),
         (
             Identity(service_account_ref=ACCOUNT_OF, impersonate=TRAINER),
@@ -440,4 +440,4 @@ ACCOUNT_OF = ServiceAccountRef(name="mljobs", provider=PROVIDER, audience="https
     ],
 )
 def test_whom_a_class_s_identity_is_in_a_namespace(identity: Identity | None, caller: Caller) -> None:
-    assert Caller.of(identity, "team-a", "the administrator's") == caller
+    assert Caller.of(identity, "team-a") == caller

@@ -219,7 +219,7 @@ def test_quotas_of_create_calls(count: int, limit: float, status: Status, text: 
 
 
 def test_projects_that_are_not_tried_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def tried(_service: object, _settings: Settings, project: str) -> list[Finding]:
+    async def tried(_client: object, _where: str, project: str, _what: str) -> list[Finding]:
         return [ok(project, "tried")]
 
     monkeypatch.setattr(service, "_check_project", tried)

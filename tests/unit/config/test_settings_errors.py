@@ -24,6 +24,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 SECONDS = "a number above 0, at most 86400"
 NAME = "a name of lower-case letters, digits and hyphens, at most 63 characters"
 REGION = "a region of the service, such as us-central1"
+PROVIDER = (
+    "projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER or "
+    "identitynamespace:POOL:PROVIDER, or nothing"
+)
 URL = "an http or https URL without user, query or fragment, or nothing"
 
 WRONG: list[tuple[str, str, str]] = [
@@ -39,6 +43,16 @@ WRONG: list[tuple[str, str, str]] = [
             "https://ml.example/#part",
             "https://ml.example/a b",
             "https://ml.example\n",
+        )
+    ],
+    ("token_endpoint", "tokens.example", URL),
+    *[
+        ("identity_provider", value, PROVIDER)
+        for value in (
+            "clusters",
+            "projects/my-project/locations/global/workloadIdentityPools/clusters/providers/one",
+            "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/clusters/providers/one",
+            "identitynamespace:",
         )
     ],
     ("service", "Vertex", "MLv1 or VertexAI"),

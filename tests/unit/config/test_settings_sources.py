@@ -27,6 +27,12 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "tables": ("/etc/one.yaml", "two.yaml", "./three.yaml"),
     "console_path": ("vertex-ai", "agent-platform", "vertex-ai"),
     "anonymous": (True, False, True),
+    "identity_provider": (
+        "projects/1/locations/global/workloadIdentityPools/pool/providers/one",
+        "identitynamespace:p.svc.id.goog:https://gke.example",
+        "projects/3/locations/global/workloadIdentityPools/pool/providers/three",
+    ),
+    "token_endpoint": ("https://one.example", "http://127.0.0.1:1", "https://three.example:8443/base"),
     "namespaces": (("a",), ("b", "c"), ("d", "e", "f")),
     "poll_interval": (1, 2.5, 3),
     "gauge_interval": (14, 15, 16),
@@ -175,7 +181,8 @@ def test_help_shows_every_setting_with_its_own_words(monkeypatch: pytest.MonkeyP
 
 def test_no_setting_is_a_secret() -> None:
     words = ("password", "secret", "token", "key", "credential")
-    assert [name for name in Settings.model_fields if any(word in name for word in words)] == []
+    names = [name for name in Settings.model_fields if not name.endswith("_endpoint")]
+    assert [name for name in names if any(word in name for word in words)] == []
 
 
 def test_every_variable_that_the_code_reads_is_known() -> None:

@@ -100,6 +100,20 @@ class Cluster:
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         return bool(self._call("POST", path, {}, body).document.get("status", {}).get("allowed"))
 
+    def account_token(self, namespace: str, name: str, audience: str) -> str:
+        """Request a token of a ServiceAccount, as the operator does; nothing is changed by that.
+
+        Raises:
+            ClusterError: there is no such account, or this user may not have its tokens.
+        """
+        body = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"audiences": [audience]},
+        }
+        path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+        return str(self._call("POST", path, {}, body).document.get("status", {}).get("token", ""))
+
     def items(self, path: str) -> Iterator[Json]:
         """Read all objects of a list, page by page.
 

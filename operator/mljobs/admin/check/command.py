@@ -45,7 +45,8 @@ def check(
     """Check whether the operator finds what it needs, in a cluster or on the current kubeconfig.
 
     Give it the settings that the operator has. It checks the API server's version and clock, the CRDs, the
-    permissions, the Lease, the Google credentials and the job service, and says for each failure what to do.
+    permissions, the Lease, the Google credentials and the job service, that of each JobClass as its identity,
+    and says for each failure what to do.
     It changes nothing. The exit code is 1 if something failed, and 2 if settings cannot be used.
     """
     import asyncio

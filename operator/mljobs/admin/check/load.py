@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mljobs.admin.check.cluster import Cluster, Json
@@ -31,30 +31,88 @@ class Load:
     projects: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Quotas:
+    """The calls that may be made in each project.
+
+    Attributes:
+        service: its name.
+        poll_interval: seconds between two polls.
+        creates: create calls a minute, and the setting or field that says so; 0 is no limit.
+        others: all other calls, likewise.
+    """
+
+    service: str
+    poll_interval: float
+    creates: tuple[float, str]
+    others: tuple[float, str]
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Quotas":
+        """Those of the settings."""
+        return cls.of_class(settings, settings.service)
+
+    @classmethod
+    def of_class(
+        cls, settings: Settings, service: str, creates: int | None = None, reads: int | None = None
+    ) -> "Quotas":
+        """Those of a class at a service; what it does not limit, the settings do."""
+        standard = limits_of(settings, service)
+        return cls(
+            service,
+            settings.poll_interval,
+            (standard.creates_per_minute or 0, "createsPerMinute")
+            if creates is None
+            else (creates, "spec.limits.createsPerMinute"),
+            (standard.others_per_minute or 0, "othersPerMinute")
+            if reads is None
+            else (reads, "spec.limits.readsPerMinute"),
+        )
+
+
 def read_load(cluster: Cluster, settings: Settings) -> Load:
     """Read all watched resources.
 
     Raises:
         ClusterError: they may not be read.
     """
-    count, active, waiting = 0, Counter[str](), Counter[str]()
-    projects = {settings.project_id: None} if settings.project_id else {}
+    return load_of(read_items(cluster, settings), settings.project_id)
+
+
+def read_items(cluster: Cluster, settings: Settings) -> Iterator[Json]:
+    """Read all watched resources one by one.
+
+    Raises:
+        ClusterError: they may not be read.
+    """
     for kind in KINDS.values():
         for scope in [f"namespaces/{name}/" for name in settings.namespaces] or [""]:
-            for item in cluster.items(f"/apis/{API_VERSION}/{scope}{kind.plural}"):
-                count += 1
-                project = _project(item) or settings.project_id
-                if project:
-                    projects[project] = None
-                    active[project] += _is_active(item)
-                    waiting[project] += _is_waiting(item)
+            yield from cluster.items(f"/apis/{API_VERSION}/{scope}{kind.plural}")
+
+
+def load_of(items: Iterable[Json], default_project: str | None) -> Load:
+    """Count resources.
+
+    Args:
+        items: the resources.
+        default_project: of those that name none.
+    """
+    count, active, waiting = 0, Counter[str](), Counter[str]()
+    projects = {default_project: None} if default_project else {}
+    for item in items:
+        count += 1
+        project = _project(item) or default_project
+        if project:
+            projects[project] = None
+            active[project] += _is_active(item)
+            waiting[project] += _is_waiting(item)
     return Load(count, +active, +waiting, tuple(projects))
 
 
 def _project(item: Json) -> str:
     """The project of the recorded job, else of the spec."""
     name = str((item.get("status") or {}).get("jobName") or "").split("/")
-    if len(name) == 4:
+    if len(name) > 2:
         return name[1]
     return str((item.get("spec") or {}).get("projectId") or "")
 
@@ -73,42 +131,55 @@ def _is_waiting(item: Json) -> bool:
 
 def check_quotas(load: Load, settings: Settings) -> list[Finding]:
     """Compare the calls that the resources need with the limits, for each project."""
+    return compare_quotas(load, Quotas.of(settings)) or [
+        ok("Quotas", f"{load.resources} resources, none of which has an active job or waits for one")
+    ]
+
+
+def compare_quotas(load: Load, quotas: Quotas, prefix: str = "") -> list[Finding]:
+    """Compare the calls that the resources need with quotas, for each project.
+
+    Args:
+        load: what there is.
+        quotas: what may be called.
+        prefix: of the checks' names.
+    """
     return [
-        *(_check_creates(project, count, settings) for project, count in load.waiting.items()),
-        *(_check_reads(project, count, settings) for project, count in load.active.items()),
-    ] or [ok("Quotas", f"{load.resources} resources, none of which has an active job or waits for one")]
+        *(_check_creates(project, count, quotas, prefix) for project, count in load.waiting.items()),
+        *(_check_reads(project, count, quotas, prefix) for project, count in load.active.items()),
+    ]
 
 
-def _check_creates(project: str, count: int, settings: Settings) -> Finding:
-    check = f"Create quota of project {project}"
-    limit = settings.creates_per_minute
+def _check_creates(project: str, count: int, quotas: Quotas, prefix: str) -> Finding:
+    check = f"{prefix}Create quota of project {project}"
+    limit, name = quotas.creates
     text = f"{count} jobs wait to be submitted"
     if not limit:
-        return ok(check, f"{text}; no limit is set (createsPerMinute)")
-    text = f"{text}, of {limit:g} allowed a minute (createsPerMinute)"
+        return ok(check, f"{text}; no limit is set ({name})")
+    text = f"{text}, of {limit:g} allowed a minute ({name})"
     if count <= limit:
         return ok(check, text)
     return warning(
         check,
         f"{text}: the last has to wait for about {math.ceil(count / limit)} minutes",
-        "wait; with a higher quota, raise createsPerMinute",
+        f"wait; with a higher quota, raise {name}",
     )
 
 
-def _check_reads(project: str, count: int, settings: Settings) -> Finding:
-    check = f"Quota of project {project}"
-    polling = service_named(settings.service).facts(Terms()).polling
+def _check_reads(project: str, count: int, quotas: Quotas, prefix: str) -> Finding:
+    check = f"{prefix}Quota of project {project}"
+    polling = service_named(quotas.service).facts(Terms()).polling
     reads = count if count < polling.pages_from else math.ceil(count / polling.page_size)
-    wanted = reads * 60 / settings.poll_interval
-    limit = limits_of(settings).others_per_minute
+    wanted = reads * 60 / quotas.poll_interval
+    limit, name = quotas.others
     text = f"{count} active jobs take {wanted:.0f} reads a minute"
     if not limit:
-        return ok(check, f"{text}; no limit is set (othersPerMinute)")
+        return ok(check, f"{text}; no limit is set ({name})")
     if wanted <= limit:
-        return ok(check, f"{text}, of {limit:g} allowed (othersPerMinute)")
+        return ok(check, f"{text}, of {limit:g} allowed ({name})")
     seconds = math.ceil(reads * 60 / limit)
     return warning(
         check,
         f"{text}, and {limit:g} are allowed: a status may be {seconds} s old",
-        f"set pollInterval to {seconds} or more; with a higher quota, raise othersPerMinute",
+        f"set pollInterval to {seconds} or more; with a higher quota, raise {name}",
     )

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.admin.check.network import trouble
-from mljobs.backends import MLV1, Access, Limits, open_job_service, service_named
+from mljobs.backends import MLV1, Access, Limits, Terms, open_job_service, service_named
 from mljobs.backends.google.probe import identify
 from mljobs.backends.mlv1.client import MlV1Client
 from mljobs.config import Settings
@@ -46,45 +46,56 @@ async def check_service(settings: Settings, projects: Sequence[str]) -> list[Fin
         settings: the operator's.
         projects: those to list the jobs of; `PROJECTS` of them are tried.
     """
-    findings = [await _check_credentials(settings)]
+    findings = [await check_credentials(settings)]
     if findings[0].status is Status.FAILED:
         return [*findings, skipped("Job service", "not tried without credentials")]
     if not projects:
         remedy = "set projectId, or name one for this check with --project"
         return [*findings, skipped("Job service", "no project is known to try it with", remedy)]
-    if settings.service != MLV1:
-        return [*findings, *await _check_places(settings, projects[:PROJECTS])]
-    async with open_job_service(
-        Access(
-            endpoint=settings.endpoint,
-            anonymous=settings.anonymous,
-            timeout=settings.request_timeout,
-            threads=1,
-            limits=Limits(0, 0),
-        )
-    ) as service:
-        for project in projects[:PROJECTS]:
-            findings += await _check_project(service, settings, project)
-    if len(projects) > PROJECTS:
+    access = replace(access_of(settings), threads=1, limits=Limits(0, 0))
+    findings += await try_service(settings.service, access, terms_of(settings), projects[:PROJECTS])
+    if settings.service == MLV1 and len(projects) > PROJECTS:
         left = ", ".join(projects[PROJECTS : 2 * PROJECTS])
         more = f"{len(projects) - PROJECTS} more projects were not tried: {left}"
         findings.append(skipped("Job service", more, "name one of them with --project"))
     return findings
 
 
-async def _check_places(settings: Settings, projects: Sequence[str]) -> list[Finding]:
+async def try_service(
+    service: str, access: Access, terms: Terms, projects: Sequence[str], what: str = "Job service"
+) -> list[Finding]:
+    """List the jobs of some projects, and say what is missing.
+
+    Args:
+        service: its name.
+        access: how it is reached, and as whom.
+        terms: where jobs may run.
+        projects: whose jobs are listed.
+        what: begins the checks' names.
+    """
+    if service != MLV1:
+        return await _check_places(service, access, terms, projects, what)
+    findings: list[Finding] = []
+    async with open_job_service(access) as client:
+        for project in projects:
+            findings += await _check_project(client, access.endpoint or PUBLIC, project, what)
+    return findings
+
+
+async def _check_places(
+    service: str, access: Access, terms: Terms, projects: Sequence[str], what: str
+) -> list[Finding]:
     """List the jobs of each project in each location that jobs may run in."""
     findings = []
-    access = replace(access_of(settings), threads=1, limits=Limits(0, 0))
-    async with service_named(settings.service).open(access, terms_of(settings)) as backend:
+    async with service_named(service).open(access, terms) as backend:
         for project in projects:
             scopes = backend.facts.scopes(project)
             if not scopes:
                 remedy = "set locations, and check again"
-                check = f"Job service, project {project}"
+                check = f"{what}, project {project}"
                 findings.append(skipped(check, "no location is known to try it in", remedy))
             for scope in scopes:
-                check = f"Job service, {scope}"
+                check = f"{what}, {scope}"
                 try:
                     await backend.active(scope)
                 except errors.JobServiceError as error:
@@ -107,7 +118,8 @@ def _judge_place(check: str, scope: str, error: errors.JobServiceError) -> Findi
             return failed(check, text, "see the message; try again if the service is down")
 
 
-async def _check_credentials(settings: Settings) -> Finding:
+async def check_credentials(settings: Settings) -> Finding:
+    """Check the operator's own credentials."""
     check = "Google credentials"
     if settings.anonymous:
         if settings.endpoint:
@@ -130,18 +142,20 @@ async def _check_credentials(settings: Settings) -> Finding:
     return ok(check, f"a token was obtained for {identity.account} ({identity.kind}, from {identity.source})")
 
 
-async def _check_project(service: MlV1Client, settings: Settings, project: str) -> list[Finding]:
-    check, where = f"Job service, project {project}", settings.endpoint or PUBLIC
+async def _check_project(service: MlV1Client, where: str, project: str, what: str) -> list[Finding]:
+    check = f"{what}, project {project}"
     try:
         page = await service.list_page(project, page_size=1)
     except errors.JobServiceError as error:
         return [_judge(check, where, project, error)]
-    rights = await _check_rights(service, project, page.jobs[0]["jobId"] if page.jobs else "")
+    job_id = page.jobs[0]["jobId"] if page.jobs else ""
+    rights = await _check_rights(service, project, job_id, what)
     return [ok(check, f"{where} lists its jobs"), rights]
 
 
-async def _check_rights(service: MlV1Client, project: str, job_id: str) -> Finding:
-    check = f"Permissions in project {project}"
+async def _check_rights(service: MlV1Client, project: str, job_id: str, what: str) -> Finding:
+    own = what == "Job service"
+    check = f"Permissions in project {project}" if own else f"{what}, permissions in project {project}"
     if not job_id:
         return skipped(check, "there is no job to try them on", "check again once there is one")
     wanted = (*ON_A_JOB, *FOR_BINDINGS)

@@ -3,15 +3,19 @@
 from collections.abc import Callable
 from datetime import datetime
 
+from mljobs.admin.check.classes import check_classes
 from mljobs.admin.check.cluster import Cluster, ClusterError, open_cluster
 from mljobs.admin.check.definitions import check_definitions
 from mljobs.admin.check.finding import Finding, failed
 from mljobs.admin.check.load import Load, check_quotas, read_load
 from mljobs.admin.check.permissions import check_permissions
 from mljobs.admin.check.server import check_clock, check_version
-from mljobs.admin.check.service import check_service
+from mljobs.admin.check.service import check_credentials, check_service
 from mljobs.backends.google.calls import check_endpoint
 from mljobs.config import Settings
+
+NOTHING = Load()
+"""What is known where the resources could not be read."""
 
 
 async def run_checks(settings: Settings, clock: Callable[[], datetime], *, user: str = "") -> list[Finding]:
@@ -26,7 +30,11 @@ async def run_checks(settings: Settings, clock: Callable[[], datetime], *, user:
         ValueError: the endpoint cannot work with these settings.
     """
     check_endpoint(settings.endpoint, anonymous=settings.anonymous)
+    check_endpoint(settings.token_endpoint, anonymous=False)
     findings, load = check_cluster(settings, clock, user)
+    classes = await _check_classes(settings, user) if load is not NOTHING else []
+    if classes:
+        return [*findings, await check_credentials(settings), *classes]
     projects = load.projects or ((settings.project_id,) if settings.project_id else ())
     return [
         *findings,
@@ -49,7 +57,16 @@ def check_cluster(
             findings += check_permissions(cluster, settings)
             return findings, _read_load(cluster, settings)
     except ClusterError as error:
-        return [*findings, failed("Kubernetes API", str(error), error.remedy)], Load()
+        return [*findings, failed("Kubernetes API", str(error), error.remedy)], NOTHING
+
+
+async def _check_classes(settings: Settings, user: str) -> list[Finding]:
+    """Check each class; without any, the settings are the class."""
+    try:
+        with open_cluster(user) as cluster:
+            return await check_classes(cluster, settings)
+    except ClusterError as error:
+        return [failed("JobClasses", str(error), error.remedy)]
 
 
 def _read_load(cluster: Cluster, settings: Settings) -> Load:
@@ -57,5 +74,5 @@ def _read_load(cluster: Cluster, settings: Settings) -> Load:
         return read_load(cluster, settings)
     except ClusterError as error:
         if error.status in (403, 404):  # said already: the permission or the CRD is missing
-            return Load()
+            return NOTHING
         raise

@@ -70,7 +70,7 @@ class Identities:
         self._kept: OrderedDict[Caller, SharedCredentials] = OrderedDict()
 
     def credentials(self, caller: Caller) -> SharedCredentials:
-        """The credentials of an caller. Nothing is looked up or sent before their first use."""
+        """The credentials of a caller. Nothing is looked up or sent before their first use."""
         with self._lock:
             found = self._kept.get(caller)
             if found is None:
@@ -148,7 +148,7 @@ def audience_of(caller: Caller) -> str:
     """The audience that a ServiceAccount's token has to have.
 
     A provider expects by default its own full name with `https:` (IAM API, `Oidc.allowedAudiences`), and that
-    of a fleet the name of the pool (GKE documentation, fleet Workload Caller).
+    of a fleet the name of the pool (GKE documentation, fleet Workload Identity).
     """
     if caller.audience:
         return caller.audience
@@ -170,7 +170,8 @@ class _Supplier(identity_pool.SubjectTokenSupplier):
         if not caller.provider:
             raise IdentityRefused(
                 "no provider of a workload identity pool is named for it; set "
-                "spec.identity.serviceAccountRef.provider of the class",
+                "spec.identity.serviceAccountRef.provider of the class, or the operator's setting "
+                "identityProvider",
                 cause=Denial.FEDERATION,
             )
         if self._account_tokens is None:

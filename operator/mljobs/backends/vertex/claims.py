@@ -8,24 +8,34 @@ from mljobs.backends.vertex.tables import Tables
 from mljobs.backends.vertex.translate import translate
 from mljobs.domain.port import Claims
 
+BATCH_REPLICAS = "maxReplicaCount"
+"""The field of a batch prediction's machines that says how many there may be."""
+
 
 def claims(kind: str, spec: Mapping[str, Any], tables: Tables) -> Claims:
     """Say what the translated job would use; see `domain.port.Facts.claims`."""
     body = translate(kind, spec, tables).body
-    types = dict.fromkeys(str(one["machineType"]) for one in _machines(body) if one.get("machineType"))
+    machines = list(_machines(body))
+    types = dict.fromkeys(str(one["machineType"]) for one, _ in machines if one.get("machineType"))
     accounts = dict.fromkeys(_found(body, "serviceAccount"))
+    trials = int(body.get("parallelTrialCount") or 1)
+    used = sum(int(one.get("acceleratorCount") or 0) * count for one, count in machines)
     return Claims(
         tuple((_field(kind, spec, value), value) for value in types),
         tuple((_field(kind, spec, value), value) for value in accounts),
+        used * trials,
     )
 
 
-def _machines(node: Any) -> Iterator[Mapping[str, Any]]:
+def _machines(node: Any) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """Each machine of a request, and how often it is there."""
     if isinstance(node, Mapping):
+        machine = node.get("machineSpec")
+        if isinstance(machine, Mapping):
+            count = node.get("replicaCount") or node.get(BATCH_REPLICAS) or node.get("startingReplicaCount")
+            yield machine, int(count or 1)
         for name, child in node.items():
-            if name == "machineSpec" and isinstance(child, Mapping):
-                yield child
-            else:
+            if name != "machineSpec":
                 yield from _machines(child)
     elif isinstance(node, list | tuple):
         for child in node:

@@ -19,6 +19,7 @@ from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, keep, remove
+from mljobs.controller.loop.turns import TurnKeeper
 from mljobs.controller.process.logs import about
 from mljobs.domain.decide import AdminPolicy, Polled, decide, polled
 from mljobs.domain.decide.decisions import (
@@ -38,6 +39,7 @@ from mljobs.domain.decide.decisions import (
     Submit,
     UpdateLabels,
 )
+from mljobs.domain.decide.turns import to_create
 from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
@@ -64,6 +66,7 @@ class JobHandler:
         policy: the administrator's settings.
         clock: the time, with a zone.
         gauges: when gauges may be written.
+        turns: the lines of classes with limits.
         wrote: called with the object after each change of its status, and the status before.
     """
 
@@ -78,6 +81,7 @@ class JobHandler:
         policy: AdminPolicy,
         clock: Callable[[], datetime],
         gauges: Gauges,
+        turns: TurnKeeper,
         wrote: Callable[[JsonObject, Mapping[str, Any]], None] = lambda _body, _before: None,
     ) -> None:
         self._kube = kube
@@ -88,6 +92,7 @@ class JobHandler:
         self._policy = policy
         self._clock = clock
         self._gauges = gauges
+        self._turns = turns
         self._wrote = wrote
 
     async def reconcile(self, key: Key) -> float | None:
@@ -103,10 +108,18 @@ class JobHandler:
             body = self._store.body(key)
             if body is None:
                 await self._follow(key, None, None)
+                self._turns.forget(key)
                 return None
             resource = self._services.resource(body)
             observation = self._store.observation(key)
             decision = decide(resource, observation, self._policy, self._clock())
+            order = to_create(decision)
+            if order is not None:
+                seated = self._turns.seat(key, resource, order)
+                if seated is None:
+                    return None  # the next round of the line queues it
+                resource, decision = seated, decide(seated, observation, self._policy, self._clock())
+            self._turns.note(key, resource, decision)
             await self._follow(key, resource, polled(resource, observation))
             with about(resource):
                 try:

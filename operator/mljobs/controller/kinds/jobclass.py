@@ -1,7 +1,6 @@
 """Reports of a JobClass whether jobs can use it, and how many do."""
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,9 @@ from mljobs.controller.kube.errors import Conflict, ObjectNotFound
 from mljobs.controller.loop.classes import Classes
 from mljobs.controller.loop.status import merge_patch
 from mljobs.controller.loop.store import Key, Store
-from mljobs.domain.show.classes import class_status, uses
+from mljobs.controller.loop.turns import TurnKeeper
+from mljobs.domain.classes.turns import Used
+from mljobs.domain.show.classes import class_status, used_by_class
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +28,24 @@ class ClassHandler:
         kube: the API server.
         classes: as last read.
         store: the resources, which are counted.
+        turns: who waits in the classes with limits.
         clock: the time, with a zone.
     """
 
-    def __init__(self, kube: Kube, classes: Classes, store: Store, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        kube: Kube,
+        classes: Classes,
+        store: Store,
+        turns: TurnKeeper,
+        clock: Callable[[], datetime],
+    ) -> None:
         self._kube = kube
         self._classes = classes
         self._store = store
+        self._turns = turns
         self._clock = clock
-        self._counted: tuple[datetime, Mapping[str, int]] | None = None
+        self._counted: tuple[datetime, Mapping[str, Used]] | None = None
 
     async def reconcile(self, key: Key) -> float | None:
         """Write the status of a class if it has changed.
@@ -53,7 +63,8 @@ class ClassHandler:
             body,
             problem=self._classes.problem(key.name),
             ignored_default=self._classes.other_default(key.name),
-            active=self._active().get(key.name, 0),
+            used=self._used().get(key.name, Used()),
+            waiting=self._turns.waiting(key.name),
             now=self._clock(),
         )
         patch = merge_patch(_known(body), made)
@@ -64,11 +75,11 @@ class ClassHandler:
                 logger.debug("JobClass %s has changed meanwhile; the watch brings it", key.name)
         return INTERVAL
 
-    def _active(self) -> Mapping[str, int]:
-        """The active jobs of each class, counted once for all of them."""
+    def _used(self) -> Mapping[str, Used]:
+        """What the active jobs of each class use, counted once for all of them."""
         now = self._clock()
         if self._counted is None or (now - self._counted[0]).total_seconds() >= INTERVAL / 2:
-            self._counted = now, Counter(filter(None, map(uses, self._store.bodies())))
+            self._counted = now, used_by_class(self._store.bodies())
         return self._counted[1]
 
 

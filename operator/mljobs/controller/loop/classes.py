@@ -9,14 +9,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
-from pydantic import ValidationError
-
 from mljobs.api.base import JsonObject
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.controller.kube.errors import KubeError, NotServed
 from mljobs.controller.loop.store import Key, number
 from mljobs.domain.classes.choice import other_defaults, standing_of
-from mljobs.domain.classes.job_class import JobClass, Route, Standing
+from mljobs.domain.classes.job_class import JobClass, Route, Standing, problem_of
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Facts
 from mljobs.domain.reasons import Reason
@@ -48,6 +46,7 @@ class Classes:
         facts_of: what is known of the service of a class; raises a ValueError for tables that make no sense.
         changed: called when what classes give may have changed.
         enabled: whether there are others than the settings' own.
+        provider: exchanges tokens of ServiceAccounts for classes that name no provider; empty for none.
     """
 
     def __init__(
@@ -57,11 +56,13 @@ class Classes:
         changed: Callable[[], None] = lambda: None,
         *,
         enabled: bool = False,
+        provider: str = "",
     ) -> None:
         self._own = own
         self._facts_of = facts_of
         self._changed = changed
         self._enabled = enabled
+        self._provider = provider
         self._bodies: dict[str, JsonObject] = {}
         self._classes: dict[str, JobClass] = {}
         self._problems: dict[str, str] = {}
@@ -117,13 +118,10 @@ class Classes:
         for known in (self._classes, self._facts, self._problems):
             known.pop(name, None)
         try:
-            made = JobClass.parse(body)
+            made = JobClass.parse(body, self._provider)
             self._facts[name] = self._facts_of(made)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            self._problems[name] = f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
         except ValueError as error:
-            self._problems[name] = f"spec.defaults.tables: {error}"
+            self._problems[name] = problem_of(error)
         else:
             self._classes[name] = made
 

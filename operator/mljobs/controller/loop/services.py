@@ -10,6 +10,7 @@ from mljobs.controller.loop.lanes import Lane, Lanes, Terms
 from mljobs.controller.loop.store import Key
 from mljobs.domain import errors
 from mljobs.domain.decide import Polled
+from mljobs.domain.decide.admission import operator_may_end
 from mljobs.domain.decide.decisions import Adopt, Cancel, CancelExtra, Effect, Read, Search, Submit
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
@@ -67,8 +68,8 @@ class Services:
         seen = await (await self._lane(terms)).effects.carry_out(effect, resource, known)
         own = replace(terms, route=replace(terms.route, caller=OPERATOR))
         ends = isinstance(effect, Read | Search | Cancel | CancelExtra)
-        outlived = resource.deleting and resource.submitted and ends and own != terms
-        if not (outlived and _unusable(known, seen)):
+        replaceable = ends and own != terms and operator_may_end(resource)
+        if not (replaceable and _unusable(known, seen)):
             if isinstance(effect, Submit) and seen.job is None and not seen.outcome_unknown_at:
                 self._classes.unpin(resource.uid)
             return seen

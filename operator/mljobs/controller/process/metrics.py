@@ -18,8 +18,10 @@ from prometheus_client import (
 
 from mljobs import __version__
 from mljobs.api.base import JsonObject
+from mljobs.api.jobclass import Limits
 from mljobs.api.outputs import State
 from mljobs.api.resources import KINDS
+from mljobs.domain.classes.turns import Used
 from mljobs.domain.job.resource import managed_elsewhere
 from mljobs.domain.reasons import ConditionType
 from mljobs.domain.show.milestones import milestones
@@ -175,6 +177,21 @@ class Metrics:
             "kind",
             "reason",
         )
+        self.class_jobs = self._gauge(
+            "mljobs_class_jobs",
+            "Jobs of a JobClass: `active` ones have not ended, `waiting` ones wait for room.",
+            "job_class",
+            "state",
+        )
+        self.class_accelerators = self._gauge(
+            "mljobs_class_accelerators", "Accelerators of the active jobs of a JobClass.", "job_class"
+        )
+        self.class_limits = self._gauge(
+            "mljobs_class_limit",
+            "What the jobs of a JobClass may use together: `activeJobs` and `accelerators`.",
+            "job_class",
+            "amount",
+        )
         self.acceptance_seconds = self._histogram(
             "mljobs_acceptance_wait_seconds",
             "Time from a resource's creation until the service has accepted its first job. Jobs that were "
@@ -288,6 +305,25 @@ class Metrics:
             gauge.clear()
             for labels, number in tally.items():
                 gauge.labels(*labels).set(number)
+
+    def count_classes(self, rows: Iterable[tuple[str, Used, int, Limits]]) -> None:
+        """Count what classes use and have, for the gauges that tell it.
+
+        Args:
+            rows: of each class its name, what its jobs use, how many wait, and its limits.
+        """
+        for gauge in (self.class_jobs, self.class_accelerators, self.class_limits):
+            gauge.clear()
+        for name, used, waiting, limits in rows:
+            self.class_jobs.labels(name, "active").set(used.jobs)
+            self.class_jobs.labels(name, "waiting").set(waiting)
+            self.class_accelerators.labels(name).set(used.accelerators)
+            for amount, most in (
+                ("activeJobs", limits.active_jobs),
+                ("accelerators", limits.accelerators),
+            ):
+                if most is not None:
+                    self.class_limits.labels(name, amount).set(most)
 
     def wrote(self, body: JsonObject, before: Mapping[str, Any], now: datetime) -> None:
         """Count what a resource's new status shows for the first time.

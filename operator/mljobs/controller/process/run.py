@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +36,7 @@ from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
+from mljobs.controller.loop.turns import TurnKeeper
 from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.health import Health, Heartbeat, LivenessCheck
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
@@ -43,6 +44,7 @@ from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
 from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.decide import AdminPolicy
+from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Backend, Facts
 from mljobs.domain.schedule.validate import OF_A_CLASS
 
@@ -77,11 +79,13 @@ class Port:
         opener: makes the opener of backends from what requests tokens of ServiceAccounts.
         facts_of: what is known of the service of a class.
         own: the class that the settings make.
+        provider: exchanges tokens of ServiceAccounts for classes that name no provider; empty for none.
     """
 
     opener: Callable[[AccountTokens], Opener]
     facts_of: Callable[[JobClass], Facts]
     own: JobClass
+    provider: str = ""
 
 
 @dataclass(frozen=True)
@@ -224,7 +228,11 @@ async def _act(
     queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics))
     urgent = partial(queue.add, urgent=True)
     classes = Classes(
-        port.own, port.facts_of, lambda: _queue_jobs(store, queue), enabled=not options.namespaces
+        port.own,
+        port.facts_of,
+        lambda: _queue_jobs(store, queue),
+        enabled=not options.namespaces,
+        provider=port.provider,
     )
 
     def lane(backend: Backend) -> Lane:
@@ -253,15 +261,21 @@ async def _act(
     for kind in stored:
         metrics.max_workers.labels(kind).set(options.workers)
     writer = StatusWriter(kube, wall, metrics)
+    services = Services(classes, lanes)
+    turns = TurnKeeper(lambda: classes.all, lambda: _jobs(store, services), queue.add, clock)
+    metrics.scraped.append(
+        lambda: metrics.count_classes(turns.usage(name) for name in classes if name in classes.all)
+    )
     jobs = JobHandler(
         kube=kube,
         store=store,
-        services=Services(classes, lanes),
+        services=services,
         writer=writer,
         queue=queue,
         policy=options.policy,
         clock=clock,
         gauges=gauges,
+        turns=turns,
         wrote=lambda body, before: metrics.wrote(body, before, wall()),
     )
     checkpoint = WatchCheckpoint(kube, store, queue.add, namespaces=options.namespaces, now=clock)
@@ -279,7 +293,7 @@ async def _act(
     )
     handlers: dict[str, Handler] = {
         **dict.fromkeys(KINDS, jobs),
-        JOB_CLASS.name: ClassHandler(kube, classes, store, wall),
+        JOB_CLASS.name: ClassHandler(kube, classes, store, turns, wall),
     }
     if options.schedules:
         handlers[JOB_SCHEDULE.name] = ScheduleHandler(
@@ -338,6 +352,7 @@ async def _act(
             loops=[
                 lanes.run(),
                 *([] if options.namespaces else [classes.keep(kube, options.resync_interval)]),
+                turns.run(partial(resync.complete, tuple(KINDS))),
                 *([lease.keep(), _repair(resync, checkpoint, lease)] if lease else [resync.run()]),
             ],
             workers=[reconciler.work() for _ in range(options.workers)],
@@ -345,6 +360,14 @@ async def _act(
             drain=options.drain,
             stop=stop,
         )
+
+
+def _jobs(store: Store, services: Services) -> Iterator[tuple[Key, Resource]]:
+    """All resources that stand for jobs, with what their classes give them."""
+    for key in store:
+        body = store.body(key)
+        if body is not None and key.kind in KINDS:
+            yield key, services.resource(body)
 
 
 def _queue_jobs(store: Store, queue: WorkQueue[Key]) -> None:

@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Self
+
+from pydantic import ValidationError
 
 from mljobs.api.identity import Identity, Service
 from mljobs.api.jobclass import DEFAULT_CLASS, Adoption, JobClassSpec, Limits, NamespaceSelector
@@ -62,7 +65,7 @@ class JobClass:
         machine_types: that jobs may use, with an asterisk for any rest; none: all.
         accounts: that jobs may run as; none: all.
         adoption: which jobs may be adopted.
-        limits: how often the service is called.
+        limits: how much may be in use at once, and how often the service is called.
         underlay: what is laid under each spec.
         tables: laid over the tables of legacy names.
         is_default: whether it is for resources that name none.
@@ -89,15 +92,19 @@ class JobClass:
     own: bool = False
 
     @classmethod
-    def parse(cls, body: Mapping[str, Any]) -> Self:
+    def parse(cls, body: Mapping[str, Any], provider: str = "") -> Self:
         """Read an object as the API server returns it.
+
+        Args:
+            body: the object.
+            provider: the administrator's, for an identity that names none; a job's record keeps it, too.
 
         Raises:
             ValidationError: it is not of this version's schema (a ValueError of pydantic).
         """
         meta = body.get("metadata") or {}
         spec = JobClassSpec.model_validate(body.get("spec") or {}, by_alias=True, by_name=False)
-        identity, defaults = spec.identity, spec.defaults
+        identity, defaults = _with_provider(spec.identity, provider), spec.defaults
         accounts = spec.job_service_accounts or ()
         named = defaults.service_account if defaults else None
         empty = identity is None or identity == Identity()
@@ -138,8 +145,12 @@ class JobClass:
         """How the calls about the jobs of a namespace go."""
         return Route(self.service, self.endpoint, Caller.of(self.identity, namespace))
 
-    def record(self) -> dict[str, Any]:
-        """What a job's record keeps of its class; empty for the one that the settings make."""
+    def record(self, accelerators: int = 0) -> dict[str, Any]:
+        """What a job's record keeps of its class; empty for the one that the settings make.
+
+        Args:
+            accelerators: of the job.
+        """
         if self.own:
             return {}
         under = self.underlay
@@ -150,7 +161,43 @@ class JobClass:
             identity=self.identity,
             labels=dict(under.labels) or None,
             deletion_policy=under.deletion_policy,
+            accelerators=accelerators or None,
         ).document()
+
+
+def problem_of(error: ValueError) -> str:
+    """Say which field keeps a class from being used: one of its schema, or the tables for its service."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"spec.{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"spec.defaults.tables: {error}"
+
+
+def _with_provider(identity: Identity | None, provider: str) -> Identity | None:
+    account = identity.service_account_ref if identity else None
+    if identity is None or account is None or account.provider or not provider:
+        return identity
+    named = account.model_copy(update={"provider": provider})
+    return identity.model_copy(update={"service_account_ref": named})
+
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""After everything else."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Where a job stands in the line of its class.
+
+    Attributes:
+        given: whether it may be submitted now.
+        message: what it waits for.
+        again: when the message may have changed.
+    """
+
+    given: bool
+    message: str = ""
+    again: datetime = NEVER
 
 
 @dataclass(frozen=True)
@@ -158,6 +205,8 @@ class Standing:
     """What the classes give one resource.
 
     Attributes:
+        accelerators: of the job that is being submitted; recorded once it is accepted.
+        turn: where its next job stands in the line of its class; None where nobody has to wait.
         job_class: the one that its next job is submitted with; None where nothing is limited.
         reason: why it has none: `NoJobClass` or `NotAllowed`; None if it has one.
         message: for the condition.
@@ -168,6 +217,8 @@ class Standing:
     reason: Reason | None = None
     message: str = ""
     pending: bool = False
+    accelerators: int = 0
+    turn: Turn | None = None
 
     def gives_project(self, project: str) -> bool:
         """Whether the resource's jobs may run in a project."""

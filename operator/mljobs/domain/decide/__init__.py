@@ -46,7 +46,7 @@ def _next(resource: Resource, observation: Observation, policy: AdminPolicy, now
     target = resource.target or (plan_target(resource, policy, 1) if planned else None)
     observation = observation.about(target)
     if resource.deleting:
-        unreachable = out_of_reach(resource, target)
+        unreachable = out_of_reach(resource, target, observation)
         if unreachable:
             return unreachable
         decision = delete(resource, target, observation, policy, now)

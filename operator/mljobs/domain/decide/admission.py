@@ -4,8 +4,10 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
 from mljobs.domain.classes.job_class import JobClass
-from mljobs.domain.decide.decisions import Stall
+from mljobs.domain.classes.turns import beyond, limited
+from mljobs.domain.decide.decisions import Release, Stall
 from mljobs.domain.decide.plan import facts_of
+from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target
 from mljobs.domain.port import Claims
 from mljobs.domain.reasons import Reason
@@ -36,18 +38,39 @@ def place_refused(resource: Resource, target: Target) -> Stall | None:
 
 
 def claim_refused(resource: Resource, spec: JobSpec) -> Stall | None:
-    """Why a valid spec may not have what it claims: a machine type or a service account."""
+    """Why a valid spec may not have what it claims: a machine type, a service account, accelerators."""
     given = resource.standing.job_class
-    if given is None or not (given.machine_types or given.accounts):
+    if given is None or not (given.machine_types or given.accounts or limited(given.limits)):
         return None
     claims = facts_of(resource).claims(resource.kind, spec.document())
     for field, value, what, allowed in _beyond(given, claims):
         return _not_allowed(field, value, f"the {what} of {named(given)}", allowed)
+    exceeded = beyond(given.limits, claims.accelerators)
+    if exceeded:
+        return Stall(
+            Reason.NOT_ALLOWED,
+            f"The job asks for {claims.accelerators} accelerators, and {exceeded} in {named(given)}: it "
+            f"could never start. Ask for fewer.",
+        )
     return None
 
 
-def out_of_reach(resource: Resource, target: Target | None) -> Stall | None:
-    """Why a resource that is being deleted is neither looked after nor released.
+def operator_may_end(resource: Resource) -> bool:
+    """Whether the operator itself may end a job if the identity of its class is of no use any longer.
+
+    The record says where an accepted job is. Before that a user may have said so: it has to be one of the
+    projects that the administrator has listed.
+    """
+    if not resource.deleting:
+        return False
+    given = resource.job_class
+    return resource.submitted or (given is not None and bool(given.projects))
+
+
+def out_of_reach(
+    resource: Resource, target: Target | None, observation: Observation
+) -> Stall | Release | None:
+    """Why a resource that is being deleted is not looked after, or that there is nothing to look after.
 
     Its job may exist, as no status says, where its class does not let anybody look by now.
     """
@@ -58,6 +81,8 @@ def out_of_reach(resource: Resource, target: Target | None) -> Stall | None:
     refused = place_refused(resource, target)
     if refused is None:
         return None
+    if observation.alone and observation.outcome_unknown_at is None and observation.job is None:
+        return Release()  # its class went before the first call
     return Stall(
         refused.reason,
         f"{refused.message} Whether there is a job {target.job_name} cannot be found out before that. To "

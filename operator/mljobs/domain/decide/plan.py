@@ -29,7 +29,8 @@ class AdminPolicy:
         """The same, but for what a class decides."""
         if job_class is None or job_class.own:
             return self
-        return replace(self, default_project=job_class.default_project, adoption=job_class.adoption)
+        project = job_class.default_project or self.default_project
+        return replace(self, default_project=project, adoption=job_class.adoption)
 
 
 def adopts(resource: Resource, target: Target) -> bool:

@@ -15,6 +15,7 @@ from mljobs.domain.decide.missing import wait_for_job
 from mljobs.domain.decide.ownership import read_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.submission import submit
+from mljobs.domain.decide.turns import wait_for_turn
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
 from mljobs.domain.port import Job, Reference
@@ -73,7 +74,11 @@ def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetim
     if validated.spec is None:
         return Refuse(validated.problems)
     beyond = claim_refused(resource, validated.spec)
-    return beyond or submit(resource, planned, validated.spec, validated.warnings, now)
+    return (
+        beyond
+        or wait_for_turn(resource)
+        or submit(resource, planned, validated.spec, validated.warnings, now)
+    )
 
 
 def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:

@@ -17,6 +17,7 @@ from mljobs.domain.decide.failed_calls import (
 )
 from mljobs.domain.decide.intents import planned_attempt
 from mljobs.domain.decide.plan import AdminPolicy, adopts, facts_of, intent_for, plan_target
+from mljobs.domain.decide.turns import out_of_turn
 from mljobs.domain.decide.unknown_outcome import outcome_unknown, resolve_outcome
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Call, Observation
@@ -57,7 +58,8 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
         return wait_to_create(waiting, resource, planned)
     if adopts(resource, planned):
         return adopt(resource, planned, observation, policy, now)
-    return submit(resource, planned, validated.spec, validated.warnings, now)
+    waits = out_of_turn(resource, planned, observation, policy, now)
+    return waits or submit(resource, planned, validated.spec, validated.warnings, now)
 
 
 def _refused(

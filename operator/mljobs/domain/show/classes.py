@@ -1,27 +1,37 @@
 """What a JobClass shows: whether jobs can use it, and how many do."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.jobclass import DEFAULT_CLASS
 from mljobs.api.outputs import TERMINAL_STATES
+from mljobs.domain.classes.turns import Used
 from mljobs.domain.job.resource import timestamp
 
 READY = "Ready"
 
 
-def uses(body: Mapping[str, Any]) -> str:
-    """The class that an active job uses; empty for one that has ended, or has none."""
-    status = body.get("status") or {}
-    if not status.get("jobClassName") or status.get("state") in TERMINAL_STATES:
-        return ""
-    return str(status["jobClassName"]) if status.get("jobId") else ""
+def used_by_class(bodies: Iterable[Mapping[str, Any]]) -> Mapping[str, Used]:
+    """What the active jobs of each class use, by the records of their resources.
+
+    Args:
+        bodies: all resources.
+    """
+    found: dict[str, Used] = {}
+    for body in bodies:
+        status = body.get("status") or {}
+        record = status.get("record") or {}
+        recorded = record.get("jobClass") or {}
+        name = recorded.get("name")
+        if name and record.get("accepted") and status.get("state") not in TERMINAL_STATES:
+            found[name] = found.get(name, Used()).plus(int(recorded.get("accelerators") or 0))
+    return found
 
 
 def class_status(
-    body: Mapping[str, Any], *, problem: str, ignored_default: bool, active: int, now: datetime
+    body: Mapping[str, Any], *, problem: str, ignored_default: bool, used: Used, waiting: int, now: datetime
 ) -> JsonObject:
     """Make the status of a class.
 
@@ -29,7 +39,8 @@ def class_status(
         body: the class.
         problem: why jobs cannot use it; empty if they can.
         ignored_default: whether it is a default that does not count.
-        active: its jobs that have not ended.
+        used: what its jobs that have not ended use.
+        waiting: resources that wait for room.
         now: for a condition whose status changes.
     """
     generation = body["metadata"].get("generation", 1)
@@ -53,7 +64,13 @@ def class_status(
         "observedGeneration": generation,
         "lastTransitionTime": before["lastTransitionTime"] if same else timestamp(now),
     }
-    return {"conditions": [condition], "observedGeneration": generation, "activeJobs": active}
+    return {
+        "conditions": [condition],
+        "observedGeneration": generation,
+        "activeJobs": used.jobs,
+        "waitingJobs": waiting,
+        "accelerators": used.accelerators,
+    }
 
 
 def _condition(body: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -46,7 +46,8 @@ def _class(resource: Resource) -> JsonObject:
     """The class of the attempt: as recorded, whatever it is by now."""
     if resource.submitted:
         return {"jobClass": dict(resource.recorded_class)} if resource.recorded_class else {}
-    made = resource.job_class.record() if resource.job_class else {}
+    standing = resource.standing
+    made = standing.job_class.record(standing.accelerators) if standing.job_class else {}
     return {"jobClass": made} if made else {}
 
 

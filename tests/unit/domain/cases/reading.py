@@ -5,8 +5,8 @@ here, so that no case says more than it tests.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.config import Settings
 from mljobs.domain import errors
 from mljobs.domain.classes.choice import standing_of
-from mljobs.domain.classes.job_class import JobClass, Standing
+from mljobs.domain.classes.job_class import JobClass, Standing, Turn
 from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.job.observation import Call, FailedCall, Observation, Relabelling
 from mljobs.domain.job.resource import Resource, Target
@@ -154,6 +154,7 @@ class Document(Model):
     settings: JsonObject = Field(default_factory=dict)
     classes: list[JsonObject] = Field(default_factory=list)
     namespace_labels: dict[str, str] | None = None
+    turn: str | None = None
     resource: Body
     observation: Known
 
@@ -255,6 +256,10 @@ def read(name: str, rule: str, text: str) -> Case:
         ]
         standing = standing_of(body, {one.name: one for one in classes}, document.namespace_labels)
         facts = facts_of_class(standing.job_class) if standing.job_class else facts
+    if document.turn is not None:
+        again = document.now + timedelta(minutes=1)
+        turn = Turn(given=False, message=document.turn, again=again) if document.turn else Turn(given=True)
+        standing = replace(standing, turn=turn)
     resource = Resource.parse(body, facts, standing)
     settings = Settings.model_validate({_SETTINGS[key]: value for key, value in document.settings.items()})
     known = document.observation.observation(resource, facts)
