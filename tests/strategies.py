@@ -71,6 +71,8 @@ _COMMON = _some(
     labels=_LABELS,
     deletionPolicy=st.sampled_from(["Cancel", "Orphan"]),
     suspend=st.booleans(),
+    activeDeadlineSeconds=st.integers(1, 2**31 - 1),
+    startDeadlineSeconds=st.integers(1, 2**31 - 1),
     managedBy=st.sampled_from(["mljobs.dev/operator", "kueue.x-k8s.io/multikueue"]),
     iamBindings=st.lists(_BINDING, max_size=2),
 )

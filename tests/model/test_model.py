@@ -32,6 +32,7 @@ outcomes: st.SearchStrategy[Outcome] = st.sampled_from(get_args(Outcome))
 service_faults: st.SearchStrategy[Outcome] = st.sampled_from(get_args(Outcome)[1:])
 kube_faults: st.SearchStrategy[Outcome] = st.sampled_from(["lost", "failed", "late", "rejected"])
 times = st.integers(1, 3)
+deadlines = st.sampled_from([None, 45, 400])
 job_ids = st.sampled_from([None, "chosen", "foreign"])
 projects = st.sampled_from([None, "proj", "other"])
 bindings = st.sampled_from(
@@ -103,6 +104,11 @@ class Model(RuleBasedStateMachine):
     @rule(pick=picks, suspend=st.booleans())
     def suspend(self, pick: int, suspend: bool) -> None:
         self._edit(pick, suspend=suspend)
+
+    @precondition(lambda self: self.cluster.objects)
+    @rule(pick=picks, active=deadlines, start=deadlines)
+    def set_deadlines(self, pick: int, active: int | None, start: int | None) -> None:
+        self._edit(pick, activeDeadlineSeconds=active, startDeadlineSeconds=start)
 
     @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks, policy=st.sampled_from(["Cancel", "Orphan"]))
@@ -328,6 +334,7 @@ class Model(RuleBasedStateMachine):
     def set_clock(self, by: int) -> None:
         self.world.tell(f"the clock of the operator's machine is set by {by} s")
         self.world.set_by += by
+        self.world.was_set = True
 
     @precondition(lambda self: self.world.process)
     @rule(count=st.integers(1, 3))

@@ -1,7 +1,6 @@
 """Users, operator, service, others and time in one model, and the invariants that hold at every moment."""
 
 import logging
-import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,15 +11,18 @@ from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
 from tests.conditions import condition_of, stalled_by
 from tests.model.cluster import NAMESPACE, Cluster
+from tests.model.ends import is_early, is_overdue, is_to_end
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, BackendType, Process
 from tests.model.service import CloudJob, ModelBackend, Place, Service, place_of
+from tests.model.telling import Errors, news
 from tests.model.wire import TIMEOUT, Call, CallKind, Outcome, Side, Wire
 
 LINGER = POLICY.grace.total_seconds() - 3
@@ -55,24 +57,10 @@ def spec_of(key: Key, **more: Any) -> JsonObject:
     return {**base, **{name: value for name, value in more.items() if value is not None}}
 
 
-QUIET = re.compile(r"  (service\.(get|list)|kube\.list) .*: ok$")
-"""What is said a hundred times and is no news."""
-
 FAULTS_END = "--- no faults from here on"
 
 CALM = 900.0
 """Seconds in which then nothing is written: several lists and many polls."""
-
-
-class Errors(logging.Handler):
-    """Keeps what the operator logs as its own mistakes."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
 
 
 class World:
@@ -83,6 +71,7 @@ class World:
         waived: uids whose users have given up the guarantees, by taking off what the operator has written
             down; until the operator has noticed, or for good (True) where it can't find the job any more.
         set_by: seconds by which the wall clock of the operator's machine is wrong.
+        was_set: whether it ever was: a process that starts then has other times than those before it.
         rejected: the generation whose call the service has refused as wrong, by uid.
     """
 
@@ -101,11 +90,13 @@ class World:
         self.violations: list[str] = []
         self.errors = Errors()
         self.set_by = 0.0
+        self.was_set = False
         self.wire.told = self.told.append
         self.wire.sent = self._watch_trespasses
         self.wire.answered = self._note_rejection
         self.cluster.observers.append(self._watch_states)
         self.cluster.observers.append(self._watch_releases)
+        self.cluster.observers.append(self._watch_deadlines)
         self._logger = logging.getLogger("mljobs")
         self._logger.addHandler(self.errors)
         self.service.make(FOREIGN, {"jobId": "foreign", "labels": {"team": "x"}})
@@ -205,11 +196,7 @@ class World:
 
     def report(self) -> str:
         jobs = "\n".join(f"{place}: {job}" for place, job in self.service.jobs.items())
-        told: list[str] = []
-        for line in self.told:
-            if not QUIET.search(line) and line not in told[-4:]:
-                told.append(line)
-        return "\n".join([*told, "", self.cluster.show(), "", jobs])
+        return "\n".join([*news(self.told), "", self.cluster.show(), "", jobs])
 
     def jobs_of(self, uid: str) -> list[tuple[Place, CloudJob]]:
         """The jobs that the resource with a uid has made or adopted."""
@@ -263,8 +250,16 @@ class World:
         if state in TERMINAL_STATES and resource.submitted:
             self.ended[key] = state
 
+    def _watch_deadlines(self, before: JsonObject, after: JsonObject, operator: bool) -> None:
+        """No deadline is early."""
+        resource = Resource.parse(after)
+        if operator and not self.was_set and not exceeded(Resource.parse(before)):
+            job = self.service.jobs.get(_place(resource)) if resource.submitted else None
+            if job and is_early(resource, job, self.loop.now):
+                self.violations.append(f"{exceeded(resource)} of {resource.name} is early")
+
     def _watch_trespasses(self, call: Call) -> None:
-        """I4: no job is cancelled or changed that was last seen without our uid label."""
+        """I4: no job is changed that was last seen without our uid label, or cancelled without a cause."""
         if call.method not in ("cancel", "patch", "get_policy") or self.process is None:
             return
         store = self.process.store
@@ -274,6 +269,8 @@ class World:
                 continue
             resource = Resource.parse(body)
             owned = known.job is not None and naming.is_owned(known.job.labels, resource.uid)
+            if call.method == "cancel" and not is_to_end(key, resource, known, call.subject):
+                self.violations.append(f"I4: {call.subject} is cancelled, and nothing says why")
             if owned or (resource.adopt and call.method == "patch"):
                 return
         if call.method != "patch" or not self._adopting(call.subject):
@@ -475,6 +472,8 @@ class World:
         """What has to be so of a job that runs."""
         if resource.suspend:
             return ["it is suspended, and its job runs"]
+        if not self.was_set and is_overdue(resource, job, self.loop.now - PATIENCE / 2):
+            return ["its deadline has passed, and its job runs"]
         if self._invalid(resource) or self.rejected.get(resource.uid) == resource.generation:
             return []
         problems = []

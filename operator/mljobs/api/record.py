@@ -12,6 +12,7 @@ from mljobs.api.base import (
     Model,
     Name,
     Observed,
+    Timestamp,
 )
 from mljobs.api.identity import Endpoint, Identity, Service
 from mljobs.api.patterns import DNS_NAME
@@ -102,6 +103,16 @@ class RecordedClass(Observed):
     """The class's default of spec.deletionPolicy."""
 
 
+class ExceededDeadline(Observed):
+    """The deadline that ends an attempt."""
+
+    field: Literal["activeDeadlineSeconds", "startDeadlineSeconds"]
+    """The field of the spec that sets it."""
+
+    seconds: Annotated[Counter, Field(ge=1)]
+    """Its value at that time."""
+
+
 class Record(Observed):
     """The operator's internal record of the current attempt. For reports, read the conditions."""
 
@@ -110,6 +121,16 @@ class Record(Observed):
 
     accepted: Literal["Created", "Recovered", "TakenOver"] | None = None
     """How the attempt got its job; absent until the service has accepted it."""
+
+    accepted_at: Timestamp | None = None
+    """When the operator has learnt that the service has accepted the attempt, by its own clock."""
+
+    active_since: Timestamp | None = None
+    """The same of the first attempt, or of the first one after a suspension: activeDeadlineSeconds count from
+    here."""
+
+    exceeded: ExceededDeadline | None = None
+    """The deadline that ends the attempt, or has ended it."""
 
     suspended_attempt: Annotated[Counter | None, Field(ge=1)] = None
     """The attempt that a suspension ends, or has ended."""

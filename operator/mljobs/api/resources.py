@@ -68,6 +68,16 @@ class JobSpec(Model):
     """Whether the job is suspended. Setting it to true cancels a submitted job, and setting it back to false
     submits a new attempt."""
 
+    active_deadline_seconds: Annotated[Counter | None, Field(ge=1, le=2**31 - 1)] = None
+    """Seconds for all attempts together, from when the service has accepted the first one. Once they have
+    passed, the job is cancelled and the resource has failed. While a suspension ends the job or holds it
+    back, they do not count, and the next attempt begins with all of them, as in a `batch/v1` Job. May be
+    changed until the job has ended."""
+
+    start_deadline_seconds: Annotated[Counter | None, Field(ge=1, le=2**31 - 1)] = None
+    """Seconds for each attempt to be RUNNING, from when the service has accepted it. Otherwise its job is
+    cancelled, and the attempt has failed. May be changed until then."""
+
     managed_by: Annotated[str, Field(max_length=63)] | None = None
     """The controller that manages this resource, as in a `batch/v1` Job. Unset or `mljobs.dev/operator` means
     this operator; with any other name it ignores the resource. Immutable."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from mljobs.api.outputs import State
 from mljobs.domain.decide.admission import claim_refused, place_refused
 from mljobs.domain.decide.check import check
-from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
+from mljobs.domain.decide.decisions import Cancel, Decision, Expire, Finish, Hold, Refuse, Suspend, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import wait_for
 from mljobs.domain.decide.iam import bind
@@ -17,6 +17,7 @@ from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.policies.deadlines import START, Deadline, Exceeded, exceeded, next_deadline
 from mljobs.domain.port import Job, Reference
 
 
@@ -45,7 +46,7 @@ def run(
     extra = cancel_extra_jobs(resource, target, observation, policy, now)
     if extra:
         return extra
-    suspended = resource.suspending
+    suspended, overdue = resource.suspending, exceeded(resource)
     if resource.ended:
         if not (suspended and resource.state == State.CANCELLED):
             return Finish()
@@ -57,9 +58,15 @@ def run(
         return Hold() if suspended and job.state == State.CANCELLED else Finish()
     if not resource.owns(job):
         return taken(resource, target, job)
-    if suspended or resource.suspend:
-        return _suspend(target, observation, now) if suspended else Suspend(target)
-    return _update(resource, target, observation, job, now)
+    if suspended or overdue:
+        return _end(target, observation, now)
+    if resource.suspend:
+        return Suspend(target)
+    deadline = None if job.ending else next_deadline(resource, observation)
+    if deadline and deadline.due <= now:
+        return _expire(target, observation, deadline, now)
+    decision = _update(resource, target, observation, job, now)
+    return decision.by(deadline.due) if deadline else decision
 
 
 def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
@@ -76,7 +83,8 @@ def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetim
     return beyond or submit(resource, planned, validated.spec, validated.warnings, now)
 
 
-def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:
+def _end(target: Target, observation: Observation, now: datetime) -> Decision:
+    """Cancel a job whose end is recorded."""
     job = observation.job
     if job is None or job.ending or observation.cancelled:
         return Watch(target)
@@ -84,6 +92,12 @@ def _suspend(target: Target, observation: Observation, now: datetime) -> Decisio
     if failed:
         return wait_for(failed)
     return read_first(target, observation, now) or Cancel(target)
+
+
+def _expire(target: Target, observation: Observation, deadline: Deadline, now: datetime) -> Decision:
+    """End an attempt whose deadline has passed; a job that may have started meanwhile is read first."""
+    read = read_first(target, observation, now) if deadline.field == START else None
+    return read or Expire(target, Exceeded(deadline.field, deadline.seconds))
 
 
 def _update(

@@ -12,6 +12,7 @@ from mljobs.api.resources import KINDS, Attempt, JobStatus
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
     Announce,
+    Expire,
     Finish,
     Hold,
     Leave,
@@ -25,6 +26,7 @@ from mljobs.domain.decide.decisions import (
 from mljobs.domain.decide.failed_calls import what_next
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target
+from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.conditions import Shown, conditions
@@ -253,7 +255,7 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
             if state == State.SUCCEEDED:
                 reason = Reason.PARTIALLY_SUCCEEDED if message else Reason.JOB_SUCCEEDED
                 return Shown("True", reason, message)
-            return Shown("False", _failure(state, status), message)
+            return _failure(resource, state, status, message)
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
         return Shown("Unknown", unsubmitted.reason, unsubmitted.message)
@@ -263,11 +265,15 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     return Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
 
-def _failure(state: str, status: JsonObject) -> Reason:
+def _failure(resource: Resource, state: str, status: JsonObject, message: str) -> Shown:
     """Whether a job that has not succeeded was cancelled, found no machines, or failed by itself."""
+    overdue = exceeded(resource)
     if state == State.CANCELLED:
-        return Reason.JOB_CANCELLED
-    return Reason.NO_CAPACITY if status.get("errorCode") == RESOURCE_EXHAUSTED else Reason.JOB_FAILED
+        if overdue:
+            return Shown("False", overdue.reason, overdue.message)
+        return Shown("False", Reason.JOB_CANCELLED, message)
+    no_capacity = status.get("errorCode") == RESOURCE_EXHAUSTED
+    return Shown("False", Reason.NO_CAPACITY if no_capacity else Reason.JOB_FAILED, message)
 
 
 def _pause_of(resource: Resource) -> Reason:
@@ -285,6 +291,8 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck
             return Shown("False" if resource.suspend else "True", _pause_of(resource))
         case Finish():
             return Shown("False", Reason.FINISHED)
+        case Expire(_, overdue):
+            return Shown("True", overdue.reason, overdue.message)
         case _ if resource.deleting and not resource.held:
             return Shown("False", Reason.RELEASED)
         case Stall():
@@ -297,13 +305,15 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck
 
 def _watching(resource: Resource, *, stuck: bool) -> Shown:
     """What is left to do about an accepted job, apart from watching it."""
-    suspends = resource.suspend or resource.suspending
-    if not (resource.deleting or suspends):
+    suspends, overdue = resource.suspend or resource.suspending, exceeded(resource)
+    if not (resource.deleting or suspends or overdue):
         return Shown("False", Reason.WATCHING)
     if stuck:
         return Shown("False", Reason.WAITING)
     if resource.deleting:
         return Shown("True", Reason.DELETING, _missing_message(resource))
+    if overdue:
+        return Shown("True", overdue.reason, overdue.message)
     return Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
 
 

@@ -5,11 +5,13 @@ observation, so that a change of their wording changes no decision.
 """
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide.decisions import Announce, Settled, Stall, Suspend
+from mljobs.domain.decide.decisions import Announce, Expire, Settled, Stall, Suspend
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
-from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.times import accepted_at, active_since
+from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.reasons import Reason
 
 CREATED, RECOVERED, TAKEN = "Created", "Recovered", "TakenOver"
@@ -34,6 +36,8 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
     made: JsonObject = {
         "accepted": _how(resource, observation),
         **_class(resource),
+        **_times(resource, observation),
+        **_exceeded(resource, decision),
         **_applied(resource, observation, decision),
     }
     if resource.target and (isinstance(decision, Suspend) or resource.suspending):
@@ -48,6 +52,22 @@ def _class(resource: Resource) -> JsonObject:
         return {"jobClass": dict(resource.recorded_class)} if resource.recorded_class else {}
     made = resource.job_class.record() if resource.job_class else {}
     return {"jobClass": made} if made else {}
+
+
+def _times(resource: Resource, observation: Observation) -> JsonObject:
+    """When the attempt was accepted; of one that was recorded without it, nothing."""
+    if resource.submitted:
+        return {key: resource.record[key] for key in ("acceptedAt", "activeSince") if key in resource.record}
+    return {
+        "acceptedAt": timestamp(accepted_at(resource, observation)),
+        "activeSince": timestamp(active_since(resource, observation)),
+    }
+
+
+def _exceeded(resource: Resource, decision: Settled) -> JsonObject:
+    """The deadline that ends the attempt."""
+    found = decision.exceeded if isinstance(decision, Expire) else exceeded(resource)
+    return {"exceeded": {"field": found.field, "seconds": found.seconds}} if found else {}
 
 
 def _earlier(resource: Resource) -> JsonObject:
