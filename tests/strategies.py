@@ -73,6 +73,12 @@ _COMMON = _some(
     suspend=st.booleans(),
     activeDeadlineSeconds=st.integers(1, 2**31 - 1),
     startDeadlineSeconds=st.integers(1, 2**31 - 1),
+    ttlSecondsAfterFinished=st.integers(0, 2**31 - 1),
+    ttlSecondsByOutcome=_some(
+        succeeded=st.integers(0, 2**31 - 1),
+        failed=st.integers(0, 2**31 - 1),
+        cancelled=st.integers(0, 2**31 - 1),
+    ),
     managedBy=st.sampled_from(["mljobs.dev/operator", "kueue.x-k8s.io/multikueue"]),
     iamBindings=st.lists(_BINDING, max_size=2),
 )

@@ -1,10 +1,15 @@
 """When the operator may end a job, and when it has to: the model's own view of deadlines."""
 
+from collections.abc import Collection
+
+from mljobs.api.base import JsonObject
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.deadlines import START, exceeded
-from tests.model.service import CloudJob, Place, place_of
+from mljobs.domain.port import Reference
+from tests.model.cluster import Cluster
+from tests.model.service import CloudJob, Place, Service, place_of
 
 
 def is_to_end(key: Key, resource: Resource, known: Observation, place: Place) -> bool:
@@ -14,12 +19,47 @@ def is_to_end(key: Key, resource: Resource, known: Observation, place: Place) ->
     return any(place_of(job.reference) == place for job in known.extra)
 
 
-def is_early(resource: Resource, job: CloudJob, now: float) -> bool:
-    """Whether the recorded deadline of a job cannot have passed; of a later attempt that is not known."""
-    overdue = exceeded(resource)
-    first = resource.recorded is not None and resource.recorded.attempt == 1
-    known = overdue is not None and job.maker != "" and (first or overdue.field == START)
-    return known and overdue is not None and now < job.born + overdue.seconds
+def too_early(before: JsonObject, after: JsonObject, service: Service, now: float) -> list[str]:
+    """The deadline that a change records as exceeded, and that cannot have passed.
+
+    Of all but the first attempt it is not known since when activeDeadlineSeconds count.
+    """
+    resource, overdue = Resource.parse(after), exceeded(Resource.parse(after))
+    if overdue is None or exceeded(Resource.parse(before)):
+        return []
+    job = service.jobs.get(place_of(Reference(str(resource.status["jobName"]))))
+    known = resource.status["attempt"] == 1 or overdue.field == START
+    if job is None or not (known and job.maker) or now >= job.born + overdue.seconds:
+        return []
+    return [f"{overdue} of {resource.name} is early"]
+
+
+def unrecorded(before: JsonObject, after: JsonObject, written: Collection[str]) -> list[str]:
+    """The finished resource that a change releases, and whose record was not written before."""
+    was, resource = Resource.parse(before), Resource.parse(after)
+    released = resource.deleting and was.held and not resource.held
+    if not released or was.status.get("outcome") not in FINISHED or resource.uid in written:
+        return []
+    return [f"{resource.name} goes without a record"]
+
+
+FINISHED = ("Succeeded", "Failed", "Cancelled")
+
+
+def ttl_of(resource: Resource) -> int | None:
+    """The ttl of a resource that has finished; None if it is kept, or has not."""
+    outcome = str(resource.status.get("outcome"))
+    if outcome not in FINISHED:
+        return None
+    by_outcome = resource.spec.get("ttlSecondsByOutcome") or {}
+    return by_outcome.get(outcome.lower(), resource.spec.get("ttlSecondsAfterFinished"))
+
+
+def wrongly_discarded(cluster: Cluster) -> list[str]:
+    """The resources that the operator has deleted, and should not have."""
+    found = [one.name for one in cluster.discarded if ttl_of(one) is None]
+    cluster.discarded.clear()
+    return [f"{name} is deleted by a ttl that it has not" for name in found]
 
 
 def is_overdue(resource: Resource, job: CloudJob, now: float) -> bool:

@@ -111,6 +111,12 @@ class Model(RuleBasedStateMachine):
         self._edit(pick, activeDeadlineSeconds=active, startDeadlineSeconds=start)
 
     @precondition(lambda self: self.cluster.objects)
+    @rule(pick=picks, ttl=st.sampled_from([None, 0, 30]), failed=st.sampled_from([None, 100]))
+    def set_ttl(self, pick: int, ttl: int | None, failed: int | None) -> None:
+        by_outcome = {"failed": failed} if failed else None
+        self._edit(pick, ttlSecondsAfterFinished=ttl, ttlSecondsByOutcome=by_outcome)
+
+    @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks, policy=st.sampled_from(["Cancel", "Orphan"]))
     def set_policy(self, pick: int, policy: str) -> None:
         self._edit(pick, deletionPolicy=policy)

@@ -11,14 +11,13 @@ from mljobs.controller.loop.store import Key
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
-from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.policies.lost import service_is_wrong
 from mljobs.domain.port import Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
 from tests.conditions import condition_of, stalled_by
 from tests.model.cluster import NAMESPACE, Cluster
-from tests.model.ends import is_early, is_overdue, is_to_end
+from tests.model.ends import is_overdue, is_to_end, too_early, ttl_of, unrecorded, wrongly_discarded
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, BackendType, Process
 from tests.model.service import CloudJob, ModelBackend, Place, Service, place_of
@@ -94,9 +93,7 @@ class World:
         self.wire.told = self.told.append
         self.wire.sent = self._watch_trespasses
         self.wire.answered = self._note_rejection
-        self.cluster.observers.append(self._watch_states)
-        self.cluster.observers.append(self._watch_releases)
-        self.cluster.observers.append(self._watch_deadlines)
+        self.cluster.observers += [self._watch_states, self._watch_releases, self._watch_ends]
         self._logger = logging.getLogger("mljobs")
         self._logger.addHandler(self.errors)
         self.service.make(FOREIGN, {"jobId": "foreign", "labels": {"team": "x"}})
@@ -188,6 +185,7 @@ class World:
             self._one_job_an_attempt()
         self._no_thefts()
         self._no_leaks()
+        self.violations += wrongly_discarded(self.cluster)
         if self.errors.lines:
             self.violations.append(f"the operator logs a mistake of its own: {self.errors.lines[0]}")
         if self.process and self.process.ended:
@@ -250,13 +248,13 @@ class World:
         if state in TERMINAL_STATES and resource.submitted:
             self.ended[key] = state
 
-    def _watch_deadlines(self, before: JsonObject, after: JsonObject, operator: bool) -> None:
-        """No deadline is early."""
-        resource = Resource.parse(after)
-        if operator and not self.was_set and not exceeded(Resource.parse(before)):
-            job = self.service.jobs.get(_place(resource)) if resource.submitted else None
-            if job and is_early(resource, job, self.loop.now):
-                self.violations.append(f"{exceeded(resource)} of {resource.name} is early")
+    def _watch_ends(self, before: JsonObject, after: JsonObject, operator: bool) -> None:
+        """No deadline is early, and nothing finished goes without a record."""
+        if operator:
+            written = self.process.remembered if self.process else set()
+            self.violations += unrecorded(before, after, written)
+            if not self.was_set:
+                self.violations += too_early(before, after, self.service, self.loop.now)
 
     def _watch_trespasses(self, call: Call) -> None:
         """I4: no job is changed that was last seen without our uid label, or cancelled without a cause."""
@@ -446,6 +444,8 @@ class World:
             silent = not resource.lost and not self._disbelieved(resource)
             return ["its job is lost, and it does not say so"] if silent else []
         problems = []
+        if ttl_of(resource) is not None and not self.was_set:
+            problems.append("its ttl has passed, and it is still there")
         if resource.state != job.state:
             problems.append(f"its job is {job.state}, and it says {resource.state}")
         if stalled_by(resource, Reason.LOST):

@@ -24,6 +24,17 @@ class State(StrEnum):
 TERMINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 """The states that a job never leaves."""
 
+
+class Outcome(StrEnum):
+    """How a resource has ended, in one word; it has none while it may go on by itself."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    REFUSED = "Refused"
+    LOST = "Lost"
+
+
 RESOURCE_EXHAUSTED = 8
 """The google.rpc.Code of a job that has failed for lack of machines or quota."""
 

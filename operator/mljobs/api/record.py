@@ -129,6 +129,10 @@ class Record(Observed):
     """The same of the first attempt, or of the first one after a suspension: activeDeadlineSeconds count from
     here."""
 
+    finished_at: Timestamp | None = None
+    """When the operator has learnt that the resource has finished, by its own clock: the ttl counts from
+    here."""
+
     exceeded: ExceededDeadline | None = None
     """The deadline that ends the attempt, or has ended it."""
 

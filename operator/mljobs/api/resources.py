@@ -20,7 +20,7 @@ from mljobs.api.base import (
     Word,
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
-from mljobs.api.outputs import HyperparameterOutput, PredictionOutput, State, TrainingOutput
+from mljobs.api.outputs import HyperparameterOutput, Outcome, PredictionOutput, State, TrainingOutput
 from mljobs.api.record import ClassName, DeletionPolicy, IamBindings, Record
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
@@ -34,6 +34,22 @@ TRIALS_LIMIT = 1000
 
 ATTEMPTS_LIMIT = 100
 """The most attempts that a status can hold."""
+
+
+_Ttl = Annotated[Counter, Field(ge=0, le=2**31 - 1)]
+
+
+class TtlByOutcome(Model):
+    """How long a finished resource is kept, by how it has ended."""
+
+    succeeded: _Ttl | None = None
+    """Seconds for one whose job has succeeded."""
+
+    failed: _Ttl | None = None
+    """Seconds for one whose job has failed, or has exceeded a deadline."""
+
+    cancelled: _Ttl | None = None
+    """Seconds for one whose job was cancelled by somebody else."""
 
 
 class JobSpec(Model):
@@ -77,6 +93,13 @@ class JobSpec(Model):
     start_deadline_seconds: Annotated[Counter | None, Field(ge=1, le=2**31 - 1)] = None
     """Seconds for each attempt to be RUNNING, from when the service has accepted it. Otherwise its job is
     cancelled, and the attempt has failed. May be changed until then."""
+
+    ttl_seconds_after_finished: _Ttl | None = None
+    """Seconds after which a resource whose job has ended for good is deleted, as in a `batch/v1` Job. If
+    unset, it is kept. One that is suspended, refused or lost is never deleted so."""
+
+    ttl_seconds_by_outcome: TtlByOutcome | None = None
+    """The same for some outcomes; for those, it takes the place of ttlSecondsAfterFinished."""
 
     managed_by: Annotated[str, Field(max_length=63)] | None = None
     """The controller that manages this resource, as in a `batch/v1` Job. Unset or `mljobs.dev/operator` means
@@ -188,6 +211,11 @@ class JobStatus(Observed):
 
     observed_generation: Counter | None = None
     """The generation of the spec that this status is based on; -1 before the operator has seen it."""
+
+    outcome: Outcome | None = None
+    """How the resource has ended: Succeeded, Failed or Cancelled as its job; Refused if no job can be
+    submitted until somebody changes something; Lost if the service no longer has the job. Absent while it may
+    go on by itself. A field selector may name it."""
 
     state: State | None = None
     """The job's state in the words of `ml` v1; it never steps back, though a service's may. Absent until the
@@ -435,7 +463,7 @@ TRAINING_JOB = JobKind(
     output_field="trainingOutput",
     resource=TrainingJob,
     columns=_COLUMNS,
-    selectable=(".status.state",),
+    selectable=(".status.state", ".status.outcome"),
     spec=TrainingJobSpec,
     status=TrainingJobStatus,
     input=TrainingInput,
@@ -451,7 +479,7 @@ PREDICTION_JOB = JobKind(
     output_field="predictionOutput",
     resource=PredictionJob,
     columns=_COLUMNS,
-    selectable=(".status.state",),
+    selectable=(".status.state", ".status.outcome"),
     spec=PredictionJobSpec,
     status=PredictionJobStatus,
     input=PredictionInput,

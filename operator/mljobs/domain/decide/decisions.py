@@ -199,6 +199,11 @@ class Finish(Answer):
 
 
 @dataclass(frozen=True)
+class Discard(Answer):
+    """Delete the resource: it has finished, and its ttl has passed."""
+
+
+@dataclass(frozen=True)
 class Refuse(Answer):
     """The spec breaks rules: no call until it is changed."""
 
@@ -239,4 +244,4 @@ Effect = Submit | Adopt | Read | Search | UpdateLabels | BindIam | Cancel | Canc
 Settled = Watch | Suspend | Expire | Announce | Leave | Hold | Finish | Refuse | Stall | Wait
 """Steps that are shown in the status."""
 
-Decision = Effect | Settled | Record | Release | Keep
+Decision = Effect | Settled | Record | Release | Discard | Keep

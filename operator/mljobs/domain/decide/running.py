@@ -14,6 +14,7 @@ from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import wait_for_job
 from mljobs.domain.decide.ownership import read_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
+from mljobs.domain.decide.retention import keep_for_its_ttl
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
@@ -49,7 +50,7 @@ def run(
     suspended, overdue = resource.suspending, exceeded(resource)
     if resource.ended:
         if not (suspended and resource.state == State.CANCELLED):
-            return Finish()
+            return keep_for_its_ttl(resource, now)
         return Hold() if resource.suspend else _resume(resource, target, policy, now)
     job = observation.job
     if job is None:

@@ -32,6 +32,12 @@ def active_since(resource: Resource, observation: Observation) -> datetime:
     return moment(resource.record.get("activeSince"), accepted)
 
 
+def finished_at(observation: Observation) -> datetime | None:
+    """When the newest attempt's job was first read as ended; None if that was not now."""
+    seen = observation.seen_at if observation.job and observation.job.ended else None
+    return _whole(seen) if seen else None
+
+
 def _whole(when: datetime) -> datetime:
     """The next whole second, as a status holds it: no deadline is ever early."""
     return when if when.microsecond == 0 else when.replace(microsecond=0) + timedelta(seconds=1)

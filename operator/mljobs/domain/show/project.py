@@ -30,6 +30,7 @@ from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.conditions import Shown, conditions
+from mljobs.domain.show.outcome import outcome
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.progress import kept_from_stepping_back
 from mljobs.domain.show.record import CREATED, FOUND_AGAIN, TAKEN, record
@@ -72,6 +73,9 @@ def project(resource: Resource, observation: Observation, decision: Settled, now
     if remembered:
         status["record"] = remembered
     shown = _shown(resource, observation, decision, status)
+    ended = outcome(resource, observation, decision, status)
+    if ended:
+        status["outcome"] = ended.value
     status["observedGeneration"] = resource.generation
     status["conditions"] = conditions(resource, shown, now)
     return fitted(status)
@@ -86,7 +90,7 @@ def _job_part(
     kept = {
         key: value
         for key, value in resource.status.items()
-        if key not in ("conditions", "observedGeneration", "record")
+        if key not in ("conditions", "observedGeneration", "record", "outcome")
     }
     job = observation.job
     if target is None or not resource.accepted(observation.job):

@@ -5,12 +5,12 @@ observation, so that a change of their wording changes no decision.
 """
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide.decisions import Announce, Expire, Settled, Stall, Suspend
+from mljobs.domain.decide.decisions import Announce, Expire, Finish, Settled, Stall, Suspend
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource, timestamp
-from mljobs.domain.job.times import accepted_at, active_since
+from mljobs.domain.job.times import accepted_at, active_since, finished_at
 from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.reasons import Reason
 
@@ -37,6 +37,7 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
         "accepted": _how(resource, observation),
         **_class(resource),
         **_times(resource, observation),
+        **_finished(resource, observation, decision),
         **_exceeded(resource, decision),
         **_applied(resource, observation, decision),
     }
@@ -62,6 +63,15 @@ def _times(resource: Resource, observation: Observation) -> JsonObject:
         "acceptedAt": timestamp(accepted_at(resource, observation)),
         "activeSince": timestamp(active_since(resource, observation)),
     }
+
+
+def _finished(resource: Resource, observation: Observation, decision: Settled) -> JsonObject:
+    """When the resource has finished; of one that was recorded without it, nothing."""
+    if resource.ended:
+        known = resource.record.get("finishedAt")
+        return {"finishedAt": known} if known else {}
+    finished = finished_at(observation) if isinstance(decision, Finish) else None
+    return {"finishedAt": timestamp(finished)} if finished else {}
 
 
 def _exceeded(resource: Resource, decision: Settled) -> JsonObject:
