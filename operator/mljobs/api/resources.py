@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mljobs.api.attempts import Attempt
 from mljobs.api.base import (
     Counter,
     Flag,
@@ -20,7 +21,8 @@ from mljobs.api.base import (
     Word,
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
-from mljobs.api.outputs import HyperparameterOutput, Outcome, PredictionOutput, State, TrainingOutput
+from mljobs.api.outputs import Cause, HyperparameterOutput, Outcome, PredictionOutput, State, TrainingOutput
+from mljobs.api.policies import Ttl, TtlByOutcome
 from mljobs.api.record import ClassName, DeletionPolicy, IamBindings, Record
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
@@ -34,22 +36,6 @@ TRIALS_LIMIT = 1000
 
 ATTEMPTS_LIMIT = 100
 """The most attempts that a status can hold."""
-
-
-_Ttl = Annotated[Counter, Field(ge=0, le=2**31 - 1)]
-
-
-class TtlByOutcome(Model):
-    """How long a finished resource is kept, by how it has ended."""
-
-    succeeded: _Ttl | None = None
-    """Seconds for one whose job has succeeded."""
-
-    failed: _Ttl | None = None
-    """Seconds for one whose job has failed, or has exceeded a deadline."""
-
-    cancelled: _Ttl | None = None
-    """Seconds for one whose job was cancelled by somebody else."""
 
 
 class JobSpec(Model):
@@ -94,7 +80,7 @@ class JobSpec(Model):
     """Seconds for each attempt to be RUNNING, from when the service has accepted it. Otherwise its job is
     cancelled, and the attempt has failed. May be changed until then."""
 
-    ttl_seconds_after_finished: _Ttl | None = None
+    ttl_seconds_after_finished: Ttl | None = None
     """Seconds after which a resource whose job has ended for good is deleted, as in a `batch/v1` Job. If
     unset, it is kept. One that is suspended, refused or lost is never deleted so."""
 
@@ -150,38 +136,6 @@ class Condition(Observed):
 
     message: Annotated[str, Field(max_length=32768)]
     """A human-readable message that says why, and what to do."""
-
-
-class Attempt(Observed):
-    """One job that was submitted for this resource."""
-
-    attempt: Annotated[Counter, Field(ge=1)]
-    """The attempt's number, counted from 1."""
-
-    job_id: Word
-    """The id of the attempt's job."""
-
-    job_name: Name | None = None
-    """The full name of the attempt's job, `projects/PROJECT/jobs/ID`."""
-
-    state: State | None = None
-    """The last known state."""
-
-    create_time: Timestamp | None = None
-    """When the service accepted the job."""
-
-    start_time: Timestamp | None = None
-    """When the job started to run."""
-
-    end_time: Timestamp | None = None
-    """When the job ended."""
-
-    error_message: Text | None = None
-    """Why the job failed or was cancelled, in the service's words."""
-
-    error_code: Int32 | None = None
-    """The number of the google.rpc.Code beside that message, where the service gives one: 8 is a lack of
-    machines or quota."""
 
 
 class TrainingJobOutput(TrainingOutput):
@@ -250,8 +204,15 @@ class JobStatus(Observed):
     """Why the job failed or was cancelled, in the service's words."""
 
     error_code: Int32 | None = None
-    """The number of the google.rpc.Code beside that message, where the service gives one: 8 is a lack of
-    machines or quota."""
+    """The number of the google.rpc.Code beside that message, where the service gives one. 8 is a lack of
+    machines, quota or memory: `cause` says which."""
+
+    cause: Cause | None = None
+    """Why the job has failed, as far as the operator understands what the service says; Unknown where it does
+    not."""
+
+    exit_code: Int32 | None = None
+    """The exit code of the program, where the service says it."""
 
     etag: Name | None = None
     """The service's etag of the job, which guards changes of its labels."""

@@ -101,6 +101,8 @@ OWN_FIELDS = {
     "status.attempts",
     "status.errorCode",
     "status.outcome",
+    "status.cause",
+    "status.exitCode",
     "status.location",
     "status.consoleUrl",
     "status.logsUrl",

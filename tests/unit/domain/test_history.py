@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from mljobs.api.resources import Attempt
+from mljobs.api.attempts import Attempt
 from mljobs.domain.show.history import MARK, finished, spec_digest
 from tests.unit.domain.cases.following import decided, status
 from tests.unit.domain.cases.reading import Case, case, names

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 
+from mljobs.api.attempts import Attempt
 from mljobs.api.base import JsonObject
-from mljobs.api.resources import Attempt
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.policies.outcome import outcome_of
 from mljobs.domain.show.outputs import bounded_text, readable

@@ -6,9 +6,10 @@ Equal knowledge yields an equal status, so that the writer has nothing to write 
 from collections.abc import Mapping
 from datetime import datetime
 
+from mljobs.api.attempts import Attempt
 from mljobs.api.base import JsonObject
-from mljobs.api.outputs import RESOURCE_EXHAUSTED, TERMINAL_STATES, State
-from mljobs.api.resources import KINDS, Attempt, JobStatus
+from mljobs.api.outputs import TERMINAL_STATES, Cause, State
+from mljobs.api.resources import KINDS, JobStatus
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
     Announce,
@@ -30,6 +31,7 @@ from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.conditions import Shown, conditions
+from mljobs.domain.show.failure import failure
 from mljobs.domain.show.outcome import outcome
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.progress import kept_from_stepping_back
@@ -159,6 +161,7 @@ def _seen(resource: Resource, job: Job) -> JsonObject:
     seen["state"] = job.state if job.state in State.__members__ else State.STATE_UNSPECIFIED.value
     if "errorMessage" in seen:
         seen["errorMessage"] = bounded_text(seen["errorMessage"])
+    seen |= failure(resource, job)
     raw = job.document.get(kind.output_field)
     if isinstance(raw, Mapping):
         complete = resource.facts is not None and resource.facts.capabilities.translates
@@ -276,7 +279,7 @@ def _failure(resource: Resource, state: str, status: JsonObject, message: str) -
         if overdue:
             return Shown("False", overdue.reason, overdue.message)
         return Shown("False", Reason.JOB_CANCELLED, message)
-    no_capacity = status.get("errorCode") == RESOURCE_EXHAUSTED
+    no_capacity = status.get("cause") in (Cause.NO_CAPACITY, Cause.QUOTA_EXCEEDED)
     return Shown("False", Reason.NO_CAPACITY if no_capacity else Reason.JOB_FAILED, message)
 
 
