@@ -45,6 +45,7 @@ class Cluster:
         history: everything that a watch tells, from the beginning.
         gone: the last state of each object that is no more, by uid.
         writes: how many writes of the operator have arrived.
+        wiped: the uids of the objects whose status was ever taken away.
         discarded: the resources that the operator has deleted, as they were then.
         observers: told of each change: the object before and after, and whether the operator made it.
     """
@@ -55,6 +56,7 @@ class Cluster:
         self.gone: dict[str, JsonObject] = {}
         self.writes = 0
         self.observers: list[Callable[[JsonObject, JsonObject, bool], None]] = []
+        self.wiped: set[str] = set()
         self.discarded: list[Resource] = []
         self.events: list[tuple[str, Event, datetime]] = []
         self._version = 0
@@ -87,6 +89,7 @@ class Cluster:
 
     def wipe_status(self, key: Key) -> None:
         """Take an object's status away, as clients with the permission can."""
+        self.wiped.add(self.objects[key]["metadata"]["uid"])
         self._replace(key, {**self.objects[key], "status": {"observedGeneration": -1}})
 
     def strip(self, key: Key, *, annotations: bool, others: bool = True) -> None:

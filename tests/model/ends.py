@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.loop.store import Key
+from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.deadlines import START, exceeded
@@ -53,6 +54,37 @@ def ttl_of(resource: Resource) -> int | None:
         return None
     by_outcome = resource.spec.get("ttlSecondsByOutcome") or {}
     return by_outcome.get(outcome.lower(), resource.spec.get("ttlSecondsAfterFinished"))
+
+
+def broken(cluster: Cluster, service: Service, waived: Collection[str]) -> list[str]:
+    """What must never be so."""
+    return wrongly_discarded(cluster) + too_many(cluster, service, waived)
+
+
+def too_many(cluster: Cluster, service: Service, waived: Collection[str]) -> list[str]:
+    """The resources with more failed jobs than their backoffLimit ever allowed, or with several that run.
+
+    Whoever takes away what the operator has written down has no count any more.
+    """
+    limits: dict[str, float] = {}
+    lost = set(waived)
+    for _, body in cluster.history:
+        uid, spec = body["metadata"]["uid"], body["spec"]
+        rules = (spec.get("failurePolicy") or {}).get("rules", ())
+        ignored = any(rule["action"] == "RetryIgnoringLimit" for rule in rules)
+        limit = float("inf") if ignored else spec.get("backoffLimit") or 0
+        limits[uid] = max(limits.get(uid, 0), limit)
+    lost |= cluster.wiped
+    found = []
+    for uid, limit in limits.items():
+        mine = [job for job in service.jobs.values() if job.maker == naming.label_value(uid)]
+        failed = sum(job.state == "FAILED" for job in mine)
+        if failed > limit + 1 and uid not in lost:
+            found.append(f"{uid} has {failed} failed jobs, and a backoffLimit of {limit}")
+        running = [job.job_id for job in mine if job.active and not job.disowned]
+        if service.named_by_clients and len(running) > 1 and uid not in lost:
+            found.append(f"{uid} has several jobs that run: {running}")
+    return found
 
 
 def wrongly_discarded(cluster: Cluster) -> list[str]:

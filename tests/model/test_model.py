@@ -18,9 +18,10 @@ from tests.model.cluster import OTHERS
 from tests.model.forging import FORGERIES, forged
 from tests.model.process import BackendType
 from tests.model.service import LAGS, CloudJob, ModelBackend, UnnamedBackend
+from tests.model.specs import KEYS, spec_of
 from tests.model.vertex import LOCATIONS, VertexBackend
 from tests.model.wire import CallKind, Outcome
-from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
+from tests.model.world import OTHERS_MEMBER, World
 
 EXAMPLES = int(os.environ.get("MLJOBS_MODEL_EXAMPLES", "250"))
 
@@ -111,10 +112,19 @@ class Model(RuleBasedStateMachine):
         self._edit(pick, activeDeadlineSeconds=active, startDeadlineSeconds=start)
 
     @precondition(lambda self: self.cluster.objects)
+    @rule(
+        pick=picks,
+        limit=st.integers(0, 2),
+        action=st.sampled_from([None, None, "Fail", "RetryIgnoringLimit"]),
+    )
+    def set_retries(self, pick: int, limit: int, action: str | None) -> None:
+        policy = {"rules": [{"onCauses": ["UserCode"], "action": action}]} if action else None
+        self._edit(pick, backoffLimit=limit, failurePolicy=policy)
+
+    @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks, ttl=st.sampled_from([None, 0, 30]), failed=st.sampled_from([None, 100]))
     def set_ttl(self, pick: int, ttl: int | None, failed: int | None) -> None:
-        by_outcome = {"failed": failed} if failed else None
-        self._edit(pick, ttlSecondsAfterFinished=ttl, ttlSecondsByOutcome=by_outcome)
+        self._edit(pick, ttlSecondsAfterFinished=ttl, ttlSecondsByOutcome=failed and {"failed": failed})
 
     @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks, policy=st.sampled_from(["Cancel", "Orphan"]))

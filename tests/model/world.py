@@ -2,7 +2,6 @@
 
 import logging
 from datetime import datetime, timedelta
-from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.outputs import TERMINAL_STATES
@@ -12,12 +11,13 @@ from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import service_is_wrong
+from mljobs.domain.policies.retry import retry
 from mljobs.domain.port import Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
 from tests.conditions import condition_of, stalled_by
-from tests.model.cluster import NAMESPACE, Cluster
-from tests.model.ends import is_overdue, is_to_end, too_early, ttl_of, unrecorded, wrongly_discarded
+from tests.model.cluster import Cluster
+from tests.model.ends import broken, is_overdue, is_to_end, too_early, ttl_of, unrecorded
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, BackendType, Process
 from tests.model.service import CloudJob, ModelBackend, Place, Service, place_of
@@ -30,30 +30,8 @@ LINGER = POLICY.grace.total_seconds() - 3
 PATIENCE = 1200.0
 """Seconds in which everything converges once the faults have ended: more than the slowest retry."""
 
-KEYS = [
-    Key("TrainingJob", NAMESPACE, "a"),
-    Key("PredictionJob", NAMESPACE, "b"),
-    Key("TrainingJob", NAMESPACE, "c"),
-]
-TRAINING: JsonObject = {
-    "trainingInput": {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/proj/image:1"}}
-}
-PREDICTION: JsonObject = {
-    "predictionInput": {
-        "region": "us-central1",
-        "dataFormat": "JSON",
-        "inputPaths": ["gs://bucket/in"],
-        "outputPath": "gs://bucket/out",
-        "modelName": "projects/proj/models/m",
-    }
-}
 FOREIGN = ("proj", "foreign")
 FACTS = MlV1Facts()
-
-
-def spec_of(key: Key, **more: Any) -> JsonObject:
-    base = TRAINING if key.kind == "TrainingJob" else PREDICTION
-    return {**base, **{name: value for name, value in more.items() if value is not None}}
 
 
 FAULTS_END = "--- no faults from here on"
@@ -80,7 +58,7 @@ class World:
         self.loop = VirtualLoop()
         self.wire = Wire(self.loop, linger=LINGER)
         self.cluster = Cluster()
-        self.service = Service(self.wire)
+        self.service = Service(self.wire, named_by_clients=self.can.client_names_jobs)
         self.process: Process | None = None
         self.told: list[str] = []
         self.waived: dict[str, bool] = {}
@@ -139,7 +117,7 @@ class World:
             assert calls < 20 * (seconds + 60), f"the operator calls without end: {self.wire.counts}"
 
     def wait(self, seconds: float) -> None:
-        """Let time pass while all calls are on their way."""
+        """Let time pass, and answer no call."""
         until = self.loop.now + seconds
         while self.loop.now < until:
             self.loop.advance(min(5.0, until - self.loop.now))
@@ -185,7 +163,7 @@ class World:
             self._one_job_an_attempt()
         self._no_thefts()
         self._no_leaks()
-        self.violations += wrongly_discarded(self.cluster)
+        self.violations += broken(self.cluster, self.service, self.waived)
         if self.errors.lines:
             self.violations.append(f"the operator logs a mistake of its own: {self.errors.lines[0]}")
         if self.process and self.process.ended:
@@ -411,7 +389,10 @@ class World:
             return [f"it is not submitted, and has {active}"]
         stalled = condition_of(resource, ConditionType.STALLED)
         reconciling = condition_of(resource, ConditionType.RECONCILING)
-        if resource.status.get("jobId") and reconciling["status"] != "True":
+        earlier = (
+            resource.recorded and resource.target and resource.recorded.attempt < resource.target.attempt
+        )
+        if resource.status.get("jobId") and reconciling["status"] != "True" and not earlier:
             return ["it names a job that does not exist, so that its spec cannot be fixed"]
         validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
         if validated.spec is None:
@@ -453,6 +434,8 @@ class World:
         succeeded = condition_of(resource, ConditionType.SUCCEEDED)["status"]
         over = {"SUCCEEDED": "True", "FAILED": "False", "CANCELLED": "False"}.get(job.state, "Unknown")
         resumable = not (stalled_by(resource, Reason.INVALID_SPEC) and self._invalid(resource))
+        if retry(resource, None, None) and not resource.suspend and resumable and not self.was_set:
+            problems.append("it has failed, and no attempt follows")
         if succeeded != over and not resource.suspend and resumable:
             problems.append(f"Succeeded={succeeded} of a job that is {job.state}")
         owned = naming.is_owned(job.document.get("labels", {}), resource.uid)

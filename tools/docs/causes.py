@@ -25,7 +25,7 @@ TABLES = {"`ml` v1": mlv1.ROWS, "Vertex AI": vertex.ROWS}
 _INTRODUCTION = """# Causes of failed jobs
 
 `status.cause` says in one word why a job has failed, and `status.attempts[].cause` why earlier ones have.
-The list is closed: a service's words never get into it. They are recognized by the texts and codes below, each
+The list is closed: no service's words get into it. They are recognized by the texts and codes below, each
 of which was seen somewhere; the first one in the table counts. What is not among them is `Unknown`, and the
 metric `mljobs_jobs_failed_total{cause="Unknown"}` counts it. Please report such a message: it becomes a row.
 

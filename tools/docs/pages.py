@@ -85,6 +85,8 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.PARTIALLY_SUCCEEDED: ("Succeeded=True",),
     Reason.JOB_FAILED: ("Succeeded=False",),
     Reason.JOB_CANCELLED: ("Succeeded=False",),
+    Reason.RETRYING: ("Succeeded=Unknown", "Reconciling=True"),
+    Reason.BACKOFF_LIMIT_EXCEEDED: ("Succeeded=False",),
     Reason.DEADLINE_EXCEEDED: ("Succeeded=False", "Reconciling=True"),
     Reason.START_DEADLINE_EXCEEDED: ("Succeeded=False", "Reconciling=True"),
     Reason.WATCHING: ("Reconciling=False",),

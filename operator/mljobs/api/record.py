@@ -113,6 +113,17 @@ class ExceededDeadline(Observed):
     """Its value at that time."""
 
 
+class RecordedFailure(Observed):
+    """An attempt that has failed, and that another one follows."""
+
+    at: Timestamp
+    """When the operator has learnt that it has failed, by its own clock."""
+
+    action: Literal["Retry", "RetryIgnoringLimit"]
+    """What failurePolicy says: an attempt that is retried ignoring the limit does not count for
+    backoffLimit."""
+
+
 class Record(Observed):
     """The operator's internal record of the current attempt. For reports, read the conditions."""
 
@@ -135,6 +146,15 @@ class Record(Observed):
 
     exceeded: ExceededDeadline | None = None
     """The deadline that ends the attempt, or has ended it."""
+
+    failures: Annotated[Counter | None, Field(ge=0)] = None
+    """The failed attempts before this one; absent for none."""
+
+    counted_failures: Annotated[Counter | None, Field(ge=0)] = None
+    """Those of them that count for backoffLimit; absent for none."""
+
+    failure: RecordedFailure | None = None
+    """That the attempt has failed, and that another one follows."""
 
     suspended_attempt: Annotated[Counter | None, Field(ge=1)] = None
     """The attempt that a suspension ends, or has ended."""

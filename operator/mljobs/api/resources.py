@@ -22,7 +22,7 @@ from mljobs.api.base import (
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import Cause, HyperparameterOutput, Outcome, PredictionOutput, State, TrainingOutput
-from mljobs.api.policies import Ttl, TtlByOutcome
+from mljobs.api.policies import BackoffLimit, FailurePolicy, Ttl, TtlByOutcome
 from mljobs.api.record import ClassName, DeletionPolicy, IamBindings, Record
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
@@ -69,6 +69,14 @@ class JobSpec(Model):
     suspend: Flag = False
     """Whether the job is suspended. Setting it to true cancels a submitted job, and setting it back to false
     submits a new attempt."""
+
+    backoff_limit: BackoffLimit | None = None
+    """How many failed attempts another one follows; none if unset. It follows after 10 s, 20 s, 40 s and so
+    on, at most 6 min. Attempts that a suspension ends, and jobs that are refused or lost, do not count. May
+    be changed until the resource has finished."""
+
+    failure_policy: FailurePolicy | None = None
+    """What follows a failed attempt, by its cause. May be changed until the resource has finished."""
 
     active_deadline_seconds: Annotated[Counter | None, Field(ge=1, le=2**31 - 1)] = None
     """Seconds for all attempts together, from when the service has accepted the first one. Once they have

@@ -128,12 +128,14 @@ class Capabilities:
         labels: whether a job's labels can be changed; its backend is a `Relabels`.
         iam: whether a job has an IAM policy; its backend is a `BindsIam`.
         translates: whether a spec becomes a job in other words, in which something of it may be lost.
+        restarts: how often the service restarts a training job that has failed by itself, at most.
     """
 
     client_names_jobs: bool
     labels: bool
     iam: bool
     translates: bool = False
+    restarts: int = 0
 
 
 @dataclass(frozen=True)

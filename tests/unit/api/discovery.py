@@ -87,6 +87,8 @@ OWN_FIELDS = {
     "spec.deletionPolicy",
     "spec.iamBindings",
     "spec.suspend",
+    "spec.backoffLimit",
+    "spec.failurePolicy",
     "spec.activeDeadlineSeconds",
     "spec.startDeadlineSeconds",
     "spec.ttlSecondsAfterFinished",

@@ -41,6 +41,17 @@ JOB_CASES = [
         [{"jobId": "a"}, {"jobId": "A_" + "9" * 126}, {"jobId": ""}],
     ),
     *job(
+        "failure-rule-about",
+        [
+            {"failurePolicy": {"rules": [{"action": "Fail"}]}},
+            {"failurePolicy": {"rules": [{"onCauses": ["Unknown"], "action": "Fail"}, {"action": "Retry"}]}},
+        ],
+        [
+            {"failurePolicy": {"rules": [{"onCauses": ["Unknown"], "action": "Fail"}]}},
+            {"failurePolicy": {"rules": [{"onExitCodes": [0, 255], "action": "Retry"}]}},
+        ],
+    ),
+    *job(
         "managed-by",
         [
             {"managedBy": "kueue"},

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from mljobs.domain.job.resource import Intent, Target
 from mljobs.domain.policies.deadlines import Exceeded
+from mljobs.domain.policies.retry import Retry
 from mljobs.domain.port import Job, Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
@@ -194,6 +195,14 @@ class Hold(Answer):
 
 
 @dataclass(frozen=True)
+class Backoff(Answer):
+    """The attempt has failed, and another one follows later."""
+
+    target: Target
+    following: Retry
+
+
+@dataclass(frozen=True)
 class Finish(Answer):
     """The job has ended."""
 
@@ -241,7 +250,7 @@ class Keep(Answer):
 Effect = Submit | Adopt | Read | Search | UpdateLabels | BindIam | Cancel | CancelExtra
 """Steps that call the service; decide is called again with the outcome."""
 
-Settled = Watch | Suspend | Expire | Announce | Leave | Hold | Finish | Refuse | Stall | Wait
+Settled = Watch | Suspend | Expire | Announce | Leave | Hold | Backoff | Finish | Refuse | Stall | Wait
 """Steps that are shown in the status."""
 
 Decision = Effect | Settled | Record | Release | Discard | Keep

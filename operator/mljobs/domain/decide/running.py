@@ -3,18 +3,17 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mljobs.api.outputs import State
 from mljobs.domain.decide.admission import claim_refused, place_refused
 from mljobs.domain.decide.check import check
-from mljobs.domain.decide.decisions import Cancel, Decision, Expire, Finish, Hold, Refuse, Suspend, Watch
+from mljobs.domain.decide.decisions import Cancel, Decision, Expire, Refuse, Suspend, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import wait_for
+from mljobs.domain.decide.following import after_end, after_recorded_end
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import wait_for_job
 from mljobs.domain.decide.ownership import read_first, taken
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, plan_target
-from mljobs.domain.decide.retention import keep_for_its_ttl
 from mljobs.domain.decide.submission import submit
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
@@ -49,14 +48,13 @@ def run(
         return extra
     suspended, overdue = resource.suspending, exceeded(resource)
     if resource.ended:
-        if not (suspended and resource.state == State.CANCELLED):
-            return keep_for_its_ttl(resource, now)
-        return Hold() if resource.suspend else _resume(resource, target, policy, now)
+        following = after_recorded_end(resource, target, observation, now)
+        return following or _next_attempt(resource, target, policy, now)
     job = observation.job
     if job is None:
         return wait_for_job(resource, target, observation, policy)
     if job.ended:
-        return Hold() if suspended and job.state == State.CANCELLED else Finish()
+        return after_end(resource, target, observation, now)
     if not resource.owns(job):
         return taken(resource, target, job)
     if suspended or overdue:
@@ -70,8 +68,8 @@ def run(
     return decision.by(deadline.due) if deadline else decision
 
 
-def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
-    """Start the attempt after one that a suspension has ended, with its class as it is now."""
+def _next_attempt(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
+    """Start the attempt after one that has failed or that a suspension has ended, with its class as it is."""
     resource = resource.laid_again()
     planned = plan_target(resource, policy, ended.attempt + 1)
     excluded = place_refused(resource, planned)

@@ -57,6 +57,14 @@ class Exceeded:
             what = f"{self.seconds} s have passed since the service had accepted the first attempt"
         return f"The job is cancelled: {what} (spec.{self.field})."
 
+    @property
+    def waited(self) -> str:
+        """The same where no job ran: a failed attempt waited for the next one."""
+        return (
+            f"{self.seconds} s have passed since the service had accepted the first attempt "
+            f"(spec.{self.field}): no other one follows the last."
+        )
+
 
 def next_deadline(resource: Resource, observation: Observation) -> Deadline | None:
     """The deadline of the newest attempt that is due first; None if it has none."""

@@ -1,14 +1,25 @@
 """The outcome of a resource whose last job has ended."""
 
-from mljobs.api.outputs import Outcome, State
+from collections.abc import Mapping
+from typing import Any
+
+from mljobs.api.outputs import TERMINAL_STATES, Outcome, State
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.deadlines import exceeded
+from mljobs.domain.reasons import Reason
 
 _OUTCOMES = {
     State.SUCCEEDED: Outcome.SUCCEEDED,
     State.FAILED: Outcome.FAILED,
     State.CANCELLED: Outcome.CANCELLED,
 }
+
+
+def is_over(status: Mapping[str, Any]) -> bool:
+    """Whether the job that a status shows has ended, and no other one follows it by itself."""
+    rows = status.get("conditions") or ()
+    follows = any(row.get("type") == "Succeeded" and row.get("reason") == Reason.RETRYING for row in rows)
+    return status.get("state") in TERMINAL_STATES and not follows
 
 
 def outcome_of(resource: Resource, state: str) -> Outcome | None:

@@ -15,6 +15,8 @@ WARNINGS = frozenset(
         Reason.PROJECT_NOT_FOUND,
         Reason.LOST,
         Reason.JOB_FAILED,
+        Reason.BACKOFF_LIMIT_EXCEEDED,
+        Reason.RETRYING,
         Reason.DEADLINE_EXCEEDED,
         Reason.START_DEADLINE_EXCEEDED,
         Reason.PARTIALLY_SUCCEEDED,

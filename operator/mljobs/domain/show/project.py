@@ -8,11 +8,12 @@ from datetime import datetime
 
 from mljobs.api.attempts import Attempt
 from mljobs.api.base import JsonObject
-from mljobs.api.outputs import TERMINAL_STATES, Cause, State
+from mljobs.api.outputs import TERMINAL_STATES, State
 from mljobs.api.resources import KINDS, JobStatus
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
     Announce,
+    Backoff,
     Expire,
     Finish,
     Hold,
@@ -31,7 +32,7 @@ from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.conditions import Shown, conditions
-from mljobs.domain.show.failure import failure
+from mljobs.domain.show.failure import ended_badly, failure, retrying
 from mljobs.domain.show.outcome import outcome
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.progress import kept_from_stepping_back
@@ -200,7 +201,9 @@ def _shown(
         if accepted
         else _unsubmitted(decision, observation),
         ConditionType.SUCCEEDED: _succeeded(resource, observation, decision, status),
-        ConditionType.RECONCILING: _reconciling(resource, decision, accepted, stuck=stalled is not None),
+        ConditionType.RECONCILING: _reconciling(
+            resource, decision, status, accepted, stuck=stalled is not None
+        ),
         ConditionType.SUSPENDED: _suspended(resource, decision, accepted),
     }
     if stalled:
@@ -262,25 +265,16 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
             if state == State.SUCCEEDED:
                 reason = Reason.PARTIALLY_SUCCEEDED if message else Reason.JOB_SUCCEEDED
                 return Shown("True", reason, message)
-            return _failure(resource, state, status, message)
+            return ended_badly(resource, state, status, message)
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
         return Shown("Unknown", unsubmitted.reason, unsubmitted.message)
     if isinstance(decision, Hold):
         return Shown("Unknown", _pause_of(resource))
+    if isinstance(decision, Backoff):
+        return Shown("Unknown", Reason.RETRYING, retrying(decision, status))
     found_again = status["record"].get("presence") == FOUND_AGAIN
     return Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
-
-
-def _failure(resource: Resource, state: str, status: JsonObject, message: str) -> Shown:
-    """Whether a job that has not succeeded was cancelled, found no machines, or failed by itself."""
-    overdue = exceeded(resource)
-    if state == State.CANCELLED:
-        if overdue:
-            return Shown("False", overdue.reason, overdue.message)
-        return Shown("False", Reason.JOB_CANCELLED, message)
-    no_capacity = status.get("cause") in (Cause.NO_CAPACITY, Cause.QUOTA_EXCEEDED)
-    return Shown("False", Reason.NO_CAPACITY if no_capacity else Reason.JOB_FAILED, message)
 
 
 def _pause_of(resource: Resource) -> Reason:
@@ -288,7 +282,9 @@ def _pause_of(resource: Resource) -> Reason:
     return Reason.SUSPENDED if resource.suspend else Reason.RESUMING
 
 
-def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck: bool) -> Shown:
+def _reconciling(
+    resource: Resource, decision: Settled, status: JsonObject, accepted: bool, *, stuck: bool
+) -> Shown:
     match decision:
         case Wait(reason, message) if reason in STALLING:
             return Shown("False", Reason.WAITING, message)
@@ -300,6 +296,8 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck
             return Shown("False", Reason.FINISHED)
         case Expire(_, overdue):
             return Shown("True", overdue.reason, overdue.message)
+        case Backoff():
+            return Shown("True", Reason.RETRYING, retrying(decision, status))
         case _ if resource.deleting and not resource.held:
             return Shown("False", Reason.RELEASED)
         case Stall():
