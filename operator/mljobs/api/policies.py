@@ -3,16 +3,10 @@
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import Field, Strict
+from pydantic import Field
 
-from mljobs.api.base import Counter, Model
+from mljobs.api.base import Int32, Model
 from mljobs.api.outputs import Cause
-
-BackoffLimit = Annotated[Counter, Field(ge=0, le=100)]
-"""Failed attempts that another one follows."""
-
-ExitCode = Annotated[int, Strict(), Field(ge=0, le=255, json_schema_extra={"format": "int32"})]
-"""The exit code of a program."""
 
 
 class FailureAction(StrEnum):
@@ -29,7 +23,7 @@ class FailureRule(Model):
     on_causes: Annotated[tuple[Cause, ...], Field(min_length=1, max_length=len(Cause))] | None = None
     """The causes that it is about; any if unset."""
 
-    on_exit_codes: Annotated[tuple[ExitCode, ...], Field(min_length=1, max_length=64)] | None = None
+    on_exit_codes: Annotated[tuple[Int32, ...], Field(min_length=1, max_length=64)] | None = None
     """The exit codes of the program that it is about; any, or none, if unset."""
 
     action: FailureAction
@@ -44,18 +38,14 @@ class FailurePolicy(Model):
     """The rules; the first one that is about the attempt counts. Where none is, it is Retry."""
 
 
-Ttl = Annotated[Counter, Field(ge=0, le=2**31 - 1)]
-"""Seconds that a finished resource is kept."""
-
-
 class TtlByOutcome(Model):
     """How long a finished resource is kept, by how it has ended."""
 
-    succeeded: Ttl | None = None
+    succeeded: Int32 | None = None
     """Seconds for one whose job has succeeded."""
 
-    failed: Ttl | None = None
+    failed: Int32 | None = None
     """Seconds for one whose job has failed, or has exceeded a deadline."""
 
-    cancelled: Ttl | None = None
+    cancelled: Int32 | None = None
     """Seconds for one whose job was cancelled by somebody else."""

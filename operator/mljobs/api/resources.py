@@ -22,7 +22,7 @@ from mljobs.api.base import (
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import Cause, HyperparameterOutput, Outcome, PredictionOutput, State, TrainingOutput
-from mljobs.api.policies import BackoffLimit, FailurePolicy, Ttl, TtlByOutcome
+from mljobs.api.policies import FailurePolicy, TtlByOutcome
 from mljobs.api.record import ClassName, DeletionPolicy, IamBindings, Record
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
@@ -70,7 +70,7 @@ class JobSpec(Model):
     """Whether the job is suspended. Setting it to true cancels a submitted job, and setting it back to false
     submits a new attempt."""
 
-    backoff_limit: BackoffLimit | None = None
+    backoff_limit: Int32 | None = None
     """How many failed attempts another one follows; none if unset. It follows after 10 s, 20 s, 40 s and so
     on, at most 6 min. Attempts that a suspension ends, and jobs that are refused or lost, do not count. May
     be changed until the resource has finished."""
@@ -78,17 +78,17 @@ class JobSpec(Model):
     failure_policy: FailurePolicy | None = None
     """What follows a failed attempt, by its cause. May be changed until the resource has finished."""
 
-    active_deadline_seconds: Annotated[Counter | None, Field(ge=1, le=2**31 - 1)] = None
+    active_deadline_seconds: Int32 | None = None
     """Seconds for all attempts together, from when the service has accepted the first one. Once they have
     passed, the job is cancelled and the resource has failed. While a suspension ends the job or holds it
     back, they do not count, and the next attempt begins with all of them, as in a `batch/v1` Job. May be
     changed until the job has ended."""
 
-    start_deadline_seconds: Annotated[Counter | None, Field(ge=1, le=2**31 - 1)] = None
+    start_deadline_seconds: Int32 | None = None
     """Seconds for each attempt to be RUNNING, from when the service has accepted it. Otherwise its job is
     cancelled, and the attempt has failed. May be changed until then."""
 
-    ttl_seconds_after_finished: Ttl | None = None
+    ttl_seconds_after_finished: Int32 | None = None
     """Seconds after which a resource whose job has ended for good is deleted, as in a `batch/v1` Job. If
     unset, it is kept. One that is suspended, refused or lost is never deleted so."""
 

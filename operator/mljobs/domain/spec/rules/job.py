@@ -128,15 +128,6 @@ RULES = (
         in_schema=True,
     ),
     Rule(
-        "failure-rule-about",
-        "failurePolicy.rules[]",
-        present("onCauses") | present("onExitCodes"),
-        "a rule names causes or exit codes; without one, backoffLimit alone decides",
-        Source.OPERATOR,
-        field="onCauses",
-        error_type=FieldErrorType.REQUIRED,
-    ),
-    Rule(
         "iam-role",
         "iamBindings[].role",
         fits(r"((projects|organizations)/[^/]+/)?roles/[A-Za-z0-9_.]+"),
