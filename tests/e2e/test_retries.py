@@ -62,3 +62,16 @@ def test_killed_between_two_attempts(namespace: Namespace, emulator: Emulator, o
     operator.start()
     until_attempt(job, 2)
     assert len(emulator.applied("create", namespace.name)) == 2
+
+
+def test_the_program_is_told_its_attempt(namespace: Namespace, emulator: Emulator) -> None:
+    said = {"args": ["--attempt=$(MLJOBS_ATTEMPT)"], "jobDir": "gs://bucket/$(MLJOBS_NAME)/$(MLJOBS_ATTEMPT)"}
+    job = namespace.create(training("census", {"backoffLimit": 1}, **said))
+    first = job.job_id
+    fail(job, emulator, EXITED.format(1))
+    second = until_attempt(job, 2)["jobId"]
+    for attempt, job_id in ((1, first), (2, second)):
+        made = emulator.job(job_id)
+        assert made["trainingInput"]["args"] == [f"--attempt={attempt}"]
+        assert made["trainingInput"]["jobDir"] == f"gs://bucket/census/{attempt}"
+        assert made["labels"]["mljobs-attempt"] == str(attempt)

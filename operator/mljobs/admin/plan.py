@@ -343,11 +343,17 @@ def _call(
     reading: "Reading", spec: "JobSpec", options: _Options, job_id: str, labels: Mapping[str, str]
 ) -> tuple[str, "JobDocument"]:
     """The create call: its line, and its body."""
-    from mljobs.domain.port import Order
+    from mljobs.domain.job.variables import expanded
+    from mljobs.domain.port import Order, Owner
 
     project = reading.spec.get("projectId") or options.project
     scope = options.facts.scope(str(project), options.facts.location(reading.spec))
-    document = spec.document()
+    owner = Owner(
+        reading.namespace or options.namespace,
+        reading.name or options.name,
+        options.uid or reading.uid or UNKNOWN_UID,
+    )
+    document = expanded(spec.document(), owner, 1)
     merged = {**document.get("labels", {}), **labels}
     order = Order(reading.kind, document, scope, job_id, merged)
     collection, body = options.service.request(order, options.terms)
