@@ -65,12 +65,33 @@ _BINDING = st.builds(
     _some(condition=_some(expression=_TEXT, title=_TEXT, description=_TEXT, location=_TEXT)),
 )
 
+_FAILURE_RULE = st.builds(
+    lambda given, more: {**given, **more},
+    st.fixed_dictionaries(
+        {
+            "onCauses": st.lists(st.sampled_from(["UserCode", "Unknown"]), min_size=1, max_size=2),
+            "action": st.sampled_from(["Retry", "RetryIgnoringLimit", "Fail"]),
+        }
+    ),
+    _some(onExitCodes=st.lists(st.integers(0, 255), min_size=1, max_size=3)),
+)
+
 _COMMON = _some(
     projectId=st.just("my-project"),
     jobId=st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,40}", fullmatch=True),
     labels=_LABELS,
     deletionPolicy=st.sampled_from(["Cancel", "Orphan"]),
     suspend=st.booleans(),
+    backoffLimit=st.integers(0, 100),
+    failurePolicy=st.fixed_dictionaries({"rules": st.lists(_FAILURE_RULE, min_size=1, max_size=3)}),
+    activeDeadlineSeconds=st.integers(1, 2**31 - 1),
+    startDeadlineSeconds=st.integers(1, 2**31 - 1),
+    ttlSecondsAfterFinished=st.integers(0, 2**31 - 1),
+    ttlSecondsByOutcome=_some(
+        succeeded=st.integers(0, 2**31 - 1),
+        failed=st.integers(0, 2**31 - 1),
+        cancelled=st.integers(0, 2**31 - 1),
+    ),
     managedBy=st.sampled_from(["mljobs.dev/operator", "kueue.x-k8s.io/multikueue"]),
     iamBindings=st.lists(_BINDING, max_size=2),
 )

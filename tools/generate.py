@@ -16,6 +16,9 @@ from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import ResourceKind
 from tools import discovery, packaging
 from tools.docs import (
+    causes as docs_causes,
+)
+from tools.docs import (
     commands as docs_commands,
 )
 from tools.docs import (
@@ -67,6 +70,7 @@ FILES: dict[str, Callable[[], str]] = {
     "docs/reference/commands.md": lambda: f"<!-- {HEADER} -->\n\n{docs_commands.page()}",
     "docs/reference/kubectl-mljobs.md": lambda: f"<!-- {HEADER} -->\n\n{docs_commands.plugin_page()}",
     "docs/reference/conditions.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.conditions()}",
+    "docs/reference/causes.md": lambda: f"<!-- {HEADER} -->\n\n{docs_causes.page()}",
     "docs/reference/metrics.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.metrics()}",
     "docs/reference/settings.md": lambda: f"<!-- {HEADER} -->\n\n{docs_pages.settings()}",
     "docs/service-faults.md": lambda: f"<!-- {HEADER} -->\n\n{docs_faults.page()}",

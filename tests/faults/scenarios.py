@@ -179,6 +179,36 @@ async def suspend_and_resume(world: World) -> None:
 
 
 @scenario()
+async def retried(world: World) -> None:
+    """The next attempt follows after 10 s."""
+    await world.create({"backoffLimit": 1})
+    await running(world)
+    await to_end(world, "FAILED", "The replica master 0 exited with a non-zero status of 1.")
+    await world.until(lambda: world.status().get("attempt") == 2, "a second attempt", timed=False)
+    await running(world)
+    await to_end(world)
+
+
+@scenario(
+    may_say=frozenset({"DeadlineExceeded"})
+)  # which the old process would have counted on the first one
+async def late(world: World) -> None:
+    """Its time is over before it runs."""
+    await world.create({"activeDeadlineSeconds": 1})
+    await cancelled(world)
+    await world.until_condition("Succeeded", "False", "DeadlineExceeded")
+
+
+@scenario()
+async def cleaned_up(world: World) -> None:
+    """It goes by itself once it has ended."""
+    await world.create({"ttlSecondsAfterFinished": 0})
+    await running(world)
+    world.force("SUCCEEDED")
+    await world.until_gone()
+
+
+@scenario()
 async def suspended_and_deleted(world: World) -> None:
     await world.create()
     await running(world)

@@ -45,6 +45,8 @@ class Cluster:
         history: everything that a watch tells, from the beginning.
         gone: the last state of each object that is no more, by uid.
         writes: how many writes of the operator have arrived.
+        wiped: the uids of the objects whose status was ever taken away.
+        discarded: the resources that the operator has deleted, as they were then.
         observers: told of each change: the object before and after, and whether the operator made it.
     """
 
@@ -54,6 +56,8 @@ class Cluster:
         self.gone: dict[str, JsonObject] = {}
         self.writes = 0
         self.observers: list[Callable[[JsonObject, JsonObject, bool], None]] = []
+        self.wiped: set[str] = set()
+        self.discarded: list[Resource] = []
         self.events: list[tuple[str, Event, datetime]] = []
         self._version = 0
         self._uids = 0
@@ -85,6 +89,7 @@ class Cluster:
 
     def wipe_status(self, key: Key) -> None:
         """Take an object's status away, as clients with the permission can."""
+        self.wiped.add(self.objects[key]["metadata"]["uid"])
         self._replace(key, {**self.objects[key], "status": {"observedGeneration": -1}})
 
     def strip(self, key: Key, *, annotations: bool, others: bool = True) -> None:
@@ -140,6 +145,17 @@ class Cluster:
         key = Key(resource.kind, resource.namespace, resource.name)
         before = self._same(key, resource)
         return self._replace(key, merge(before, {"status": patch}), operator=True)
+
+    def discard(self, key: Key, uid: str, version: str) -> None:
+        """Delete an object under a precondition on uid and version."""
+        self.writes += 1
+        body = self.objects.get(key)
+        if body is None:
+            raise ObjectNotFound(f"{key} not found")
+        if (body["metadata"]["uid"], body["metadata"]["resourceVersion"]) != (uid, version):
+            raise Conflict(f"{key} has been modified")
+        self.discarded.append(Resource.parse(body))
+        self.delete(key)
 
     def _same(self, key: Key, resource: Resource) -> JsonObject:
         body = self.objects.get(key)
@@ -250,6 +266,10 @@ class ModelKube(Kube):
             "kube", "patch_status", resource.name, lambda: self._cluster.patch_status(resource, patch)
         )
         return body
+
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:
+        key = Key(kind, namespace, name)
+        await self._wire.send("kube", "delete", key, lambda: self._cluster.discard(key, uid, version))
 
     async def create_event(self, resource: Resource, posting: Posting, now: datetime) -> str:
         def take() -> str:

@@ -25,7 +25,9 @@ from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.classes.job_class import OWN, JobClass
 from mljobs.domain.decide import AdminPolicy
+from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Backend
+from mljobs.domain.show.history import finished
 from tests.model.cluster import Cluster, ModelKube, WatchEvent
 from tests.model.service import ModelBackend, Service, UnnamedBackend
 from tests.model.vertex import VertexBackend
@@ -55,6 +57,7 @@ class Process:
 
     Attributes:
         store: what it has in memory.
+        remembered: the uids of the finished resources whose records it has written.
         inbox: what its watch has received and not handled yet.
     """
 
@@ -72,6 +75,7 @@ class Process:
         self._wire = wire
         self._clock = clock
         self.store = Store(clock())
+        self.remembered: set[str] = set()
         self.inbox: list[WatchEvent] = []
         self._told = 0
         self._first = len(cluster.history)
@@ -109,11 +113,16 @@ class Process:
             clock=clock,
             gauges=Gauges(clock, lambda: 0, 60),
             turns=TurnKeeper(dict, lambda: (), add, clock),
+            remember=lambda resource: self._remember(resource, clock()),
         )
         reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)
         runs = [lanes.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]
+
+    def _remember(self, resource: Resource, now: datetime) -> None:
+        if finished(resource, now):
+            self.remembered.add(resource.uid)
 
     @property
     def ended(self) -> list[asyncio.Task[None]]:

@@ -126,7 +126,7 @@ class ScheduleKube(ModelKube):
         )
         return made
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:  # noqa: ARG002
         key = Key(kind, namespace, name)
         await self._wire.send("kube", "delete", name, lambda: self._cluster.remove(key, uid))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mljobs.api.outputs import TERMINAL_STATES
+from mljobs.backends.google.causes import with_failure
+from mljobs.backends.mlv1.causes import ROWS
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
 from mljobs.backends.mlv1.iam_policy import IamPolicy, merged
 from mljobs.backends.mlv1.translate import to_job
@@ -108,6 +110,7 @@ class Service:
 
     Args:
         wire: carries the calls, and tells the time.
+        named_by_clients: whether clients choose the ids of jobs.
 
     Attributes:
         lag: seconds for which a job that is made from now on is in no list.
@@ -117,7 +120,8 @@ class Service:
         taken: the uid labels before and after each patch that has changed one, in order.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, named_by_clients: bool = True) -> None:
+        self.named_by_clients = named_by_clients
         self.jobs: dict[Place, CloudJob] = {}
         self.cancelled: list[Place] = []
         self.taken: list[tuple[str, str]] = []
@@ -144,9 +148,12 @@ class Service:
         self._stamp(job)
 
     def progress(self, job: CloudJob, end: str) -> None:
-        """Let a job reach its next state; from RUNNING, this end."""
-        if not job.vanished and job.state not in TERMINAL_STATES:
-            self.change(job, state=ADVANCES.get(job.state, end))
+        """Let a job reach its next state; from RUNNING, this end, which it may reach at once if it fails."""
+        if job.vanished or job.state in TERMINAL_STATES:
+            return
+        state = end if end == "FAILED" and job.state == "QUEUED" else ADVANCES.get(job.state, end)
+        why = {"errorMessage": "The replica master 0 exited with a non-zero status of 1."}
+        self.change(job, state=state, **(why if state == "FAILED" else {}))
 
     def cancel(self, job: CloudJob) -> None:
         """Cancel a job, whoever wants it."""
@@ -250,7 +257,9 @@ class Service:
         return copy.deepcopy(job.policy)
 
     def shown(self, job: CloudJob) -> Job:
-        return Job.parse(copy.deepcopy(job.document), reference_of(job.project, job.job_id))
+        return with_failure(
+            Job.parse(copy.deepcopy(job.document), reference_of(job.project, job.job_id)), ROWS
+        )
 
     def older(self, place: Place) -> Job | None:
         """What a lagging replica shows; None if nothing has changed lately."""

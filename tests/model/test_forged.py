@@ -8,8 +8,9 @@ from mljobs.domain.job.resource import SUBMISSION, Resource
 from tests.model.forging import FORGERIES, forged
 from tests.model.process import POLICY, BackendType
 from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
+from tests.model.specs import KEYS, spec_of
 from tests.model.vertex import VertexBackend
-from tests.model.world import KEYS, World, spec_of
+from tests.model.world import World
 
 A = KEYS[0]
 GRACE = POLICY.grace.total_seconds()

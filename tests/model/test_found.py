@@ -6,8 +6,9 @@ from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import ADOPT, SUBMISSION, Resource
 from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of, stalled_by
+from tests.model.specs import KEYS, spec_of
 from tests.model.vertex import VertexBackend
-from tests.model.world import FOREIGN, KEYS, World, spec_of
+from tests.model.world import FOREIGN, World
 
 A, B, C = KEYS
 

@@ -16,7 +16,8 @@ from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Job, Order
 from tests.model import process
 from tests.model.service import ModelBackend
-from tests.model.world import FOREIGN, KEYS, World, spec_of
+from tests.model.specs import KEYS, spec_of
+from tests.model.world import FOREIGN, World
 
 A = KEYS[0]
 

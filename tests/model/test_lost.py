@@ -8,7 +8,8 @@ from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of
 from tests.model.process import LOST_INTERVAL, POLICY
 from tests.model.service import CloudJob
-from tests.model.world import KEYS, World, spec_of
+from tests.model.specs import KEYS, spec_of
+from tests.model.world import World
 
 A, B, C = KEYS
 LONG = POLICY.lost_after.total_seconds() + 30

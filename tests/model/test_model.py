@@ -18,9 +18,10 @@ from tests.model.cluster import OTHERS
 from tests.model.forging import FORGERIES, forged
 from tests.model.process import BackendType
 from tests.model.service import LAGS, CloudJob, ModelBackend, UnnamedBackend
+from tests.model.specs import KEYS, spec_of
 from tests.model.vertex import LOCATIONS, VertexBackend
 from tests.model.wire import CallKind, Outcome
-from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
+from tests.model.world import OTHERS_MEMBER, World
 
 EXAMPLES = int(os.environ.get("MLJOBS_MODEL_EXAMPLES", "250"))
 
@@ -32,6 +33,7 @@ outcomes: st.SearchStrategy[Outcome] = st.sampled_from(get_args(Outcome))
 service_faults: st.SearchStrategy[Outcome] = st.sampled_from(get_args(Outcome)[1:])
 kube_faults: st.SearchStrategy[Outcome] = st.sampled_from(["lost", "failed", "late", "rejected"])
 times = st.integers(1, 3)
+deadlines = st.sampled_from([None, 45, 400])
 job_ids = st.sampled_from([None, "chosen", "foreign"])
 projects = st.sampled_from([None, "proj", "other"])
 bindings = st.sampled_from(
@@ -103,6 +105,26 @@ class Model(RuleBasedStateMachine):
     @rule(pick=picks, suspend=st.booleans())
     def suspend(self, pick: int, suspend: bool) -> None:
         self._edit(pick, suspend=suspend)
+
+    @precondition(lambda self: self.cluster.objects)
+    @rule(pick=picks, active=deadlines, start=deadlines)
+    def set_deadlines(self, pick: int, active: int | None, start: int | None) -> None:
+        self._edit(pick, activeDeadlineSeconds=active, startDeadlineSeconds=start)
+
+    @precondition(lambda self: self.cluster.objects)
+    @rule(
+        pick=picks,
+        limit=st.integers(0, 2),
+        action=st.sampled_from([None, None, "Fail", "RetryIgnoringLimit"]),
+    )
+    def set_retries(self, pick: int, limit: int, action: str | None) -> None:
+        policy = {"rules": [{"onCauses": ["UserCode"], "action": action}]} if action else None
+        self._edit(pick, backoffLimit=limit, failurePolicy=policy)
+
+    @precondition(lambda self: self.cluster.objects)
+    @rule(pick=picks, ttl=st.sampled_from([None, 0, 30]), failed=st.sampled_from([None, 100]))
+    def set_ttl(self, pick: int, ttl: int | None, failed: int | None) -> None:
+        self._edit(pick, ttlSecondsAfterFinished=ttl, ttlSecondsByOutcome=failed and {"failed": failed})
 
     @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks, policy=st.sampled_from(["Cancel", "Orphan"]))
@@ -328,6 +350,7 @@ class Model(RuleBasedStateMachine):
     def set_clock(self, by: int) -> None:
         self.world.tell(f"the clock of the operator's machine is set by {by} s")
         self.world.set_by += by
+        self.world.was_set = True
 
     @precondition(lambda self: self.world.process)
     @rule(count=st.integers(1, 3))

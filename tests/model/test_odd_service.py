@@ -9,7 +9,8 @@ from mljobs.domain.port import Job, JobDocument
 from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of, stalled_by
 from tests.model.service import Place, Service
-from tests.model.world import KEYS, World, spec_of
+from tests.model.specs import KEYS, spec_of
+from tests.model.world import World
 
 A = KEYS[0]
 

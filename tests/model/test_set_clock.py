@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from mljobs.domain.job.resource import Resource, timestamp
 from tests.model.process import EPOCH
-from tests.model.world import KEYS, World, spec_of
+from tests.model.specs import KEYS, spec_of
+from tests.model.world import World
 
 A = KEYS[0]
 

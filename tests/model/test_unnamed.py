@@ -9,7 +9,8 @@ from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of
 from tests.model.process import POLICY
 from tests.model.service import CloudJob, UnnamedBackend
-from tests.model.world import KEYS, OTHERS_MEMBER, World, spec_of
+from tests.model.specs import KEYS, spec_of
+from tests.model.world import OTHERS_MEMBER, World
 
 A = KEYS[0]
 GRACE = POLICY.grace.total_seconds()

@@ -18,6 +18,7 @@ from tests.model.wire import Wire
 
 LOCATIONS = ("us-central1", "europe-west4")
 PAGE_SIZE = 1
+FAILED = "The replica workerpool0-0 exited with a non-zero status of 1."
 
 _MODEL = "projects/proj/locations/us-central1/models/7"
 _TABLES = Tables.parse({"models": {"projects/proj/models/m": {"default": _MODEL}}})
@@ -124,6 +125,7 @@ def _document(place: Place, document: Mapping[str, Any]) -> JobDocument:
         "state": _WORDS[document["state"]],
         "createTime": document["createTime"],
         "startTime": document["createTime"],
+        **({"error": {"code": 3, "message": FAILED}} if "errorMessage" in document else {}),
         "outputInfo": {"gcsOutputDirectory": "gs://bucket/out/prediction"},  # which no list shows
     }
 

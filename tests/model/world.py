@@ -1,9 +1,7 @@
 """Users, operator, service, others and time in one model, and the invariants that hold at every moment."""
 
 import logging
-import re
 from datetime import datetime, timedelta
-from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.api.outputs import TERMINAL_STATES
@@ -13,14 +11,17 @@ from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.lost import service_is_wrong
+from mljobs.domain.policies.retry import retry
 from mljobs.domain.port import Reference
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.spec.validate import validate
 from tests.conditions import condition_of, stalled_by
-from tests.model.cluster import NAMESPACE, Cluster
+from tests.model.cluster import Cluster
+from tests.model.ends import broken, is_overdue, is_to_end, too_early, ttl_of, unrecorded
 from tests.model.loop import VirtualLoop
 from tests.model.process import EPOCH, POLICY, BackendType, Process
 from tests.model.service import CloudJob, ModelBackend, Place, Service, place_of
+from tests.model.telling import Errors, news
 from tests.model.wire import TIMEOUT, Call, CallKind, Outcome, Side, Wire
 
 LINGER = POLICY.grace.total_seconds() - 3
@@ -29,50 +30,14 @@ LINGER = POLICY.grace.total_seconds() - 3
 PATIENCE = 1200.0
 """Seconds in which everything converges once the faults have ended: more than the slowest retry."""
 
-KEYS = [
-    Key("TrainingJob", NAMESPACE, "a"),
-    Key("PredictionJob", NAMESPACE, "b"),
-    Key("TrainingJob", NAMESPACE, "c"),
-]
-TRAINING: JsonObject = {
-    "trainingInput": {"region": "us-central1", "masterConfig": {"imageUri": "gcr.io/proj/image:1"}}
-}
-PREDICTION: JsonObject = {
-    "predictionInput": {
-        "region": "us-central1",
-        "dataFormat": "JSON",
-        "inputPaths": ["gs://bucket/in"],
-        "outputPath": "gs://bucket/out",
-        "modelName": "projects/proj/models/m",
-    }
-}
 FOREIGN = ("proj", "foreign")
 FACTS = MlV1Facts()
 
-
-def spec_of(key: Key, **more: Any) -> JsonObject:
-    base = TRAINING if key.kind == "TrainingJob" else PREDICTION
-    return {**base, **{name: value for name, value in more.items() if value is not None}}
-
-
-QUIET = re.compile(r"  (service\.(get|list)|kube\.list) .*: ok$")
-"""What is said a hundred times and is no news."""
 
 FAULTS_END = "--- no faults from here on"
 
 CALM = 900.0
 """Seconds in which then nothing is written: several lists and many polls."""
-
-
-class Errors(logging.Handler):
-    """Keeps what the operator logs as its own mistakes."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
 
 
 class World:
@@ -83,6 +48,7 @@ class World:
         waived: uids whose users have given up the guarantees, by taking off what the operator has written
             down; until the operator has noticed, or for good (True) where it can't find the job any more.
         set_by: seconds by which the wall clock of the operator's machine is wrong.
+        was_set: whether it ever was: a process that starts then has other times than those before it.
         rejected: the generation whose call the service has refused as wrong, by uid.
     """
 
@@ -92,7 +58,7 @@ class World:
         self.loop = VirtualLoop()
         self.wire = Wire(self.loop, linger=LINGER)
         self.cluster = Cluster()
-        self.service = Service(self.wire)
+        self.service = Service(self.wire, named_by_clients=self.can.client_names_jobs)
         self.process: Process | None = None
         self.told: list[str] = []
         self.waived: dict[str, bool] = {}
@@ -101,11 +67,11 @@ class World:
         self.violations: list[str] = []
         self.errors = Errors()
         self.set_by = 0.0
+        self.was_set = False
         self.wire.told = self.told.append
         self.wire.sent = self._watch_trespasses
         self.wire.answered = self._note_rejection
-        self.cluster.observers.append(self._watch_states)
-        self.cluster.observers.append(self._watch_releases)
+        self.cluster.observers += [self._watch_states, self._watch_releases, self._watch_ends]
         self._logger = logging.getLogger("mljobs")
         self._logger.addHandler(self.errors)
         self.service.make(FOREIGN, {"jobId": "foreign", "labels": {"team": "x"}})
@@ -151,7 +117,7 @@ class World:
             assert calls < 20 * (seconds + 60), f"the operator calls without end: {self.wire.counts}"
 
     def wait(self, seconds: float) -> None:
-        """Let time pass while all calls are on their way."""
+        """Let time pass, and answer no call."""
         until = self.loop.now + seconds
         while self.loop.now < until:
             self.loop.advance(min(5.0, until - self.loop.now))
@@ -197,6 +163,7 @@ class World:
             self._one_job_an_attempt()
         self._no_thefts()
         self._no_leaks()
+        self.violations += broken(self.cluster, self.service, self.waived)
         if self.errors.lines:
             self.violations.append(f"the operator logs a mistake of its own: {self.errors.lines[0]}")
         if self.process and self.process.ended:
@@ -205,11 +172,7 @@ class World:
 
     def report(self) -> str:
         jobs = "\n".join(f"{place}: {job}" for place, job in self.service.jobs.items())
-        told: list[str] = []
-        for line in self.told:
-            if not QUIET.search(line) and line not in told[-4:]:
-                told.append(line)
-        return "\n".join([*told, "", self.cluster.show(), "", jobs])
+        return "\n".join([*news(self.told), "", self.cluster.show(), "", jobs])
 
     def jobs_of(self, uid: str) -> list[tuple[Place, CloudJob]]:
         """The jobs that the resource with a uid has made or adopted."""
@@ -263,8 +226,16 @@ class World:
         if state in TERMINAL_STATES and resource.submitted:
             self.ended[key] = state
 
+    def _watch_ends(self, before: JsonObject, after: JsonObject, operator: bool) -> None:
+        """No deadline is early, and nothing finished goes without a record."""
+        if operator:
+            written = self.process.remembered if self.process else set()
+            self.violations += unrecorded(before, after, written)
+            if not self.was_set:
+                self.violations += too_early(before, after, self.service, self.loop.now)
+
     def _watch_trespasses(self, call: Call) -> None:
-        """I4: no job is cancelled or changed that was last seen without our uid label."""
+        """I4: no job is changed that was last seen without our uid label, or cancelled without a cause."""
         if call.method not in ("cancel", "patch", "get_policy") or self.process is None:
             return
         store = self.process.store
@@ -274,6 +245,8 @@ class World:
                 continue
             resource = Resource.parse(body)
             owned = known.job is not None and naming.is_owned(known.job.labels, resource.uid)
+            if call.method == "cancel" and not is_to_end(key, resource, known, call.subject):
+                self.violations.append(f"I4: {call.subject} is cancelled, and nothing says why")
             if owned or (resource.adopt and call.method == "patch"):
                 return
         if call.method != "patch" or not self._adopting(call.subject):
@@ -416,7 +389,10 @@ class World:
             return [f"it is not submitted, and has {active}"]
         stalled = condition_of(resource, ConditionType.STALLED)
         reconciling = condition_of(resource, ConditionType.RECONCILING)
-        if resource.status.get("jobId") and reconciling["status"] != "True":
+        earlier = (
+            resource.recorded and resource.target and resource.recorded.attempt < resource.target.attempt
+        )
+        if resource.status.get("jobId") and reconciling["status"] != "True" and not earlier:
             return ["it names a job that does not exist, so that its spec cannot be fixed"]
         validated = validate(resource.kind, resource.spec, default_project=POLICY.default_project)
         if validated.spec is None:
@@ -449,6 +425,8 @@ class World:
             silent = not resource.lost and not self._disbelieved(resource)
             return ["its job is lost, and it does not say so"] if silent else []
         problems = []
+        if ttl_of(resource) is not None and not self.was_set:
+            problems.append("its ttl has passed, and it is still there")
         if resource.state != job.state:
             problems.append(f"its job is {job.state}, and it says {resource.state}")
         if stalled_by(resource, Reason.LOST):
@@ -456,6 +434,8 @@ class World:
         succeeded = condition_of(resource, ConditionType.SUCCEEDED)["status"]
         over = {"SUCCEEDED": "True", "FAILED": "False", "CANCELLED": "False"}.get(job.state, "Unknown")
         resumable = not (stalled_by(resource, Reason.INVALID_SPEC) and self._invalid(resource))
+        if retry(resource, None, None) and not resource.suspend and resumable and not self.was_set:
+            problems.append("it has failed, and no attempt follows")
         if succeeded != over and not resource.suspend and resumable:
             problems.append(f"Succeeded={succeeded} of a job that is {job.state}")
         owned = naming.is_owned(job.document.get("labels", {}), resource.uid)
@@ -475,6 +455,8 @@ class World:
         """What has to be so of a job that runs."""
         if resource.suspend:
             return ["it is suspended, and its job runs"]
+        if not self.was_set and is_overdue(resource, job, self.loop.now - PATIENCE / 2):
+            return ["its deadline has passed, and its job runs"]
         if self._invalid(resource) or self.rejected.get(resource.uid) == resource.generation:
             return []
         problems = []

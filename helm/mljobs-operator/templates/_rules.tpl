@@ -19,6 +19,13 @@
   verbs:
     - patch
 - apiGroups:
+    - mljobs.dev
+  resources:
+    - trainingjobs
+    - predictionjobs
+  verbs:
+    - delete
+- apiGroups:
     - ''
   resources:
     - events
@@ -67,7 +74,6 @@
     - predictionjobs
   verbs:
     - create
-    - delete
 {{- end }}
 
 {{- define "mljobs-operator.lastingRules" -}}
@@ -127,6 +133,13 @@ None:
     verbs:
       - patch
   - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs
+      - predictionjobs
+    verbs:
+      - delete
+  - apiGroups:
       - ''
     resources:
       - events
@@ -144,6 +157,13 @@ Patch:
       - list
       - watch
   - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs
+      - predictionjobs
+    verbs:
+      - delete
+  - apiGroups:
       - ''
     resources:
       - events
@@ -151,6 +171,13 @@ Patch:
       - create
       - patch
 ReadAndPatch:
+  - apiGroups:
+      - mljobs.dev
+    resources:
+      - trainingjobs
+      - predictionjobs
+    verbs:
+      - delete
   - apiGroups:
       - ''
     resources:

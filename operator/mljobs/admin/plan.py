@@ -421,11 +421,17 @@ def _call(
     reading: "Reading", spec: "JobSpec", options: _Options, job_id: str, labels: Mapping[str, str]
 ) -> tuple[str, "JobDocument"]:
     """The create call: its line, and its body."""
-    from mljobs.domain.port import Order
+    from mljobs.domain.job.variables import expanded
+    from mljobs.domain.port import Order, Owner
 
     project = reading.spec.get("projectId") or options.project
     scope = options.facts.scope(str(project), options.facts.location(reading.spec))
-    document = spec.document()
+    owner = Owner(
+        reading.namespace or options.namespace,
+        reading.name or options.name,
+        options.uid or reading.uid or UNKNOWN_UID,
+    )
+    document = expanded(spec.document(), owner, 1)
     merged = {**document.get("labels", {}), **labels}
     order = Order(reading.kind, document, scope, job_id, merged)
     collection, body = options.service.request(order, options.terms)
@@ -465,6 +471,24 @@ def _notes(reading: "Reading", options: _Options, line: str) -> list[str]:
     ]
     if reading.spec.get("suspend") is True:
         notes.append("spec.suspend is true: nothing is submitted until it is false")
+    notes += _runs(reading, options)
     if managed_elsewhere(reading.spec):
         notes.append(f"spec.managedBy is {reading.spec['managedBy']}: this operator submits nothing")
     return notes
+
+
+def _runs(reading: "Reading", options: _Options) -> list[str]:
+    """How often a job may run at worst, where both the operator and the service repeat it."""
+    limit = reading.spec.get("backoffLimit")
+    if not isinstance(limit, int) or limit <= 0:
+        return []
+    runs, restarts = limit + 1, options.facts.capabilities.restarts
+    note = f"at most {runs} attempts, by spec.backoffLimit"
+    scheduling = ((reading.spec.get("vertex") or {}).get("jobSpec") or {}).get("scheduling") or {}
+    if not restarts or reading.kind != "TrainingJob" or scheduling.get("disableRetries"):
+        return [note]
+    return [
+        f"{note}; the service may restart the job of each {restarts} times by itself: "
+        f"{runs * (restarts + 1)} runs at worst. "
+        f"spec.vertex.jobSpec.scheduling.disableRetries keeps it from that"
+    ]

@@ -24,8 +24,30 @@ class State(StrEnum):
 TERMINAL_STATES = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
 """The states that a job never leaves."""
 
-RESOURCE_EXHAUSTED = 8
-"""The google.rpc.Code of a job that has failed for lack of machines or quota."""
+
+class Cause(StrEnum):
+    """Why a job has failed, in one word: the whole list, whatever services come to say."""
+
+    USER_CODE = "UserCode"
+    OUT_OF_MEMORY = "OutOfMemory"
+    PREEMPTED = "Preempted"
+    NO_CAPACITY = "NoCapacity"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    INFRASTRUCTURE = "Infrastructure"
+    IMAGE_PULL = "ImagePull"
+    PERMISSION = "Permission"
+    START_DEADLINE = "StartDeadline"
+    UNKNOWN = "Unknown"
+
+
+class Outcome(StrEnum):
+    """How a resource has ended, in one word; it has none while it may go on by itself."""
+
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    REFUSED = "Refused"
+    LOST = "Lost"
 
 
 class BuiltInAlgorithmOutput(Observed):

@@ -12,6 +12,7 @@ from mljobs.api.base import (
     Model,
     Name,
     Observed,
+    Timestamp,
 )
 from mljobs.api.identity import Endpoint, Identity, Service
 from mljobs.api.patterns import DNS_NAME
@@ -105,6 +106,27 @@ class RecordedClass(Observed):
     """The accelerators of the job, for the class's limits; absent for none."""
 
 
+class ExceededDeadline(Observed):
+    """The deadline that ends an attempt."""
+
+    field: Literal["activeDeadlineSeconds", "startDeadlineSeconds"]
+    """The field of the spec that sets it."""
+
+    seconds: Annotated[Counter, Field(ge=1)]
+    """Its value at that time."""
+
+
+class RecordedFailure(Observed):
+    """An attempt that has failed, and that another one follows."""
+
+    at: Timestamp
+    """When the operator has learnt that it has failed, by its own clock."""
+
+    action: Literal["Retry", "RetryIgnoringLimit"]
+    """What failurePolicy says: an attempt that is retried ignoring the limit does not count for
+    backoffLimit."""
+
+
 class Record(Observed):
     """The operator's internal record of the current attempt. For reports, read the conditions."""
 
@@ -113,6 +135,29 @@ class Record(Observed):
 
     accepted: Literal["Created", "Recovered", "TakenOver"] | None = None
     """How the attempt got its job; absent until the service has accepted it."""
+
+    accepted_at: Timestamp | None = None
+    """When the operator has learnt that the service has accepted the attempt, by its own clock."""
+
+    active_since: Timestamp | None = None
+    """The same of the first attempt, or of the first one after a suspension: activeDeadlineSeconds count from
+    here."""
+
+    finished_at: Timestamp | None = None
+    """When the operator has learnt that the resource has finished, by its own clock: the ttl counts from
+    here."""
+
+    exceeded: ExceededDeadline | None = None
+    """The deadline that ends the attempt, or has ended it."""
+
+    failures: Annotated[Counter | None, Field(ge=0)] = None
+    """The failed attempts before this one; absent for none."""
+
+    counted_failures: Annotated[Counter | None, Field(ge=0)] = None
+    """Those of them that count for backoffLimit; absent for none."""
+
+    failure: RecordedFailure | None = None
+    """That the attempt has failed, and that another one follows."""
 
     suspended_attempt: Annotated[Counter | None, Field(ge=1)] = None
     """The attempt that a suspension ends, or has ended."""

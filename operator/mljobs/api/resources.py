@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mljobs.api.attempts import Attempt
 from mljobs.api.base import (
     Counter,
     Flag,
@@ -20,7 +21,8 @@ from mljobs.api.base import (
     Word,
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
-from mljobs.api.outputs import HyperparameterOutput, PredictionOutput, State, TrainingOutput
+from mljobs.api.outputs import Cause, HyperparameterOutput, Outcome, PredictionOutput, State, TrainingOutput
+from mljobs.api.policies import FailurePolicy, TtlByOutcome
 from mljobs.api.record import ClassName, DeletionPolicy, IamBindings, Record
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
@@ -67,6 +69,31 @@ class JobSpec(Model):
     suspend: Flag = False
     """Whether the job is suspended. Setting it to true cancels a submitted job, and setting it back to false
     submits a new attempt."""
+
+    backoff_limit: Int32 | None = None
+    """How many failed attempts another one follows; none if unset. It follows after 10 s, 20 s, 40 s and so
+    on, at most 6 min. Attempts that a suspension ends, and jobs that are refused or lost, do not count. May
+    be changed until the resource has finished."""
+
+    failure_policy: FailurePolicy | None = None
+    """What follows a failed attempt, by its cause. May be changed until the resource has finished."""
+
+    active_deadline_seconds: Int32 | None = None
+    """Seconds for all attempts together, from when the service has accepted the first one. Once they have
+    passed, the job is cancelled and the resource has failed. While a suspension ends the job or holds it
+    back, they do not count, and the next attempt begins with all of them, as in a `batch/v1` Job. May be
+    changed until the job has ended."""
+
+    start_deadline_seconds: Int32 | None = None
+    """Seconds for each attempt to be RUNNING, from when the service has accepted it. Otherwise its job is
+    cancelled, and the attempt has failed. May be changed until then."""
+
+    ttl_seconds_after_finished: Int32 | None = None
+    """Seconds after which a resource whose job has ended for good is deleted, as in a `batch/v1` Job. If
+    unset, it is kept. One that is suspended, refused or lost is never deleted so."""
+
+    ttl_seconds_by_outcome: TtlByOutcome | None = None
+    """The same for some outcomes; for those, it takes the place of ttlSecondsAfterFinished."""
 
     managed_by: Annotated[str, Field(max_length=63)] | None = None
     """The controller that manages this resource, as in a `batch/v1` Job. Unset or `mljobs.dev/operator` means
@@ -119,38 +146,6 @@ class Condition(Observed):
     """A human-readable message that says why, and what to do."""
 
 
-class Attempt(Observed):
-    """One job that was submitted for this resource."""
-
-    attempt: Annotated[Counter, Field(ge=1)]
-    """The attempt's number, counted from 1."""
-
-    job_id: Word
-    """The id of the attempt's job."""
-
-    job_name: Name | None = None
-    """The full name of the attempt's job, `projects/PROJECT/jobs/ID`."""
-
-    state: State | None = None
-    """The last known state."""
-
-    create_time: Timestamp | None = None
-    """When the service accepted the job."""
-
-    start_time: Timestamp | None = None
-    """When the job started to run."""
-
-    end_time: Timestamp | None = None
-    """When the job ended."""
-
-    error_message: Text | None = None
-    """Why the job failed or was cancelled, in the service's words."""
-
-    error_code: Int32 | None = None
-    """The number of the google.rpc.Code beside that message, where the service gives one: 8 is a lack of
-    machines or quota."""
-
-
 class TrainingJobOutput(TrainingOutput):
     """The results of a training job, with its trials best first and only as many as a status can hold."""
 
@@ -178,6 +173,11 @@ class JobStatus(Observed):
 
     observed_generation: Counter | None = None
     """The generation of the spec that this status is based on; -1 before the operator has seen it."""
+
+    outcome: Outcome | None = None
+    """How the resource has ended: Succeeded, Failed or Cancelled as its job; Refused if no job can be
+    submitted until somebody changes something; Lost if the service no longer has the job. Absent while it may
+    go on by itself. A field selector may name it."""
 
     state: State | None = None
     """The job's state in the words of `ml` v1; it never steps back, though a service's may. Absent until the
@@ -212,8 +212,15 @@ class JobStatus(Observed):
     """Why the job failed or was cancelled, in the service's words."""
 
     error_code: Int32 | None = None
-    """The number of the google.rpc.Code beside that message, where the service gives one: 8 is a lack of
-    machines or quota."""
+    """The number of the google.rpc.Code beside that message, where the service gives one. 8 is a lack of
+    machines, quota or memory: `cause` says which."""
+
+    cause: Cause | None = None
+    """Why the job has failed, as far as the operator understands what the service says; Unknown where it does
+    not."""
+
+    exit_code: Int32 | None = None
+    """The exit code of the program, where the service says it."""
 
     etag: Name | None = None
     """The service's etag of the job, which guards changes of its labels."""
@@ -425,7 +432,7 @@ TRAINING_JOB = JobKind(
     output_field="trainingOutput",
     resource=TrainingJob,
     columns=_COLUMNS,
-    selectable=(".status.state",),
+    selectable=(".status.state", ".status.outcome"),
     spec=TrainingJobSpec,
     status=TrainingJobStatus,
     input=TrainingInput,
@@ -441,7 +448,7 @@ PREDICTION_JOB = JobKind(
     output_field="predictionOutput",
     resource=PredictionJob,
     columns=_COLUMNS,
-    selectable=(".status.state",),
+    selectable=(".status.state", ".status.outcome"),
     spec=PredictionJobSpec,
     status=PredictionJobStatus,
     input=PredictionInput,

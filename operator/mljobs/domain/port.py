@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, NewType, Protocol, runtime_checkable
 
 from mljobs.api.identity import Identity
-from mljobs.api.outputs import TERMINAL_STATES, State
+from mljobs.api.outputs import TERMINAL_STATES, Cause, State
 from mljobs.domain.spec.problems import Problem
 
 JobDocument = Mapping[str, Any]
@@ -43,6 +43,19 @@ class Extent(StrEnum):
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why a job has failed, as far as its backend understands what the service says.
+
+    Attributes:
+        cause: why.
+        exit_code: of the program, where the service says it.
+    """
+
+    cause: Cause
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True)
 class Job:
     """A job as the service returned it.
 
@@ -54,6 +67,7 @@ class Job:
         document: the whole answer, for the fields that only the status needs.
         reference: names the job at its service.
         extent: how much of it this is.
+        failure: why it has failed; None if it has not, or if its backend never says.
     """
 
     job_id: str
@@ -63,6 +77,7 @@ class Job:
     document: JobDocument = field(default_factory=dict)
     reference: Reference = Reference("")
     extent: Extent = Extent.WHOLE
+    failure: Failure | None = None
 
     @classmethod
     def parse(cls, document: JobDocument, reference: Reference = Reference("")) -> "Job":
@@ -114,12 +129,14 @@ class Capabilities:
         labels: whether a job's labels can be changed; its backend is a `Relabels`.
         iam: whether a job has an IAM policy; its backend is a `BindsIam`.
         translates: whether a spec becomes a job in other words, in which something of it may be lost.
+        restarts: how often the service restarts a training job that has failed by itself, at most.
     """
 
     client_names_jobs: bool
     labels: bool
     iam: bool
     translates: bool = False
+    restarts: int = 0
 
 
 @dataclass(frozen=True)

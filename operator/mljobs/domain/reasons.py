@@ -34,6 +34,10 @@ class Reason(StrEnum):
     PARTIALLY_SUCCEEDED = "PartiallySucceeded"
     JOB_FAILED = "JobFailed"
     JOB_CANCELLED = "JobCancelled"
+    RETRYING = "Retrying"
+    BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
     WATCHING = "Watching"
     FINISHED = "Finished"
     DELETING = "Deleting"
@@ -122,6 +126,18 @@ MEANING: dict[Reason, str] = {
     Reason.PARTIALLY_SUCCEEDED: "The job has succeeded in part; the message says what has failed.",
     Reason.JOB_FAILED: "The job has failed; the message is the service's.",
     Reason.JOB_CANCELLED: "The job was cancelled.",
+    Reason.RETRYING: "The attempt has failed, and another one is submitted after a while.",
+    Reason.BACKOFF_LIMIT_EXCEEDED: (
+        "The job has failed, and so have as many attempts before it as spec.backoffLimit allows; the message "
+        "is the service's."
+    ),
+    Reason.DEADLINE_EXCEEDED: (
+        "spec.activeDeadlineSeconds have passed since the first attempt was accepted: the job is cancelled, "
+        "and no other is submitted."
+    ),
+    Reason.START_DEADLINE_EXCEEDED: (
+        "The job was not RUNNING within spec.startDeadlineSeconds, and is cancelled."
+    ),
     Reason.WATCHING: "The service owns the job; the operator only watches it.",
     Reason.FINISHED: "The job has ended; there is nothing left to do.",
     Reason.DELETING: "The resource is being deleted; it is released once its job is known to end.",

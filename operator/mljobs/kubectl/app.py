@@ -13,6 +13,7 @@ from mljobs.kubectl.classes import classes
 from mljobs.kubectl.completion import complete
 from mljobs.kubectl.describe import describe
 from mljobs.kubectl.failure import PROGRAM, Root
+from mljobs.kubectl.history import history
 from mljobs.kubectl.iam import iam_app
 from mljobs.kubectl.importing import import_jobs
 from mljobs.kubectl.list_jobs import list_jobs
@@ -57,6 +58,7 @@ app.command()(wait)
 app.command()(logs)
 app.command()(cancel)
 app.command()(resume)
+app.command()(history)
 app.command()(plan)
 app.command()(classes)
 app.command("import", cls=Command)(import_jobs)

@@ -28,14 +28,14 @@ def cancel(
     attempt later. Deleting the resource cancels its job too, unless its deletionPolicy is Orphan, and leaves
     no record of it in the cluster.
     """
-    from mljobs.api.outputs import TERMINAL_STATES
+    from mljobs.domain.policies.outcome import is_over
     from mljobs.kubectl.references import find
     from mljobs.kubectl.wait import Goal, await_goal
 
     cluster = connect(namespace, context, kubeconfig)
     found = find(cluster, name)
     state = found.status.get("state")
-    if state in TERMINAL_STATES and not (found.body.get("spec") or {}).get("suspend"):
+    if is_over(found.status) and not (found.body.get("spec") or {}).get("suspend"):
         print(f"{found.title} has ended already: {state}", file=sys.stderr)
         return
     if not (found.body.get("spec") or {}).get("suspend"):

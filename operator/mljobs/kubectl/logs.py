@@ -196,14 +196,14 @@ async def _patiently(reader: "Reader", wish: _Wish) -> int:
 
 
 def _has_ended(cluster: "Cluster", found: "Found") -> bool:
-    from mljobs.api.outputs import TERMINAL_STATES
+    from mljobs.domain.policies.outcome import is_over
 
     try:
         body = cluster.get(found.kind, found.name)
     except Failure as failure:
         _tell(f"warning: {failure}; trying again")
         return False
-    return body is None or (body.get("status") or {}).get("state") in TERMINAL_STATES
+    return body is None or is_over(body.get("status") or {})
 
 
 def _print_entry(entry: "Entry", wish: _Wish) -> None:

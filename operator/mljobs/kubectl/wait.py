@@ -153,7 +153,7 @@ def verdict(body: Json | None, goal: Goal) -> Verdict | None:
 
     Only a status that speaks of the present spec counts.
     """
-    from mljobs.api.outputs import TERMINAL_STATES
+    from mljobs.domain.policies.outcome import is_over
 
     if body is None:
         return Verdict(False, "it was deleted")
@@ -165,7 +165,7 @@ def verdict(body: Json | None, goal: Goal) -> Verdict | None:
         return Verdict(True, f"submitted as {status.get('jobName', '')}")
     if goal is Goal.SUCCEEDED and _is(conditions, "Succeeded", "True"):
         return Verdict(True, "succeeded")
-    if goal is Goal.ENDED and status.get("state") in TERMINAL_STATES:
+    if goal is Goal.ENDED and is_over(status):
         return Verdict(True, f"ended: {status['state']}")
     if goal is Goal.ENDED and _is(conditions, "Suspended", "True", "Suspended"):
         return Verdict(True, "is suspended, and no job runs")

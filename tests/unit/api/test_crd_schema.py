@@ -111,7 +111,7 @@ def test_what_kubectl_shows(document: dict[str, Any]) -> None:
     assert columns == {"State": 0, "Job": 0, "Age": 0, **dict.fromkeys(wide, 1)}
     assert document["spec"]["names"]["categories"] == ["mljobs"]
     assert version["subresources"] == {"status": {}}
-    assert version["selectableFields"] == [{"jsonPath": ".status.state"}]
+    assert version["selectableFields"] == [{"jsonPath": ".status.state"}, {"jsonPath": ".status.outcome"}]
     status = version["schema"]["openAPIV3Schema"]["properties"]["status"]
     assert status["default"] == {"observedGeneration": -1}
 

@@ -204,6 +204,6 @@ def test_no_label_can_hold_a_name() -> None:
     labels = {label for metric in vars(Metrics()).values() for label in getattr(metric, "_labelnames", ())}
     assert labels <= {
         *("name", "controller", "result", "kind", "state", "reason", "type"),
-        *("method", "verb", "code", "host", "version"),
+        *("method", "verb", "code", "host", "version", "cause"),
         *("job_class", "amount"),  # administrators make classes, and few
     }

@@ -40,6 +40,35 @@ JOB_CASES = [
         ],
         [{"jobId": "a"}, {"jobId": "A_" + "9" * 126}, {"jobId": ""}],
     ),
+    *job("active-deadline", [{"activeDeadlineSeconds": 0}], [{"activeDeadlineSeconds": 1}]),
+    *job("start-deadline", [{"startDeadlineSeconds": 0}], [{"startDeadlineSeconds": 1}]),
+    *job("ttl", [{"ttlSecondsAfterFinished": -1}], [{"ttlSecondsAfterFinished": 0}]),
+    *(
+        one
+        for outcome in ("succeeded", "failed", "cancelled")
+        for one in job(
+            f"ttl-{outcome}",
+            [{"ttlSecondsByOutcome": {outcome: -1}}],
+            [{"ttlSecondsByOutcome": {outcome: 0}}],
+        )
+    ),
+    *job("backoff-limit", [{"backoffLimit": -1}, {"backoffLimit": 101}], [{"backoffLimit": 100}]),
+    *job(
+        "failure-exit-code",
+        [{"failurePolicy": {"rules": [{"onExitCodes": [1, 256], "action": "Fail"}]}}],
+        [{"failurePolicy": {"rules": [{"onExitCodes": [1, 255], "action": "Fail"}]}}],
+    ),
+    *job(
+        "failure-rule-about",
+        [
+            {"failurePolicy": {"rules": [{"action": "Fail"}]}},
+            {"failurePolicy": {"rules": [{"onCauses": ["Unknown"], "action": "Fail"}, {"action": "Retry"}]}},
+        ],
+        [
+            {"failurePolicy": {"rules": [{"onCauses": ["Unknown"], "action": "Fail"}]}},
+            {"failurePolicy": {"rules": [{"onExitCodes": [0, 255], "action": "Retry"}]}},
+        ],
+    ),
     *job(
         "managed-by",
         [

@@ -1,5 +1,7 @@
 """From an answer of `ml` v1 to a job: its words are those of the resources already."""
 
+from mljobs.backends.google.causes import with_failure
+from mljobs.backends.mlv1.causes import ROWS
 from mljobs.domain.port import Job, JobDocument, Reference, Scope
 
 
@@ -11,4 +13,4 @@ def read(answer: JobDocument, scope: Scope) -> Job:
         scope: where it was asked for. The service may name the project otherwise; the reference has it as it
             was asked for.
     """
-    return Job.parse(answer, Reference(f"{scope}/jobs/{answer['jobId']}"))
+    return with_failure(Job.parse(answer, Reference(f"{scope}/jobs/{answer['jobId']}")), ROWS)

@@ -22,6 +22,10 @@ A round of pages costs a request for each of the three collections and a `get` f
 trials no list has.
 """
 
+RESTARTS = 3
+"""How often the service restarts a job by itself that has failed for a cause that may pass (its page on
+training errors); `scheduling.disableRetries` keeps it from that."""
+
 NOWHERE = "-"
 """The location of a spec that names none. No job is there, and the service refuses it."""
 
@@ -36,7 +40,9 @@ class VertexFacts:
             `vertex-ai`.
     """
 
-    capabilities = Capabilities(client_names_jobs=False, labels=False, iam=False, translates=True)
+    capabilities = Capabilities(
+        client_names_jobs=False, labels=False, iam=False, translates=True, restarts=RESTARTS
+    )
     polling = Polling(PAGE_SIZE, PAGES_FROM)
 
     def __init__(

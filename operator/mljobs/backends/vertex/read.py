@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mljobs.backends.google.causes import with_failure
+from mljobs.backends.vertex.causes import ROWS
 from mljobs.backends.vertex.names import PREDICTION_JOBS, TUNING_JOBS, Name
 from mljobs.domain import errors
 from mljobs.domain.port import Job, JobDocument, Reference, Scope
@@ -68,7 +70,7 @@ def read(answer: Json, scope: Scope) -> Job:
     except errors.Rejected as error:
         raise errors.Unavailable(f"the answer names no job: {error.message}") from error
     reference = Reference(f"{scope}/{name.collection}/{name.id}")
-    return Job.parse(_document(answer, name.collection), reference)
+    return with_failure(Job.parse(_document(answer, name.collection), reference), ROWS)
 
 
 def _document(answer: Json, collection: str) -> JobDocument:

@@ -4,7 +4,7 @@ Level-based: the triggering event is no input, so that a missed or repeated even
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,6 +30,7 @@ from mljobs.domain.decide.decisions import (
     Cancel,
     CancelExtra,
     Decision,
+    Discard,
     Keep,
     Read,
     Record,
@@ -68,6 +69,8 @@ class JobHandler:
         gauges: when gauges may be written.
         turns: the lines of classes with limits.
         wrote: called with the object after each change of its status, and the status before.
+        remember: writes down what is kept of a finished resource, before it goes.
+        unsettled: returns the seconds for which a finished resource has to stay whatever its ttl.
     """
 
     def __init__(
@@ -83,6 +86,8 @@ class JobHandler:
         gauges: Gauges,
         turns: TurnKeeper,
         wrote: Callable[[JsonObject, Mapping[str, Any]], None] = lambda _body, _before: None,
+        remember: Callable[[Resource], None] = lambda _: None,
+        unsettled: Callable[[Key], Awaitable[float]] | None = None,
     ) -> None:
         self._kube = kube
         self._store = store
@@ -94,6 +99,8 @@ class JobHandler:
         self._gauges = gauges
         self._turns = turns
         self._wrote = wrote
+        self._remember = remember
+        self._unsettled = unsettled
 
     async def reconcile(self, key: Key) -> float | None:
         """Do everything that can be done for a resource now.
@@ -144,6 +151,8 @@ class JobHandler:
                 pass
             case Release(left_behind):
                 await self._release(key, resource, left_behind)
+            case Discard():
+                await self._discard(key, resource)
             case Record():
                 await self._record(key, resource, decision)
             case CancelExtra(_, extra):
@@ -222,6 +231,7 @@ class JobHandler:
     async def _release(self, key: Key, resource: Resource, left_behind: str) -> None:
         await self._follow(key, None, None)
         self._services.forget(resource.uid)
+        self._remember(resource)
         try:
             self._keep(await release_finalizer(self._kube, self._writer, resource, left_behind))
         except Forbidden as error:
@@ -230,6 +240,17 @@ class JobHandler:
                 f"run `mljobs leftovers --cancel -n {key.namespace}`, or grant the right to patch "
                 f"{KINDS[key.kind].plural} in the whole cluster. {error}"
             ) from error
+
+    async def _discard(self, key: Key, resource: Resource) -> None:
+        """Delete a finished resource, as it was decided on; its finalizer is released as of any other."""
+        wait = await self._unsettled(key) if self._unsettled else 0.0
+        if wait > 0:
+            self._queue.add_later(key, wait)
+            return
+        if not resource.held:
+            self._remember(resource)  # it goes at once
+        logger.info("%s/%s is deleted: its ttl has passed", resource.kind.lower(), resource.name)
+        await self._kube.delete(*key, resource.uid, resource.version)
 
     def _keep(self, body: JsonObject | None) -> None:
         if body is not None:

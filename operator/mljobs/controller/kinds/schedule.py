@@ -22,7 +22,16 @@ from mljobs.controller.process.logs import about
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.reasons import Reason
-from mljobs.domain.schedule.decide import Decision, Refusal, Remove, Rest, Settle, Start, decide
+from mljobs.domain.schedule.decide import (
+    Decision,
+    Refusal,
+    Remove,
+    Rest,
+    Settle,
+    Start,
+    decide,
+    is_unsettled,
+)
 from mljobs.domain.schedule.project import events, project
 from mljobs.domain.schedule.schedule import Run, Schedule, run_of, schedule_of
 from mljobs.domain.show.events import Event
@@ -31,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 STEPS = 8
 """Steps of one schedule before others get their turn."""
+
+UNSETTLED = 10.0
+"""Seconds after which it is asked again whether a run may go."""
 
 LONGEST_SLEEP = 300.0
 """Seconds after which each schedule is looked at again: the machine's clock may have been set."""
@@ -47,6 +59,7 @@ class ScheduleHandler:
         metrics: counts runs.
         default_project: the project of jobs that name none.
         clock: the machine's time, with a zone.
+        enabled: whether JobSchedules are reconciled at all, and may be listed.
     """
 
     def __init__(
@@ -59,6 +72,7 @@ class ScheduleHandler:
         metrics: Metrics,
         default_project: str | None,
         clock: Callable[[], datetime],
+        enabled: bool = True,
     ) -> None:
         self._kube = kube
         self._store = store
@@ -67,7 +81,8 @@ class ScheduleHandler:
         self._metrics = metrics
         self._default_project = default_project
         self._clock = clock
-        self._complete = False
+        self._enabled = enabled
+        self._complete = self._listed = False
         self._completing = asyncio.Lock()
         self._checked: dict[Key, Schedule] = {}
         self._refusals: dict[Key, Refusal] = {}
@@ -99,6 +114,26 @@ class ScheduleHandler:
             if not isinstance(decision, Start | Remove | Settle):
                 return self._pause(decision)
         return FIRST_RETRY
+
+    async def unsettled(self, key: Key) -> float:
+        """Seconds for which a run has to stay, so that no schedule makes it again; 0 for everything else.
+
+        Raises:
+            KubeError: the API server did not list the schedules.
+        """
+        body = self._store.body(key)
+        owner = owner_of(body) if body else None
+        if body is None or owner is None or not self._enabled:
+            return 0.0
+        async with self._completing:
+            if not self._listed:
+                await self._resync.complete([JOB_SCHEDULE.name])
+                self._listed = True
+        schedule = self._store.body(owner)
+        if schedule is None:
+            return 0.0
+        now = self._clock()
+        return UNSETTLED if is_unsettled(self._schedule(owner, schedule), Run.parse(body), now) else 0.0
 
     async def _complete_runs(self) -> None:
         """Find all runs once: a process that has just started has not been told of each yet."""

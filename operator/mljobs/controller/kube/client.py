@@ -150,16 +150,24 @@ class Kube:
         path = f"{_path(kind, meta['namespace'])}?fieldManager={COMPONENT}"
         return await self._call(f"{kind} {meta['namespace']}/{meta['name']}", "POST", path, body)
 
-    async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:
         """Delete an object.
 
+        Args:
+            kind: its kind.
+            namespace: its namespace.
+            name: its name.
+            uid: its uid.
+            version: the resourceVersion that was decided on; empty: whatever it is by now.
+
         Raises:
-            Conflict: another object has its name.
+            Conflict: another object has its name, or it has changed.
             ObjectNotFound: it does not exist any longer.
         """
         self.fence()
         what, path = f"{kind} {namespace}/{name}", _path(kind, namespace, name)
-        await self._call(what, "DELETE", path, {"preconditions": {"uid": uid}})
+        guard = {"uid": uid, **({"resourceVersion": version} if version else {})}
+        await self._call(what, "DELETE", path, {"preconditions": guard})
 
     async def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
         """Merge into an object's metadata, if it has not changed since it was read.

@@ -44,9 +44,11 @@ class PolicyRule:
 RESOURCES = (
     PolicyRule(GROUP, PLURALS, ("get", "list", "watch", "patch")),
     PolicyRule(GROUP, tuple(f"{plural}/status" for plural in PLURALS), ("patch",)),
+    PolicyRule(GROUP, PLURALS, ("delete",)),
     PolicyRule("", ("events",), ("create", "patch")),
 )
-"""Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces."""
+"""Needed wherever resources are watched: in the whole cluster, or in each of the watched namespaces.
+Resources are deleted whose ttl has passed, and the runs of schedules beyond their history limits."""
 
 CLASSES = (
     PolicyRule(GROUP, (JOB_CLASS.plural,), ("list", "watch")),
@@ -59,11 +61,11 @@ namespaces reads no classes. Namespaces are listed only while a class selects th
 SCHEDULES = (
     PolicyRule(GROUP, (JOB_SCHEDULE.plural,), ("list", "watch")),
     PolicyRule(GROUP, (f"{JOB_SCHEDULE.plural}/status",), ("patch",)),
-    PolicyRule(GROUP, PLURALS, ("create", "delete")),
+    PolicyRule(GROUP, PLURALS, ("create",)),
 )
-"""Needed there besides, where JobSchedules are reconciled: their runs are created and deleted."""
+"""Needed there besides, where JobSchedules are reconciled: their runs are created."""
 
-_OURS = tuple(rule for rule in RESOURCES if rule.group == GROUP)
+_OURS = tuple(rule for rule in RESOURCES if rule.group == GROUP and "delete" not in rule.verbs)
 
 LASTING: Mapping[str, tuple[PolicyRule, ...]] = {
     "None": (),

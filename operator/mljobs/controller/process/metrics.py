@@ -199,6 +199,12 @@ class Metrics:
             _WAIT,
             "kind",
         )
+        self.jobs_failed = self._counter(
+            "mljobs_jobs_failed",
+            "Jobs that have failed, as observed by this process, by cause; Unknown where no table knows it.",
+            "kind",
+            "cause",
+        )
         self.jobs_ended = self._counter(
             "mljobs_jobs_ended",
             "Jobs that have ended, as observed by this process, by terminal state.",
@@ -340,6 +346,8 @@ class Metrics:
             self.acceptance_seconds.labels(kind).observe(max((now - created).total_seconds(), 0.0))
         if reached.ended:
             self.jobs_ended.labels(kind, reached.ended).inc()
+        if reached.cause:
+            self.jobs_failed.labels(kind, reached.cause).inc()
         if reached.ran is not None:
             self.run_seconds.labels(kind, reached.ended).observe(reached.ran)
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.loop.turns import TurnKeeper
 from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.health import Health, Heartbeat, LivenessCheck
+from mljobs.controller.process.history import History
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
 from mljobs.controller.process.serve import serve
 from mljobs.controller.process.stop import Stop
@@ -277,6 +279,8 @@ async def _act(
         gauges=gauges,
         turns=turns,
         wrote=lambda body, before: metrics.wrote(body, before, wall()),
+        remember=History(sys.stdout, wall).keep,
+        unsettled=lambda key: schedules.unsettled(key),
     )
     checkpoint = WatchCheckpoint(kube, store, queue.add, namespaces=options.namespaces, now=clock)
     if lease:
@@ -295,16 +299,18 @@ async def _act(
         **dict.fromkeys(KINDS, jobs),
         JOB_CLASS.name: ClassHandler(kube, classes, store, turns, wall),
     }
+    schedules = ScheduleHandler(
+        kube=kube,
+        store=store,
+        resync=resync,
+        writer=writer,
+        metrics=metrics,
+        default_project=options.policy.default_project or (None if options.namespaces else OF_A_CLASS),
+        clock=wall,
+        enabled=options.schedules,
+    )
     if options.schedules:
-        handlers[JOB_SCHEDULE.name] = ScheduleHandler(
-            kube=kube,
-            store=store,
-            resync=resync,
-            writer=writer,
-            metrics=metrics,
-            default_project=options.policy.default_project or (None if options.namespaces else OF_A_CLASS),
-            clock=wall,
-        )
+        handlers[JOB_SCHEDULE.name] = schedules
     reconciler = Reconciler(handlers, queue=queue, clock=clock, metrics=metrics)
 
     def bring(event: str | None, body: JsonObject) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any, Self
 
 from mljobs.domain.job.resource import Intent, Target
+from mljobs.domain.policies.deadlines import Exceeded
+from mljobs.domain.policies.retry import Retry
 from mljobs.domain.port import Job, Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
@@ -162,6 +164,14 @@ class Suspend(Step):
 
 
 @dataclass(frozen=True)
+class Expire(Step):
+    """Record that a deadline ends this attempt; the cancel call follows once that is stored."""
+
+    target: Target
+    exceeded: Exceeded
+
+
+@dataclass(frozen=True)
 class Announce(Step):
     """Record bindings before they are set in the policy, so that a crash leaves none unaccounted for.
 
@@ -185,8 +195,21 @@ class Hold(Answer):
 
 
 @dataclass(frozen=True)
+class Backoff(Answer):
+    """The attempt has failed, and another one follows later."""
+
+    target: Target
+    following: Retry
+
+
+@dataclass(frozen=True)
 class Finish(Answer):
     """The job has ended."""
+
+
+@dataclass(frozen=True)
+class Discard(Answer):
+    """Delete the resource: it has finished, and its ttl has passed."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +250,7 @@ class Keep(Answer):
 Effect = Submit | Adopt | Read | Search | UpdateLabels | BindIam | Cancel | CancelExtra
 """Steps that call the service; decide is called again with the outcome."""
 
-Settled = Watch | Suspend | Announce | Leave | Hold | Finish | Refuse | Stall | Wait
+Settled = Watch | Suspend | Expire | Announce | Leave | Hold | Backoff | Finish | Refuse | Stall | Wait
 """Steps that are shown in the status."""
 
-Decision = Effect | Settled | Record | Release | Keep
+Decision = Effect | Settled | Record | Release | Discard | Keep

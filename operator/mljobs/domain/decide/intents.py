@@ -7,8 +7,8 @@ spec names has been read as well.
 
 from datetime import datetime
 
-from mljobs.api.outputs import State
 from mljobs.domain.decide.decisions import Adopt, Decision, Record, Release, Submit
+from mljobs.domain.decide.following import may_be_followed
 from mljobs.domain.decide.plan import AdminPolicy, intent_for, plan_target
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Intent, Resource, Target
@@ -52,9 +52,8 @@ def ruled_out(
         return decision
     attempt = planned_attempt(resource)
     if resource.accepted(observation.job):
-        # only a suspension lets another attempt follow, and who has watched this one knows that none has
-        resumable = resource.suspending and resource.state == State.CANCELLED and observation.job is None
-        if not resumable:
+        # who has watched this one knows that none has followed it
+        if observation.job is not None or not may_be_followed(resource):
             return decision
         attempt = target.attempt + 1
     planned = plan_target(resource, policy, attempt)

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mljobs.api.outputs import State
 from mljobs.domain.decide.admission import claim_refused, place_refused
 from mljobs.domain.decide.check import check
-from mljobs.domain.decide.decisions import Cancel, Decision, Finish, Hold, Refuse, Suspend, Watch
+from mljobs.domain.decide.decisions import Cancel, Decision, Expire, Refuse, Suspend, Watch
 from mljobs.domain.decide.extra_jobs import cancel_extra_jobs
 from mljobs.domain.decide.failed_calls import wait_for
+from mljobs.domain.decide.following import after_end, after_recorded_end
 from mljobs.domain.decide.iam import bind
 from mljobs.domain.decide.labels import is_contested, relabel
 from mljobs.domain.decide.missing import wait_for_job
@@ -18,6 +18,7 @@ from mljobs.domain.decide.submission import submit
 from mljobs.domain.decide.turns import wait_for_turn
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.policies.deadlines import START, Deadline, Exceeded, exceeded, next_deadline
 from mljobs.domain.port import Job, Reference
 
 
@@ -46,25 +47,30 @@ def run(
     extra = cancel_extra_jobs(resource, target, observation, policy, now)
     if extra:
         return extra
-    suspended = resource.suspending
+    suspended, overdue = resource.suspending, exceeded(resource)
     if resource.ended:
-        if not (suspended and resource.state == State.CANCELLED):
-            return Finish()
-        return Hold() if resource.suspend else _resume(resource, target, policy, now)
+        following = after_recorded_end(resource, target, observation, now)
+        return following or _next_attempt(resource, target, policy, now)
     job = observation.job
     if job is None:
         return wait_for_job(resource, target, observation, policy)
     if job.ended:
-        return Hold() if suspended and job.state == State.CANCELLED else Finish()
+        return after_end(resource, target, observation, now)
     if not resource.owns(job):
         return taken(resource, target, job)
-    if suspended or resource.suspend:
-        return _suspend(target, observation, now) if suspended else Suspend(target)
-    return _update(resource, target, observation, job, now)
+    if suspended or overdue:
+        return _end(target, observation, now)
+    if resource.suspend:
+        return Suspend(target)
+    deadline = None if job.ending else next_deadline(resource, observation)
+    if deadline and deadline.due <= now:
+        return _expire(target, observation, deadline, now)
+    decision = _update(resource, target, observation, job, now)
+    return decision.by(deadline.due) if deadline else decision
 
 
-def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
-    """Start the attempt after one that a suspension has ended, with its class as it is now."""
+def _next_attempt(resource: Resource, ended: Target, policy: AdminPolicy, now: datetime) -> Decision:
+    """Start the attempt after one that has failed or that a suspension has ended, with its class as it is."""
     resource = resource.laid_again()
     planned = plan_target(resource, policy, ended.attempt + 1)
     excluded = place_refused(resource, planned)
@@ -81,7 +87,8 @@ def _resume(resource: Resource, ended: Target, policy: AdminPolicy, now: datetim
     )
 
 
-def _suspend(target: Target, observation: Observation, now: datetime) -> Decision:
+def _end(target: Target, observation: Observation, now: datetime) -> Decision:
+    """Cancel a job whose end is recorded."""
     job = observation.job
     if job is None or job.ending or observation.cancelled:
         return Watch(target)
@@ -89,6 +96,12 @@ def _suspend(target: Target, observation: Observation, now: datetime) -> Decisio
     if failed:
         return wait_for(failed)
     return read_first(target, observation, now) or Cancel(target)
+
+
+def _expire(target: Target, observation: Observation, deadline: Deadline, now: datetime) -> Decision:
+    """End an attempt whose deadline has passed; a job that may have started meanwhile is read first."""
+    read = read_first(target, observation, now) if deadline.field == START else None
+    return read or Expire(target, Exceeded(deadline.field, deadline.seconds))
 
 
 def _update(

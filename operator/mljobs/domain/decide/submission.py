@@ -22,6 +22,7 @@ from mljobs.domain.decide.unknown_outcome import outcome_unknown, resolve_outcom
 from mljobs.domain.job import naming
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import Resource, Target
+from mljobs.domain.job.variables import expanded
 from mljobs.domain.port import Order
 from mljobs.domain.reasons import Reason
 from mljobs.domain.spec.problems import Problem
@@ -92,5 +93,6 @@ def submit(
 ) -> Decision:
     """Create the job of an attempt."""
     labels = {**resource.labels, **naming.attempt_labels(resource.uid, target.attempt)}
-    order = Order(resource.kind, spec.document(), target.scope, target.job_id, labels)
+    document = expanded(spec.document(), resource.owner, target.attempt)
+    order = Order(resource.kind, document, target.scope, target.job_id, labels)
     return Submit(intent_for(resource, target, now), order, warnings)

@@ -195,7 +195,7 @@ class Resource:
             metadata=meta,
             spec=spec if isinstance(spec, Mapping) else {},
             status=body.get("status") or {},
-            created=_moment(meta.get("creationTimestamp")),
+            created=moment(meta.get("creationTimestamp")),
             facts=facts,
             standing=standing,
         )
@@ -473,11 +473,12 @@ def _count(value: Any, least: int) -> int:
     return value
 
 
-def _moment(text: Any) -> datetime:
+def moment(text: Any, otherwise: datetime = LONG_AGO) -> datetime:
+    """A recorded time; `otherwise` if there is none."""
     try:
         return parse_timestamp(str(text))
     except ValueError:
-        return LONG_AGO
+        return otherwise
 
 
 def timestamp(moment: datetime) -> str:

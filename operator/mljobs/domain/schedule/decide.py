@@ -154,6 +154,19 @@ def decide(
     return held
 
 
+def is_unsettled(schedule: Schedule, run: Run, now: datetime) -> bool:
+    """Whether a run has to stay, since the schedule would make it again under the same name.
+
+    Its time is not recorded as settled yet, or a call that makes it may still be in progress.
+    """
+    if schedule.resource.deleting or schedule.plan is None:
+        return False
+    slot = schedule.slot_of(run.name)
+    if slot is None:
+        return False
+    return now < run.created + KEPT or slot > schedule.counts_from(now)
+
+
 def _held_back(
     plan: Plan, runs: Sequence[Run], slot: datetime, refusal: Refusal | None, now: datetime
 ) -> Decision:

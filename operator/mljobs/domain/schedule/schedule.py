@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from mljobs.api.base import JsonObject
@@ -19,6 +19,9 @@ from mljobs.domain.reasons import STALLING, ConditionType
 from mljobs.domain.schedule.cron import Cron, zone_named
 from mljobs.domain.schedule.validate import validate
 from mljobs.domain.spec.problems import Problem
+
+_MINUTES = 10
+"""More digits than the minutes since 1970 have."""
 
 
 @dataclass(frozen=True)
@@ -137,6 +140,13 @@ class Schedule:
     def name_of(self, slot: datetime) -> str:
         """The name of the run that is due at a time: always the same, so that none is made twice."""
         return f"{self.resource.name}-{int(slot.timestamp()) // 60}"
+
+    def slot_of(self, name: str) -> datetime | None:
+        """The time whose run has this name; None if no time's has."""
+        minutes = name.removeprefix(f"{self.resource.name}-")
+        if minutes == name or not (minutes.isascii() and minutes.isdigit() and len(minutes) < _MINUTES):
+            return None
+        return datetime.fromtimestamp(int(minutes) * 60, UTC)
 
 
 def run_of(schedule: Resource, template: Mapping[str, Any], name: str, due: datetime | None) -> JsonObject:

@@ -18,11 +18,13 @@ class Milestones:
     Attributes:
         accepted: whether the service has accepted the resource's first job, unless it was adopted.
         ended: the terminal state of a job that has ended; empty if none has.
+        cause: why that job has failed; empty if it has not.
         ran: seconds from the start to the end of that job, by the service's clock; None if it never ran.
     """
 
     accepted: bool = False
     ended: str = ""
+    cause: str = ""
     ran: float | None = None
 
 
@@ -37,7 +39,7 @@ def milestones(before: Status, after: Status) -> Milestones:
     accepted = first and _accepted(after)
     if not _ended(after) or (_ended(before) and _same_job(before, after)):
         return Milestones(accepted)
-    return Milestones(accepted, str(after["state"]), _seconds(after))
+    return Milestones(accepted, str(after["state"]), str(after.get("cause") or ""), _seconds(after))
 
 
 def _accepted(status: Status) -> bool:

@@ -6,12 +6,15 @@ Equal knowledge yields an equal status, so that the writer has nothing to write 
 from collections.abc import Mapping
 from datetime import datetime
 
+from mljobs.api.attempts import Attempt
 from mljobs.api.base import JsonObject
-from mljobs.api.outputs import RESOURCE_EXHAUSTED, TERMINAL_STATES, State
-from mljobs.api.resources import KINDS, Attempt, JobStatus
+from mljobs.api.outputs import TERMINAL_STATES, State
+from mljobs.api.resources import KINDS, JobStatus
 from mljobs.domain import errors
 from mljobs.domain.decide.decisions import (
     Announce,
+    Backoff,
+    Expire,
     Finish,
     Hold,
     Leave,
@@ -25,9 +28,12 @@ from mljobs.domain.decide.decisions import (
 from mljobs.domain.decide.failed_calls import what_next
 from mljobs.domain.job.observation import Call, Observation
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target
+from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.port import Facts, Job, Reference
 from mljobs.domain.reasons import MEANING, RECOVERED, STALLING, TAKEN_OVER, ConditionType, Reason
 from mljobs.domain.show.conditions import Shown, conditions
+from mljobs.domain.show.failure import ended_badly, failure, retrying
+from mljobs.domain.show.outcome import outcome
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
 from mljobs.domain.show.progress import kept_from_stepping_back
 from mljobs.domain.show.record import CREATED, FOUND_AGAIN, TAKEN, record
@@ -70,6 +76,9 @@ def project(resource: Resource, observation: Observation, decision: Settled, now
     if remembered:
         status["record"] = remembered
     shown = _shown(resource, observation, decision, status)
+    ended = outcome(resource, observation, decision, status)
+    if ended:
+        status["outcome"] = ended.value
     status["observedGeneration"] = resource.generation
     status["conditions"] = conditions(resource, shown, now)
     return fitted(status)
@@ -84,7 +93,7 @@ def _job_part(
     kept = {
         key: value
         for key, value in resource.status.items()
-        if key not in ("conditions", "observedGeneration", "record")
+        if key not in ("conditions", "observedGeneration", "record", "outcome")
     }
     job = observation.job
     if target is None or not resource.accepted(observation.job):
@@ -153,6 +162,7 @@ def _seen(resource: Resource, job: Job) -> JsonObject:
     seen["state"] = job.state if job.state in State.__members__ else State.STATE_UNSPECIFIED.value
     if "errorMessage" in seen:
         seen["errorMessage"] = bounded_text(seen["errorMessage"])
+    seen |= failure(resource, job)
     raw = job.document.get(kind.output_field)
     if isinstance(raw, Mapping):
         complete = resource.facts is not None and resource.facts.capabilities.translates
@@ -191,7 +201,9 @@ def _shown(
         if accepted
         else _unsubmitted(decision, observation),
         ConditionType.SUCCEEDED: _succeeded(resource, observation, decision, status),
-        ConditionType.RECONCILING: _reconciling(resource, decision, accepted, stuck=stalled is not None),
+        ConditionType.RECONCILING: _reconciling(
+            resource, decision, status, accepted, stuck=stalled is not None
+        ),
         ConditionType.SUSPENDED: _suspended(resource, decision, accepted),
     }
     if stalled:
@@ -253,21 +265,16 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
             if state == State.SUCCEEDED:
                 reason = Reason.PARTIALLY_SUCCEEDED if message else Reason.JOB_SUCCEEDED
                 return Shown("True", reason, message)
-            return Shown("False", _failure(state, status), message)
+            return ended_badly(resource, state, status, message)
     if not accepted or (resource.ended and isinstance(decision, Refuse)):
         unsubmitted = _unsubmitted(decision, observation)
         return Shown("Unknown", unsubmitted.reason, unsubmitted.message)
     if isinstance(decision, Hold):
         return Shown("Unknown", _pause_of(resource))
+    if isinstance(decision, Backoff):
+        return Shown("Unknown", Reason.RETRYING, retrying(decision, status))
     found_again = status["record"].get("presence") == FOUND_AGAIN
     return Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
-
-
-def _failure(state: str, status: JsonObject) -> Reason:
-    """Whether a job that has not succeeded was cancelled, found no machines, or failed by itself."""
-    if state == State.CANCELLED:
-        return Reason.JOB_CANCELLED
-    return Reason.NO_CAPACITY if status.get("errorCode") == RESOURCE_EXHAUSTED else Reason.JOB_FAILED
 
 
 def _pause_of(resource: Resource) -> Reason:
@@ -275,7 +282,9 @@ def _pause_of(resource: Resource) -> Reason:
     return Reason.SUSPENDED if resource.suspend else Reason.RESUMING
 
 
-def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck: bool) -> Shown:
+def _reconciling(
+    resource: Resource, decision: Settled, status: JsonObject, accepted: bool, *, stuck: bool
+) -> Shown:
     match decision:
         case Wait(reason, message) if reason in STALLING:
             return Shown("False", Reason.WAITING, message)
@@ -285,6 +294,10 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck
             return Shown("False" if resource.suspend else "True", _pause_of(resource))
         case Finish():
             return Shown("False", Reason.FINISHED)
+        case Expire(_, overdue):
+            return Shown("True", overdue.reason, overdue.message)
+        case Backoff():
+            return Shown("True", Reason.RETRYING, retrying(decision, status))
         case _ if resource.deleting and not resource.held:
             return Shown("False", Reason.RELEASED)
         case Stall():
@@ -297,13 +310,15 @@ def _reconciling(resource: Resource, decision: Settled, accepted: bool, *, stuck
 
 def _watching(resource: Resource, *, stuck: bool) -> Shown:
     """What is left to do about an accepted job, apart from watching it."""
-    suspends = resource.suspend or resource.suspending
-    if not (resource.deleting or suspends):
+    suspends, overdue = resource.suspend or resource.suspending, exceeded(resource)
+    if not (resource.deleting or suspends or overdue):
         return Shown("False", Reason.WATCHING)
     if stuck:
         return Shown("False", Reason.WAITING)
     if resource.deleting:
         return Shown("True", Reason.DELETING, _missing_message(resource))
+    if overdue:
+        return Shown("True", overdue.reason, overdue.message)
     return Shown("True", Reason.SUSPENDING if resource.suspend else Reason.RESUMING)
 
 

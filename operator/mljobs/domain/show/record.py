@@ -5,11 +5,14 @@ observation, so that a change of their wording changes no decision.
 """
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide.decisions import Announce, Settled, Stall, Suspend
+from mljobs.domain.decide.decisions import Announce, Backoff, Expire, Finish, Settled, Stall, Suspend
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
-from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.times import accepted_at, active_since, finished_at
+from mljobs.domain.policies.deadlines import exceeded
+from mljobs.domain.policies.retry import failures_before
 from mljobs.domain.reasons import Reason
 
 CREATED, RECOVERED, TAKEN = "Created", "Recovered", "TakenOver"
@@ -34,8 +37,12 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
     made: JsonObject = {
         "accepted": _how(resource, observation),
         **_class(resource),
+        **_times(resource, observation),
+        **_finished(resource, observation, decision),
+        **_exceeded(resource, decision),
         **_applied(resource, observation, decision),
     }
+    made |= _failures(resource, decision)
     if resource.target and (isinstance(decision, Suspend) or resource.suspending):
         made["suspendedAttempt"] = resource.target.attempt
     presence = _presence(resource, decision)
@@ -49,6 +56,46 @@ def _class(resource: Resource) -> JsonObject:
     standing = resource.standing
     made = standing.job_class.record(standing.accelerators) if standing.job_class else {}
     return {"jobClass": made} if made else {}
+
+
+def _times(resource: Resource, observation: Observation) -> JsonObject:
+    """When the attempt was accepted; of one that was recorded without it, nothing."""
+    if resource.submitted:
+        return {key: resource.record[key] for key in ("acceptedAt", "activeSince") if key in resource.record}
+    return {
+        "acceptedAt": timestamp(accepted_at(resource, observation)),
+        "activeSince": timestamp(active_since(resource, observation)),
+    }
+
+
+def _finished(resource: Resource, observation: Observation, decision: Settled) -> JsonObject:
+    """When the resource has finished; of one that was recorded without it, nothing."""
+    if resource.ended:
+        known = resource.record.get("finishedAt")
+        known = known or (
+            resource.record.get("failure", {}).get("at") if isinstance(decision, Finish) else ""
+        )
+        return {"finishedAt": known} if known else {}
+    finished = finished_at(observation) if isinstance(decision, Finish) else None
+    return {"finishedAt": timestamp(finished)} if finished else {}
+
+
+def _failures(resource: Resource, decision: Settled) -> JsonObject:
+    """The failed attempts before this one, and whether it is one of those that another one follows."""
+    before = failures_before(resource)
+    made: JsonObject = {"failures": before.total} if before.total else {}
+    made |= {"countedFailures": before.counted} if before.counted else {}
+    if isinstance(decision, Backoff):
+        following = decision.following
+        return {**made, "failure": {"at": timestamp(following.failed_at), "action": following.action.value}}
+    known = resource.record.get("failure") if resource.submitted else None
+    return {**made, "failure": dict(known)} if known else made
+
+
+def _exceeded(resource: Resource, decision: Settled) -> JsonObject:
+    """The deadline that ends the attempt."""
+    found = decision.exceeded if isinstance(decision, Expire) else exceeded(resource)
+    return {"exceeded": {"field": found.field, "seconds": found.seconds}} if found else {}
 
 
 def _earlier(resource: Resource) -> JsonObject:

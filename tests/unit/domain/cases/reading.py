@@ -15,6 +15,7 @@ import yaml
 from pydantic import AwareDatetime, Field
 from pydantic.alias_generators import to_camel
 
+from mljobs.api import outputs
 from mljobs.api.base import JsonObject, Model
 from mljobs.api.jobclass import JobClass as JobClassResource
 from mljobs.api.resources import KINDS, Metadata
@@ -22,7 +23,7 @@ from mljobs.backends import facts_of_class
 from mljobs.backends.mlv1.facts import MlV1Facts
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.config import Settings
-from mljobs.domain import errors
+from mljobs.domain import errors, port
 from mljobs.domain.classes.choice import standing_of
 from mljobs.domain.classes.job_class import JobClass, Standing, Turn
 from mljobs.domain.decide import AdminPolicy
@@ -81,6 +82,13 @@ class Surplus(Model):
     job: JsonObject
 
 
+class Cause(Model):
+    """Why a job has failed, as its backend says; see `Failure` of the port."""
+
+    cause: outputs.Cause
+    exit_code: int | None = None
+
+
 class Known(Model):
     """What is known of a job; see `Observation`.
 
@@ -92,6 +100,7 @@ class Known(Model):
     about: About | None = None
     alone: bool = False
     job: JsonObject | None = None
+    failure: Cause | None = None
     reference: str | None = None
     seen_at: AwareDatetime | None = None
     created: bool = False
@@ -109,12 +118,15 @@ class Known(Model):
 
     def observation(self, resource: Resource, facts: Facts) -> Observation:
         """The same as the core has it."""
-        fields = {name: value for name, value in self if name not in ("about", "reference", "failed")}
+        fields = {
+            name: value for name, value in self if name not in ("about", "failure", "reference", "failed")
+        }
         target = resource.placed(Target(**dict(self.about))) if self.about else None
         job = None
         if self.job:
             named = facts.reference(target.scope, self.job["jobId"]) if target else None
             job = Job.parse(self.job, Reference(self.reference) if self.reference else named or Reference(""))
+            job = replace(job, failure=port.Failure(**dict(self.failure)) if self.failure else None)
         changed = {
             "target": target,
             "job": job,

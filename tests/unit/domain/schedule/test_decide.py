@@ -1,6 +1,7 @@
 """Each case of `cases.yaml`: what is decided, shown and told; and what holds in all of them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, get_args
@@ -11,7 +12,7 @@ import yaml
 from mljobs.api.jobschedule import JOB_SCHEDULE, JobSchedule
 from mljobs.domain.job.resource import FINALIZER
 from mljobs.domain.reasons import Reason
-from mljobs.domain.schedule.decide import Decision, Refusal, decide
+from mljobs.domain.schedule.decide import Decision, Refusal, decide, is_unsettled
 from mljobs.domain.schedule.project import Announced, events, project
 from mljobs.domain.schedule.schedule import Run, Schedule, run_of, schedule_of
 from mljobs.domain.show.events import transitions
@@ -299,3 +300,26 @@ def test_the_time_of_success_never_goes_back() -> None:
         decision = decide(schedule, runs, now)
         assert isinstance(decision, Announced)
         assert project(schedule, runs, decision, now)["lastSuccessfulTime"] == f"2026-11-29T{expected}Z"
+
+
+@pytest.mark.parametrize(
+    ("name", "since", "at", "stays"),
+    [
+        ("nightly-29400120", "2025-11-24T17:00:00Z", "2026-11-29T10:30:00Z", True),
+        ("nightly-29400120", "2025-11-24T18:00:00Z", "2026-11-29T10:30:00Z", False),
+        ("nightly-29400120", "2025-11-25T20:00:00Z", "2026-11-29T10:30:00Z", False),
+        ("nightly-29400120", "2025-11-25T20:00:00Z", "2026-11-29T10:00:30Z", True),
+        ("nightly-manual-ab12cd", "2025-11-24T17:00:00Z", "2026-11-29T10:30:00Z", False),
+        ("other-29400120", "2025-11-24T17:00:00Z", "2026-11-29T10:30:00Z", False),
+        ("nightly-99999999999999", "2025-11-24T17:00:00Z", "2026-11-29T10:30:00Z", False),
+    ],
+    ids=["due", "settled", "later", "just made", "by hand", "of another", "no time"],
+)
+def test_a_run_stays_while_its_schedule_would_make_it_again(
+    name: str, since: str, at: str, stays: bool
+) -> None:
+    """Its ttl may have passed: the name keeps the schedule from making it twice."""
+    schedule = schedule_with({}, {"record": {"schedule": "0 * * * *", "since": since}})
+    made = replace(run({"name": "x", "succeeded": True, "created": "10:00:00"}), name=name)
+    assert schedule.resource.name == "nightly"
+    assert is_unsettled(schedule, made, datetime.fromisoformat(at)) is stays

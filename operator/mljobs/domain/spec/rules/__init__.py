@@ -10,11 +10,12 @@ from typing import Any
 from mljobs.api.crd import CelRule
 from mljobs.api.resources import KINDS
 from mljobs.domain.spec.problems import Problem
-from mljobs.domain.spec.rules import cel, job, machines, prediction, sizes, training, tuning, vertex
+from mljobs.domain.spec.rules import cel, job, machines, policies, prediction, sizes, training, tuning, vertex
 from mljobs.domain.spec.rules.rule import Rule
 
 RULES: tuple[Rule, ...] = (
     *job.RULES,
+    *policies.RULES,
     *training.RULES,
     *machines.RULES,
     *tuning.RULES,
