@@ -152,6 +152,15 @@ class Crds(Part):
     """Whether the CRDs, and with them all resources, stay when the release is uninstalled."""
 
 
+class AdmissionPolicy(Part):
+    """The limits of JobClasses at the API server."""
+
+    enabled: bool = False
+    """Whether to make a ValidatingAdmissionPolicy by which `kubectl apply` already refuses what a JobClass
+    does not give: namespaces, projects, regions and accounts. The operator keeps to them in any case, and to
+    machine types and limits, too."""
+
+
 class PodDisruptionBudget(Part):
     """Evictions."""
 
@@ -263,6 +272,8 @@ class Values(Part):
     rbac: Rbac = Rbac()
 
     crds: Crds = Crds()
+
+    admission_policy: AdmissionPolicy = AdmissionPolicy()
 
     resources: Resources = Resources(requests={"cpu": "50m", "memory": "192Mi"}, limits={"memory": "512Mi"})
     """What each replica asks for, and gets at most."""

@@ -195,8 +195,8 @@ def command(act: Act) -> str:
     """The command line that does what the demo does."""
     where = "" if act.namespace == "default" else f" -n {act.namespace}"
     folder = shown(deploy_folder() / "samples")
-    named = f", with jobClassName: {act.job_class}" if act.job_class else ""
-    return f"kubectl apply{where} -f {folder}/{_file(act)}  # {act.service}: {act.shows}{named}"
+    runs_by = f"class {act.job_class}" if act.job_class else act.service
+    return f"kubectl apply{where} -f {folder}/{_file(act)}  # {runs_by}: {act.shows}"
 
 
 def _file(act: Act) -> str:

@@ -275,6 +275,11 @@ CASES = (
         False,
         absent=tuple(f"ClusterRole/{FULLNAME}-{role}" for role in ("view", "edit", "admin")),
     ),
+    Case(
+        "admissionPolicy.enabled",
+        True,
+        {("ValidatingAdmissionPolicyBinding", "/spec/validationActions"): ["Deny"]},
+    ),
     Case("crds.enabled", False, absent=("CustomResourceDefinition",)),
     Case(
         "crds.keep",

@@ -10,10 +10,13 @@ import pytest
 from pydantic.alias_generators import to_camel
 from typer.main import get_command
 
+from mljobs.api.jobclass import DEFAULT_CLASS, JOB_CLASS
 from mljobs.api.jobschedule import JOB_SCHEDULE, SCHEDULE_LABEL
 from mljobs.api.resources import API_VERSION, KINDS
+from mljobs.backends import facts_of_class
 from mljobs.cli.app import app
 from mljobs.config import Settings
+from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.job import resource
 from mljobs.domain.reasons import Reason
 from mljobs.domain.schedule.schedule import Schedule
@@ -94,6 +97,9 @@ def test_every_manifest_is_valid(manifest: dict[str, object]) -> None:
     if manifest["kind"] == JOB_SCHEDULE.name:
         assert Schedule.parse(manifest).problems == ()
         return
+    if manifest["kind"] == JOB_CLASS.name:
+        facts_of_class(JobClass.parse(manifest))
+        return
     found = validate(str(manifest["kind"]), spec, default_project="administrators-default")
     assert found.spec is not None, found.problems
     assert not found.warnings
@@ -164,6 +170,7 @@ def test_every_annotation_that_is_named_exists() -> None:
         IMPORTED,
         resource.MANAGER,
         SCHEDULE_LABEL,
+        DEFAULT_CLASS,
         *re.findall(r'annotations\["([^"]+)"\]', lua),
         API_VERSION,
     }
