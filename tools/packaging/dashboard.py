@@ -46,10 +46,12 @@ PANELS = (
     ),
     Panel(
         "Jobs that ended",
-        "Per hour, by the state in which they ended; extra: further jobs of an attempt, cancelled.",
+        "Per hour, by the state in which they ended, and by the cause of failures; extra: further jobs of an "
+        "attempt, cancelled.",
         "short",
         {
             "{{kind}} {{state}}": "sum by (kind, state) (increase(mljobs_jobs_ended_total{$of}[1h]))",
+            "failed: {{cause}}": "sum by (cause) (increase(mljobs_jobs_failed_total{$of}[1h]))",
             "extra": "sum(increase(mljobs_extra_jobs_total{$of}[1h]))",
         },
     ),

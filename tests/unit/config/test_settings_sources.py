@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mljobs import config
 from mljobs.config import Settings
 from mljobs.console.settings import takes_settings
-from mljobs.domain.job.variables import NAMES
+from mljobs.domain.job import variables
 
 ROOT = Path(__file__).parents[3]
 
@@ -193,7 +193,7 @@ def test_every_variable_that_the_code_reads_is_known() -> None:
         for found in re.findall(r"\bMLJOBS_[A-Z][A-Z_]*[A-Z]", path.read_text("utf-8"))
     }
     read -= {"MLJOBS_COMPLETE"}  # click's own begin with an underscore
-    read -= set(NAMES)  # of an attempt, for its program
+    read -= {*variables.NAMES}  # which a spec may contain, and no environment
     known = {config.variable(name) for name in Settings.model_fields} | config.OTHER_VARIABLES
     assert read <= known
     assert read >= config.OTHER_VARIABLES

@@ -191,6 +191,12 @@ def test_a_second_attempt_is_a_job_of_its_own_that_was_accepted_before() -> None
     assert value(metrics, "mljobs_jobs_ended_total", kind="TrainingJob", state="FAILED") == 1
 
 
+def test_a_failed_job_is_counted_by_its_cause() -> None:
+    metrics = Metrics()
+    metrics.wrote(accepted(state="FAILED", cause="Unknown"), accepted()["status"], NOW)
+    assert value(metrics, "mljobs_jobs_failed_total", kind="TrainingJob", cause="Unknown") == 1
+
+
 def test_a_job_that_never_ran_has_ended_without_a_run_time() -> None:
     metrics = Metrics()
     metrics.wrote(accepted(state="CANCELLED"), accepted()["status"], NOW)
