@@ -245,7 +245,7 @@ class World:
                 continue
             resource = Resource.parse(body)
             owned = known.job is not None and naming.is_owned(known.job.labels, resource.uid)
-            if call.method == "cancel" and not is_to_end(key, resource, known, call.subject):
+            if owned and call.method == "cancel" and not is_to_end(key, resource, known, call.subject):
                 self.violations.append(f"I4: {call.subject} is cancelled, and nothing says why")
             if owned or (resource.adopt and call.method == "patch"):
                 return
