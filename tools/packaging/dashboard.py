@@ -91,6 +91,16 @@ PANELS = (
         },
     ),
     Panel(
+        "Jobs of classes",
+        "Active jobs of each JobClass, those that wait for room, its accelerators, and its limits.",
+        "short",
+        {
+            "{{job_class}} {{state}}": "max by (job_class, state) (mljobs_class_jobs{$of})",
+            "{{job_class}} accelerators": "max by (job_class) (mljobs_class_accelerators{$of})",
+            "{{job_class}} limit of {{amount}}": "max by (job_class, amount) (mljobs_class_limit{$of})",
+        },
+    ),
+    Panel(
         "Stalled resources",
         "Resources that are stalled until somebody changes something, by reason.",
         "short",

@@ -34,6 +34,8 @@ def other(node: Json) -> Any:
             return (default or 0) + 1
         case "array":
             return ["other"]
+    if "identitynamespace" in node.get("pattern", ""):
+        return "identitynamespace:p.svc.id.goog:https://gke.example"
     return "https://other.example" if default == "" else "other-one"
 
 

@@ -236,7 +236,7 @@ CASES = (
         "ReadAndPatch",
         {
             ("ClusterRole/r-mljobs-operator.ns", "/rules/0/verbs"): ["get", "list", "watch", "patch"],
-            ("Role/r-mljobs-operator@a", "/rules/0/resources"): ["events"],
+            ("Role/r-mljobs-operator@a", "/rules/1/resources"): ["events"],
         },
         given={"watchNamespaces": ["a"]},
     ),
@@ -256,7 +256,7 @@ CASES = (
         "rbac.identityServiceAccounts",
         ["mljobs-identity"],
         {
-            ("ClusterRole/r-mljobs-operator", "/rules/6"): {
+            ("ClusterRole/r-mljobs-operator", "/rules/7"): {
                 "apiGroups": [""],
                 "resources": ["serviceaccounts/token"],
                 "resourceNames": ["mljobs-identity"],
@@ -267,7 +267,7 @@ CASES = (
     Case(
         "rbac.identityServiceAccounts",
         ["one", "two"],
-        {("Role/r-mljobs-operator@a", "/rules/2/resourceNames"): ["one", "two"]},
+        {("Role/r-mljobs-operator@a", "/rules/3/resourceNames"): ["one", "two"]},
         given={"watchNamespaces": ["a"]},
     ),
     Case(
