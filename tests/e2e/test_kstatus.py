@@ -60,6 +60,7 @@ EXPECTED = {
     "released": "Terminating",
     "labels-contested": "InProgress",
     "no-capacity": "InProgress",
+    "waits-for-its-turn": "InProgress",
     "translated-exactly": "Current",
     "translated-with-losses": "Current",
     "succeeded-in-part": "Current",

@@ -79,6 +79,7 @@ EXPECTED = {
     "released": "Progressing",
     "labels-contested": "Progressing",
     "no-capacity": "Progressing",
+    "waits-for-its-turn": "Progressing",
     "translated-exactly": "Healthy",
     "translated-with-losses": "Healthy",
     "succeeded-in-part": "Healthy",
