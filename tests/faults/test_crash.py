@@ -138,6 +138,7 @@ def judge(outcomes: list[Outcome]) -> None:
         raise AssertionError("\n".join([*said, failed[0].report]))
     missed = [f"{outcome.point}" for outcome in outcomes if outcome.point.certain and not outcome.reached]
     assert not missed, f"never came up: {missed}"
+    assert 2 * sum(outcome.reached for outcome in outcomes) >= len(outcomes), "most points never came up"
     assert max(outcome.convergence for outcome in outcomes) < SLOWEST
 
 
