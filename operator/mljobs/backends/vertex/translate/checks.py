@@ -9,6 +9,7 @@ from mljobs.backends.vertex.translate.notes import Notes
 from mljobs.backends.vertex.translate.pools import CUSTOM, POOLS
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source
 from mljobs.domain.spec.rules.machines import CLOUD_TPU, ROLES
+from mljobs.domain.spec.rules.rule import Nodes
 from mljobs.domain.spec.rules.terms import get
 from mljobs.domain.spec.rules.vertex import batch, jobs, machines, study
 
@@ -56,9 +57,10 @@ def check(kind: str, spec: Json, block: Json, notes: Notes) -> None:
 
 
 def _broken(kind: str, block: Json) -> Iterator[Problem]:
+    nodes = Nodes({"vertex": block})
     for rule in RULES:
         if rule.severity is Severity.ERROR and kind in rule.kinds and rule.id not in BETTER_SAID:
-            yield from rule.problems({"vertex": block})
+            yield from rule.problems(nodes)
 
 
 def _check_program(pool: Json, path: str, notes: Notes) -> None:

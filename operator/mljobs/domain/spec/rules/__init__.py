@@ -11,7 +11,7 @@ from mljobs.api.crd import CelRule
 from mljobs.api.resources import KINDS
 from mljobs.domain.spec.problems import Problem
 from mljobs.domain.spec.rules import cel, job, machines, policies, prediction, sizes, training, tuning, vertex
-from mljobs.domain.spec.rules.rule import Rule
+from mljobs.domain.spec.rules.rule import Nodes, Rule
 
 RULES: tuple[Rule, ...] = (
     *job.RULES,
@@ -24,6 +24,9 @@ RULES: tuple[Rule, ...] = (
     *sizes.RULES,
 )
 """All rules, in the order in which their problems are reported."""
+
+_OF_KIND = {kind: [(rule.top, rule) for rule in RULES if kind in rule.kinds] for kind in KINDS}
+"""By kind its rules, each with the field of the spec that it is about."""
 
 
 def check(kind: str, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> Iterator[Problem]:
@@ -38,9 +41,10 @@ def check(kind: str, spec: Mapping[str, Any], mistyped: Collection[str] = ()) ->
     Yields:
         Every problem, errors and warnings, in the table's order.
     """
-    for rule in RULES:
-        if kind in rule.kinds:
-            yield from rule.problems(spec, mistyped)
+    nodes, given = Nodes(spec), {"", *spec}
+    for top, rule in _OF_KIND.get(kind, ()):
+        if top in given:
+            yield from rule.problems(nodes, mistyped)
 
 
 def cel_rules() -> Mapping[str, Mapping[str, Sequence[CelRule]]]:

@@ -49,19 +49,24 @@ class Rule:
     in_schema: bool = False
 
     @property
+    def top(self) -> str:
+        """The field of the spec that the scope begins with; empty for the spec itself."""
+        return _MARK.split(self.scope.partition(".")[0])[0]
+
+    @property
     def cel(self) -> str | None:
         """The rule in CEL over the scope's schema, or None if only the core applies it."""
         refuses = self.severity is Severity.ERROR and not self.in_schema
         return self.holds.cel if refuses else None
 
-    def problems(self, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> Iterator[Problem]:
+    def problems(self, spec: "Nodes", mistyped: Collection[str] = ()) -> Iterator[Problem]:
         """Find what breaks the rule in a spec; nothing if its scope is absent or of another type.
 
         Args:
             spec: in canonical spelling.
             mistyped: paths whose values are of a wrong type; nothing is concluded from them.
         """
-        for path, node in _nodes("spec", spec, self.scope):
+        for path, node in spec.at(self.scope):
             if self.field and not isinstance(node, Mapping):
                 continue
             if self._is_open(path, mistyped) or self.holds.test(node):
@@ -90,16 +95,32 @@ class Rule:
 _MARK = re.compile(r"(\[\]|\{\})")
 
 
-def _nodes(path: str, node: Any, scope: str) -> Iterator[tuple[str, Any]]:
-    if not scope:
-        yield path, node
-        return
-    head, _, rest = scope.partition(".")
-    name, *marks = filter(None, _MARK.split(head))
+class Nodes:
+    """The values of a spec by scope, each looked up once, since hundreds of rules have scopes in common.
+
+    Args:
+        spec: in canonical spelling.
+    """
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        self._found: dict[str, Sequence[tuple[str, Any]]] = {"": [("spec", spec)]}
+
+    def at(self, scope: str) -> Sequence[tuple[str, Any]]:
+        """The path and value of each place that a scope means, in the order of the spec."""
+        found = self._found.get(scope)
+        if found is None:
+            above, _, last = scope.rpartition(".")
+            parents = self.at(above)
+            found = [inner for path, node in parents for inner in _step(path, node, last)] if parents else ()
+            self._found[scope] = found
+        return found
+
+
+def _step(path: str, node: Any, part: str) -> Iterator[tuple[str, Any]]:
+    name, *marks = filter(None, _MARK.split(part))
     found = get(node, name)
     if found is not MISSING:
-        for inner, member in _members(join(path, name), found, marks):
-            yield from _nodes(inner, member, rest)
+        yield from _members(join(path, name), found, marks)
 
 
 def _members(path: str, node: Any, marks: Sequence[str]) -> Iterator[tuple[str, Any]]:
