@@ -30,6 +30,9 @@ OWN_STATUS: Json = {
     "projectId": "my-project",
     "location": "us-central1",
     "errorCode": 8,
+    "cause": "NoCapacity",
+    "exitCode": 1,
+    "outcome": "Failed",
     "record": {
         "jobClass": {
             "name": "vertex",

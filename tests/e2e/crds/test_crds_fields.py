@@ -41,6 +41,17 @@ SPEC: Json = {
     "deletionPolicy": "Orphan",
     "suspend": True,
     "managedBy": "example.com/another",
+    "activeDeadlineSeconds": 86400,
+    "startDeadlineSeconds": 3600,
+    "backoffLimit": 3,
+    "failurePolicy": {
+        "rules": [
+            {"onCauses": ["NoCapacity"], "action": "RetryIgnoringLimit"},
+            {"onExitCodes": [42], "action": "Fail"},
+        ]
+    },
+    "ttlSecondsAfterFinished": 604800,
+    "ttlSecondsByOutcome": {"succeeded": 3600, "failed": 7200, "cancelled": 60},
 }
 
 FULL: list[tuple[JobKind, str, Json, Json]] = [
