@@ -71,9 +71,8 @@ def bindings(projects: Mapping[str, Sequence[str]]) -> list[Json]:
     return [{"member": member, "projects": list(names)} for member, names in projects.items()]
 
 
-def own_identity(control_plane: ControlPlane, emulator: Emulator, folder: Path) -> Json:
-    """Settings that let the operator call as its own ServiceAccount, and classes as those of namespaces."""
-    namespace, name = ACCOUNT
+def request_token(control_plane: ControlPlane, namespace: str, name: str) -> str:
+    """A token of a ServiceAccount for the provider, which is valid for two hours."""
     made = control_plane.client.request(
         "POST",
         f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token",
@@ -83,8 +82,13 @@ def own_identity(control_plane: ControlPlane, emulator: Emulator, folder: Path) 
             "spec": {"audiences": [f"https://iam.googleapis.com/{PROVIDER}"], "expirationSeconds": 7200},
         },
     )
+    return str(made["status"]["token"])
+
+
+def own_identity(control_plane: ControlPlane, emulator: Emulator, folder: Path) -> Json:
+    """Settings that let the operator call as its own ServiceAccount, and classes as those of namespaces."""
     token, file = folder / "token", folder / "credentials.json"
-    token.write_text(made["status"]["token"])
+    token.write_text(request_token(control_plane, *ACCOUNT))
     document = {
         "type": "external_account",
         "audience": f"//iam.googleapis.com/{PROVIDER}",

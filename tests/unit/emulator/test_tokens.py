@@ -330,10 +330,12 @@ def test_without_required_tokens_everybody_is_taken(server: Server, issuer: Issu
 
 
 def test_no_dump_holds_a_token(tokens: Server, issuer: Issuer) -> None:
+    tokens.control("POST", "/_emulator/identities", {"canary": "yellow-bird"})
     subject = issuer.token(ALICE, time.time())
     access = str(swap(tokens, subject)[1]["access_token"])
     account = str(impersonate(tokens, access)[1]["accessToken"])
-    call(tokens, account)
+    assert [token.count("yellow-bird") for token in (access, account)] == [2, 2]
+    assert call(tokens, account)[0] == 200
     dumps = [tokens.send("GET", f"/_emulator/{name}")[1] for name in ("ledger", "identities", "faults")]
     dumps.append(repr(vars(tokens.emulator.tokens.tokens)))
     for secret in (subject, access, account, subject.split(".")[2]):

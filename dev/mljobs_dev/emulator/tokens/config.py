@@ -136,6 +136,8 @@ class Identities(ControlBody):
         required: whether each call needs a valid access token; otherwise calls without one, and with one
             that is not known, are taken too.
         lifetime: seconds that an access token is valid, at most.
+        canary: a text that each access token that is issued from now on holds, near both of its ends, so that
+            a test can search all outputs for it.
         providers: of workload identity pools.
         service_accounts: of Google's.
         bindings: who has which projects; None: who is known has all of them.
@@ -143,6 +145,7 @@ class Identities(ControlBody):
 
     required: bool = False
     lifetime: Annotated[int, Field(ge=1, le=LIFETIME)] = LIFETIME
+    canary: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]*$", max_length=64)] = ""
     providers: list[Provider] = Field(default_factory=list)
     service_accounts: list[ServiceAccount] = Field(default_factory=list)
     bindings: list[Binding] | None = None

@@ -45,9 +45,12 @@ class AccessTokens:
         self.unix = unix
         self._tokens: dict[str, Issued] = {}
 
-    def issue(self, identity: str, scopes: frozenset[str], seconds: float) -> tuple[str, Issued]:
-        """Make a token."""
-        token = (FEDERATED if identity.startswith("principal:") else ACCOUNT) + secrets.token_urlsafe(48)
+    def issue(
+        self, identity: str, scopes: frozenset[str], seconds: float, canary: str = ""
+    ) -> tuple[str, Issued]:
+        """Make a token that begins and ends with a canary, after its prefix."""
+        prefix = FEDERATED if identity.startswith("principal:") else ACCOUNT
+        token = prefix + canary + secrets.token_urlsafe(48) + canary
         issued = Issued(identity, self.unix() + seconds, scopes)
         self._forget_expired()
         self._tokens[_digest(token)] = issued

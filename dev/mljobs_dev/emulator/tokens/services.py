@@ -126,7 +126,8 @@ class TokenServices:
         subject = subject_of(str(body["subject_token"]), provider, self.tokens.unix())
         principal = provider.principal(subject)
         lifetime = self.identities.lifetime
-        token, _ = self.tokens.issue(principal, frozenset(str(body["scope"]).split()), lifetime)
+        scopes = frozenset(str(body["scope"]).split())
+        token, _ = self.tokens.issue(principal, scopes, lifetime, self.identities.canary)
         answer = {
             "access_token": token,
             "issued_token_type": ACCESS_TOKEN,
@@ -149,7 +150,8 @@ class TokenServices:
         for target in chain:
             self._check_creator(holder, target)
             holder = target
-        made, new = self.tokens.issue(email, scopes, min(lifetime, self.identities.lifetime))
+        known = self.identities
+        made, new = self.tokens.issue(email, scopes, min(lifetime, known.lifetime), known.canary)
         expires = datetime.fromtimestamp(new.expires, UTC).replace(microsecond=0)
         return {"accessToken": made, "expireTime": expires.isoformat().replace("+00:00", "Z")}
 
