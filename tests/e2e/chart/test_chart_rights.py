@@ -9,7 +9,8 @@ import pytest
 from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.chart.support_chart import FULLNAME, NAMESPACE, Helm, Release, ReleasedOperator, reach
-from tests.e2e.support import Namespace, connect, eventually, of_kind
+from tests.e2e.support import Job, Json, Namespace, connect, eventually, job_classes, of_kind, training
+from tests.e2e.support_identities import PROVIDER, account, principal, published_keys, trust
 from tests.e2e.support_rights import (
     ANY,
     RBAC,
@@ -19,9 +20,11 @@ from tests.e2e.support_rights import (
     missing,
     unused,
 )
-from tests.e2e.support_stack import Emulator
+from tests.e2e.support_stack import PROJECT, Emulator
 
 TEAMS = ("team-a", "team-b")
+NAMES = ("mljobs-identity", "another")
+"""Of the ServiceAccounts whose tokens a release may request, where it may."""
 
 
 @dataclass
@@ -32,6 +35,7 @@ class World:
     emulator: Emulator
     operator: ReleasedOperator
     teams: tuple[Namespace, ...]
+    release: Release
 
 
 Start = Callable[..., World]
@@ -46,22 +50,25 @@ def start(cluster_helm: Helm, plane: ControlPlane, emulator: Emulator, tmp_path:
     def run(**values: object) -> World:
         for name in TEAMS:
             plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        account = Account(plane, NAMESPACE, FULLNAME)
-        account = replace(account, since=len(plane.requests(user=account.user)))
+        whose = Account(plane, NAMESPACE, FULLNAME)
+        whose = replace(whose, since=len(plane.requests(user=whose.user)))
         release.install(reach(emulator, **values))
         running.append(release.operator(tmp_path))
         running[0].start()
         api = connect(plane.kubeconfig)
         teams = tuple(Namespace(api, name, running[0].tail) for name in TEAMS)
-        return World(account, emulator, running[0], teams)
+        return World(whose, emulator, running[0], teams, release)
 
     yield run
     for operator in running:
         operator.stop()
     release.uninstall()
-    plane.client.request(
-        "DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{FULLNAME}"
-    )  # which the operator has made, not the chart
+    forget_lease(plane)
+
+
+def forget_lease(plane: ControlPlane) -> None:
+    """Delete what the operator has made, not the chart."""
+    plane.client.request("DELETE", f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/{FULLNAME}")
 
 
 def check(world: World, record: Callable[[str, object], None]) -> None:
@@ -130,3 +137,73 @@ def test_rights_in_two_namespaces(
     assert {grant.group for grant in wide} <= {"mljobs.dev"}
     assert {grant.namespace for grant in world.account.granted} - {ANY} == {NAMESPACE, *TEAMS}
     assert {use.namespace for use in world.account.used} == {NAMESPACE, *TEAMS}
+
+
+@pytest.fixture
+def identities(emulator: Emulator, plane: ControlPlane, tmp_path: Path) -> Json:
+    """Values of a release whose classes have identities of namespaces, which the emulator trusts."""
+    trust(plane, emulator, published_keys(plane, tmp_path), required=False, bindings=None)
+    known = reach(emulator)["config"]
+    return {
+        "config": {**known, "identityProvider": PROVIDER, "tokenEndpoint": emulator.url},
+        "rbac": {"identityServiceAccounts": list(NAMES)},
+    }
+
+
+def submit_as_accounts(world: World) -> list[Job]:
+    """Submit a job in each namespace as each account."""
+    common = {"service": "MLv1", "endpoint": world.emulator.url, "projects": [PROJECT]}
+    classes = {f"as-{name}": {**common, "identity": {"serviceAccountRef": {"name": name}}} for name in NAMES}
+    places = [(team, name) for team in world.teams for name in NAMES]
+    world.account.plane.apply([account(team.name, name) for team, name in places])
+    with job_classes(world.teams[0].api, classes):
+        jobs = [team.create(training(name, {"jobClassName": f"as-{name}"})) for team, name in places]
+        for job in jobs:
+            job.until_state("QUEUED")
+    return jobs
+
+
+def end(jobs: list[Job], emulator: Emulator) -> None:
+    """Delete the jobs, each of which is cancelled as the account that has made it."""
+    start = emulator.last
+    for job in jobs:
+        job.delete()
+    for job in jobs:
+        job.until_gone()
+    cancelled = {row["identity"] for row in emulator.effects(start, method="cancel")}
+    assert cancelled == {principal(team, name) for team in TEAMS for name in NAMES}
+
+
+def assert_tokens_are_limited(granted: set[Right], places: set[str]) -> None:
+    """Tokens may be requested of accounts with these names only, there."""
+    tokens = {grant for grant in granted if grant.resource == "serviceaccounts/token"}
+    assert tokens == {
+        Right(place, "", "serviceaccounts/token", "create", name) for place in places for name in NAMES
+    }
+
+
+def test_rights_of_identities_in_the_cluster(
+    start: Start, identities: Json, record_property: Callable[[str, object], None]
+) -> None:
+    world = start(**identities)
+    end(submit_as_accounts(world), world.emulator)
+    check(world, record_property)
+    assert_tokens_are_limited(world.account.granted, {ANY})
+
+
+def test_rights_of_identities_in_two_namespaces(
+    start: Start, identities: Json, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """There are no classes any more, but jobs that were given an identity by some."""
+    world = start(**identities)
+    jobs = submit_as_accounts(world)
+    world.operator.stop()
+    forget_lease(world.account.plane)  # or there would be none to create
+    world.release.upgrade({**identities, "watchNamespaces": list(TEAMS)})
+    world.release.operator(tmp_path)  # which writes the new configuration
+    whose = world.account
+    world.account = replace(whose, since=len(whose.plane.requests(user=whose.user)))
+    world.operator.start()
+    end(jobs, world.emulator)
+    check(world, record_property)
+    assert_tokens_are_limited(world.account.granted, set(TEAMS))
