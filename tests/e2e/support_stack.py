@@ -255,10 +255,16 @@ class Operator(_Server):
         self.kubeconfig = kubeconfig
 
     def start(self) -> None:
+        self.launch()
+        eventually(lambda: self.ready, what="/readyz")
+
+    def launch(self) -> None:
+        """Start it and wait until it serves, ready or not."""
         super().start()
-        eventually(
-            lambda: self._request("GET", "/readyz").status, lambda status: status == 200, what="/readyz"
-        )
+
+    @property
+    def ready(self) -> bool:
+        return self._request("GET", "/readyz").status == 200
 
     def metrics(self) -> str:
         """What it measures, as text."""

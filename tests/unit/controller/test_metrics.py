@@ -212,4 +212,5 @@ def test_no_label_can_hold_a_name() -> None:
         *("name", "controller", "result", "kind", "state", "reason", "type"),
         *("method", "verb", "code", "host", "version", "cause"),
         *("job_class", "amount"),  # administrators make classes, and few
+        *("resource", "watched_namespace"),  # of the setting watchNamespaces
     }

@@ -165,6 +165,12 @@ class Metrics:
         self.kind_defined = self._gauge(
             "mljobs_kind_defined", "Whether the cluster has the definition (CRD) of a kind.", "kind"
         )
+        self.watch_forbidden = self._gauge(
+            "mljobs_watch_forbidden",
+            "Whether a list or watch is forbidden; without a namespace: in the whole cluster.",
+            "resource",
+            "watched_namespace",
+        )
         self.jobs = self._gauge(
             "mljobs_jobs",
             f"Resources by the state of their newest job; {NO_STATE} if there is none yet.",
@@ -364,6 +370,10 @@ class Metrics:
     def defined(self, kind: str, there: bool) -> None:
         """Say whether the cluster has a kind's definition."""
         self.kind_defined.labels(kind).set(there)
+
+    def forbidden(self, resource: str, namespace: str, there: bool) -> None:
+        """Say whether the operator may not list or watch a resource."""
+        self.watch_forbidden.labels(resource, namespace).set(there)
 
     def throttled(self, method: str, seconds: float) -> None:
         """Count the time that a call waited for the quota."""

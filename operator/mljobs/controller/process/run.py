@@ -22,6 +22,7 @@ from mljobs.controller.kube.definitions import Definitions
 from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 from mljobs.controller.kube.login import Login
+from mljobs.controller.kube.refusals import Refusals
 from mljobs.controller.kube.session import Connection
 from mljobs.controller.kube.stream import taking
 from mljobs.controller.kube.watch import WATCH_SECONDS, Watch, watched_kinds, watched_paths
@@ -342,7 +343,7 @@ async def _act(
             connection,
             connections=options.connections + len(watches),  # a watch keeps its connection
             heartbeats=watches,
-            middlewares=[definitions.hold],
+            middlewares=[definitions.hold, Refusals(watched, metrics.forbidden).see],
             response=taking(bring),
         ),
         server=connection.access.server.url,
