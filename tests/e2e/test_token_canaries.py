@@ -117,10 +117,10 @@ def outputs(emulator: Emulator, operator: Operator, admin: client.ApiClient) -> 
         kind.plural: json.dumps(custom.list_cluster_custom_object(GROUP, VERSION, kind.plural))
         for kind in ALL_KINDS.values()
     }
-    events = client.ApiClient().sanitize_for_serialization(core.list_event_for_all_namespaces())
+    events = core.list_event_for_all_namespaces(_preload_content=False).data.decode()
     return {
         **shown,
-        "events": json.dumps(events),
+        "events": events,
         "log": operator.log.read_text("utf-8"),
         "metrics": operator.metrics(),
         "ledger": json.dumps(emulator.effects()),
