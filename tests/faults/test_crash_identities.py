@@ -47,7 +47,7 @@ def service(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> It
     server.start()
     server.script("", timeline={**HELD["timeline"], "CANCELLING": LONG})
     trust(plane, server, published_keys(plane, tmp_path_factory.mktemp("keys")), **trainer())
-    server._http.headers["Authorization"] = f"Bearer {access_token(plane, server)}"
+    server._http.headers = {"Authorization": f"Bearer {access_token(plane, server)}"}
     yield server
     server.stop()
 
