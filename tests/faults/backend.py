@@ -137,6 +137,8 @@ def kubernetes_step(verb: str, path: str, body: Any) -> Step:
         return Step(f"GET {'watch' if 'watch=true' in path else place.rsplit('/', 1)[-1]}", effect=False)
     if isinstance(body, list):
         return Step("JSON patch", effect=True)  # which our operator sends none of
+    if place.endswith("/token"):
+        return Step(f"{verb} token", effect=True)
     if "/leases" in place:
         return Step(f"{verb} lease", effect=True)
     if place.endswith("/events"):

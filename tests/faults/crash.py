@@ -96,6 +96,8 @@ async def open_world(lab: Lab, scenario: Scenario, kind: JobKind) -> World:
     world = World(lab, kind, namespace, lab.truth(namespace), scenario.default_project)
     if scenario.elected:
         world.settings |= await lab.elect(namespace)
+    if scenario.prepare:
+        await scenario.prepare(world)
     return world
 
 

@@ -202,14 +202,22 @@ class Upstream:
 class _Door:
     """A port that can be shut and opened again."""
 
-    def __init__(self, runner: web.ServerRunner, serve: ssl.SSLContext | None) -> None:
+    def __init__(self, runner: web.ServerRunner, serve: ssl.SSLContext | None, port: int = 0) -> None:
         self._runner = runner
         self._serve = serve
         self._site: web.TCPSite | None = None
-        self._port = 0
+        self._port = port
+        self._shared = bool(port)
 
     async def open(self) -> int:
-        self._site = web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._serve, backlog=512)
+        self._site = web.TCPSite(
+            self._runner,
+            "127.0.0.1",
+            self._port,
+            ssl_context=self._serve,
+            backlog=512,
+            reuse_port=self._shared,
+        )
         await self._site.start()
         self._port = self._runner.addresses[0][1]
         return self._port
@@ -295,8 +303,8 @@ class Gate:
         return len(streams)
 
     @contextlib.asynccontextmanager
-    async def serving(self, upstream: Upstream) -> AsyncIterator[str]:
-        """Serve one side; gives the URL for the operator."""
+    async def serving(self, upstream: Upstream, port: int = 0) -> AsyncIterator[str]:
+        """Serve one side, at any port or one that a `PortReservation` holds; gives the operator's URL."""
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             return await self._handle(upstream, request)
@@ -310,9 +318,8 @@ class Gate:
         runner = web.ServerRunner(server, shutdown_timeout=0.05)
         await runner.setup()
         try:
-            door = self._doors[upstream.side] = _Door(runner, upstream.serve)
-            port = await door.open()
-            yield f"{'https' if upstream.serve else 'http'}://127.0.0.1:{port}"
+            door = self._doors[upstream.side] = _Door(runner, upstream.serve, port)
+            yield f"{'https' if upstream.serve else 'http'}://127.0.0.1:{await door.open()}"
         finally:
             for task in list(self._streams):
                 task.cancel()

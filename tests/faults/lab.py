@@ -239,6 +239,7 @@ class Lab:
         observer: Observer | None = None,
         settings: Mapping[str, str] | None = None,
         prepare: Callable[[Gate], object] | None = None,
+        port: int = 0,
     ) -> Operator:
         """Start an operator behind a gate of its own.
 
@@ -249,18 +250,20 @@ class Lab:
             observer: awaited with each of its writes before it is passed on.
             settings: more environment variables.
             prepare: sets faults up before the process starts.
+            port: where its gate is the job service; 0 for any.
         """
         gate = Gate(self.session, trap=trap, observer=observer)
         if prepare:
             prepare(gate)
         stack = contextlib.AsyncExitStack()
         kubernetes = await stack.enter_async_context(gate.serving(self.kubernetes))
-        jobs = await stack.enter_async_context(gate.serving(self.jobs))
+        jobs = await stack.enter_async_context(gate.serving(self.jobs, port))
         number = next(_numbers)
         env = {
             **SETTINGS,
             **self.backend.settings,
             "MLJOBS_ENDPOINT": jobs,
+            "MLJOBS_TOKEN_ENDPOINT": jobs,
             "MLJOBS_NAMESPACES": json.dumps(namespaces or []),
             "KUBECONFIG": str(
                 self.certificates.kubeconfig(kubernetes, self.token, self.folder / f"kubeconfig-{number}")

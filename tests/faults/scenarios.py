@@ -25,6 +25,7 @@ class Scenario:
         default_project: whether the operator has a default project.
         may_say: reasons of events that come of a crash alone: a new process knows less than the old one did.
         elected: whether the operator acts only while it holds a Lease.
+        prepare: done before the operator starts.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Scenario:
     default_project: bool = True
     may_say: frozenset[str] = frozenset()
     elected: bool = False
+    prepare: Story | None = None
 
 
 SCENARIOS: list[Scenario] = []

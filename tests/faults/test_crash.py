@@ -109,9 +109,11 @@ async def crash_everywhere(
     cases: list[Case],
     figures: dict[str, Any],
     choose: Callable[[list[Point]], list[Point]] = lambda points: points,
+    *,
+    at_once: int = AT_ONCE,
 ) -> None:
     """Tell stories without a crash, and then once for each of their points, or of those that are chosen."""
-    slots = asyncio.Semaphore(AT_ONCE)
+    slots = asyncio.Semaphore(at_once)
 
     async def refer(case: Case) -> Reference:
         async with slots:

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -48,6 +48,10 @@ class World:
         waits: how long each wait of the scenario took after the newest start of an operator.
         rules: the faults, which outlive the process that met them.
         spec: what every resource of the run has in its spec.
+        everywhere: whether the operator watches the whole cluster, as one that reads classes has to: no other
+            run may go on meanwhile.
+        port: at which every operator of the run finds the job service; 0 for one each.
+        closing: what is to be done at the end.
     """
 
     lab: Lab
@@ -61,6 +65,9 @@ class World:
     waits: list[float] = field(default_factory=list)
     rules: list[FaultRule] = field(default_factory=list)
     spec: Json = field(default_factory=dict)
+    everywhere: bool = False
+    port: int = 0
+    closing: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
     _mine: list[FaultRule] = field(default_factory=list)
 
     @property
@@ -73,13 +80,16 @@ class World:
 
     async def start(self, trap: Trap | None = None) -> Operator:
         """Start the run's operator, or the one that follows it."""
+        if self.port and self.operators:
+            await self.operator.gate.shut("service")
         operator = await self.lab.start(
-            [self.namespace],
+            None if self.everywhere else [self.namespace],
             project=self.project if self.default_project else "",
             trap=trap,
             observer=self._observe,
             settings=self.settings,
             prepare=self._share_rules,
+            port=self.port,
         )
         self.operators.append(operator)
         return operator
@@ -267,6 +277,8 @@ class World:
         for operator in self.operators:
             await operator.close()
         await self.lab.cluster.clear(self.namespace)
+        for end in self.closing:
+            await end()
 
     def report(self) -> str:
         """How everything is now."""
