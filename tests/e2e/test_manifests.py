@@ -179,6 +179,10 @@ _SCALAR = st.text(alphabet="yYnNesoOfFinaAlLtTrRuUxXbB~=<.-+_:0123456789", min_s
         "18446744073709551615",
         "{1.0: a, 1e6: b}",
         "{y: a}",
+        "{a? }",
+        "[a?b]",
+        "[?a]",
+        'a?b: ["a?", b]',
         "!!binary /w==",
         "\ufeff",
     ]

@@ -60,7 +60,7 @@ def test_what_only_the_operator_can_count_is_refused_before_any_call(
     job = namespace.create(training("escaped", args=lines(200 * 1024, ESCAPED)))
     assert stored_bytes(job.object()) < ETCD_BYTES
     stalled = job.until_condition("Stalled", "True", "InvalidSpec")
-    assert "a spec takes at most 1048576 bytes as it is stored" in stalled["message"]
+    assert "a spec takes at most 1114112 bytes as it is stored" in stalled["message"]
     assert emulator.effects(project=namespace.name) == []
     assert emulator.applied("create", namespace.name) == []
     job.patch({"spec": {"trainingInput": {"args": lines(100 * 1024, ESCAPED)}}})

@@ -101,6 +101,16 @@ PANELS = (
         },
     ),
     Panel(
+        "Forbidden watches",
+        "Lists and watches that RBAC forbids the operator; the log says what to grant.",
+        "short",
+        {
+            "{{resource}} {{watched_namespace}}": (
+                "max by (resource, watched_namespace) (mljobs_watch_forbidden{$of})"
+            ),
+        },
+    ),
+    Panel(
         "Stalled resources",
         "Resources that are stalled until somebody changes something, by reason.",
         "short",

@@ -244,7 +244,7 @@ def test_each_metric_of_the_operator_is_shown() -> None:
 
 
 def test_all_alerts_are_among_the_queries() -> None:
-    assert ALERTS.count("- alert:") == sum(1 for title in EXPRESSIONS if title.startswith("Mljobs")) == 9
+    assert ALERTS.count("- alert:") == sum(1 for title in EXPRESSIONS if title.startswith("Mljobs")) == 10
 
 
 def test_the_chart_serves_at_all_addresses_of_both_families() -> None:

@@ -167,7 +167,9 @@ def test_a_published_schema_has_the_same_normal_form(kind: JobKind) -> None:
     (version,) = crds.definition(kind)["spec"]["versions"]
     published = json.loads(json.dumps(version["schema"]["openAPIV3Schema"]))
     published["x-kubernetes-group-version-kind"] = [{"kind": kind.name}]
-    published["x-kubernetes-selectable-fields"] = [{"fieldPath": "status.state"}]
+    published["x-kubernetes-selectable-fields"] = [
+        {"fieldPath": path.removeprefix(".")} for path in kind.selectable
+    ]
     published["properties"]["kind"]["description"] = "Kind is a string value."
     published["properties"]["metadata"] = {"allOf": [{"$ref": "#/components/schemas/ObjectMeta"}]}
     integers = 0

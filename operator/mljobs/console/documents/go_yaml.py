@@ -107,6 +107,7 @@ class _Tree:
     def __init__(self, text: str, line: int) -> None:
         self._events = _Events(text)
         self._line = line
+        self._in_flow = 0
         self._anchors: dict[str, _Node] = {}
 
     def root(self) -> _Node | None:
@@ -132,15 +133,20 @@ class _Tree:
         node = self._begun(event, line)
         if event.anchor:
             self._anchors[event.anchor] = node
+        in_flow = bool(getattr(event, "flow_style", False))
+        self._in_flow += in_flow
         if isinstance(node, _Sequence):
             node.items.extend(self._until(yaml.SequenceEndEvent, self._node))
         if isinstance(node, _Mapping):
             node.pairs.extend(self._until(yaml.MappingEndEvent, lambda: (self._node(), self._node())))
+        self._in_flow -= in_flow
         return node
 
     def _begun(self, event: Any, line: int) -> _Node:
         tag = event.tag or ""
         if isinstance(event, yaml.ScalarEvent):
+            if self._in_flow and not event.style and "?" in event.value:  # which ends it for go-yaml
+                raise Unreadable(f"line {line}: within {{}} or [], kubectl reads a ? only in quotes")
             return _Scalar(line, tag, event.value, event.implicit[0])
         return _Sequence(line, tag) if isinstance(event, yaml.SequenceStartEvent) else _Mapping(line, tag)
 

@@ -22,8 +22,9 @@ finalizer, and the `managedFields` of everybody who writes to it."""
 OBJECT_BYTES = ETCD_BYTES - STATUS_BYTES - GROWTH_BYTES
 """What an object without its status may take, so that it has room for one."""
 
-SPEC_BYTES = 1024 * KIB
-"""What a spec may take, beside all the annotations that the API server allows, which are 256 KiB."""
+SPEC_BYTES = 1088 * KIB
+"""What a spec may take, beside all the annotations that the API server allows, which are 256 KiB. The largest
+that the CRDs take fits."""
 
 BINDINGS_BYTES = 12 * KIB
 """What `spec.iamBindings` may take: a status may have to record the old ones and the new ones."""
