@@ -102,3 +102,13 @@ def own_identity(control_plane: ControlPlane, emulator: Emulator, folder: Path) 
         "MLJOBS_TOKEN_ENDPOINT": emulator.url,
         "MLJOBS_IDENTITY_PROVIDER": PROVIDER,
     }
+
+
+@contextmanager
+def identity_options(
+    control_plane: ControlPlane, emulator: Emulator, folder: Path, **settings: str
+) -> Iterator[Json]:
+    """Options of an operator that calls as itself, and may call as accounts of namespaces."""
+    own = own_identity(control_plane, emulator, folder)
+    with may_request_tokens(control_plane):
+        yield {"project": "", "anonymous": False, "settings": {**own, **settings}}

@@ -11,7 +11,7 @@ from kubernetes import client
 
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json, Namespace, condition, eventually, job_classes
-from tests.e2e.support_identities import may_request_tokens, own_identity, principal
+from tests.e2e.support_identities import identity_options, principal
 from tests.e2e.support_stack import Emulator, Operator
 from tests.e2e.support_tenants import NO_ACCOUNT, accepted, admit, breaks, classes, create_jobs
 
@@ -32,9 +32,8 @@ def operator_options(
     emulator: Emulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Json]:
-    with may_request_tokens(control_plane):
-        settings = own_identity(control_plane, emulator, tmp_path_factory.mktemp("own"))
-        yield {"project": "", "anonymous": False, "settings": settings}
+    with identity_options(control_plane, emulator, tmp_path_factory.mktemp("own")) as options:
+        yield options
 
 
 @pytest.fixture

@@ -13,8 +13,7 @@ from tests.e2e.support_identities import (
     OPERATOR,
     account,
     bindings,
-    may_request_tokens,
-    own_identity,
+    identity_options,
     principal,
     published_keys,
     trust,
@@ -31,13 +30,8 @@ def operator_options(
     emulator: Emulator,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Json]:
-    folder = tmp_path_factory.mktemp("own")
-    with may_request_tokens(control_plane):
-        yield {
-            "project": "",
-            "anonymous": False,
-            "settings": own_identity(control_plane, emulator, folder),
-        }
+    with identity_options(control_plane, emulator, tmp_path_factory.mktemp("own")) as options:
+        yield options
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -250,7 +251,7 @@ def test_leftovers_without_the_operator(
         assert [row["outcome"] for row in (*done["resources"], *done["jobs"])] == ["cancelled", "cancelled"]
         for name in names.values():
             eventually(
-                lambda name=name: state(emulator, name),  # type: ignore[misc]
+                partial(state, emulator, name),
                 lambda word: word == "JOB_STATE_CANCELLED",
                 what=f"{name} is cancelled",
                 report=namespace.report,

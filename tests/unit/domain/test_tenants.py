@@ -85,7 +85,8 @@ def check(resource: Resource) -> bool:
     assert given.name in ("mlv1", "vertex")
     caller = given.route(resource.namespace).caller
     assert (caller.namespace, caller.account) == ("team-a", "trainer")
-    assert {account for _, account in resource.facts.claims(order.kind, order.spec).accounts} <= {ACCOUNT}  # type: ignore[union-attr]
+    assert resource.facts is not None
+    assert {account for _, account in resource.facts.claims(order.kind, order.spec).accounts} <= {ACCOUNT}
     return True
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -170,10 +171,10 @@ def test_no_turn_exceeds_a_limit(limits: Limits, used: dict[str, Used], waiting:
 
 @given(limits_, usages, waiters, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_in_memory_does_not_matter(
-    limits: Limits, used: dict[str, Used], waiting: list[Waiter], random: object
+    limits: Limits, used: dict[str, Used], waiting: list[Waiter], random: Random
 ) -> None:
     shuffled = list(waiting)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert give_turns(limits, used, shuffled) == give_turns(limits, used, waiting)
 
 
