@@ -163,6 +163,7 @@ async def test_a_token_about_to_expire_is_used_while_there_is_no_other(
         (drop, Unavailable, "no access token for now"),
     ],
 )
+@pytest.mark.usefixtures("at_once")
 async def test_without_a_token_nothing_is_sent(
     key_file: Path, tokens: RawServer, step: Step, kind: type[JobServiceError], words: str
 ) -> None:
@@ -176,6 +177,7 @@ async def test_without_a_token_nothing_is_sent(
             assert (await client.create("p", JOB))["jobId"] == "j"  # fixed
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_threads_that_wait_for_a_token_in_vain_wait_once(key_file: Path, tokens: RawServer) -> None:
     """Else the last of them waits eight time-outs long, and so does the resource that it works for."""
     tokens.rest = hang
@@ -191,6 +193,7 @@ async def test_threads_that_wait_for_a_token_in_vain_wait_once(key_file: Path, t
             assert (await client.create("p", JOB))["jobId"] == "j"
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_missing_credentials_are_looked_for_again(key_file: Path, tokens: RawServer) -> None:
     hidden = key_file.rename(key_file.with_suffix(".hidden"))  # noqa: ASYNC240
     with RawServer() as server:
@@ -205,6 +208,7 @@ async def test_missing_credentials_are_looked_for_again(key_file: Path, tokens: 
         assert len(server.received) == 1
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_a_key_file_of_garbage_is_denied(key_file: Path) -> None:
     with RawServer() as server:
         async with service(server) as client:

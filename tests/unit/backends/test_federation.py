@@ -235,6 +235,7 @@ def failing(path: str, step: Step) -> Step:
         (IMPERSONATE, drop, Unavailable, "no access token for now"),
     ],
 )
+@pytest.mark.usefixtures("at_once")
 async def test_without_a_token_nothing_is_sent(
     impersonating: Federation,
     tokens: RawServer,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.auth.exceptions import GoogleAuthError
 
 from mljobs.api.identity import Identity, ServiceAccountRef
 from mljobs.backends import Access, Limits, open_identities, open_job_service, open_vertex
@@ -123,6 +124,7 @@ async def test_an_account_that_is_impersonated_further(cloud: Cloud) -> None:
     assert [row.identity for row in cloud.rows("generateAccessToken")] == [ALICE]
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_the_operator_impersonates_an_account(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +246,7 @@ DENIALS: dict[str, tuple[Callable[[Cloud], None], Denial, str]] = {
 }
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("case", DENIALS)
 @pytest.mark.parametrize("begun", [False, True], ids=["from the start", "later"])
 async def test_what_is_missing_is_said_and_its_return_is_noticed(
@@ -391,6 +394,7 @@ async def test_an_answer_that_makes_no_sense_is_not_told(cloud: Cloud, body: Jso
     assert not any("canary" in text for text in chain(caught.value))
 
 
+@pytest.mark.usefixtures("at_once")
 async def test_a_dropped_exchange_is_tried_again(cloud: Cloud) -> None:
     with RawServer(rest=drop) as tokens:
         shared = open_identities(cloud.accounts, endpoint=tokens.url, timeout=5).credentials(TENANT)
@@ -401,6 +405,25 @@ async def test_a_dropped_exchange_is_tried_again(cloud: Cloud) -> None:
                 ):
                     await client.list_page("p")
         assert len(tokens.received) == 2
+
+
+async def test_a_failed_fetch_answers_a_crowd_until_the_pause_is_over(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Jobs that come one after the other do not each ask a token service that has just refused."""
+    monkeypatch.setattr(credentials, "FAILED_PAUSE", 3600.0)
+    cloud.accounts.error = Unavailable("no ServiceAccount yet")
+    shared = cloud.identities().credentials(TENANT)
+    for _ in range(20):
+        with pytest.raises(GoogleAuthError, match="no ServiceAccount yet"):
+            await shared.ready()
+    assert len(cloud.accounts.asked) == 1
+    cloud.accounts.error = None
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + 3600.0)
+    assert await shared.ready(background=True)
+    assert len(cloud.accounts.asked) == 2
 
 
 @pytest.mark.parametrize(

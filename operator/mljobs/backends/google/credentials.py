@@ -38,6 +38,9 @@ WAITING_LIMIT = 8
 AHEAD_PAUSE = 10.0
 """Seconds between two attempts to replace a token that is still valid."""
 
+FAILED_PAUSE = 1.0
+"""Seconds for which a failed fetch answers all that ask: a crowd of jobs must not ask one after the other."""
+
 
 class TokenRequest:
     """google-auth's transport for tokens: a new connection each time, since tokens are fetched rarely.
@@ -160,9 +163,10 @@ class SharedCredentials:
     """Google credentials behind a lock, as `google_auth_httplib2.AuthorizedHttp` uses them.
 
     They are looked up at the first request. A token that is about to expire is replaced on a thread of its
-    own while it is still used, by one attempt at a time. Neither a failed look-up nor a failed fetch is
-    cached: the next request finds a Secret, a binding or an account that has been fixed. Threads that meet a
-    401 with the same token refresh it once, and threads that wait for an attempt that fails fail, too.
+    own while it is still used, by one attempt at a time. A failed look-up or fetch is cached for no longer
+    than a pause: after it, a request finds a Secret, a binding or an account that has been fixed. Threads
+    that meet a 401 with the same token refresh it once, and threads that wait for an attempt that fails
+    fail, too.
 
     Args:
         token_request: the transport for tokens.
@@ -190,6 +194,7 @@ class SharedCredentials:
         self._fetching: asyncio.Future[None] | None = None
         self._waiting = 0
         self._began = 0.0
+        self._failed_until = 0.0
         self._ahead_again = 0.0
 
     async def ready(self, *, background: bool = False) -> bool:
@@ -209,7 +214,7 @@ class SharedCredentials:
         if state is TokenState.FRESH:
             return True
         fetching = self._fetching
-        if fetching is None or fetching.done():
+        if fetching is None or (fetching.done() and now >= self._failed_until):
             if state is TokenState.STALE:
                 if now < self._ahead_again:
                     return True
@@ -263,8 +268,7 @@ class SharedCredentials:
         """Start to fetch a token on a thread of its own."""
         loop = asyncio.get_running_loop()
         fetching: asyncio.Future[None] = loop.create_future()
-        # perhaps nobody waits for it
-        fetching.add_done_callback(lambda done: done.cancelled() or done.exception())
+        fetching.add_done_callback(self._note)
         self._fetching, self._began = fetching, now
 
         def run() -> None:
@@ -278,6 +282,11 @@ class SharedCredentials:
 
         threading.Thread(target=run, name="mljobs-token", daemon=True).start()
         return fetching
+
+    def _note(self, fetched: asyncio.Future[None]) -> None:
+        """Begin the pause after a failure, of which perhaps nobody else learns."""
+        failed = not fetched.cancelled() and fetched.exception() is not None
+        self._failed_until = fetched.get_loop().time() + FAILED_PAUSE if failed else 0.0
 
     def _obtain(self, *, ahead: bool = False) -> Any:
         """Have credentials with a token that is valid, or with a new one if it is about to expire."""
