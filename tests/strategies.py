@@ -73,7 +73,12 @@ _FAILURE_RULE = st.builds(
             "action": st.sampled_from(["Retry", "RetryIgnoringLimit", "Fail"]),
         }
     ),
-    _some(onExitCodes=st.lists(st.integers(0, 255), min_size=1, max_size=3)),
+    _some(
+        onExitCodes=st.lists(st.integers(0, 255), min_size=1, max_size=3),
+        onMessagePatterns=st.lists(
+            st.sampled_from(["(?i)out of memory", r"\bNCCL\b", "^a*$", "x{0,1000}"]), min_size=1, max_size=3
+        ),
+    ),
 )
 
 _COMMON = _some(

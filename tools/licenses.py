@@ -36,6 +36,7 @@ ALIASES = {
 READ = {
     "colorama==0.4.6": "BSD-3-Clause",
     "cronsim==2.8": "BSD-3-Clause",
+    "google-re2==1.1.20251105": "BSD-3-Clause",
     "pyasn1-modules==0.4.2": "BSD-2-Clause",
     "pysocks==1.7.1": "BSD-3-Clause",
 }

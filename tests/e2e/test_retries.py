@@ -55,6 +55,19 @@ def test_a_rule_decides_by_the_exit_code(namespace: Namespace, emulator: Emulato
     assert len(emulator.applied("create", namespace.name)) == 1
 
 
+def test_a_rule_decides_by_the_message(namespace: Namespace, emulator: Emulator) -> None:
+    rules = [
+        {"onCauses": ["UserCode"], "onMessagePatterns": [r"(?i)nccl (error|timeout)"], "action": "Retry"},
+        {"onMessagePatterns": ["."], "action": "Fail"},
+    ]
+    job = namespace.create(training("census", {"backoffLimit": 5, "failurePolicy": {"rules": rules}}))
+    fail(job, emulator, f"{EXITED.format(1)} NCCL timeout after 1800 s")
+    until_attempt(job, 2)
+    status = fail(job, emulator, f"{EXITED.format(1)} ModuleNotFoundError: No module named 'census'")
+    assert status["outcome"] == "Failed"
+    assert len(emulator.applied("create", namespace.name)) == 2
+
+
 def test_killed_between_two_attempts(namespace: Namespace, emulator: Emulator, operator: Operator) -> None:
     job = namespace.create(training("census", {"backoffLimit": 1}))
     fail(job, emulator, EXITED.format(1))

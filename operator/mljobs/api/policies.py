@@ -17,6 +17,10 @@ class FailureAction(StrEnum):
     FAIL = "Fail"
 
 
+MessagePattern = Annotated[str, Field(min_length=1, max_length=256)]
+"""A regular expression in RE2's syntax, which never takes more than linear time."""
+
+
 class FailureRule(Model):
     """What follows the failed attempts that it is about: those that all of its lists name."""
 
@@ -25,6 +29,12 @@ class FailureRule(Model):
 
     on_exit_codes: Annotated[tuple[Int32, ...], Field(min_length=1, max_length=64)] | None = None
     """The exit codes of the program that it is about; any, or none, if unset."""
+
+    on_message_patterns: Annotated[tuple[MessagePattern, ...], Field(min_length=1, max_length=16)] | None = (
+        None
+    )
+    """Regular expressions in RE2's syntax; it is about messages of the service in which at least one of them
+    is found. Any if unset."""
 
     action: FailureAction
     """Retry submits another attempt, as long as backoffLimit allows; RetryIgnoringLimit does so in any case,

@@ -49,10 +49,12 @@ class Failure:
     Attributes:
         cause: why.
         exit_code: of the program, where the service says it.
+        message: the service's.
     """
 
     cause: Cause
     exit_code: int | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True)

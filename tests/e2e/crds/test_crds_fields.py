@@ -47,7 +47,7 @@ SPEC: Json = {
     "failurePolicy": {
         "rules": [
             {"onCauses": ["NoCapacity"], "action": "RetryIgnoringLimit"},
-            {"onExitCodes": [42], "action": "Fail"},
+            {"onExitCodes": [42], "onMessagePatterns": ["NCCL (error|timeout)"], "action": "Fail"},
         ]
     },
     "ttlSecondsAfterFinished": 604800,

@@ -76,7 +76,11 @@ def test_no_row_goes_by_nothing() -> None:
 
 def test_only_a_job_that_has_failed_has_a_cause() -> None:
     message = "The replica master 0 exited with a non-zero status of 1."
-    for state, expected in (("FAILED", Failure(Cause.USER_CODE, 1)), ("CANCELLED", None), ("RUNNING", None)):
+    for state, expected in (
+        ("FAILED", Failure(Cause.USER_CODE, 1, message)),
+        ("CANCELLED", None),
+        ("RUNNING", None),
+    ):
         job = Job.parse({"jobId": "a", "state": state, "errorMessage": message})
         assert with_failure(job, mlv1.ROWS).failure == expected
 

@@ -59,6 +59,26 @@ JOB_CASES = [
         [{"failurePolicy": {"rules": [{"onExitCodes": [1, 255], "action": "Fail"}]}}],
     ),
     *job(
+        "failure-message-pattern",
+        [
+            {"failurePolicy": {"rules": [{"onMessagePatterns": [pattern], "action": "Fail"}]}}
+            for pattern in ("(", "[a", "*a", r"(a)\1", "(?=a)", "a{1001}", "((a{100}){100}){100}", "\\")
+        ],
+        [
+            {"failurePolicy": {"rules": [{"onMessagePatterns": [pattern], "action": "Fail"}]}}
+            for pattern in (
+                "a",
+                "(?i)CUDA error: .*",
+                r"\bNCCL\b",
+                r"^\pL+$",
+                "(a+)+b",
+                "[ä]",
+                "a{1000}",
+                r"\.",
+            )
+        ],
+    ),
+    *job(
         "failure-rule-about",
         [
             {"failurePolicy": {"rules": [{"action": "Fail"}]}},
@@ -67,6 +87,7 @@ JOB_CASES = [
         [
             {"failurePolicy": {"rules": [{"onCauses": ["Unknown"], "action": "Fail"}]}},
             {"failurePolicy": {"rules": [{"onExitCodes": [0, 255], "action": "Retry"}]}},
+            {"failurePolicy": {"rules": [{"onMessagePatterns": ["a"], "action": "Retry"}]}},
         ],
     ),
     *job(

@@ -59,4 +59,5 @@ def with_failure(job: Job, rows: Sequence[Row]) -> Job:
         return job
     number = job.document.get("errorCode")
     message = str(job.document.get("errorMessage") or "")
-    return replace(job, failure=classify(rows, message, number if isinstance(number, int) else None))
+    found = classify(rows, message, number if isinstance(number, int) else None)
+    return replace(job, failure=replace(found, message=message))

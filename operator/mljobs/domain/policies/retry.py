@@ -10,9 +10,13 @@ from mljobs.api.policies import FailureAction
 from mljobs.domain.job.resource import Resource, moment
 from mljobs.domain.policies.deadlines import START, exceeded
 from mljobs.domain.port import Failure, Job
+from mljobs.domain.spec.patterns import is_found
 
 FIRST_DELAY, LONGEST_DELAY = timedelta(seconds=10), timedelta(minutes=6)
 """Between the end of an attempt and the next one, as in a `batch/v1` Job."""
+
+MESSAGE_READ = 4095
+"""Characters of a message in which patterns are looked for: those that a status keeps."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,12 @@ def action_for(resource: Resource, failure: Failure) -> FailureAction:
 
 def _is_about(rule: Mapping[str, Any], failure: Failure) -> bool:
     causes, codes = rule.get("onCauses"), rule.get("onExitCodes")
-    return (causes is None or failure.cause in causes) and (codes is None or failure.exit_code in codes)
+    patterns, text = rule.get("onMessagePatterns"), failure.message[:MESSAGE_READ]
+    return (
+        (causes is None or failure.cause in causes)
+        and (codes is None or failure.exit_code in codes)
+        and (patterns is None or any(is_found(pattern, text) for pattern in patterns))
+    )
 
 
 def _failure_of(resource: Resource, state: str, job: Job | None) -> Failure | None:
@@ -129,7 +138,8 @@ def recorded_failure(resource: Resource) -> Failure:
     """Why the newest attempt has failed, as its status says."""
     cause, code = resource.status.get("cause"), resource.status.get("exitCode")
     known = Cause(cause) if cause in set(Cause) else Cause.UNKNOWN
-    return Failure(known, code if isinstance(code, int) else None)
+    message = str(resource.status.get("errorMessage") or "")
+    return Failure(known, code if isinstance(code, int) else None, message)
 
 
 def _failed_at(resource: Resource) -> datetime | None:

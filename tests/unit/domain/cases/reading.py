@@ -87,6 +87,7 @@ class Cause(Model):
 
     cause: outputs.Cause
     exit_code: int | None = None
+    message: str = ""
 
 
 class Known(Model):
