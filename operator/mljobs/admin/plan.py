@@ -9,11 +9,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
+
+from mljobs.admin.plan_input import Usage, documents, text_of
 
 if TYPE_CHECKING:
     from mljobs.admin.plan_classes import Admitted, GivenClasses
@@ -30,6 +33,9 @@ UNKNOWN_UID = "not-known-yet"
 UNNAMED = "unnamed"
 """Stands for the name of a description that has none."""
 
+DEFAULT_PROJECT = "administrators-default"
+"""Stands for the administrator's default, which may exist in the cluster; that is not asked here."""
+
 _DERIVED = re.compile(r"_[0-9a-f]{16}_1$")
 
 
@@ -38,10 +44,6 @@ class Output(StrEnum):
 
     TABLE = "table"
     JSON = "json"
-
-
-class _Usage(Exception):
-    """The command cannot begin; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def plan(
     """
     names = list(dict.fromkeys(services or ["MLv1"]))
     try:
-        found = _documents(_text(file), kind)
+        found = documents(text_of(file), kind)
         if given_class:
             beside = {"service": services, "project": project, "location": locations, "tables": tables}
             _nothing_beside_class(beside)
@@ -178,7 +180,7 @@ def plan(
             options.service_name: [_plan(document, options, number) for number, document in found]
             for options in asked
         }
-    except _Usage as error:
+    except Usage as error:
         print(f"mljobs plan: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
     raise typer.Exit(_report(plans, output))
@@ -188,7 +190,7 @@ def _settled(service: str, locations: Sequence[str], tables: Path | None, **rest
     """Read what the administrator would have set.
 
     Raises:
-        _Usage: it makes no sense.
+        Usage: it makes no sense.
     """
     from mljobs.backends import Terms, service_named
 
@@ -197,18 +199,18 @@ def _settled(service: str, locations: Sequence[str], tables: Path | None, **rest
         terms = Terms.read(tuple(locations), tables)
         return _Options(service_name=service, service=found, facts=found.facts(terms), terms=terms, **rest)
     except ValueError as error:
-        raise _Usage(str(error)) from None
+        raise Usage(str(error)) from None
 
 
 def _nothing_beside_class(options: Mapping[str, Any]) -> None:
     """Refuse options that say what the class says.
 
     Raises:
-        _Usage: there is one.
+        Usage: there is one.
     """
     for name, value in options.items():
         if value:
-            raise _Usage(f"--{name} cannot be given beside --class: the class says it")
+            raise Usage(f"--{name} cannot be given beside --class: the class says it")
 
 
 def _classes(value: str, found: Sequence[tuple[int, "Document"]], namespace: str) -> "GivenClasses":
@@ -219,7 +221,7 @@ def _classes(value: str, found: Sequence[tuple[int, "Document"]], namespace: str
     try:
         return read_classes(value, [namespace, *(name for name in named if isinstance(name, str))])
     except ClassesError as error:
-        raise _Usage(f"--class {value}: {error}") from None
+        raise Usage(f"--class {value}: {error}") from None
 
 
 def _report(plans: Mapping[str, Sequence[_Plan]], output: Output) -> int:
@@ -280,49 +282,26 @@ def _compare(plans: Mapping[str, Sequence[_Plan]]) -> None:
             print(row)
 
 
-def _text(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-    except OSError as error:
-        raise _Usage(f"cannot read {file}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise _Usage(f"cannot read {file}: it is not UTF-8 ({error.reason} at byte {error.start})") from None
-
-
-def _documents(text: str, kind: str | None) -> list[tuple[int, "Document"]]:
-    """The descriptions of jobs in a text, each with its number there."""
-    from mljobs.api.resources import KINDS
-    from mljobs.console.documents.loaded import Unreadable
-    from mljobs.console.documents.reading import documents
-    from mljobs.domain.spec.problems import printable
-
-    if kind is not None and kind not in KINDS:
-        raise _Usage(f"--kind {kind}: must be one of {', '.join(KINDS)}")
-    try:
-        found = list(enumerate(documents(text), start=1))
-    except Unreadable as error:
-        raise _Usage(f"cannot read the description: {error}") from None
-    for number, document in found:
-        if _is_foreign(document.value):
-            other = printable(document.value["kind"])
-            print(f"note: document {number}, {other}: not ours, skipped", file=sys.stderr)
-    ours = [(number, document) for number, document in found if not _is_foreign(document.value)]
-    if not ours:
-        raise _Usage(f"nothing to plan: the input has no {' or '.join(KINDS)}")
-    return ours
-
-
-def _is_foreign(document: Mapping[str, Any]) -> bool:
-    """Whether this is another program's resource, such as a ConfigMap in the same file."""
-    from mljobs.api.resources import GROUP, KINDS
-
-    version, kind = document.get("apiVersion"), document.get("kind")
-    if not isinstance(version, str) or not isinstance(kind, str):
-        return False
-    return kind not in KINDS and version.split("/")[0] != GROUP
-
-
 def _plan(document: "Document", options: _Options, number: int) -> _Plan:
+    from mljobs.admin.plan_schedules import is_schedule, next_run
+
+    if not is_schedule(document.value):
+        return _plan_job(document, options, number)
+    found = next_run(document, datetime.now(UTC), options.project or DEFAULT_PROJECT)
+    title = f"document {number}, {found.title}"
+    if found.run is None:
+        return _Plan(title, [*document.problems, *found.problems], (), (), None)
+    made = _plan_job(found.run, options, number)
+    return replace(
+        made,
+        title=title,
+        problems=found.located(made.problems),
+        warnings=found.located(made.warnings),
+        notes=[*found.notes, *made.notes],
+    )
+
+
+def _plan_job(document: "Document", options: _Options, number: int) -> _Plan:
     from mljobs.admin.plan_values import with_values
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
@@ -333,14 +312,11 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
     try:
         reading = with_values(reading, options.values, exact=document.exact)
     except ValueError as error:
-        raise _Usage(str(error)) from None
+        raise Usage(str(error)) from None
     admitted = _admitted(reading, options)
     if admitted:
         reading, options = admitted.reading, _within(options, admitted)
-    # A default may exist in the cluster, which is not asked here.
-    validated = validate(
-        reading.kind, reading.spec, default_project=options.project or "administrators-default"
-    )
+    validated = validate(reading.kind, reading.spec, default_project=options.project or DEFAULT_PROJECT)
     named = f" {printable(reading.name)}" if reading.name else ""
     problems = [*validated.problems]
     worded = {problem.path for problem in problems}

@@ -139,7 +139,7 @@ class Schedule:
 
     def name_of(self, slot: datetime) -> str:
         """The name of the run that is due at a time: always the same, so that none is made twice."""
-        return f"{self.resource.name}-{int(slot.timestamp()) // 60}"
+        return run_name(self.resource.name, slot)
 
     def slot_of(self, name: str) -> datetime | None:
         """The time whose run has this name; None if no time's has."""
@@ -147,6 +147,16 @@ class Schedule:
         if minutes == name or not (minutes.isascii() and minutes.isdigit() and len(minutes) < _MINUTES):
             return None
         return datetime.fromtimestamp(int(minutes) * 60, UTC)
+
+
+def run_name(schedule: str, slot: datetime) -> str:
+    """The name of the run of a time.
+
+    Args:
+        schedule: the name of the JobSchedule.
+        slot: the time, a full minute.
+    """
+    return f"{schedule}-{int(slot.timestamp()) // 60}"
 
 
 def run_of(schedule: Resource, template: Mapping[str, Any], name: str, due: datetime | None) -> JsonObject:

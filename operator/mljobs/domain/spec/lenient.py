@@ -8,7 +8,7 @@ A manifest goes to the API server, which knows one spelling: read *exactly*, not
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from mljobs.api.base import EXACT
 from mljobs.api.crd import FieldErrorType, structural
-from mljobs.api.resources import API_VERSION, GROUP, KINDS, JobKind
+from mljobs.api.resources import API_VERSION, GROUP, KINDS, JobKind, ResourceKind
 from mljobs.domain.spec import forms, metadata
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join
 from mljobs.domain.spec.spelling import folded, unknown_field
@@ -112,23 +112,34 @@ def _names(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(folded(name) for name in _schema(model)["properties"])
 
 
+def around(document: Mapping[str, Any], kind: ResourceKind, *, exact: bool) -> Iterator[Problem]:
+    """Find what is wrong with a manifest's version, fields and metadata.
+
+    Args:
+        document: the manifest.
+        kind: what it is.
+        exact: whether its metadata has to be as the API server wants it; otherwise it only needs a name.
+    """
+    version, allowed = document.get("apiVersion", MISSING), _schema(kind.resource)["properties"]
+    if version != API_VERSION:
+        yield _manifest_problem("apiVersion", version, f"must be {API_VERSION}")
+    for key, value in document.items():
+        if key not in allowed:
+            yield unknown_field("", str(key), value, allowed)
+    for problem in metadata.problems(document.get("metadata", MISSING)):
+        if exact or problem.path == "metadata.name":
+            yield problem
+
+
 def _manifest(document: Mapping[str, Any], kind: str | None, exact: bool) -> Reading:
     problems: list[Problem] = []
-    version, named = document.get("apiVersion", MISSING), document.get("kind", MISSING)
-    if version != API_VERSION:
-        problems.append(_manifest_problem("apiVersion", version, f"must be {API_VERSION}"))
+    named = document.get("kind", MISSING)
     known = _text(document, "kind") in KINDS
     if not known:
         problems.append(_manifest_problem("kind", named, f"must be {' or '.join(KINDS)} of {GROUP}"))
     chosen = KINDS[str(named) if known else kind or next(iter(KINDS))]
-    allowed = _schema(chosen.resource)
-    problems += [
-        unknown_field("", str(key), value, allowed["properties"])
-        for key, value in document.items()
-        if key not in allowed["properties"]
-    ]
     meta = document.get("metadata", MISSING)
-    problems += [problem for problem in metadata.problems(meta) if exact or problem.path == "metadata.name"]
+    problems += around(document, chosen, exact=exact)
     found = document.get("spec")
     if not isinstance(found, Mapping):
         problems.append(_manifest_problem("spec", MISSING if found is None else found, "must be an object"))
