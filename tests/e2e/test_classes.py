@@ -58,6 +58,25 @@ def test_what_runs_outlives_its_class(
     job.until_gone()
 
 
+def test_deadline_and_ttl_of_a_class_as_at_the_submission(
+    namespace: Namespace, emulator: Emulator, admin: client.ApiClient
+) -> None:
+    spec = {"service": "MLv1", "endpoint": emulator.url, "projects": [A]}
+    with job_classes(admin, {"brief": {**spec, "defaults": {"activeDeadlineSeconds": 2}}}):
+        ends = namespace.create(training("ends", {"jobClassName": "brief"}))
+        stays = namespace.create(training("stays", {"jobClassName": "brief", "activeDeadlineSeconds": 3600}))
+        ends.until_state("QUEUED", "PREPARING", "RUNNING", "CANCELLING")
+    ends.until_condition("Succeeded", "False", "DeadlineExceeded")
+    assert (
+        stays.until_state("QUEUED", "PREPARING", "RUNNING")["record"]["jobClass"]["activeDeadlineSeconds"]
+        == 2
+    )
+    with job_classes(admin, {"tidy": {**spec, "defaults": {"ttlSecondsAfterFinished": 0}}}):
+        tidy = namespace.create(training("tidy", {"jobClassName": "tidy"}))
+        emulator.force(tidy.job_id, "SUCCEEDED", project=A)
+    tidy.until_gone()
+
+
 WHOLE: Json = {
     "region": "us-central1",
     "jobSpec": {

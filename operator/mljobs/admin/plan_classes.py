@@ -12,7 +12,7 @@ from mljobs.backends import facts_of_class
 from mljobs.console.documents.loaded import Unreadable
 from mljobs.console.documents.reading import documents
 from mljobs.domain.classes.choice import choose, default_of
-from mljobs.domain.classes.job_class import JobClass, Standing, problem_of
+from mljobs.domain.classes.job_class import SECONDS, JobClass, Standing, problem_of
 from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.decide import AdminPolicy
 from mljobs.domain.decide.admission import claim_refused, place_refused
@@ -86,6 +86,11 @@ def admit(given: GivenClasses, reading: "Reading", namespace: str) -> Admitted:
     translates = facts.capabilities.translates
     laid = lay_under(reading.kind, reading.spec, chosen.underlay, translates=translates)
     notes.append(f"the class is {chosen.name}")
+    notes += [
+        f"the class gives spec.{name}: {laid[name]}"
+        for name in SECONDS
+        if name not in reading.spec and name in laid
+    ]
     return Admitted(replace(reading, spec=laid), chosen, facts, notes)
 
 

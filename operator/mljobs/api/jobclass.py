@@ -122,6 +122,15 @@ class Defaults(Model):
     deletion_policy: DeletionPolicy | None = None
     """What happens to the job when its resource is deleted."""
 
+    active_deadline_seconds: Annotated[Counter, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds for all attempts together."""
+
+    start_deadline_seconds: Annotated[Counter, Field(ge=1, le=2**31 - 1)] | None = None
+    """Seconds for each attempt to be RUNNING."""
+
+    ttl_seconds_after_finished: Annotated[Counter, Field(ge=0, le=2**31 - 1)] | None = None
+    """Seconds after which a resource that has finished is deleted."""
+
     tables: Tables | None = None
     """Laid over the tables by which legacy names become Vertex AI's, as the operator's setting of this
     name: machines, accelerators, images, models."""

@@ -17,7 +17,7 @@ class FailureAction(StrEnum):
     FAIL = "Fail"
 
 
-MessagePattern = Annotated[str, Field(min_length=1, max_length=256)]
+MessagePattern = Annotated[str, Field(min_length=1, max_length=128)]
 """A regular expression in RE2's syntax, which never takes more than linear time."""
 
 
@@ -30,7 +30,7 @@ class FailureRule(Model):
     on_exit_codes: Annotated[tuple[Int32, ...], Field(min_length=1, max_length=64)] | None = None
     """The exit codes of the program that it is about; any, or none, if unset."""
 
-    on_message_patterns: Annotated[tuple[MessagePattern, ...], Field(min_length=1, max_length=16)] | None = (
+    on_message_patterns: Annotated[tuple[MessagePattern, ...], Field(min_length=1, max_length=8)] | None = (
         None
     )
     """Regular expressions in RE2's syntax; it is about messages of the service in which at least one of them

@@ -102,6 +102,15 @@ class RecordedClass(Observed):
     deletion_policy: DeletionPolicy | None = None
     """The class's default of spec.deletionPolicy."""
 
+    active_deadline_seconds: Annotated[Counter | None, Field(ge=1)] = None
+    """The class's default of spec.activeDeadlineSeconds."""
+
+    start_deadline_seconds: Annotated[Counter | None, Field(ge=1)] = None
+    """The class's default of spec.startDeadlineSeconds."""
+
+    ttl_seconds_after_finished: Annotated[Counter | None, Field(ge=0)] = None
+    """The class's default of spec.ttlSecondsAfterFinished."""
+
     accelerators: Annotated[Counter | None, Field(ge=0)] = None
     """The accelerators of the job, for the class's limits; absent for none."""
 

@@ -40,6 +40,9 @@ WHOLE: dict[str, Any] = {
         "network": "projects/7/global/networks/shared",
         "serviceAccount": "train@ml-team-a.iam.gserviceaccount.com",
         "deletionPolicy": "Orphan",
+        "activeDeadlineSeconds": 86400,
+        "startDeadlineSeconds": 3600,
+        "ttlSecondsAfterFinished": 0,
         "tables": {"models": {}},
     },
 }

@@ -52,6 +52,16 @@ def test_a_class_says_where_and_with_what(of: Any) -> None:
     assert outcome.request["labels"]["team"] == "a"
 
 
+def test_deadlines_and_ttl_of_a_class_are_told(of: Any) -> None:
+    defaults = {"activeDeadlineSeconds": 86400, "startDeadlineSeconds": 600, "ttlSecondsAfterFinished": 0}
+    spec = {**TRAIN, "startDeadlineSeconds": 60}
+    outcome = planned(manifest(spec), of(job_class("vertex", {**VERTEX, "defaults": defaults})))
+    assert [line for line in outcome.err if "the class gives" in line] == [
+        "note: the class gives spec.activeDeadlineSeconds: 86400",
+        "note: the class gives spec.ttlSecondsAfterFinished: 0",
+    ]
+
+
 OTHER = "owner@other-project.iam.gserviceaccount.com"
 
 REFUSED: dict[str, tuple[Json, str]] = {

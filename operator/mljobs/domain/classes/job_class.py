@@ -32,6 +32,10 @@ class Route:
     caller: Caller = OPERATOR
 
 
+SECONDS = ("activeDeadlineSeconds", "startDeadlineSeconds", "ttlSecondsAfterFinished")
+"""The fields of a spec for which a class may have a default in seconds."""
+
+
 @dataclass(frozen=True)
 class Underlay:
     """What a class lays under a spec.
@@ -41,12 +45,14 @@ class Underlay:
         network: to peer with.
         account: that the job runs as.
         deletion_policy: what happens to the job when its resource is deleted.
+        seconds: deadlines and ttl, by their fields of the spec.
     """
 
     labels: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
     account: str = ""
     deletion_policy: DeletionPolicy | None = None
+    seconds: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,7 @@ class JobClass:
                 network=(defaults.network if defaults else None) or "",
                 account=named or next(iter(accounts), ""),
                 deletion_policy=defaults.deletion_policy if defaults else None,
+                seconds=seconds_of(defaults.document() if defaults else {}),
             ),
             tables=(defaults.tables if defaults else None) or {},
             is_default=(meta.get("annotations") or {}).get(DEFAULT_CLASS) == "true",
@@ -154,7 +161,7 @@ class JobClass:
         if self.own:
             return {}
         under = self.underlay
-        return RecordedClass(
+        recorded = RecordedClass(
             name=self.name,
             service=Service(self.service),
             endpoint=self.endpoint or None,
@@ -162,7 +169,14 @@ class JobClass:
             labels=dict(under.labels) or None,
             deletion_policy=under.deletion_policy,
             accelerators=accelerators or None,
-        ).document()
+        )
+        return {**recorded.document(), **under.seconds}
+
+
+def seconds_of(fields: Mapping[str, Any]) -> Mapping[str, int]:
+    """The deadlines and the ttl among a class's defaults, or in what a record has kept of it."""
+    found = {name: fields.get(name) for name in SECONDS}
+    return {name: value for name, value in found.items() if isinstance(value, int)}
 
 
 def problem_of(error: ValueError) -> str:

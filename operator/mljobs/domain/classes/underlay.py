@@ -26,6 +26,7 @@ def lay_under(kind: str, spec: Spec, underlay: Underlay, *, translates: bool) ->
         added["labels"] = {**underlay.labels, **(labels or {})}
     if underlay.deletion_policy and spec.get("deletionPolicy") is None:
         added["deletionPolicy"] = underlay.deletion_policy.value
+    added |= {name: value for name, value in underlay.seconds.items() if spec.get(name) is None}
     if kind == "TrainingJob":
         added |= _training(spec, {"network": underlay.network, "serviceAccount": underlay.account})
     elif translates and underlay.account:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.api.record import RETRY_LIMIT, DeletionPolicy, RecordedClass
-from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay
+from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay, seconds_of
 from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.job import naming
 from mljobs.domain.port import Caller, Facts, Job, Owner, Reference, Scope
@@ -230,11 +230,13 @@ class Resource:
             return self.job_class.underlay if self.job_class else None
         recorded = self.recorded_class
         labels, policy = recorded.get("labels"), recorded.get("deletionPolicy")
-        if not (labels or policy):
+        seconds = seconds_of(recorded)
+        if not (labels or policy or seconds):
             return None
         return Underlay(
             labels=labels if isinstance(labels, Mapping) else {},
             deletion_policy=DeletionPolicy(policy) if policy else None,
+            seconds=seconds,
         )
 
     @property
