@@ -45,7 +45,7 @@ _WORDS = {
         "identitynamespace:POOL:PROVIDER, or nothing"
     ),
     DNS_LABEL_PATTERN: "a name of lower-case letters, digits and hyphens, at most 63 characters",
-    DNS_NAME_PATTERN: "a name of lower-case letters, digits, hyphens and dots, at most 253 characters",
+    DNS_NAME_PATTERN: "a name of lower-case letters, digits, hyphens and dots, at most 250 characters",
 }
 """The patterns in words."""
 
@@ -57,7 +57,7 @@ Provider = Annotated[str, Field(pattern=OPTIONAL_PROVIDER_PATTERN, max_length=51
 FileName = Annotated[str, Field(min_length=1, max_length=4096)]
 Location = Annotated[str, Field(pattern=LOCATION_PATTERN, max_length=40)]
 DnsLabel = Annotated[str, Field(pattern=DNS_LABEL_PATTERN, max_length=63)]
-DnsName = Annotated[str, Field(pattern=DNS_NAME_PATTERN, max_length=253)]
+LeaseName = Annotated[str, Field(pattern=DNS_NAME_PATTERN, max_length=250)]
 
 
 class SettingsError(Exception):
@@ -192,8 +192,14 @@ class Settings(BaseSettings):
     lease_namespace: DnsLabel = "mljobs-system"
     """The namespace of the Lease."""
 
-    lease_name: DnsName = "mljobs-operator"
-    """The name of the Lease."""
+    lease_name: LeaseName = "mljobs-operator"
+    """The name of the Lease; with shards, that of the first one, and those of the others have a number
+    behind it."""
+
+    shards: Annotated[int, Field(ge=1, le=16)] = 1
+    """How many operators share the namespaces, each with a Lease of its own: run at least as many replicas.
+    Each keeps to its part of the quotas of calls. Operators with another number of shards wait until all of
+    these have ended."""
 
     log_format: Literal["json", "text"] = "json"
     """Whether log lines are JSON objects, for collectors, or plain text."""

@@ -115,10 +115,10 @@ class Backends:
         return backend
 
     def _limits(self, terms: lanes.Terms) -> Limits:
-        standard = limits_of(self._settings, terms.route.service)
+        standard, shards = limits_of(self._settings, terms.route.service), self._settings.shards
         return Limits(
-            standard.creates_per_minute if terms.creates is None else terms.creates,
-            standard.others_per_minute if terms.others is None else terms.others,
+            standard.creates_per_minute if terms.creates is None else terms.creates / shards,
+            standard.others_per_minute if terms.others is None else terms.others / shards,
         )
 
 
@@ -154,7 +154,9 @@ def access_of(settings: Settings) -> Access:
 
 
 def limits_of(settings: Settings, service: str | None = None) -> Limits:
-    """The calls that may be made: as the settings say, else as many as the service takes.
+    """The calls that this process may make: as the settings say, else as many as the service takes.
+
+    With shards, each makes its part of them.
 
     Args:
         settings: all of them.
@@ -162,7 +164,8 @@ def limits_of(settings: Settings, service: str | None = None) -> Limits:
     """
     own = service_named(service or settings.service).limits.others_per_minute
     others = settings.others_per_minute
-    return Limits(settings.creates_per_minute, own if others is None else others)
+    creates, others = settings.creates_per_minute, own if others is None else others
+    return Limits(creates / settings.shards, None if others is None else others / settings.shards)
 
 
 def terms_of(settings: Settings) -> Terms:
@@ -185,6 +188,11 @@ def policy_of(settings: Settings) -> AdminPolicy:
 
 
 def _options(settings: Settings) -> Options:
+    if settings.shards > 1 and not settings.leader_election:
+        raise ValueError(
+            f"shards: {settings.shards}: needs leaderElection, since each shard has a Lease of its own; set "
+            f"it to true, or shards to 1"
+        )
     return Options(
         policy=policy_of(settings),
         namespaces=settings.namespaces,
@@ -203,4 +211,5 @@ def _options(settings: Settings) -> Options:
         lease=LeaseOptions(settings.lease_namespace, settings.lease_name)
         if settings.leader_election
         else None,
+        shards=settings.shards,
     )

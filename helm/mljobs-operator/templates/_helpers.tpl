@@ -157,6 +157,9 @@ capabilities:
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
 {{- fail "serviceAccount.name: required if serviceAccount.create is false; name an existing ServiceAccount" }}
 {{- end }}
+{{- if lt (int .Values.replicaCount) (int .Values.config.shards) }}
+{{- fail (printf "replicaCount: %d Pods cannot serve %d shards (config.shards): set it to %d, or one more to have one in reserve" (int .Values.replicaCount) (int .Values.config.shards) (int .Values.config.shards)) }}
+{{- end }}
 {{- if and .Values.config.anonymous (not .Values.config.endpoint) }}
 {{- fail "config.anonymous: needs config.endpoint, since Google's own endpoint takes no request without credentials" }}
 {{- end }}

@@ -200,6 +200,21 @@ ReadAndPatch:
     - leases
   resourceNames:
     - '{{ include "mljobs-operator.fullname" . }}'
+    - '{{ include "mljobs-operator.fullname" . }}-1'
+    - '{{ include "mljobs-operator.fullname" . }}-2'
+    - '{{ include "mljobs-operator.fullname" . }}-3'
+    - '{{ include "mljobs-operator.fullname" . }}-4'
+    - '{{ include "mljobs-operator.fullname" . }}-5'
+    - '{{ include "mljobs-operator.fullname" . }}-6'
+    - '{{ include "mljobs-operator.fullname" . }}-7'
+    - '{{ include "mljobs-operator.fullname" . }}-8'
+    - '{{ include "mljobs-operator.fullname" . }}-9'
+    - '{{ include "mljobs-operator.fullname" . }}-10'
+    - '{{ include "mljobs-operator.fullname" . }}-11'
+    - '{{ include "mljobs-operator.fullname" . }}-12'
+    - '{{ include "mljobs-operator.fullname" . }}-13'
+    - '{{ include "mljobs-operator.fullname" . }}-14'
+    - '{{ include "mljobs-operator.fullname" . }}-15'
   verbs:
     - get
     - update

@@ -18,7 +18,7 @@ _SHORT = {"namespaces": "-n"}
 
 _PANELS = {
     "Kubernetes": ("namespaces", "resync_interval", "workers", "kubernetes_connections"),
-    "Leader election": ("leader_election", "lease_namespace", "lease_name"),
+    "Leader election": ("leader_election", "lease_namespace", "lease_name", "shards"),
     "Process": ("host", "port", "drain_seconds", "log_format", "log_level"),
 }
 """Where `--help` shows settings; the others have to do with the job service."""

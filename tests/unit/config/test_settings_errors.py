@@ -84,7 +84,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("leader_election", "2", "true or false"),
     ("lease_namespace", "a.b", NAME),
     ("lease_namespace", "a" * 64, NAME),
-    ("lease_name", "a..b", "a name of lower-case letters, digits, hyphens and dots, at most 253 characters"),
+    ("lease_name", "a..b", "a name of lower-case letters, digits, hyphens and dots, at most 250 characters"),
+    ("shards", "17", "a whole number from 1 to 16"),
     ("log_format", "xml", "json or text"),
     ("log_level", "info", "DEBUG, INFO, WARNING or ERROR"),
 ]

@@ -56,6 +56,7 @@ VALUES: dict[str, tuple[Any, Any, Any]] = {
     "leader_election": (False, True, False),
     "lease_namespace": ("one", "two", "three"),
     "lease_name": ("lease.one", "lease.two", "three"),
+    "shards": (2, 3, 4),
     "log_format": ("text", "json", "text"),
     "log_level": ("DEBUG", "WARNING", "ERROR"),
 }

@@ -78,8 +78,8 @@ def candidate(server: Leases, clock: Clock) -> Callable[[str], Lease]:
 
 async def test_the_first_takes_it_and_the_second_waits(candidate: Any, server: Leases) -> None:
     first, second = candidate("a"), candidate("b")
-    assert await first._try()
-    assert not await second._try()
+    assert await first.attempt()
+    assert not await second.attempt()
     assert first.held
     assert not second.held
     assert server.lease is not None
@@ -88,7 +88,7 @@ async def test_the_first_takes_it_and_the_second_waits(candidate: Any, server: L
 
 async def test_a_holder_may_not_act_after_its_deadline(candidate: Any, clock: Clock) -> None:
     lease = candidate("a")
-    assert await lease._try()
+    assert await lease.attempt()
     clock.now += 7.9
     lease.check()
     clock.now += 0.2
@@ -100,23 +100,23 @@ async def test_another_takes_over_only_after_it_saw_no_renewal_for_the_duration(
     candidate: Any, clock: Clock
 ) -> None:
     first, second = candidate("a"), candidate("b")
-    await first._try()
-    await second._try()
+    await first.attempt()
+    await second.attempt()
     clock.now += 11.9
-    assert not await second._try()
+    assert not await second.attempt()
     clock.now += 0.2
-    assert await second._try()
+    assert await second.attempt()
     assert not first.held
-    assert not await first._try()
+    assert not await first.attempt()
 
 
 async def test_a_renewal_starts_the_wait_again(candidate: Any, clock: Clock) -> None:
     first, second = candidate("a"), candidate("b")
-    await first._try()
+    await first.attempt()
     for _ in range(10):
-        assert not await second._try()
+        assert not await second.attempt()
         clock.now += 5
-        assert await first._try()
+        assert await first.attempt()
     assert first.held
 
 
@@ -124,22 +124,22 @@ async def test_a_holder_that_is_cut_off_keeps_it_until_the_deadline(
     candidate: Any, server: Leases, clock: Clock
 ) -> None:
     lease = candidate("a")
-    await lease._try()
+    await lease.attempt()
     server.down = True
     clock.now += 5
-    assert await lease._try()
+    assert await lease.attempt()
     clock.now += 4
-    assert not await lease._try()
+    assert not await lease.attempt()
     with pytest.raises(Lost):
         await lease.keep()
 
 
 async def test_a_released_lease_is_free_at_once(candidate: Any, server: Leases) -> None:
     first, second = candidate("a"), candidate("b")
-    await first._try()
+    await first.attempt()
     await first.release()
     assert not first.held
-    assert await second._try()
+    assert await second.attempt()
     await first.release()
     assert server.lease is not None
     assert server.lease["spec"]["holderIdentity"] == "b"
@@ -148,7 +148,7 @@ async def test_a_released_lease_is_free_at_once(candidate: Any, server: Leases) 
 
 async def test_of_two_that_create_it_one_wins(candidate: Any, server: Leases) -> None:
     first = candidate("a")
-    await candidate("b")._try()
+    await candidate("b").attempt()
     real = server.get_lease
 
     async def stale(namespace: str, name: str) -> JsonObject:
@@ -156,7 +156,7 @@ async def test_of_two_that_create_it_one_wins(candidate: Any, server: Leases) ->
         raise ObjectNotFound(name)
 
     server.get_lease = stale  # type: ignore[method-assign, assignment]
-    assert not await first._try()
+    assert not await first.attempt()
     assert not first.held
 
 

@@ -342,3 +342,19 @@ async def test_a_list_that_fails_is_tried_again_and_told(
     made.keeper.begin()
     made.keeper.round()
     assert made.ask(key) == "go"
+
+
+def test_what_another_operator_reconciles_counts_and_is_not_queued(cluster: Make) -> None:
+    made = cluster(Limits(active_jobs=1))
+    theirs, mine = made.add("theirs", "team-b"), made.add("mine")
+    other = cluster(Limits(active_jobs=1))
+    other.resources = made.resources
+    other.accepted(theirs)
+    made.keeper.see(theirs, made.resources[theirs])
+    assert made.jobs() == 1
+    assert made.ask(mine) == "later"
+    other.ended(theirs)
+    made.keeper.see(theirs, made.resources[theirs])
+    made.keeper.round()
+    assert made.queued == ["mine"]
+    assert made.ask(mine) == "go"

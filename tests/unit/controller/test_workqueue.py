@@ -120,3 +120,12 @@ async def test_a_closed_queue_hands_out_nothing_that_came_during_the_work() -> N
     queue.close()
     queue.done("a")
     assert await take(queue) is None
+
+
+async def test_what_is_of_no_concern_is_not_queued() -> None:
+    queue: WorkQueue[str] = WorkQueue(takes=lambda key: key.startswith("mine/"))
+    for key in ("mine/a", "other/b"):
+        queue.add(key, urgent=True)
+        queue.add_later(key, 0)
+    assert await take(queue) == "mine/a"
+    assert len(queue) == 0

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from mljobs.controller.kube.client import Kube
+from mljobs.controller.kube.election import Election
 from mljobs.controller.kube.errors import KubeError, ObjectNotFound
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
 
@@ -86,7 +87,7 @@ async def _taken(
         while loop.time() < until:
             await asyncio.wait([taking], timeout=GLANCE)
             if taking.done():
-                return ""
+                return await _other_shard(kube, lease, options, margin)
             now = (await kube.get_lease(options.namespace, options.name)).get("spec") or {}
             if now.get("holderIdentity") and now.get("renewTime") != before.get("renewTime"):
                 if lease.held:
@@ -95,6 +96,20 @@ async def _taken(
         return None
     finally:
         taking.cancel()
+
+
+async def _other_shard(kube: Kube, lease: Lease, options: LeaseOptions, margin: float) -> str:
+    """Who holds the Lease of another shard, if the first one is acquired; empty, and it is kept: nobody."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + options.duration + margin
+    election = Election(kube, options, me=lease.me)
+    while holder := await election.other():
+        if loop.time() >= until:
+            await lease.release()
+            return holder
+        await asyncio.sleep(GLANCE)
+        await lease.renew()
+    return ""
 
 
 def _unsure(where: str, error: KubeError) -> str:

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +27,19 @@ EXIT_LEASE_LOST = 75
 
 NOTE = "mljobs.dev/watched"
 """The annotation of the Lease that carries the holder's note to the next one; see `WatchCheckpoint`."""
+
+
+MOST_SHARDS = 16
+"""Operators that may share the namespaces; see `Election`."""
+
+
+def lease_names(name: str) -> Sequence[str]:
+    """The names of the Leases of all shards that there can be.
+
+    Args:
+        name: of the first one, which is the only one without shards.
+    """
+    return [name, *(f"{name}-{number}" for number in range(1, MOST_SHARDS))]
 
 
 class Fence:
@@ -87,6 +100,7 @@ class Lease:
         lost: called when an effect is about to happen after the deadline; it must not return.
 
     Attributes:
+        me: this process's name.
         found: the previous holder's note; empty if there is none.
         note: returns the note to write with each renewal; None: the previous one is kept.
     """
@@ -104,7 +118,7 @@ class Lease:
         self.note: Callable[[], str] | None = None
         self._kube = kube
         self._options = options
-        self._me = me
+        self.me = me
         self._clock = clock
         self._lost = lost
         self._valid_until = float("-inf")
@@ -119,18 +133,18 @@ class Lease:
     def check(self) -> None:
         """Return if this process may act; end it otherwise. Called before each effect, on any thread."""
         if not self.held:
-            self._lost(f"the Lease {self._where} was not renewed in time")
+            self._lost(f"the Lease {self.where} was not renewed in time")
 
     async def acquire(self) -> None:
         """Wait until this process holds the Lease."""
-        logger.info("waiting for the Lease %s as %s", self._where, self._me)
-        while not await self._try():  # noqa: ASYNC110 (the Lease is elsewhere, and can only be asked)
+        logger.info("waiting for the Lease %s as %s", self.where, self.me)
+        while not await self.attempt():  # noqa: ASYNC110 (the Lease is elsewhere, and can only be asked)
             await asyncio.sleep(self._options.period)
-        logger.info("this process holds the Lease %s", self._where)
+        logger.info("this process holds the Lease %s", self.where)
 
     async def renew(self) -> None:
         """Renew the Lease now, with the current note."""
-        await self._try()
+        await self.attempt()
 
     async def keep(self) -> None:
         """Renew the Lease until it is lost; ends the process then."""
@@ -139,7 +153,7 @@ class Lease:
             left = self._valid_until - self._clock()
             try:
                 async with asyncio.timeout(max(left, 0)):
-                    await self._try()
+                    await self.attempt()
             except TimeoutError:
                 continue
         self.check()
@@ -151,18 +165,32 @@ class Lease:
         try:
             lease = await self._kube.get_lease(self._options.namespace, self._options.name)
             spec = lease.get("spec") or {}
-            if spec.get("holderIdentity") == self._me:
+            if spec.get("holderIdentity") == self.me:
                 self._valid_until = float("-inf")
                 lease["spec"] = {**spec, "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _now()}
                 await self._kube.replace_lease(lease)
         except KubeError as error:
-            logger.warning("the Lease %s was not released: %s", self._where, error)
+            logger.warning("the Lease %s was not released: %s", self.where, error)
 
     @property
-    def _where(self) -> str:
+    def where(self) -> str:
+        """Namespace and name of the Lease, for messages."""
         return f"{self._options.namespace}/{self._options.name}"
 
-    async def _try(self) -> bool:
+    async def holder(self) -> str:
+        """Who else holds the Lease now; empty if nobody does.
+
+        Raises:
+            KubeError: the Lease could not be read.
+        """
+        try:
+            found = await self._kube.get_lease(self._options.namespace, self._options.name)
+        except ObjectNotFound:
+            return ""
+        spec = found.get("spec") or {}
+        return "" if self._free(spec) else str(spec.get("holderIdentity"))
+
+    async def attempt(self) -> bool:
         """Acquire or renew the Lease if that is allowed.
 
         Returns:
@@ -174,7 +202,7 @@ class Lease:
         except Conflict:  # another candidate's change: the next read shows
             return self.held
         except KubeError as error:
-            logger.warning("the Lease %s could not be reached: %s", self._where, error)
+            logger.warning("the Lease %s could not be reached: %s", self.where, error)
             return self.held
         self._valid_until = began + self._options.deadline if taken else float("-inf")
         return taken
@@ -190,7 +218,7 @@ class Lease:
         if not self._free(spec):
             return False
         notes = lease["metadata"].get("annotations") or {}
-        if spec.get("holderIdentity") != self._me:
+        if spec.get("holderIdentity") != self.me:
             self.found = str(notes.get(NOTE, ""))
         if self.note:
             lease["metadata"]["annotations"] = {**notes, NOTE: self.note()}
@@ -204,16 +232,16 @@ class Lease:
         seen = (holder, spec.get("renewTime"), spec.get("leaseTransitions"))
         if seen != self._seen:
             self._seen, self._seen_at = seen, self._clock()
-        if holder in ("", self._me):
+        if holder in ("", self.me):
             return True
         promised = float(spec.get("leaseDurationSeconds") or self._options.duration)
         return self._clock() - self._seen_at >= promised
 
     def _spec(self, old: Mapping[str, Any]) -> dict[str, Any]:
-        mine = old.get("holderIdentity") == self._me
+        mine = old.get("holderIdentity") == self.me
         return {
             **old,
-            "holderIdentity": self._me,
+            "holderIdentity": self.me,
             "leaseDurationSeconds": self._options.duration,
             "acquireTime": (old.get("acquireTime") if mine else None) or _now(),
             "renewTime": _now(),

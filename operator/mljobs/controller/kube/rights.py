@@ -10,6 +10,7 @@ from typing import Any
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import GROUP, KINDS
+from mljobs.controller.kube.lease import lease_names
 
 PLURALS = tuple(kind.plural for kind in KINDS.values())
 
@@ -98,12 +99,13 @@ def lease(name: str) -> tuple[PolicyRule, ...]:
     """What leader election needs in the namespace of the Lease.
 
     Args:
-        name: of the Lease. A create call cannot be limited to a name, the others are.
+        name: of the Lease; those of shards have a number behind it. A create call cannot be limited to names,
+            the others are.
     """
     group, resources = "coordination.k8s.io", ("leases",)
     return (
         PolicyRule(group, resources, ("create",)),
-        PolicyRule(group, resources, ("get", "update"), (name,)),
+        PolicyRule(group, resources, ("get", "update"), tuple(lease_names(name))),
     )
 
 

@@ -6,7 +6,7 @@ added while it is being processed is processed again afterwards, and a delayed k
 
 import asyncio
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -40,10 +40,12 @@ class WorkQueue(Generic[K]):
 
     Args:
         meter: observes the keys; None: no metrics.
+        takes: says which keys are queued at all; the others are of no concern here.
     """
 
-    def __init__(self, meter: Meter | None = None) -> None:
+    def __init__(self, meter: Meter | None = None, takes: Callable[[K], bool] = lambda _: True) -> None:
         self._meter = meter
+        self._takes = takes
         self._urgent: deque[K] = deque()
         self._others: deque[K] = deque()
         self._waiting: dict[K, bool] = {}
@@ -64,6 +66,8 @@ class WorkQueue(Generic[K]):
             key: if it waits already, it keeps its place, or moves to the urgent ones.
             urgent: whether it goes before the others.
         """
+        if not self._takes(key):
+            return
         if timer := self._timers.pop(key, None):
             timer.cancel()
         known = self._dirty.get(key)
@@ -82,7 +86,7 @@ class WorkQueue(Generic[K]):
 
     def add_later(self, key: K, delay: float) -> None:
         """Add a key in `delay` seconds, or earlier if it is already due earlier."""
-        if self._closed or key in self._dirty:
+        if self._closed or key in self._dirty or not self._takes(key):
             return
         if self._meter:
             self._meter.delayed()

@@ -199,6 +199,11 @@ class TurnKeeper:
         elif key not in self._uses and resource.held and resource.intent:
             self._use(key, _reserved(resource))
 
+    def see(self, key: Key, resource: Resource) -> None:
+        """Take note of what a resource uses that another operator reconciles."""
+        self._noted.add(key)
+        self._use(key, _use_of(resource))
+
     def forget(self, key: Key) -> None:
         """A resource is gone."""
         self._queue(key, None)
@@ -258,8 +263,7 @@ class TurnKeeper:
         """Count what nobody has decided on yet; all resources are known."""
         for key, resource in self._resources():
             if key not in self._noted:
-                may_exist = resource.held and resource.intent and not (resource.submitted or resource.ended)
-                use = _reserved(resource) if may_exist else _recorded(resource)
+                use = _use_of(resource)
                 if use is not None:
                     self._use(key, use)
         self._complete = True
@@ -320,6 +324,12 @@ class TurnKeeper:
         while turns and now - turns[0] > WINDOW:
             turns.popleft()
         return estimate(position, len(turns), window)
+
+
+def _use_of(resource: Resource) -> _Use | None:
+    """What a resource's job uses, or may use, as far as can be seen; None without a job, or a class."""
+    may_exist = resource.held and resource.intent and not (resource.submitted or resource.ended)
+    return _reserved(resource) if may_exist else _recorded(resource)
 
 
 def _recorded(resource: Resource) -> _Use | None:

@@ -19,8 +19,9 @@ from mljobs.controller.kinds.schedule import ScheduleHandler, owner_of
 from mljobs.controller.kube.account_tokens import AccountTokens
 from mljobs.controller.kube.client import Kube, connect
 from mljobs.controller.kube.definitions import Definitions
+from mljobs.controller.kube.election import Election
 from mljobs.controller.kube.kubeconfig import find_access
-from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions, identity
+from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions
 from mljobs.controller.kube.login import Login
 from mljobs.controller.kube.refusals import Refusals
 from mljobs.controller.kube.session import Connection
@@ -36,6 +37,7 @@ from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Handler, Reconciler
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.services import Services
+from mljobs.controller.loop.shard import WHOLE, Shard
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.loop.turns import TurnKeeper
@@ -112,7 +114,8 @@ class Options:
         port: their port; 0 picks a free one.
         drain: seconds for the work in flight to finish at shutdown.
         slowest_call: seconds after which a call of the job service has ended, its wait for a thread included.
-        lease: the Lease that this process has to hold to act; None: no leader election.
+        lease: the Lease that this process has to hold to act, of the first shard; None: no leader election.
+        shards: how many operators share the namespaces, each with a Lease.
     """
 
     policy: AdminPolicy
@@ -130,6 +133,7 @@ class Options:
     drain: float
     slowest_call: float
     lease: LeaseOptions | None
+    shards: int = 1
 
 
 async def run(
@@ -184,17 +188,18 @@ async def _run(
         if options.lease is None:
             await _act(kube, connection, port, metrics, options, health, stop)
             return
-        lease = Lease(kube, options.lease, me=identity())
-        metrics.leader.labels(options.lease.name).set_function(lambda: float(lease.held))
-        if await _elected(lease, health, stop):
-            fence.arm(lease.check)
+        election = Election(kube, options.lease, options.shards)
+        metrics.leader.labels(options.lease.name).set_function(lambda: float(election.held))
+        if await _elected(election, health, stop):
+            fence.arm(election.lease.check)
             kube.fence = fence
-            await _act(kube, connection, port, metrics, options, health, stop, lease)
-            await lease.release()
+            shard = Shard(election.shard, options.shards)
+            await _act(kube, connection, port, metrics, options, health, stop, election.lease, shard)
+            await election.release()
 
 
-async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
-    """Wait for the Lease until a signal arrives.
+async def _elected(election: Election, health: Health, stop: Stop) -> bool:
+    """Wait for a Lease until a signal arrives.
 
     Returns:
         Whether this process holds the Lease.
@@ -203,16 +208,16 @@ async def _elected(lease: Lease, health: Health, stop: Stop) -> bool:
         RuntimeError: waiting has failed, which is a bug.
     """
     health.standby = True
-    tasks = [asyncio.create_task(lease.acquire()), stop.stop_task()]
+    tasks = [asyncio.create_task(election.acquire()), stop.stop_task()]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     health.standby = False
     for task in tasks:
         task.cancel()
     outcomes = await asyncio.gather(*tasks, return_exceptions=True)
     if stop.requested.is_set():
-        await lease.release()
+        await election.release()
     _raise_failure(outcomes)
-    return lease.held
+    return election.held
 
 
 async def _act(
@@ -224,11 +229,12 @@ async def _act(
     health: Health,
     stop: Stop,
     lease: Lease | None = None,
+    shard: Shard = WHOLE,
 ) -> None:
     """Make the parts and run them until a signal."""
     clock = steady()
     store = Store(clock())
-    queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics))
+    queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics), lambda key: shard.has(key.namespace))
     urgent = partial(queue.add, urgent=True)
     classes = Classes(
         port.own,
@@ -256,9 +262,9 @@ async def _act(
     lanes = Lanes(port.opener(AccountTokens(kube)), lane)
     gauges = Gauges(clock, lanes.watched, options.gauge_interval)
     metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
-    metrics.resources.set_function(lambda: len(store))
+    metrics.resources.set_function(lambda: sum(shard.has(key.namespace) for key in store))
     metrics.poll_age.set_function(lanes.oldest)
-    metrics.scraped.append(lambda: metrics.count_resources(store.bodies()))
+    metrics.scraped.append(lambda: metrics.count_resources(_bodies(store, shard)))
     kinds = watched_kinds(options.namespaces, schedules=options.schedules)
     stored = [kind.name for kind in kinds if kind is not JOB_CLASS]
     for kind in stored:
@@ -321,6 +327,8 @@ async def _act(
         ends = event == "DELETED" or "deletionTimestamp" in body["metadata"]
         take(event, body, store, urgent if ends else queue.add, clock())
         checkpoint.saw(body)
+        if not shard.has(body["metadata"]["namespace"]) and body["kind"] in KINDS:
+            _others(event, body, turns, services)
         schedule = owner_of(body)
         if schedule and schedule.kind in handlers:
             queue.add(schedule)
@@ -375,6 +383,20 @@ def _jobs(store: Store, services: Services) -> Iterator[tuple[Key, Resource]]:
         body = store.body(key)
         if body is not None and key.kind in KINDS:
             yield key, services.resource(body)
+
+
+def _bodies(store: Store, shard: Shard) -> Iterator[JsonObject]:
+    """The resources that this process reconciles."""
+    return (body for body in store.bodies() if shard.has(body["metadata"].get("namespace", "")))
+
+
+def _others(event: str | None, body: JsonObject, turns: TurnKeeper, services: Services) -> None:
+    """What another operator's resource uses counts for the limits of its class."""
+    key = Key.of(body)
+    if event == "DELETED":
+        turns.forget(key)
+    else:
+        turns.see(key, services.resource(body))
 
 
 def _queue_jobs(store: Store, queue: WorkQueue[Key]) -> None:
