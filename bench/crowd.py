@@ -63,9 +63,9 @@ def in_state(state: str) -> Done:
 class Crowd:
     """The resources of one namespace, many at once."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession, url: str, namespace: str = NAMESPACE) -> None:
         self._session = session
-        self._collection = f"{url}/apis/{GROUP}/{VERSION}/namespaces/{NAMESPACE}/{TRAINING_JOB.plural}"
+        self._collection = f"{url}/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{TRAINING_JOB.plural}"
 
     async def create(self, manifests: Iterable[Mapping[str, Any]]) -> None:
         """Make all of them over as many connections as there are."""
@@ -136,8 +136,8 @@ class Crowd:
 
 
 @asynccontextmanager
-async def crowd(plane: ControlPlane) -> AsyncIterator[Crowd]:
-    """Connect as the administrator."""
+async def crowd(plane: ControlPlane, namespace: str = NAMESPACE) -> AsyncIterator[Crowd]:
+    """Connect to a namespace as the administrator."""
     access = yaml.safe_load(plane.kubeconfig.read_text("utf-8"))
     user = access["users"][0]["user"]
     context = ssl.create_default_context(cafile=str(plane.ca))
@@ -147,4 +147,4 @@ async def crowd(plane: ControlPlane) -> AsyncIterator[Crowd]:
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, read_bufsize=LONGEST_LINE
     ) as session:
-        yield Crowd(session, plane.url)
+        yield Crowd(session, plane.url, namespace)

@@ -1,17 +1,15 @@
-"""Three shards and a replica in reserve: each namespace has one operator, and another one once it has died."""
+"""Three shards and a replica in reserve: each namespace has one operator, and then another one."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from kubernetes import client
 
 from mljobs.controller.loop.shard import Shard
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from tests.e2e.conftest import ROOT
-from tests.e2e.support import Json, Namespace, eventually, training
+from tests.e2e.support import Namespace, eventually, training
+from tests.e2e.support_shards import bound, leads, owners, served
 from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
 
 SHARDS = 3
@@ -26,41 +24,6 @@ EACH = 3
 """Resources in each namespace."""
 
 
-def bound(account: str) -> list[Json]:
-    """A ServiceAccount with the rights of the operator's, so that the audit log tells the processes apart."""
-    namespace = ACCOUNT[0]
-    made: list[Json] = [
-        {
-            "apiVersion": "v1",
-            "kind": "ServiceAccount",
-            "metadata": {"namespace": namespace, "name": account},
-        }
-    ]
-    text = (
-        (ROOT / "deploy" / "base" / "rbac.yaml")
-        .read_text("utf-8")
-        .replace("- mljobs-operator\n", f"- {NAME}\n")
-    )
-    for document in yaml.safe_load_all(text):
-        kind = document["kind"]
-        if kind == "Role":
-            for rule in document["rules"]:
-                names = rule.get("resourceNames", [])
-                rule["resourceNames"] = [re.sub("^mljobs-operator", NAME, name) for name in names] or None
-            document["rules"] = [
-                {key: value for key, value in rule.items() if value} for rule in document["rules"]
-            ]
-        if kind in ("Role", "RoleBinding", "ClusterRoleBinding"):
-            document["metadata"]["name"] = account
-        if kind == "RoleBinding":
-            document["roleRef"]["name"] = account
-        if kind in ("RoleBinding", "ClusterRoleBinding"):
-            document["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]
-        if kind in ("Role", "RoleBinding", "ClusterRoleBinding"):
-            made.append(document)
-    return made
-
-
 @pytest.fixture
 def operators(
     control_plane: ControlPlane, operator_kubeconfig: Path, emulator: Emulator, tmp_path: Path
@@ -69,7 +32,7 @@ def operators(
     made = {}
     for number in range(SHARDS + 1):
         account = f"shard-{number}"
-        control_plane.apply(bound(account))
+        control_plane.apply(bound(account, NAME))
         kubeconfig = control_plane.service_account_kubeconfig(ACCOUNT[0], account, tmp_path / account)
         user = f"system:serviceaccount:{ACCOUNT[0]}:{account}"
         made[user] = Operator(kubeconfig, emulator.url, tmp_path / f"{account}.log", settings=SETTINGS)
@@ -93,39 +56,21 @@ def places(admin: client.ApiClient, operators: dict[str, Operator]) -> Iterator[
         eventually(place.all, lambda left: not left, what=f"{place.name} is empty again", within=60)
 
 
-def leads(operator: Operator) -> bool:
-    return f'leader_election_master_status{{name="{NAME}"}} 1.0' in operator.metrics()
-
-
-def served(operator: Operator) -> int:
-    """How many resources it reconciles."""
-    found = re.search(r"^mljobs_resources ([0-9.]+)$", operator.metrics(), re.MULTILINE)
-    return int(float(found[1])) if found else 0
-
-
-def owners(control_plane: ControlPlane, users: set[str]) -> dict[str, list[str]]:
-    """Who has written the resources of each namespace, one after the other."""
-    found: dict[str, list[str]] = {}
-    for event in control_plane.writes(resource="trainingjobs"):
-        user, namespace = event["user"]["username"], event["objectRef"].get("namespace", "")
-        if user in users and event["responseStatus"]["code"] < 300:
-            rows = found.setdefault(namespace, [])
-            if not rows or rows[-1] != user:
-                rows.append(user)
-    return found
-
-
 def test_each_namespace_has_one_operator_also_while_one_dies(
     control_plane: ControlPlane,
     operators: dict[str, Operator],
     places: list[Namespace],
     emulator: Emulator,
 ) -> None:
-    eventually(lambda: sum(map(leads, operators.values())) == SHARDS, what="three of four lead", within=60)
+    eventually(
+        lambda: sum(leads(operator, NAME) for operator in operators.values()) == SHARDS,
+        what="three of four lead",
+        within=60,
+    )
     jobs = [place.create(training(f"job-{n}")) for place in places for n in range(EACH)]
     ids = [job.job_id for job in jobs]
     assert len(set(ids)) == len(jobs)
-    acting = [user for user, operator in operators.items() if leads(operator)]
+    acting = [user for user, operator in operators.items() if leads(operator, NAME)]
     assert sum(served(operators[user]) for user in acting) == len(jobs)
     before = owners(control_plane, set(operators))
     assert all(len(users) == 1 for users in before.values()), before
@@ -147,7 +92,7 @@ def test_each_namespace_has_one_operator_also_while_one_dies(
         assert users == ([dead, spare] if before[name] == [dead] else before[name]), name
     made = [row["jobId"] for row in emulator.effects(method="create") if row["applied"]]
     assert len(made) == len(set(made)) == len(jobs) + len(later)
-    assert {user for user, operator in operators.items() if operator.running and leads(operator)} == {
+    assert {user for user, operator in operators.items() if operator.running and leads(operator, NAME)} == {
         *living,
         spare,
     }

@@ -96,7 +96,8 @@ class Election:
     async def other(self) -> str:
         """A holder of any Lease that counts another number of shards; empty if there is none.
 
-        A Lease that cannot be read may be such a one. One that is not renewed counts as held until it was seen unchanged for its duration.
+        A Lease that cannot be read may be such a one. One that is not renewed counts as held until it was
+        seen unchanged for its duration.
         """
         for lease in self._leases:
             try:

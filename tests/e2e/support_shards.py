@@ -1,0 +1,75 @@
+"""Operators that share the namespaces, and who of them has written what."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from mljobs_dev.controlplane.controlplane import ControlPlane
+from tests.e2e.support import Json
+from tests.e2e.support_stack import ACCOUNT, Operator
+
+ROOT = Path(__file__).parents[2]
+
+
+def bound(account: str, lease: str) -> list[Json]:
+    """A ServiceAccount with the rights of the operator's, so that the audit log tells processes apart.
+
+    Args:
+        account: its name.
+        lease: the name of the first shard's Lease.
+    """
+    namespace = ACCOUNT[0]
+    made: list[Json] = [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"namespace": namespace, "name": account},
+        }
+    ]
+    text = (
+        (ROOT / "deploy" / "base" / "rbac.yaml")
+        .read_text("utf-8")
+        .replace("- mljobs-operator\n", f"- {lease}\n")
+    )
+    for document in yaml.safe_load_all(text):
+        kind = document["kind"]
+        if kind == "Role":
+            for rule in document["rules"]:
+                names = rule.get("resourceNames", [])
+                rule["resourceNames"] = [re.sub("^mljobs-operator", lease, name) for name in names] or None
+            document["rules"] = [
+                {key: value for key, value in rule.items() if value} for rule in document["rules"]
+            ]
+        if kind in ("Role", "RoleBinding", "ClusterRoleBinding"):
+            document["metadata"]["name"] = account
+        if kind == "RoleBinding":
+            document["roleRef"]["name"] = account
+        if kind in ("RoleBinding", "ClusterRoleBinding"):
+            document["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]
+        if kind in ("Role", "RoleBinding", "ClusterRoleBinding"):
+            made.append(document)
+    return made
+
+
+def leads(operator: Operator, lease: str) -> bool:
+    """Whether it holds the Lease of a shard."""
+    return f'leader_election_master_status{{name="{lease}"}} 1.0' in operator.metrics()
+
+
+def served(operator: Operator) -> int:
+    """How many resources it reconciles."""
+    found = re.search(r"^mljobs_resources ([0-9.]+)$", operator.metrics(), re.MULTILINE)
+    return int(float(found[1])) if found else 0
+
+
+def owners(plane: ControlPlane, users: set[str]) -> dict[str, list[str]]:
+    """Who has written the resources of each namespace, one after the other."""
+    found: dict[str, list[str]] = {}
+    for event in plane.writes(resource="trainingjobs"):
+        user, namespace = event["user"]["username"], event["objectRef"].get("namespace", "")
+        if user in users and event["responseStatus"]["code"] < 300:
+            rows = found.setdefault(namespace, [])
+            if not rows or rows[-1] != user:
+                rows.append(user)
+    return found
