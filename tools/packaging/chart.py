@@ -16,6 +16,7 @@ from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import API_VERSION, KINDS, TRAINING_JOB, JobKind, ResourceKind
 from mljobs.console.documents import writing
 from mljobs.controller.kube import rights
+from mljobs.controller.kube.lease import lease_names
 from tools.packaging import values
 from tools.packaging.scheduling import Part, Passed
 
@@ -99,7 +100,7 @@ def rules_template(header: str) -> str:
         "scheduleRules": _documents(rights.SCHEDULES),
         "lastingRules": {mode: _documents(rules) for mode, rules in rights.LASTING.items()},
         "namespaceRules": {mode: _documents(rights.without(rules)) for mode, rules in rights.LASTING.items()},
-        "leaseRules": _documents(rights.lease(_LEASE)),
+        "leaseRules": _documents(rights.leases(lease_names(_LEASE))),
         "userRules": {role: _documents(rules) for role, rules in rights.USERS.items()},
     }
     parts = [f"{{{{/* {header} */}}}}\n"]

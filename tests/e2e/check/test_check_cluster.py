@@ -119,7 +119,7 @@ def replace(plane: ControlPlane, kind: str, place: str, rules: list[Json]) -> No
 
 
 RESOURCE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.RESOURCES)]
-LEASE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.lease(ACCOUNT[1]))]
+LEASE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.leases(ACCOUNT[1:]))]
 
 
 @pytest.mark.parametrize(("resource", "verb"), RESOURCE_RIGHTS)
@@ -176,6 +176,20 @@ def test_the_holder_of_the_lease_is_named(plane: ControlPlane, cluster: Cluster)
     found = permissions(cluster, Settings(leader_election=True))["Lease mljobs-system/mljobs-operator"]
     assert found.status is Status.OK
     assert "held by pod-1" in found.found
+
+
+def test_the_holder_of_each_shard_s_lease_is_named(plane: ControlPlane, cluster: Cluster) -> None:
+    for name, holder in ((ACCOUNT[1], "pod-1_of_2"), (f"{ACCOUNT[1]}-1", "pod-2_of_2")):
+        lease: Json = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": ACCOUNT[0]},
+            "spec": {"holderIdentity": holder, "leaseDurationSeconds": 12},
+        }
+        plane.apply([lease])
+    found = permissions(cluster, Settings(leader_election=True, shards=2))
+    assert "held by pod-1_of_2" in found["Lease mljobs-system/mljobs-operator"].found
+    assert "held by pod-2_of_2" in found["Lease mljobs-system/mljobs-operator-1"].found
 
 
 def test_namespaces_are_checked_one_by_one(plane: ControlPlane, cluster: Cluster) -> None:

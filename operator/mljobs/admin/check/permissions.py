@@ -7,6 +7,7 @@ from mljobs.admin.check.cluster import Cluster, ClusterError
 from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
+from mljobs.controller.kube.lease import lease_names
 from mljobs.controller.kube.rights import PolicyRule
 
 _REMEDY = "reinstall the role with the chart or with deploy/, or add to it: "
@@ -24,7 +25,11 @@ def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
     ] or [_check(cluster, "Permissions in all namespaces", (*needed, *rights.CLASSES), "")]
     findings += _check_namespace_deletion(cluster, settings)
     if settings.leader_election:
-        findings.append(_check_lease(cluster, settings.lease_namespace, settings.lease_name))
+        names = lease_names(settings.lease_name)
+        needed = rights.leases(names if settings.shards > 1 else names[:1])
+        findings += [
+            _check_lease(cluster, settings.lease_namespace, name, needed) for name in names[: settings.shards]
+        ]
     return findings
 
 
@@ -75,9 +80,9 @@ def _shown(rule: PolicyRule) -> str:
     return json.dumps(rule.document())
 
 
-def _check_lease(cluster: Cluster, namespace: str, name: str) -> Finding:
+def _check_lease(cluster: Cluster, namespace: str, name: str, needed: Sequence[PolicyRule]) -> Finding:
     check = f"Lease {namespace}/{name}"
-    granted = _check(cluster, check, rights.lease(name), namespace)
+    granted = _check(cluster, check, needed, namespace)
     if granted.remedy:
         return granted
     path = f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases/{name}"

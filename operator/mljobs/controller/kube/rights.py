@@ -3,14 +3,13 @@
 `make generate` writes it into the chart and into `deploy/`. A new call to the API server needs its verb here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import GROUP, KINDS
-from mljobs.controller.kube.lease import lease_names
 
 PLURALS = tuple(kind.plural for kind in KINDS.values())
 
@@ -95,17 +94,16 @@ def without(granted: tuple[PolicyRule, ...]) -> tuple[PolicyRule, ...]:
     return tuple(rule for rule in rest if rule.verbs)
 
 
-def lease(name: str) -> tuple[PolicyRule, ...]:
+def leases(names: Sequence[str]) -> tuple[PolicyRule, ...]:
     """What leader election needs in the namespace of the Lease.
 
     Args:
-        name: of the Lease; those of shards have a number behind it. A create call cannot be limited to names,
-            the others are.
+        names: of the Leases. A create call cannot be limited to names, the others are.
     """
     group, resources = "coordination.k8s.io", ("leases",)
     return (
         PolicyRule(group, resources, ("create",)),
-        PolicyRule(group, resources, ("get", "update"), tuple(lease_names(name))),
+        PolicyRule(group, resources, ("get", "update"), tuple(names)),
     )
 
 
