@@ -46,7 +46,7 @@ def operators(plane: ControlPlane, emulator: Emulator, files: Path) -> Mapping[s
     made = {}
     for number in range(SHARDS + 1):
         account = f"shard-{number}"
-        plane.apply(bound(account, LEASE))
+        plane.apply(bound(account, LEASE, SHARDS))
         access = plane.service_account_kubeconfig(ACCOUNT[0], account, files / account)
         user = f"system:serviceaccount:{ACCOUNT[0]}:{account}"
         made[user] = Operator(access, emulator.url, files / f"{account}.log", settings=settings)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from mljobs.controller.kube import rights
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json
 from tests.e2e.support_stack import ACCOUNT, Operator
@@ -12,12 +13,13 @@ from tests.e2e.support_stack import ACCOUNT, Operator
 ROOT = Path(__file__).parents[2]
 
 
-def bound(account: str, lease: str) -> list[Json]:
+def bound(account: str, lease: str, shards: int) -> list[Json]:
     """A ServiceAccount with the rights of the operator's, so that the audit log tells processes apart.
 
     Args:
         account: its name.
         lease: the name of the first shard's Lease.
+        shards: how many there are.
     """
     namespace = ACCOUNT[0]
     made: list[Json] = [
@@ -27,28 +29,18 @@ def bound(account: str, lease: str) -> list[Json]:
             "metadata": {"namespace": namespace, "name": account},
         }
     ]
-    text = (
-        (ROOT / "deploy" / "base" / "rbac.yaml")
-        .read_text("utf-8")
-        .replace("- mljobs-operator\n", f"- {lease}\n")
-    )
-    for document in yaml.safe_load_all(text):
+    for document in yaml.safe_load_all((ROOT / "deploy" / "base" / "rbac.yaml").read_text("utf-8")):
         kind = document["kind"]
+        if kind == "ClusterRole" or not (kind == "Role" or kind.endswith("RoleBinding")):
+            continue
+        document["metadata"]["name"] = account
         if kind == "Role":
-            for rule in document["rules"]:
-                names = rule.get("resourceNames", [])
-                rule["resourceNames"] = [re.sub("^mljobs-operator", lease, name) for name in names] or None
-            document["rules"] = [
-                {key: value for key, value in rule.items() if value} for rule in document["rules"]
-            ]
-        if kind in ("Role", "RoleBinding", "ClusterRoleBinding"):
-            document["metadata"]["name"] = account
+            document["rules"] = [rule.document() for rule in rights.leases(lease, shards)]
+        else:
+            document["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]
         if kind == "RoleBinding":
             document["roleRef"]["name"] = account
-        if kind in ("RoleBinding", "ClusterRoleBinding"):
-            document["subjects"] = [{"kind": "ServiceAccount", "name": account, "namespace": namespace}]
-        if kind in ("Role", "RoleBinding", "ClusterRoleBinding"):
-            made.append(document)
+        made.append(document)
     return made
 
 

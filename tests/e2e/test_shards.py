@@ -32,7 +32,7 @@ def operators(
     made = {}
     for number in range(SHARDS + 1):
         account = f"shard-{number}"
-        control_plane.apply(bound(account, NAME))
+        control_plane.apply(bound(account, NAME, SHARDS))
         kubeconfig = control_plane.service_account_kubeconfig(ACCOUNT[0], account, tmp_path / account)
         user = f"system:serviceaccount:{ACCOUNT[0]}:{account}"
         made[user] = Operator(kubeconfig, emulator.url, tmp_path / f"{account}.log", settings=SETTINGS)

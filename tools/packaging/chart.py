@@ -16,7 +16,6 @@ from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import API_VERSION, KINDS, TRAINING_JOB, JobKind, ResourceKind
 from mljobs.console.documents import writing
 from mljobs.controller.kube import rights
-from mljobs.controller.kube.lease import lease_names
 from tools.packaging import values
 from tools.packaging.scheduling import Part, Passed
 
@@ -100,15 +99,23 @@ def rules_template(header: str) -> str:
         "scheduleRules": _documents(rights.SCHEDULES),
         "lastingRules": {mode: _documents(rules) for mode, rules in rights.LASTING.items()},
         "namespaceRules": {mode: _documents(rights.without(rules)) for mode, rules in rights.LASTING.items()},
-        "leaseRules": _documents(rights.leases(lease_names(_LEASE))),
+        "leaseRules": _documents(rights.leases(_LEASE)),
         "userRules": {role: _documents(rules) for role, rules in rights.USERS.items()},
     }
     parts = [f"{{{{/* {header} */}}}}\n"]
     for name, content in definitions.items():
         text = _yaml(content)
+        if name == "leaseRules":
+            text = _with_shards(text)
         parts.append(f'{{{{- define "{NAME}.{name}" -}}}}\n{text}{{{{- end }}}}\n')
     parts.append(f'{{{{- define "{NAME}.identityRules" -}}}}\n{_identity_rules()}{{{{- end }}}}\n')
     return "\n".join(parts)
+
+
+def _with_shards(rules: str) -> str:
+    """The rules of the Lease, where the last one is for the Leases of all shards."""
+    head, verbs, tail = rules.rpartition("  verbs:\n")
+    return f'{head}    {{{{- include "{NAME}.shardLeases" . | nindent 4 }}}}\n{verbs}{tail}'
 
 
 def _identity_rules() -> str:

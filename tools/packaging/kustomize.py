@@ -7,7 +7,6 @@ from mljobs.admin import crds
 from mljobs.api.base import JsonObject
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.controller.kube import rights
-from mljobs.controller.kube.lease import lease_names
 from tools.packaging.chart import NAME
 
 NAMESPACE = "mljobs-system"
@@ -52,7 +51,7 @@ def base_rbac() -> str:
         [
             account,
             *_granted("ClusterRole", (*rights.needed(schedules=True), *rights.CLASSES), _named()),
-            *_granted("Role", rights.leases(lease_names(NAME)), _named(namespaced=True)),
+            *_granted("Role", rights.leases(NAME), _named(namespaced=True)),
         ]
     )
 

@@ -53,6 +53,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- merge $set .Values.config | toYaml }}
 {{- end }}
 
+{{/* The Leases of all shards but the first. */}}
+{{- define "mljobs-operator.shardLeases" -}}
+{{- $fullname := include "mljobs-operator.fullname" . }}
+{{- range $number := untilStep 1 (int .Values.config.shards) 1 }}
+- '{{ $fullname }}-{{ $number }}'
+{{- end }}
+{{- end }}
+
 {{/* The work in progress, then the calls in progress, then the Lease: all have to end before the kill. */}}
 {{- define "mljobs-operator.grace" -}}
 {{- add (ceil .Values.config.drainSeconds | int) (ceil .Values.config.requestTimeout | int) 10 }}

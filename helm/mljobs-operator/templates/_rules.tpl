@@ -217,6 +217,14 @@ ReadAndPatch:
     - '{{ include "mljobs-operator.fullname" . }}-15'
   verbs:
     - get
+- apiGroups:
+    - coordination.k8s.io
+  resources:
+    - leases
+  resourceNames:
+    - '{{ include "mljobs-operator.fullname" . }}'
+    {{- include "mljobs-operator.shardLeases" . | nindent 4 }}
+  verbs:
     - update
 {{- end }}
 

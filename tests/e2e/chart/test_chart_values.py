@@ -39,12 +39,18 @@ def other(node: Json) -> Any:
     return "https://other.example" if default == "" else "other-one"
 
 
+NEEDS: dict[str, Json] = {
+    "anonymous": {"config": {"endpoint": "https://other.example"}},
+    "shards": {"replicaCount": 2},
+}
+"""What else has to be given beside a setting."""
+
 SETTINGS = tuple(
     Case(
         f"config.{name}",
         other(node),
         {("config", f"/{name}"): other(node)},
-        given={"config": {"endpoint": "https://other.example"}} if name == "anonymous" else {},
+        given=NEEDS.get(name, {}),
     )
     for name, node in CONFIG.items()
 )
@@ -218,6 +224,7 @@ CONTRADICTIONS = [
     ({"credentials": {"federation": {"configMap": "b"}}}, "credentials.federation.audience: required"),
     ({"serviceAccount": {"create": False}}, "serviceAccount.name: required"),
     ({"config": {"anonymous": True}}, "config.anonymous: needs config.endpoint"),
+    ({"config": {"shards": 3}}, "replicaCount: 2 Pods cannot serve 3 shards"),
 ]
 
 
@@ -236,3 +243,14 @@ def test_a_parent_chart_may_use_it(helm: Helm, tmp_path: Path) -> None:
     (parent / "Chart.yaml").write_text(yaml.safe_dump(chart), "utf-8")
     given = {"global": {"x": 1}, CHART.name: {"enabled": True}}
     assert helm.render(given, chart=parent).one("Deployment")
+
+
+def test_shards_have_leases_and_an_alert_for_each(helm: Helm) -> None:
+    values = {"replicaCount": 4, "config": {"shards": 3}, "prometheusRule": {"enabled": True}}
+    objects = helm.render(values)
+    (role,) = [one for one in objects.of("Role") if one["metadata"]["name"].endswith("-lease")]
+    assert role["rules"][2]["resourceNames"] == [FULLNAME, f"{FULLNAME}-1", f"{FULLNAME}-2"]
+    (group,) = objects.one("PrometheusRule")["spec"]["groups"]
+    alert = next(rule for rule in group["rules"] if rule["alert"] == "MljobsNoLeader")
+    assert alert["expr"].endswith("< 3")
+    assert "of one of the 3 shards: new jobs" in alert["annotations"]["description"]

@@ -144,7 +144,7 @@ CASES = (
         {
             (DEPLOYMENT, "/metadata/name"): "trainer",
             (DEPLOYMENT, f"{POD}/volumes/0/configMap/name"): "trainer",
-            ("Role/trainer-lease", "/rules/1/resourceNames"): ["trainer"],
+            ("Role/trainer-lease", "/rules/2/resourceNames"): ["trainer"],
         },
     ),
     Case(

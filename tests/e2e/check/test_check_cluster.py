@@ -119,7 +119,7 @@ def replace(plane: ControlPlane, kind: str, place: str, rules: list[Json]) -> No
 
 
 RESOURCE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.RESOURCES)]
-LEASE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.leases(ACCOUNT[1:]))]
+LEASE_RIGHTS = [(resource, verb) for _, resource, verb, _ in rights.permissions(rights.leases(ACCOUNT[1]))]
 
 
 @pytest.mark.parametrize(("resource", "verb"), RESOURCE_RIGHTS)

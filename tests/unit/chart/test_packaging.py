@@ -18,7 +18,6 @@ from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import GROUP, KINDS
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
-from mljobs.controller.kube.lease import lease_names
 from mljobs.controller.process.metrics import Metrics
 from mljobs.controller.process.serve import EVERYWHERE
 from tools.packaging import chart, dashboard, files, kustomize, values
@@ -140,11 +139,12 @@ def test_all_roles_come_from_the_one_list() -> None:
         r'define "mljobs-operator\.(\w+)" -}}\n(.*?){{- end', chart.rules_template(HEADER), re.DOTALL
     ):
         plain = re.sub("^{{- with .*}}$", "", text, flags=re.MULTILINE)
+        plain = plain.replace('{{- include "mljobs-operator.shardLeases" . | nindent 4 }}', "")
         plain = plain.replace("{{- toYaml . | nindent 2 }}", f"- {kustomize.IDENTITY_ACCOUNT}")
         rules[name] = yaml.safe_load(plain.replace('{{ include "mljobs-operator.fullname" . }}', chart.NAME))
     operator = [rule.document() for rule in rights.RESOURCES]
     classes = [rule.document() for rule in rights.CLASSES]
-    lease = [rule.document() for rule in rights.leases(lease_names(chart.NAME))]
+    lease = [rule.document() for rule in rights.leases(chart.NAME)]
     users = {role: [rule.document() for rule in given] for role, given in rights.USERS.items()}
     lasting, rest = (rules.pop(name) for name in ("lastingRules", "namespaceRules"))
     assert lasting == {mode: [rule.document() for rule in given] for mode, given in rights.LASTING.items()}
@@ -192,13 +192,13 @@ def test_no_rule_is_wider_than_it_looks() -> None:
     rules = (
         *rights.needed(schedules=True),
         *rights.CLASSES,
-        *rights.leases(lease_names(chart.NAME)),
+        *rights.leases(chart.NAME),
         *(rule for role in rights.USERS.values() for rule in role),
     )
     granted = list(rights.permissions(rules))
     assert not [one for one in granted if "*" in one]
     assert not [one for one in granted if "secrets" in one[1]]
-    own = list(rights.permissions((*rights.needed(schedules=True), *rights.leases(lease_names(chart.NAME)))))
+    own = list(rights.permissions((*rights.needed(schedules=True), *rights.leases(chart.NAME))))
     assert len(own) == len(set(own)), "a permission is granted twice"
 
 

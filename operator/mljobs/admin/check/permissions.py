@@ -26,7 +26,7 @@ def check_permissions(cluster: Cluster, settings: Settings) -> list[Finding]:
     findings += _check_namespace_deletion(cluster, settings)
     if settings.leader_election:
         names = lease_names(settings.lease_name)
-        needed = rights.leases(names if settings.shards > 1 else names[:1])
+        needed = rights.leases(settings.lease_name, settings.shards)
         findings += [
             _check_lease(cluster, settings.lease_namespace, name, needed) for name in names[: settings.shards]
         ]

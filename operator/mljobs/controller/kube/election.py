@@ -75,7 +75,8 @@ class Election:
 
     async def acquire(self) -> None:
         """Wait until this process holds the Lease of a shard, and nobody acts with another number of them."""
-        logger.info("waiting for a Lease of %s shards as %s", self._shards, self.lease.me)
+        of = f" or that of another of {self._shards} shards" if self._shards > 1 else ""
+        logger.info("waiting for the Lease %s%s as %s", self.lease.where, of, self.lease.me)
         while True:
             for number in range(self._shards):
                 if await self._leases[number].attempt():

@@ -3,13 +3,14 @@
 `make generate` writes it into the chart and into `deploy/`. A new call to the API server needs its verb here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import GROUP, KINDS
+from mljobs.controller.kube.lease import lease_names
 
 PLURALS = tuple(kind.plural for kind in KINDS.values())
 
@@ -94,16 +95,19 @@ def without(granted: tuple[PolicyRule, ...]) -> tuple[PolicyRule, ...]:
     return tuple(rule for rule in rest if rule.verbs)
 
 
-def leases(names: Sequence[str]) -> tuple[PolicyRule, ...]:
-    """What leader election needs in the namespace of the Lease.
+def leases(name: str, shards: int = 1) -> tuple[PolicyRule, ...]:
+    """What leader election needs in the namespace of the Leases.
 
     Args:
-        names: of the Leases. A create call cannot be limited to names, the others are.
+        name: of the first Lease. A create call cannot be limited to names, the others are. Whether anybody
+            counts another number of shards is read from the Leases of all that there can be.
+        shards: how many there are.
     """
-    group, resources = "coordination.k8s.io", ("leases",)
+    group, resources, names = "coordination.k8s.io", ("leases",), tuple(lease_names(name))
     return (
         PolicyRule(group, resources, ("create",)),
-        PolicyRule(group, resources, ("get", "update"), tuple(names)),
+        PolicyRule(group, resources, ("get",), names),
+        PolicyRule(group, resources, ("update",), names[:shards]),
     )
 
 
