@@ -1,13 +1,9 @@
 """`mljobs crds`: the CustomResourceDefinitions, as the cluster gets them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mljobs.api import crd
-from mljobs.api.jobschedule import JOB_SCHEDULE
-from mljobs.api.resources import ResourceKind
-from mljobs.console.documents import writing
-from mljobs.domain.schedule.validate import CEL_RULES
-from mljobs.domain.spec import rules
+if TYPE_CHECKING:
+    from mljobs.api.resources import ResourceKind
 
 JsonObject = dict[str, Any]
 
@@ -19,10 +15,15 @@ def crds() -> None:
 
 def definitions() -> list[JsonObject]:
     """All CRDs with all their rules, in the order of the kinds."""
+    from mljobs.api import crd
+    from mljobs.api.jobschedule import JOB_SCHEDULE
+    from mljobs.domain.schedule.validate import CEL_RULES
+    from mljobs.domain.spec import rules
+
     return crd.crds({**rules.cel_rules(), JOB_SCHEDULE.name: CEL_RULES})
 
 
-def definition(kind: ResourceKind) -> JsonObject:
+def definition(kind: "ResourceKind") -> JsonObject:
     """The CRD of one kind, with all its rules."""
     (document,) = (one for one in definitions() if one["metadata"]["name"] == kind.crd_name)
     return document
@@ -30,4 +31,6 @@ def definition(kind: ResourceKind) -> JsonObject:
 
 def render(documents: list[JsonObject]) -> str:
     """Write documents as YAML in block style, with their keys in the order they have."""
+    from mljobs.console.documents import writing
+
     return writing.dump(documents, dumper=writing.IndentingDumper)
