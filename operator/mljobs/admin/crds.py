@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mljobs.api.crd import CelRules
     from mljobs.api.resources import ResourceKind
 
 JsonObject = dict[str, Any]
@@ -16,17 +17,23 @@ def crds() -> None:
 def definitions() -> list[JsonObject]:
     """All CRDs with all their rules, in the order of the kinds."""
     from mljobs.api import crd
-    from mljobs.api.jobschedule import JOB_SCHEDULE
-    from mljobs.domain.schedule.validate import CEL_RULES
-    from mljobs.domain.spec import rules
 
-    return crd.crds({**rules.cel_rules(), JOB_SCHEDULE.name: CEL_RULES})
+    return crd.crds(_rules())
 
 
 def definition(kind: "ResourceKind") -> JsonObject:
     """The CRD of one kind, with all its rules."""
-    (document,) = (one for one in definitions() if one["metadata"]["name"] == kind.crd_name)
-    return document
+    from mljobs.api import crd
+
+    return crd.crd(kind, _rules().get(kind.name))
+
+
+def _rules() -> "CelRules":
+    from mljobs.api.jobschedule import JOB_SCHEDULE
+    from mljobs.domain.schedule.validate import CEL_RULES
+    from mljobs.domain.spec import rules
+
+    return {**rules.cel_rules(), JOB_SCHEDULE.name: CEL_RULES}
 
 
 def render(documents: list[JsonObject]) -> str:

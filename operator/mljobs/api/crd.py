@@ -5,9 +5,11 @@ resolved, alternatives with null become optional fields, an int64 becomes int-or
 from the caller; only those that compare a resource with its former self are made here.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -138,6 +140,11 @@ def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = N
 
 def structural(model: type[BaseModel]) -> JsonObject:
     """Turn a model's JSON schema into a structural schema of Kubernetes."""
+    return copy.deepcopy(_structural(model))
+
+
+@cache
+def _structural(model: type[BaseModel]) -> JsonObject:
     source = model.model_json_schema(by_alias=True)
     return _flatten(source, source.get("$defs", {}))
 
