@@ -27,6 +27,9 @@ demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
 
 # Tests start hundreds of processes: what Python compiles for one serves all, whatever the environment says.
 test test-unit test-faults: export PYTHONDONTWRITEBYTECODE :=
+# A quarter of the API servers' CPU is garbage collection, for memory that there is.
+test test-faults: export GOGC ?= 400
+test test-faults: export GOMEMLIMIT ?= 1GiB
 
 test: $(STAMP) ## Run all tests but the benchmarks and the long fault runs
 	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager,helm
