@@ -8,7 +8,6 @@ from the caller; only those that compare a resource with its former self are mad
 import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from typing import Any
 
@@ -16,18 +15,10 @@ from pydantic import BaseModel
 
 from mljobs.api.base import JsonObject
 from mljobs.api.equality import same
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import CATEGORY, GROUP, VERSION, Column, JobKind, ResourceKind
-
-
-class FieldErrorType(StrEnum):
-    """What is wrong with a field, in the API server's words (`field.ErrorType` of apimachinery)."""
-
-    REQUIRED = "FieldValueRequired"
-    INVALID = "FieldValueInvalid"
-    FORBIDDEN = "FieldValueForbidden"
-    DUPLICATE = "FieldValueDuplicate"
 
 
 @dataclass(frozen=True)

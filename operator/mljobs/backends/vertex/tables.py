@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from mljobs.api.base import Model, Name, Uri, Word
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, summary
 
 NAMED = r"^.+$"
