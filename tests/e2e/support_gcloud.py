@@ -4,7 +4,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,11 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.support_forks import SECONDS, SERVER, Forks
 from tests.e2e.support_stack import PROJECT
-
-SERVER = Path(__file__).with_name("gcloud_server.py")
-SECONDS = 120
-"""How long a command may take."""
 
 
 class Gcloud:
@@ -50,7 +46,7 @@ class Gcloud:
             "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
             "CLOUDSDK_CONFIG": str(home),
         }
-        self._server: subprocess.Popen[str] | None = None
+        self._forks = Forks(["gcloud"], {**self.environment, "CLOUDSDK_PYTHON_ARGS": f"-S {SERVER}"})
 
     def __call__(
         self, command: str, *, track: str = "", env: Mapping[str, str] | None = None
@@ -63,16 +59,7 @@ class Gcloud:
         self, words: list[str], *, env: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
         """Run what follows `gcloud` in a fork of the server: the same, without a start of gcloud for each."""
-        request = {"words": words, "env": dict(env or {}), "cwd": str(Path.cwd()), "seconds": SECONDS}
-        if self._server is None:
-            self._server = self._start()
-        assert self._server.stdin is not None
-        assert self._server.stdout is not None
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        answer = json.loads(self._server.stdout.readline())
-        assert answer["code"] != -signal.SIGALRM, f"gcloud {shlex.join(words)} took more than {SECONDS} s"
-        return subprocess.CompletedProcess(words, answer["code"], answer["out"], answer["err"])
+        return self._forks.run(words, env=env or {})
 
     def run(self, words: list[str], *, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         """Run a whole command line in a process of its own."""
@@ -82,17 +69,7 @@ class Gcloud:
 
     def close(self) -> None:
         """End the server."""
-        if self._server is not None:
-            self._server.communicate(timeout=SECONDS)
-
-    def _start(self) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            ["gcloud"],
-            env={**self.environment, "CLOUDSDK_PYTHON_ARGS": f"-S {SERVER}"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._forks.close()
 
     def ok(self, command: str) -> str:
         done = self(command)
