@@ -25,6 +25,12 @@ $(STAMP): requirements/dev.txt pyproject.toml dev/pyproject.toml
 demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
 	@$(BIN)/mljobs demo
 
+# Tests start hundreds of processes: what Python compiles for one serves all, whatever the environment says.
+test test-unit test-faults: export PYTHONDONTWRITEBYTECODE :=
+# A quarter of the API servers' CPU is garbage collection, for memory that there is.
+test test-faults: export GOGC ?= 400
+test test-faults: export GOMEMLIMIT ?= 1GiB
+
 test: $(STAMP) ## Run all tests but the benchmarks and the long fault runs
 	@$(BIN)/mljobs controlplane ensure --with kubectl,kube-controller-manager,helm
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

@@ -9,9 +9,10 @@ LONGEST = [Path(__file__).parent / folder for folder in ("faults", "e2e/chart", 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=_rank)  # which keeps the tests of a file together
+    by_path = {path: _rank(path) for path in {item.path for item in items}}
+    items.sort(key=lambda item: by_path[item.path])  # which keeps the tests of a file together
 
 
-def _rank(item: pytest.Item) -> int:
-    found = (number for number, folder in enumerate(LONGEST) if item.path.is_relative_to(folder))
+def _rank(path: Path) -> int:
+    found = (number for number, folder in enumerate(LONGEST) if path.is_relative_to(folder))
     return next(found, len(LONGEST))

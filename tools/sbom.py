@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -113,6 +111,9 @@ def main(file: Annotated[Path, typer.Argument(help="Where to write it.")] = FILE
     rows = installed(packages)
     licenses = {package: license_of(package, rows.get(package.name)) for package in packages}
     text = json.dumps(complete(read_lock(), packages, licenses), indent=2, sort_keys=True) + "\n"
+    from cyclonedx.schema import SchemaVersion  # takes a second to load
+    from cyclonedx.validation.json import JsonStrictValidator
+
     error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
     if error is not None:
         typer.echo(f"the bill of materials is not valid: {error}", err=True)

@@ -6,7 +6,7 @@ The operator runs with the token of the ServiceAccount in `deploy/`, and so with
 import itertools
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -185,6 +185,7 @@ def plugin(
 
 
 @pytest.fixture(scope="module")
-def gcloud(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Gcloud:
+def gcloud(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gcloud]:
     """gcloud against the module's emulator, with the operator's default project."""
-    return Gcloud(emulator.url, tmp_path_factory.mktemp("gcloud"))
+    with closing(Gcloud(emulator.url, tmp_path_factory.mktemp("gcloud"))) as made:
+        yield made

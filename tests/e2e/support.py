@@ -45,7 +45,7 @@ def eventually(
     *,
     what: str,
     within: float = PATIENCE,
-    glance: float = 0.03,
+    glance: float | None = None,
     report: Callable[[], str] = str,
 ) -> T:
     """Look again and again until what is seen is accepted, and give it.
@@ -55,18 +55,21 @@ def eventually(
         accept: whether that is what the test waits for.
         what: names it, for the failure.
         within: seconds.
-        glance: seconds from one look to the next.
+        glance: seconds from one look to the next. Left out, it is no less than a look takes, nor than a tenth
+            of the wait so far, since looks take CPU from what is waited for.
         report: tells more, for the failure.
     """
-    until = time.monotonic() + within
+    start = time.monotonic()
     while True:
+        begun = time.monotonic()
         seen = look()
         if accept(seen):
             return seen
-        if time.monotonic() > until:
+        now = time.monotonic()
+        if now > start + within:
             shown = json.dumps(seen, indent=1, default=str)[:6000]
             pytest.fail(f"not within {within:g} s: {what}\nlast seen: {shown}\n{report()}", pytrace=True)
-        time.sleep(glance)
+        time.sleep(glance or max(0.03, now - begun, (now - start) / 10))
 
 
 class Kubectl:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.support_forks import SECONDS, SERVER, Forks
 from tests.e2e.support_stack import PROJECT
 
 
@@ -45,27 +46,30 @@ class Gcloud:
             "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "true",
             "CLOUDSDK_CONFIG": str(home),
         }
+        self._forks = Forks(["gcloud"], {**self.environment, "CLOUDSDK_PYTHON_ARGS": f"-S {SERVER}"})
 
     def __call__(
         self, command: str, *, track: str = "", env: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command, written as in a shell."""
+        """Run a command of the group, written as in a shell, in a fork of the server."""
         tracked = [track] if track else []
-        return self.run(["gcloud", *tracked, "ai-platform", "jobs", *shlex.split(command)], env=env)
+        return self.ask([*tracked, "ai-platform", "jobs", *shlex.split(command)], env=env)
 
-    def run(
-        self, words: list[str], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    def ask(
+        self, words: list[str], *, env: Mapping[str, str] | None = None
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a whole command line."""
+        """Run what follows `gcloud` in a fork of the server: the same, without a start of gcloud for each."""
+        return self._forks.run(words, env=env or {})
+
+    def run(self, words: list[str], *, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        """Run a whole command line in a process of its own."""
         return subprocess.run(
-            words,
-            env={**self.environment, **(env or {})},
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            words, env=self.environment, cwd=cwd, capture_output=True, text=True, timeout=SECONDS, check=False
         )
+
+    def close(self) -> None:
+        """End the server."""
+        self._forks.close()
 
     def ok(self, command: str) -> str:
         done = self(command)

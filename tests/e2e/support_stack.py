@@ -32,6 +32,8 @@ EMULATOR = [
     "-c",
     "import typer; from mljobs_dev.emulator.command import emulator; typer.run(emulator)",
 ]
+"""`mljobs emulator` without all that the other commands of `mljobs` load."""
+
 API = "ml.projects.jobs."
 
 FAST = {
@@ -106,7 +108,7 @@ class Emulator(_Server):
     """The job service."""
 
     def __init__(self, log: Path, *, speed: float = SPEED, still: bool = True) -> None:
-        command = [*MLJOBS, "emulator", f"--speed={speed}", *(["--still"] if still else [])]
+        command = [*EMULATOR, f"--speed={speed}", *(["--still"] if still else [])]
         super().__init__("emulator", command, log)
 
     def start(self) -> None:

@@ -18,6 +18,7 @@ from kubernetes import client
 from mljobs.api.resources import TRAINING_JOB
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, eventually, training
+from tests.e2e.support_forks import MLJOBS_FORKS
 from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
 from tests.e2e.support_tunnel import Tunnel
 
@@ -230,6 +231,13 @@ PROGRAMS: Mapping[str, Callable[[Path, Emulator], list[str]]] = {
 }
 
 
+def run(command: list[str], environ: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    """Run a program with this environment."""
+    if command[: len(MLJOBS)] == MLJOBS:
+        return MLJOBS_FORKS.run(command[len(MLJOBS) :], env=environ, whole=True)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=100, check=False)
+
+
 @pytest.fixture
 def place(control_plane: ControlPlane, crds: None, tmp_path: Path) -> Any:
     control_plane.apply(
@@ -267,14 +275,7 @@ def test_each_program_goes_kubectl_s_way(
     for program, command in PROGRAMS.items():
         for tunnel in asked:
             tunnel.clear()
-        done = subprocess.run(
-            command(binaries_dir / "kubectl", emulator),
-            env=environ,
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
-        )
+        done = run(command(binaries_dir / "kubectl", emulator), environ)
         assert (done.returncode == 0) is reached, f"{program}: {done.stdout}{done.stderr}"
         assert bool(sum(map(len, asked))) is bool(proxies), f"{program}: {asked}"
 

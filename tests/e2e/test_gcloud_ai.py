@@ -30,7 +30,7 @@ trialJobSpec:
 
 
 def run(gcloud: Gcloud, command: str) -> str:
-    done = gcloud.run(["gcloud", "ai", *shlex.split(command)])
+    done = gcloud.ask(["ai", *shlex.split(command)])
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -89,7 +89,7 @@ def test_logs_are_streamed_until_the_job_ends(
     name = read(gcloud, command.format(f"talks-{group}"))["name"]
     emulator.force(name.rpartition("/")[2], "RUNNING")
     emulator.force(name.rpartition("/")[2], "SUCCEEDED")
-    done = gcloud.run(["gcloud", "ai", group, "stream-logs", name, "--polling-interval", "1"])
+    done = gcloud.ask(["ai", group, "stream-logs", name, "--polling-interval", "1"])
     assert done.returncode == 0, done.stderr
     assert "Job completed successfully" in done.stdout + done.stderr
 
@@ -103,6 +103,6 @@ def test_what_is_wrong_is_refused_in_the_services_words(gcloud: Gcloud) -> None:
         (f"custom-jobs describe 1 {REGION}", "The CustomJob does not exist."),
         (f"hp-tuning-jobs describe 1 {REGION}", "The HyperparameterTuningJob does not exist."),
     ):
-        done = gcloud.run(["gcloud", "ai", *shlex.split(command)])
+        done = gcloud.ask(["ai", *shlex.split(command)])
         assert done.returncode == 1
         assert words in done.stderr

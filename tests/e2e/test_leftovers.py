@@ -13,7 +13,8 @@ from kubernetes import client
 from mljobs.admin import crds as crds_command
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Job, Json, Kubectl, Namespace, eventually, prediction, training
-from tests.e2e.support_stack import ACCOUNT, FAST, MLJOBS, PROJECT, Emulator, Operator
+from tests.e2e.support_forks import MLJOBS_FORKS
+from tests.e2e.support_stack import ACCOUNT, FAST, PROJECT, Emulator, Operator
 from tests.unit.docs.markdown import DOCS, blocks
 
 USER = ("mljobs-system", "leftovers")
@@ -30,10 +31,7 @@ class Leftovers:
         self._options += ["-n", namespace] if namespace else []
 
     def run(self, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [*MLJOBS, "leftovers", *self._options, *options]
-        return subprocess.run(
-            command, env=self._env, capture_output=True, text=True, timeout=100, check=False
-        )
+        return MLJOBS_FORKS.run(["leftovers", *self._options, *options], env=self._env, whole=True)
 
     def __call__(self, *options: str, code: int = 0) -> Json:
         """Run it, expect this exit code, and give what it prints, with the resources and jobs by name."""

@@ -5,27 +5,20 @@ resolved, alternatives with null become optional fields, an int64 becomes int-or
 from the caller; only those that compare a resource with its former self are made here.
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
 
 from mljobs.api.base import JsonObject
 from mljobs.api.equality import same
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import CATEGORY, GROUP, VERSION, Column, JobKind, ResourceKind
-
-
-class FieldErrorType(StrEnum):
-    """What is wrong with a field, in the API server's words (`field.ErrorType` of apimachinery)."""
-
-    REQUIRED = "FieldValueRequired"
-    INVALID = "FieldValueInvalid"
-    FORBIDDEN = "FieldValueForbidden"
-    DUPLICATE = "FieldValueDuplicate"
 
 
 @dataclass(frozen=True)
@@ -138,6 +131,11 @@ def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = N
 
 def structural(model: type[BaseModel]) -> JsonObject:
     """Turn a model's JSON schema into a structural schema of Kubernetes."""
+    return copy.deepcopy(_structural(model))
+
+
+@cache
+def _structural(model: type[BaseModel]) -> JsonObject:
     source = model.model_json_schema(by_alias=True)
     return _flatten(source, source.get("$defs", {}))
 

@@ -91,8 +91,8 @@ def delete_crds(kubectl: Kubectl) -> None:
 
     def left() -> list[str]:
         names = kubectl.out("get", "crd", *CRDS, "--ignore-not-found", "-o", "name").split()
-        for name in names:
-            kubectl.run("annotate", name, f"example.com/looked-at={time.monotonic()}", "--overwrite")
+        if names:
+            kubectl.run("annotate", *names, f"example.com/looked-at={time.monotonic()}", "--overwrite")
         return names
 
     kubectl.out("delete", "crd", *CRDS, "--ignore-not-found", "--wait=false")

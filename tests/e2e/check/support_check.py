@@ -6,18 +6,16 @@ import subprocess
 from pathlib import Path
 
 from tests.e2e.support import Json
-from tests.e2e.support_stack import MLJOBS, PROJECT
+from tests.e2e.support_forks import MLJOBS_FORKS
+from tests.e2e.support_stack import PROJECT
 
-CHECK = [*MLJOBS, "check"]
 SERVICE_ROW = f"Job service, project {PROJECT}"
 
 
 def run(kubeconfig: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(("MLJOBS_", "GOOGLE_"))}
     env |= {"KUBECONFIG": str(kubeconfig), "MLJOBS_PROJECT_ID": PROJECT, **variables}
-    return subprocess.run(
-        [*CHECK, *arguments], env=env, capture_output=True, text=True, timeout=120, check=False
-    )
+    return MLJOBS_FORKS.run(["check", *arguments], env=env, whole=True)
 
 
 def rows(done: subprocess.CompletedProcess[str], *, passed: bool) -> dict[str, Json]:

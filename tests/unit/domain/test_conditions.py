@@ -4,8 +4,10 @@ All combinations of what can be recorded, wanted and known are made. What each w
 judged here from the resource and the job alone.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import pytest
@@ -41,6 +43,12 @@ def shown(situation: Situation) -> Iterator[tuple[Resource, Observation, Decisio
     pytest.fail(f"{situation.name}: its statuses have no end")
 
 
+@cache
+def is_invalid(kind: str, spec: str) -> bool:
+    """Whether a spec, as JSON, has problems: the same few are judged thousands of times."""
+    return bool(validate(kind, json.loads(spec)).problems)
+
+
 ACTIVE = ("QUEUED", "PREPARING", "RUNNING", "CANCELLING")
 
 
@@ -66,8 +74,7 @@ class Judge:
         self.over = self.state in TERMINAL_STATES
         suspended = self.says("Suspended", "True") and self.accepted
         self.ended_by_suspension = suspended and self.state == "CANCELLED"
-        problems = validate(subject.kind, subject.spec).problems
-        self.invalid = bool(problems)
+        self.invalid = is_invalid(subject.kind, json.dumps(subject.spec))
 
     def says(self, kind: str, value: str) -> bool:
         return bool(self.rows.get(kind, {}).get("status") == value)

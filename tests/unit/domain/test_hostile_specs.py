@@ -1,6 +1,7 @@
 """What the API server would refuse does no harm either: an older CRD may have let it in."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 from mljobs.backends.vertex.facts import VertexFacts
@@ -15,7 +16,11 @@ from tests.unit.domain.world import FACTS, NOW, START
 
 VERTEX = VertexFacts()
 POLICY = AdminPolicy(default_project="my-project")
-MANIFESTS = hostile()
+
+
+@cache
+def manifests() -> list[dict[str, Any]]:
+    return hostile()
 
 
 def parsed(manifest: dict[str, Any], **metadata: Any) -> Resource:
@@ -35,7 +40,7 @@ def texts(value: Any) -> Iterator[str]:
 
 def test_each_is_submitted_held_or_refused_in_words_that_say_no_secret() -> None:
     ends: dict[type, int] = {}
-    for manifest in MANIFESTS:
+    for manifest in manifests():
         resource = parsed(manifest)
         decision = decide(resource, Observation(since=START), POLICY, NOW)
         ends[type(decision)] = ends.get(type(decision), 0) + 1
@@ -52,7 +57,7 @@ def test_each_is_submitted_held_or_refused_in_words_that_say_no_secret() -> None
 
 
 def test_each_can_be_deleted() -> None:
-    for manifest in MANIFESTS:
+    for manifest in manifests():
         resource = parsed(manifest, deletionTimestamp="2026-01-01T00:00:00Z", finalizers=[FINALIZER])
         decision = decide(resource, Observation(since=START), POLICY, NOW)
         at_once = resource.orphan or resource.managed_elsewhere

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mljobs.api.crd import FieldErrorType, structural
+from mljobs.api.crd import structural
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.domain.spec.lenient import canonical, read
 from mljobs.domain.spec.problems import MISSING, Severity

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from mljobs.api.crd import FieldErrorType, crds, schema, walk
+from mljobs.api.crd import crds, schema, walk
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import KINDS
 from mljobs.domain.spec import rules
 from mljobs.domain.spec.problems import Severity

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import PredictionJobSpec, TrainingJobSpec
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, shown, summary
 from mljobs.domain.spec.validate import validate

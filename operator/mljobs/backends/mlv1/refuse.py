@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import KINDS
 from mljobs.domain.spec.problems import MISSING, Problem, Source
 

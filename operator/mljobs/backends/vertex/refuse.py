@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.backends.vertex.tables import Tables
 from mljobs.backends.vertex.translate import translate
 from mljobs.domain.spec.problems import MISSING, Problem

@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from mljobs.api.base import Model, Name, Uri, Word
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, summary
 
 NAMED = r"^.+$"
@@ -149,7 +149,7 @@ class Tables(Model):
         Raises:
             TablesError: every problem of it.
         """
-        return _read(_laid(_shipped_document(), document))
+        return _read(_laid(_shipped_document(), document)) if document else shipped()
 
     def training_image(self, runtime: str, python: str, hardware: str) -> str | None:
         """The image that runs a Python package on `cpu`, `gpu` or `tpu`; None where none is known."""
@@ -177,9 +177,10 @@ def _shipped() -> Tables:
     return _read(_shipped_document())
 
 
-def _shipped_document() -> dict[str, Any]:
+@cache
+def _shipped_document() -> Mapping[str, Any]:
     text = resources.files("mljobs.backends.vertex").joinpath("tables.yaml").read_text("utf-8")
-    document: dict[str, Any] = yaml.safe_load(text)
+    document: Mapping[str, Any] = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
     return document
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import Problem, Severity, Source, join
 
 

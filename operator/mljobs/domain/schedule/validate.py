@@ -6,7 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mljobs.api.crd import CelRule, FieldErrorType, structural
+from mljobs.api.crd import CelRule, structural
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.jobschedule import NAME_LIMIT, ConcurrencyPolicy, JobScheduleSpec, JobTemplate
 from mljobs.api.resources import GROUP
 from mljobs.domain.schedule.cron import Cron, zone_named

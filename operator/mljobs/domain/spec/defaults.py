@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.lenient import OUTPUT_ONLY, Reading, Schema, spec_schema
 from mljobs.domain.spec.problems import MISSING
 from mljobs.domain.spec.validate import validate

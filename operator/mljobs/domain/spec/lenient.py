@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from mljobs.api.base import EXACT
-from mljobs.api.crd import FieldErrorType, structural
+from mljobs.api.crd import structural
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, JobKind, ResourceKind
 from mljobs.domain.spec import forms, metadata
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join

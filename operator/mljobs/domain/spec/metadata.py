@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.patterns import DNS_LABEL, DNS_NAME
 from mljobs.domain.spec.problems import MISSING, Problem, Source, join
 from mljobs.domain.spec.spelling import unknown_field

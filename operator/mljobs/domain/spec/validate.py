@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import KINDS, PredictionJobSpec, TrainingJobSpec
 from mljobs.domain.spec import lenient, rules
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source, join

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.backends.vertex.translate.fields import FIELDS
 from mljobs.domain.spec.problems import MISSING, Problem, Severity, Source
 

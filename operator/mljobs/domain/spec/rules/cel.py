@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from mljobs.api.crd import CelRule, FieldErrorType
+from mljobs.api.crd import CelRule
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import join
 from mljobs.domain.spec.rules.rule import Rule
 

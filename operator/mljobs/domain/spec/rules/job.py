@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.patterns import JOB_ID, PROJECT
 from mljobs.domain.spec import marks
 from mljobs.domain.spec.problems import Severity, Source

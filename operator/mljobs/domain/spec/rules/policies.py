@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.patterns import compiled
 from mljobs.domain.spec.problems import Source
 from mljobs.domain.spec.rules.rule import Rule

@@ -1,6 +1,6 @@
 """Rules for a PredictionInput."""
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, Rule
 from mljobs.domain.spec.rules.terms import (

@@ -3,7 +3,7 @@
 from typing import Any
 
 from mljobs.api.base import DURATION_PATTERN
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.machines import INPUT, KINDS, MASTER_IMAGE, ROLES
 from mljobs.domain.spec.rules.rule import Rule

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.api.patterns import JOB_ID
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.job import JOB_ID_TEXT

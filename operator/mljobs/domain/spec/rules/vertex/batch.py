@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import MISSING, Source
 from mljobs.domain.spec.rules.machines import IMAGE
 from mljobs.domain.spec.rules.rule import Rule

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import Term, fits, get, given, present

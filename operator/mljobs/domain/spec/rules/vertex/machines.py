@@ -6,7 +6,7 @@ Source, where it is not the discovery document: the tables of machine types that
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.machines import COMPUTE_ENGINE
 from mljobs.domain.spec.rules.rule import Rule

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import Severity, Source
 from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
 from mljobs.domain.spec.rules.terms import Term, all_of, any_of, fits, get, given, integer, item_fits, present

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mljobs.api.crd import FieldErrorType
+from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.problems import MISSING, Severity, Source
 from mljobs.domain.spec.rules.rule import Rule
 from mljobs.domain.spec.rules.terms import (
