@@ -88,6 +88,13 @@ SHOWN: Mapping[Reason, Sequence[str]] = {
     Reason.JOB_CANCELLED: ("Succeeded=False",),
     Reason.RETRYING: ("Succeeded=Unknown", "Reconciling=True"),
     Reason.BACKOFF_LIMIT_EXCEEDED: ("Succeeded=False",),
+    Reason.NEXT_PLACEMENT: ("Submitted=False", "Succeeded=Unknown", "Reconciling=True"),
+    Reason.PLACEMENTS_EXHAUSTED: (
+        "Submitted=False",
+        "Succeeded=False",
+        "Succeeded=Unknown",
+        "Stalled=True",
+    ),
     Reason.DEADLINE_EXCEEDED: ("Succeeded=False", "Reconciling=True"),
     Reason.START_DEADLINE_EXCEEDED: ("Succeeded=False", "Reconciling=True"),
     Reason.WATCHING: ("Reconciling=False",),

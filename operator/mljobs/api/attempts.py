@@ -6,6 +6,23 @@ from pydantic import Field
 
 from mljobs.api.base import Counter, Int32, Name, Observed, Text, Timestamp, Word
 from mljobs.api.outputs import Cause, State
+from mljobs.api.policies import CapacityKind
+
+
+class AttemptPlacement(Observed):
+    """Which of spec.placements an attempt is in, and what that said when it was submitted."""
+
+    number: Annotated[Counter, Field(ge=1)]
+    """Its place in the list, counted from 1."""
+
+    round: Annotated[Counter, Field(ge=1)]
+    """The round, counted from 1."""
+
+    region: Word | None = None
+    """The region."""
+
+    strategy: CapacityKind | None = None
+    """The kind of capacity; absent where the placement names none."""
 
 
 class Attempt(Observed):
@@ -45,3 +62,6 @@ class Attempt(Observed):
 
     exit_code: Int32 | None = None
     """The exit code of the program, where the service says it."""
+
+    placement: AttemptPlacement | None = None
+    """Which of spec.placements the attempt was in; absent where there were none."""

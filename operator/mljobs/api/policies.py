@@ -5,8 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mljobs.api.base import Int32, Model
+from mljobs.api.base import Duration, Int32, Model, Word
 from mljobs.api.outputs import Cause
+
+PLACEMENTS_LIMIT = 8
+"""The most placements that a spec has."""
 
 
 class FailureAction(StrEnum):
@@ -14,6 +17,7 @@ class FailureAction(StrEnum):
 
     RETRY = "Retry"
     RETRY_IGNORING_LIMIT = "RetryIgnoringLimit"
+    NEXT_PLACEMENT = "NextPlacement"
     FAIL = "Fail"
 
 
@@ -38,14 +42,69 @@ class FailureRule(Model):
 
     action: FailureAction
     """Retry submits another attempt, as long as backoffLimit allows; RetryIgnoringLimit does so in any case,
-    and the attempt does not count; Fail ends the resource as failed."""
+    and the attempt does not count; both keep to the placement. NextPlacement submits one in the next of
+    placements, and does not count either. Fail ends the resource as failed."""
 
 
 class FailurePolicy(Model):
     """What follows a failed attempt, by its cause."""
 
     rules: Annotated[tuple[FailureRule, ...], Field(min_length=1, max_length=20)]
-    """The rules; the first one that is about the attempt counts. Where none is, it is Retry."""
+    """The rules; the first one that is about the attempt counts. Where none is, placementPolicy.onEvents
+    decide, and else it is Retry."""
+
+
+class CapacityKind(StrEnum):
+    """The kinds of capacity, in the words of Vertex AI's `Scheduling.strategy`."""
+
+    STANDARD = "STANDARD"
+    SPOT = "SPOT"
+    FLEX_START = "FLEX_START"
+
+
+class Placement(Model):
+    """Where an attempt runs, and on what kind of capacity. What it does not name is as the spec says."""
+
+    region: Annotated[Word, Field(min_length=1)] | None = None
+    """The region, such as `us-central1`, in place of that of the input and of vertex.region."""
+
+    strategy: CapacityKind | None = None
+    """STANDARD, SPOT for capacity that may be taken away, or FLEX_START to wait for it, in place of
+    vertex.jobSpec.scheduling.strategy. Only Vertex AI's training has others than STANDARD."""
+
+    max_wait_duration: Duration | None = None
+    """How long the service lets a FLEX_START job wait, `0s` for without limit, in place of
+    vertex.jobSpec.scheduling.maxWaitDuration."""
+
+    start_deadline_seconds: Int32 | None = None
+    """Seconds for an attempt here to be RUNNING, in place of the spec's startDeadlineSeconds."""
+
+
+class PlacementEvent(StrEnum):
+    """What moves a resource on to its next placement. Each is a cause of a failed attempt."""
+
+    NO_CAPACITY = "NoCapacity"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    PREEMPTED = "Preempted"
+    START_DEADLINE = "StartDeadline"
+
+
+class PlacementPolicy(Model):
+    """When the next of placements is tried, and how often all of them are."""
+
+    on_events: (
+        Annotated[tuple[PlacementEvent, ...], Field(min_length=1, max_length=len(PlacementEvent))] | None
+    ) = None
+    """The causes that move it on, where no rule of failurePolicy is about them: all of the four if unset.
+    With NoCapacity and QuotaExceeded a refused create call does so, too."""
+
+    rounds: Int32 | None = None
+    """How many more times the placements are tried from the first one on, once the last one has been; none if
+    unset. Each of these rounds waits as a retry does."""
+
+
+Placements = Annotated[tuple[Placement, ...], Field(min_length=1, max_length=PLACEMENTS_LIMIT)]
+"""Placements in the order in which they are tried."""
 
 
 class TtlByOutcome(Model):

@@ -131,9 +131,25 @@ class RecordedFailure(Observed):
     at: Timestamp
     """When the operator has learnt that it has failed, by its own clock."""
 
-    action: Literal["Retry", "RetryIgnoringLimit"]
-    """What failurePolicy says: an attempt that is retried ignoring the limit does not count for
-    backoffLimit."""
+    action: Literal["Retry", "RetryIgnoringLimit", "NextPlacement"]
+    """What follows: only an attempt that is retried counts for backoffLimit."""
+
+
+class RecordedPlacement(Observed):
+    """How far an attempt is in spec.placements."""
+
+    attempt: Annotated[Counter, Field(ge=1)]
+    """The attempt: the current one, or the next one if placements have refused its create call."""
+
+    number: Annotated[Counter, Field(ge=1)]
+    """The placement's place in the list, counted from 1."""
+
+    round: Annotated[Counter, Field(ge=1)]
+    """The round, counted from 1."""
+
+    refused_at: Timestamp | None = None
+    """When the placement before it has refused the create call, by the operator's own clock; absent where
+    none has."""
 
 
 class Record(Observed):
@@ -167,6 +183,9 @@ class Record(Observed):
 
     failure: RecordedFailure | None = None
     """That the attempt has failed, and that another one follows."""
+
+    placement: RecordedPlacement | None = None
+    """How far the attempt is in spec.placements; absent where there are none."""
 
     suspended_attempt: Annotated[Counter | None, Field(ge=1)] = None
     """The attempt that a suspension ends, or has ended."""

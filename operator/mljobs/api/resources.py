@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mljobs.api.attempts import Attempt
+from mljobs.api.attempts import Attempt, AttemptPlacement
 from mljobs.api.base import (
     Counter,
     Flag,
@@ -22,7 +22,7 @@ from mljobs.api.base import (
 )
 from mljobs.api.inputs import PredictionInput, TrainingInput
 from mljobs.api.outputs import Cause, HyperparameterOutput, Outcome, PredictionOutput, State, TrainingOutput
-from mljobs.api.policies import FailurePolicy, TtlByOutcome
+from mljobs.api.policies import FailurePolicy, PlacementPolicy, Placements, TtlByOutcome
 from mljobs.api.record import ClassName, DeletionPolicy, IamBindings, Record
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
 
@@ -77,6 +77,15 @@ class JobSpec(Model):
 
     failure_policy: FailurePolicy | None = None
     """What follows a failed attempt, by its cause. May be changed until the resource has finished."""
+
+    placements: Placements | None = None
+    """Where attempts run, and on what kind of capacity: the first attempt in the first one, and after an
+    event of placementPolicy the next one in the next. One that deserves two attempts stands twice. May be
+    changed until the resource has finished, for the attempts to come."""
+
+    placement_policy: PlacementPolicy | None = None
+    """When the next of placements is tried, and how often all of them are. May be changed until the resource
+    has finished."""
 
     active_deadline_seconds: Int32 | None = None
     """Seconds for all attempts together, from when the service has accepted the first one. Once they have
@@ -221,6 +230,9 @@ class JobStatus(Observed):
 
     exit_code: Int32 | None = None
     """The exit code of the program, where the service says it."""
+
+    placement: AttemptPlacement | None = None
+    """Which of spec.placements the current attempt is in; absent where there are none."""
 
     etag: Name | None = None
     """The service's etag of the job, which guards changes of its labels."""

@@ -12,12 +12,14 @@
     └── Rejected         the request itself is wrong: the same request will never pass
 
 Backends map their library's errors to these and to nothing else; `decide` and the retry delays depend on the
-class alone, never on a text.
+class, or a cause that it has, never on a text.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from mljobs.api.outputs import Cause
 
 
 class JobServiceError(Exception):
@@ -66,7 +68,14 @@ class NoCapacity(JobServiceError):
     """The project's quota of machines is used up, or the region has none left; nothing was applied.
 
     No rate of calls is to blame, so that other jobs may well be accepted meanwhile.
+
+    Args:
+        cause: `NoCapacity` or `QuotaExceeded`, as for a job that fails so.
     """
+
+    def __init__(self, message: str, *, status: int = 0, cause: Cause = Cause.NO_CAPACITY) -> None:
+        super().__init__(message, status=status)
+        self.cause = cause
 
 
 class Unavailable(JobServiceError):

@@ -36,6 +36,8 @@ class Reason(StrEnum):
     JOB_CANCELLED = "JobCancelled"
     RETRYING = "Retrying"
     BACKOFF_LIMIT_EXCEEDED = "BackoffLimitExceeded"
+    NEXT_PLACEMENT = "NextPlacement"
+    PLACEMENTS_EXHAUSTED = "PlacementsExhausted"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
     WATCHING = "Watching"
@@ -130,6 +132,15 @@ MEANING: dict[Reason, str] = {
     Reason.BACKOFF_LIMIT_EXCEEDED: (
         "The job has failed, and so have as many attempts before it as spec.backoffLimit allows; the message "
         "is the service's."
+    ),
+    Reason.NEXT_PLACEMENT: (
+        "A placement has refused the job for lack of quota or machines, and the next of spec.placements is "
+        "tried."
+    ),
+    Reason.PLACEMENTS_EXHAUSTED: (
+        "All of spec.placements were tried, in as many rounds as spec.placementPolicy says; the message says "
+        "how the last one has ended. If that one has refused the job, add placements or rounds, or request a "
+        "retry."
     ),
     Reason.DEADLINE_EXCEEDED: (
         "spec.activeDeadlineSeconds have passed since the first attempt was accepted: the job is cancelled, "

@@ -66,6 +66,11 @@ TABLE: dict[str, tuple[str, Json, str]] = {
         "region: it is not among the locations",
     ),
     "another region of a prediction": ("team-a", prediction("x", region="europe-west4"), "region: it is not"),
+    "another region of a placement": (
+        "team-a",
+        training("x", {"placements": [{}, {"region": "us-central1"}, {"region": "europe-west4"}]}),
+        "placements: a region is not among the locations",
+    ),
     "an account": ("team-a", training("x", serviceAccount=ACCOUNT), ""),
     "another account": (
         "team-a",

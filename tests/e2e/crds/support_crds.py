@@ -62,6 +62,7 @@ OWN_STATUS: Json = {
             "errorMessage": "no",
         }
     ],
+    "placement": {"number": 2, "round": 1, "region": "us-central1", "strategy": "SPOT"},
     "consoleUrl": "https://console.cloud.google.com/a",
     "logsUrl": "https://console.cloud.google.com/b",
     "conditions": [

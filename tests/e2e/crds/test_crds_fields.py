@@ -50,6 +50,8 @@ SPEC: Json = {
             {"onExitCodes": [42], "onMessagePatterns": ["NCCL (error|timeout)"], "action": "Fail"},
         ]
     },
+    "placements": [{"region": "us-central1", "strategy": "STANDARD", "startDeadlineSeconds": 600}],
+    "placementPolicy": {"onEvents": ["NoCapacity", "Preempted"], "rounds": 2},
     "ttlSecondsAfterFinished": 604800,
     "ttlSecondsByOutcome": {"succeeded": 3600, "failed": 7200, "cancelled": 60},
 }
@@ -109,7 +111,7 @@ FULL: list[tuple[JobKind, str, Json, Json]] = [
     (
         TRAINING_JOB,
         "full-tpu",
-        {},
+        {"placements": [{"strategy": "FLEX_START", "maxWaitDuration": "3600s"}]},
         {
             **COMMON,
             "runtimeVersion": None,
@@ -175,7 +177,8 @@ def test_the_full_specs_have_every_field(kind: JobKind) -> None:
     roles = "masterConfig", "parameterServerConfig", "evaluatorConfig"
     fields = {path for path in fields if not path.startswith("spec.vertex")}  # which other specs have
     only_workers = {f"spec.trainingInput.{role}.tpuTfVersion" for role in roles}
-    assert fields - sent - only_workers == set()
+    of_training = {"spec.placements[].maxWaitDuration"} if kind == PREDICTION_JOB else set()
+    assert fields - sent - only_workers - of_training == set()
 
 
 def paths(value: Any, path: str) -> set[str]:

@@ -43,6 +43,7 @@ ACCEPTED: dict[str, dict[str, str]] = {
         "status.trainingOutput.bestTrial.isTrialStoppedEarly": SERVICE,
     },
     "nodurations": {
+        "spec.placements[].maxWaitDuration": SERVICE,
         "spec.trainingInput.scheduling.maxRunningTime": SERVICE,
         "spec.trainingInput.scheduling.maxWaitTime": SERVICE,
     },

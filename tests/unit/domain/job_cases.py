@@ -1,5 +1,6 @@
 """Cases of the rules for the job itself, for a training job's program, and for prediction jobs."""
 
+from tests.unit.domain.placement_cases import PLACEMENT_CASES
 from tests.unit.domain.rule_case import (
     LONG,
     PACKAGES,
@@ -90,6 +91,7 @@ JOB_CASES = [
             {"failurePolicy": {"rules": [{"onMessagePatterns": ["a"], "action": "Retry"}]}},
         ],
     ),
+    *PLACEMENT_CASES,
     *job(
         "managed-by",
         [

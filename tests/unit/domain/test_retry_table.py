@@ -8,13 +8,17 @@ from typing import Any
 import pytest
 
 from mljobs.api.outputs import Cause
+from mljobs.api.policies import FailureAction
 from mljobs.domain.decide import decide
 from mljobs.domain.decide.decisions import Backoff, Finish
 from mljobs.domain.port import Failure
 from tests.unit.domain.cases.reading import Case, case
 
 PAGE = Path(__file__).parents[3] / "docs" / "retries.md"
-HEADING = "| cause | no rule, or `Retry` | `RetryIgnoringLimit` | `Fail` | `Retry`, limit used up |"
+HEADING = (
+    "| cause | no rule, or `Retry` | `RetryIgnoringLimit` | `NextPlacement` | `Fail` "
+    "| `Retry`, limit used up | no rule, with `placements` |"
+)
 LIMIT = 2
 
 
@@ -33,9 +37,12 @@ def cells() -> list[tuple[str, str, str]]:
 
 def policies(column: str, cause: str) -> list[dict[str, Any]]:
     """The specs that a column is about."""
-    actions = re.findall(r"`(\w+)`", column)
+    actions = [word for word in re.findall(r"`(\w+)`", column) if word in set(FailureAction)]
     made = [{"failurePolicy": {"rules": [{"onCauses": [cause], "action": action}]}} for action in actions]
-    return [*made, {}] if "no rule" in column else made
+    ladder: dict[str, Any] = (
+        {"placements": [{}, {}]} if {"`placements`", "`NextPlacement`"} & set(column.split()) else {}
+    )
+    return [{**one, **ladder} for one in ([*made, {}] if "no rule" in column else made)]
 
 
 def failed(cause: str, spec: dict[str, Any], *, used_up: bool) -> Case:
@@ -43,7 +50,8 @@ def failed(cause: str, spec: dict[str, Any], *, used_up: bool) -> Case:
     late = cause == Cause.START_DEADLINE
     one = case("retries/not-started" if late else "retries/failed")
     counted = {"failures": LIMIT, "countedFailures": LIMIT} if used_up else {}
-    status = {**one.resource.status, "record": {**one.resource.record, **counted}}
+    there = {"placement": {"attempt": 1, "number": 1, "round": 1}}
+    status = {**one.resource.status, "record": {**one.resource.record, **counted, **there}}
     resource = replace(one.resource, spec={**one.resource.spec, **spec, "backoffLimit": LIMIT}, status=status)
     job = one.known.job
     assert job is not None
@@ -54,6 +62,8 @@ def failed(cause: str, spec: dict[str, Any], *, used_up: bool) -> Case:
 def happens(one: Case) -> str:
     decision = decide(one.resource, one.known, one.policy, one.now)
     if isinstance(decision, Backoff):
+        if decision.following.moves_to:
+            return "the next placement"
         return "another attempt, counted" if decision.following.counted else "another attempt"
     assert isinstance(decision, Finish)
     return "failed"

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Self
 
+from mljobs.api.outputs import Cause
 from mljobs.domain.errors import (
     AlreadyExists,
     Denial,
@@ -74,7 +75,8 @@ _DENIALS: Mapping[str, Denial] = {
 _PROJECT_GONE = re.compile(r"Project \S+ has been (deleted|suspended)")
 """The message of a 403 without `ErrorInfo` (public issue threads)."""
 
-_NO_CAPACITY = re.compile("The following quota metrics exceed quota limits|Resources are insufficient")
+_QUOTA = "The following quota metrics exceed quota limits"
+_NO_CAPACITY = re.compile(f"{_QUOTA}|Resources are insufficient")
 """How a 429 begins that speaks of machines and not of calls; it has no details (public issue threads)."""
 
 _BILLING_OFF = re.compile("This API method requires billing to be enabled")
@@ -219,7 +221,8 @@ def error_of(method: Method, answer: Answer, now: datetime) -> JobServiceError:
     body, status = ErrorBody.parse(answer.body), answer.status
     message = body.message if body else _without_body(method, answer)
     if status == 429 and _NO_CAPACITY.match(message):
-        return NoCapacity(message, status=status)
+        quota = message.startswith(_QUOTA)
+        return NoCapacity(message, status=status, cause=Cause.QUOTA_EXCEEDED if quota else Cause.NO_CAPACITY)
     if status == 429 or (status == 403 and body and body.is_quota):
         return Throttled(message, status=status, retry_after=_retry_after(answer, body, now))
     if status in (401, 403, 407):

@@ -44,6 +44,18 @@ def review(kind: str, spec: Mapping[str, Any]) -> Sequence[Problem]:
                 id="input-service",
             )
         )
+    problems += [
+        Problem(
+            f"spec.placements[{number}].strategy",
+            one["strategy"],
+            "ml v1 has no kinds of capacity but STANDARD; the others are Vertex AI's",
+            source=Source.OPERATOR,
+            error_type=FieldErrorType.FORBIDDEN,
+            id="strategy-service",
+        )
+        for number, one in enumerate(spec.get("placements") or ())
+        if one.get("strategy", "STANDARD") != "STANDARD"
+    ]
     python = spec.get(field, {}).get("pythonVersion")
     if python in ELSEWHERE:
         text = f"ml v1 has Python 2.7, 3.5 and 3.7; {python} is on Vertex AI alone"

@@ -32,6 +32,7 @@ from mljobs.domain.decide.decisions import (
     Decision,
     Discard,
     Keep,
+    Move,
     Read,
     Record,
     Release,
@@ -174,6 +175,8 @@ class JobHandler:
             self._wrote(written, resource.status)
         if isinstance(decision, Announce):
             self._store.observe(key, resource.uid, observation.announced())
+        if isinstance(decision, Move):
+            self._store.observe(key, resource.uid, observation.moved())
 
     def _gauges_can_wait(self, key: Key, resource: Resource, status: JsonObject) -> bool:
         """Whether there is nothing to write but gauges, and it is too early for them."""

@@ -6,8 +6,9 @@ from fnmatch import fnmatchcase
 from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.classes.turns import beyond, limited
 from mljobs.domain.decide.decisions import Release, Stall
-from mljobs.domain.decide.plan import facts_of
+from mljobs.domain.decide.plan import facts_of, spec_in
 from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.placement import placements_of
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target
 from mljobs.domain.port import Claims
 from mljobs.domain.reasons import Reason
@@ -31,10 +32,19 @@ def place_refused(resource: Resource, target: Target) -> Stall | None:
             "spec.projectId", target.project, f"the projects of {named(given)}", given.projects
         )
     allowed = facts_of(resource).locations
-    if allowed and target.location not in allowed:
-        where = f"the locations of {named(given)}" if given else "the setting locations"
-        return _not_allowed(_location_field(resource), target.location, where, allowed)
+    for field, location in _locations(resource, target) if allowed else ():
+        if location not in allowed:
+            where = f"the locations of {named(given)}" if given else "the setting locations"
+            return _not_allowed(field, location, where, allowed)
     return None
+
+
+def _locations(resource: Resource, target: Target) -> Iterator[tuple[str, str]]:
+    """Where a job is to be, and where the placements may bring it, each with the field that says so."""
+    for number, placement in enumerate(placements_of(resource.spec) if not resource.deleting else ()):
+        field = f"spec.placements[{number}].region" if placement.region else _location_field(resource)
+        yield field, facts_of(resource).location(spec_in(resource, placement))
+    yield _location_field(resource), target.location
 
 
 def claim_refused(resource: Resource, spec: JobSpec) -> Stall | None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from mljobs.domain.decide.plan import AdminPolicy, facts_of
+from mljobs.domain.decide.plan import AdminPolicy, facts_of, in_placement, spec_in
 from mljobs.domain.decide.review import review
+from mljobs.domain.job.placement import placements_of
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Facts
 from mljobs.domain.spec.problems import Problem, Source
@@ -22,9 +23,19 @@ LARGEST_KEPT = 16 * 1024
 """Characters of a spec whose verdict is remembered."""
 
 
-def check(resource: Resource, policy: AdminPolicy) -> Validated:
-    """Check a resource before a job is created for it, so that no job runs whose status cannot be stored."""
-    validated = _checked(resource, policy.default_project)
+def check(resource: Resource, policy: AdminPolicy, attempt: int) -> Validated:
+    """Check a resource before a job is created for it, so that no job runs whose status cannot be stored.
+
+    Args:
+        resource: whose placements are all checked, before the first of them is tried.
+        policy: the administrator's settings.
+        attempt: whose spec is the one that is validated.
+    """
+    for number, placement in enumerate(placements_of(resource.spec)):
+        there = _checked(replace(resource, spec=spec_in(resource, placement)), policy.default_project)
+        if there.spec is None:
+            return _worded(resource, there, number, policy.default_project)
+    validated = _checked(in_placement(resource, attempt), policy.default_project)
     if validated.spec is None:
         return validated
     size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})
@@ -39,6 +50,26 @@ def check(resource: Resource, policy: AdminPolicy) -> Validated:
         id="object-stored-size",
     )
     return replace(validated, spec=None, problems=(problem,))
+
+
+def _worded(resource: Resource, there: Validated, number: int, default_project: str | None) -> Validated:
+    """What is wrong in a placement, unless it is wrong anywhere."""
+    anywhere = validate(resource.kind, resource.spec, default_project=default_project)
+    if anywhere.spec is None:
+        return anywhere
+    return replace(there, problems=tuple(in_words(problem, number) for problem in there.problems))
+
+
+def in_words(problem: Problem, number: int) -> Problem:
+    """A problem of a spec that is placed, which says where.
+
+    Args:
+        problem: of the spec as the placement makes it.
+        number: of the placement, from 0, as paths have it.
+    """
+    if problem.path.startswith("spec.placements"):
+        return problem
+    return replace(problem, rule=f"{problem.rule} (as it is in spec.placements[{number}])")
 
 
 def _checked(resource: Resource, default_project: str | None) -> Validated:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from mljobs.domain.job.resource import Intent, Target
 from mljobs.domain.policies.deadlines import Exceeded
+from mljobs.domain.policies.placements import Position
 from mljobs.domain.policies.retry import Retry
 from mljobs.domain.port import Job, Order
 from mljobs.domain.reasons import Reason
@@ -172,6 +173,21 @@ class Expire(Step):
 
 
 @dataclass(frozen=True)
+class Move(Step):
+    """Record that the next create call of an attempt is for another placement: this one has refused it.
+
+    Attributes:
+        target: the job that was refused.
+        position: where the next one is.
+        message: what has happened, for people.
+    """
+
+    target: Target
+    position: Position
+    message: str
+
+
+@dataclass(frozen=True)
 class Announce(Step):
     """Record bindings before they are set in the policy, so that a crash leaves none unaccounted for.
 
@@ -250,7 +266,7 @@ class Keep(Answer):
 Effect = Submit | Adopt | Read | Search | UpdateLabels | BindIam | Cancel | CancelExtra
 """Steps that call the service; decide is called again with the outcome."""
 
-Settled = Watch | Suspend | Expire | Announce | Leave | Hold | Backoff | Finish | Refuse | Stall | Wait
+Settled = Watch | Suspend | Expire | Move | Announce | Leave | Hold | Backoff | Finish | Refuse | Stall | Wait
 """Steps that are shown in the status."""
 
 Decision = Effect | Settled | Record | Release | Discard | Keep

@@ -22,7 +22,11 @@ def refusal_recorded(resource: Resource) -> bool:
     """Whether the status records that the service has certainly not created the newest intent's job."""
     adopting = resource.intent is not None and resource.intent.adopting
     # the other reason belongs to an earlier intent
-    return resource.refused(Reason.REJECTED, Reason.NOTHING_TO_ADOPT if adopting else Reason.JOB_ID_TAKEN)
+    return resource.refused(
+        Reason.REJECTED,
+        Reason.PLACEMENTS_EXHAUSTED,
+        Reason.NOTHING_TO_ADOPT if adopting else Reason.JOB_ID_TAKEN,
+    )
 
 
 def still_applies(failed: FailedCall, resource: Resource) -> bool:

@@ -1,11 +1,15 @@
 """Plans an attempt: its target, and the intent that is recorded before the call."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from mljobs.api.jobclass import Adoption
 from mljobs.domain.classes.job_class import JobClass
+from mljobs.domain.job.placement import Placement, spec_at
 from mljobs.domain.job.resource import Intent, Resource, Target
+from mljobs.domain.policies.placements import placed
 from mljobs.domain.port import Facts
 
 
@@ -53,13 +57,31 @@ def intent_for(resource: Resource, target: Target, now: datetime) -> Intent:
 
 
 def plan_target(resource: Resource, policy: AdminPolicy, attempt: int) -> Target:
-    """Name the job of an attempt of this spec."""
+    """Name the job of an attempt of this spec, in the attempt's placement."""
+    resource = in_placement(resource, attempt)
     spec = resource.spec
     project = str(spec.get("projectId") or policy.default_project or "")
     chosen = spec.get("jobId")
     facts = facts_of(resource)
     job_id = facts.job_id(resource.owner, attempt, chosen if isinstance(chosen, str) else None)
     return resource.placed(Target(project, job_id, attempt))
+
+
+def in_placement(resource: Resource, attempt: int) -> Resource:
+    """The resource as if it had named itself where that attempt is, and on what kind of capacity.
+
+    Args:
+        resource: with its record.
+        attempt: the newest one, or the one after it.
+    """
+    there = placed(resource, attempt)
+    return replace(resource, spec=spec_in(resource, there)) if there else resource
+
+
+def spec_in(resource: Resource, placement: Placement) -> Mapping[str, Any]:
+    """The spec of a job of a resource in a placement."""
+    translates = facts_of(resource).capabilities.translates
+    return spec_at(resource.kind, resource.spec, placement, translates=translates)
 
 
 def facts_of(resource: Resource) -> Facts:

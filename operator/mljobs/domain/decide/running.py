@@ -76,7 +76,7 @@ def _next_attempt(resource: Resource, ended: Target, policy: AdminPolicy, now: d
     excluded = place_refused(resource, planned)
     if excluded:
         return excluded
-    validated = check(resource, policy)
+    validated = check(resource, policy, planned.attempt)
     if validated.spec is None:
         return Refuse(validated.problems)
     beyond = claim_refused(resource, validated.spec)

@@ -16,6 +16,7 @@ from mljobs.domain.decide.failed_calls import (
     wait_to_create,
 )
 from mljobs.domain.decide.intents import planned_attempt
+from mljobs.domain.decide.placing import next_placement
 from mljobs.domain.decide.plan import AdminPolicy, adopts, facts_of, intent_for, plan_target
 from mljobs.domain.decide.turns import out_of_turn
 from mljobs.domain.decide.unknown_outcome import outcome_unknown, resolve_outcome
@@ -42,7 +43,7 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
         return Read(intent.target)
     if waiting and still_applies(waiting, resource):
         return wait_for(waiting)
-    validated = check(resource, policy)
+    validated = check(resource, policy, planned.attempt)
     same = intent is None or intent.target == planned
     names = facts_of(resource).capabilities.client_names_jobs
     excluded = place_refused(resource, planned)
@@ -54,6 +55,9 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
     beyond = claim_refused(resource, validated.spec)
     if beyond or resource.suspend:
         return beyond or Hold()
+    elsewhere = next_placement(resource, planned, observation, policy, now)
+    if elsewhere:
+        return elsewhere
     waiting = observation.waiting(now, Call.CREATE)
     if waiting and still_applies(waiting, resource):
         return wait_to_create(waiting, resource, planned)

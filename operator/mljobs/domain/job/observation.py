@@ -246,6 +246,10 @@ class Observation:
             reported=self._reported_unless_of(Call.CANCEL),
         )
 
+    def moved(self) -> "Observation":
+        """It is recorded that the next create call is for another placement, which has refused nothing."""
+        return replace(self, failed_calls=self._without(Call.CREATE))
+
     def announced(self) -> "Observation":
         """It is recorded that the bindings in the job's IAM policy are about to change."""
         return replace(self, bound=None)

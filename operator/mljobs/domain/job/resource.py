@@ -15,6 +15,7 @@ from mljobs.api.record import RETRY_LIMIT, DeletionPolicy, RecordedClass
 from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay, seconds_of
 from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.job import naming
+from mljobs.domain.job.placement import regions_of
 from mljobs.domain.port import Caller, Facts, Job, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
 
@@ -286,10 +287,7 @@ class Resource:
 
     @property
     def adopt(self) -> str:
-        """Which job is to be adopted instead of creating one; empty: none.
-
-        It is `true`, for a job without an owner, or the uid of the resource that owns the job.
-        """
+        """Which job to adopt in place of a new one: `true`, or its owner's uid if it has one; empty: none."""
         value = self.annotations.get(ADOPT, "")
         return "" if value == "false" else value
 
@@ -420,8 +418,9 @@ class Resource:
         if self.facts is None:
             return [target.scope]
         allowed = self.facts.scopes(target.project) if self.facts.locations else ()
-        spec = self.facts.scope(target.project, self.facts.location(self.spec))
-        return tuple(dict.fromkeys([target.scope, *(allowed or [spec])]))
+        places = [self.facts.location(self.spec), *regions_of(self.spec)]
+        named = [self.facts.scope(target.project, place) for place in places]
+        return tuple(dict.fromkeys([target.scope, *(allowed or named)]))
 
     def placed(self, target: Target) -> Target:
         """Add a job's scope at the service, and its reference if that is already known."""

@@ -8,6 +8,7 @@ from mljobs.api.outputs import State
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.job.times import accepted_at, active_since
+from mljobs.domain.policies.placements import placed
 from mljobs.domain.reasons import Reason
 
 ACTIVE, START = "activeDeadlineSeconds", "startDeadlineSeconds"
@@ -52,10 +53,11 @@ class Exceeded:
     def message(self) -> str:
         """What has happened, for people."""
         if self.field == START:
-            what = f"it was not RUNNING {self.seconds} s after the service had accepted it"
+            what = f"it was not RUNNING {self.seconds} s after the service had accepted it ({self.field})"
         else:
             what = f"{self.seconds} s have passed since the service had accepted the first attempt"
-        return f"The job is cancelled: {what} (spec.{self.field})."
+            what += f" (spec.{self.field})"
+        return f"The job is cancelled: {what}."
 
     @property
     def waited(self) -> str:
@@ -71,6 +73,8 @@ def next_deadline(resource: Resource, observation: Observation) -> Deadline | No
     job = observation.job
     found = []
     active, start = (_seconds(resource.spec.get(field)) for field in (ACTIVE, START))
+    there = placed(resource, resource.target.attempt) if resource.target else None
+    start = (there and there.start_deadline) or start
     if active:
         due = active_since(resource, observation) + timedelta(seconds=active)
         found.append(Deadline(ACTIVE, active, due))

@@ -1,4 +1,4 @@
-"""Which attempt another one follows, and when: `backoffLimit` and `failurePolicy`."""
+"""Which attempt another one follows, when and where: `backoffLimit`, `failurePolicy` and `placements`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,8 +7,10 @@ from typing import Any
 
 from mljobs.api.outputs import Cause, State
 from mljobs.api.policies import FailureAction
+from mljobs.domain.job.placement import placements_of
 from mljobs.domain.job.resource import Resource, moment
 from mljobs.domain.policies.deadlines import START, exceeded
+from mljobs.domain.policies.placements import Position, moves_on, position_after, steps_before
 from mljobs.domain.port import Failure, Job
 from mljobs.domain.spec.patterns import is_found
 
@@ -29,6 +31,7 @@ class Retry:
         counted: whether the failed one counts for backoffLimit.
         used: the failed attempts that count, this one included.
         limit: backoffLimit.
+        moves_to: where the next one is, if that is the next placement.
     """
 
     failed_at: datetime
@@ -36,10 +39,13 @@ class Retry:
     counted: bool
     used: int
     limit: int
+    moves_to: Position | None = None
 
     @property
     def action(self) -> FailureAction:
-        """What failurePolicy says."""
+        """What failurePolicy says, or placementPolicy."""
+        if self.moves_to:
+            return FailureAction.NEXT_PLACEMENT
         return FailureAction.RETRY if self.counted else FailureAction.RETRY_IGNORING_LIMIT
 
 
@@ -86,11 +92,38 @@ def retry(resource: Resource, job: Job | None, ended_at: datetime | None) -> Ret
         return None
     action, before = action_for(resource, failure), failures_before(resource)
     limit = _count(resource.spec.get("backoffLimit"))
+    if action is FailureAction.NEXT_PLACEMENT:
+        to = _next_position(resource)
+        due = failed_at + (wait_before(to, resource.spec) if to else timedelta())
+        return Retry(failed_at, due, False, before.counted, limit, to) if to else None
     counted = action is FailureAction.RETRY
     if action is FailureAction.FAIL or (counted and before.counted >= limit):
         return None
-    due = failed_at + min(FIRST_DELAY * 2 ** min(before.total, 10), LONGEST_DELAY)
+    due = failed_at + _delay(before.total)
     return Retry(failed_at, due, counted, before.counted + counted, limit)
+
+
+def wait_before(position: Position, spec: Mapping[str, Any]) -> timedelta:
+    """How long a placement waits: not at all, but for the first one of a further round."""
+    if position.number > 1 or position.round == 1:
+        return timedelta()
+    return _delay(steps_before(position, spec) - 1)
+
+
+def has_no_more_placements(resource: Resource, failure: Failure) -> bool:
+    """Whether only the end of the placements keeps another attempt from following one that has failed so."""
+    moves = action_for(resource, failure) is FailureAction.NEXT_PLACEMENT
+    return moves and bool(placements_of(resource.spec)) and _next_position(resource) is None
+
+
+def _next_position(resource: Resource) -> Position | None:
+    return position_after(resource, resource.target.attempt) if resource.target else None
+
+
+def _delay(earlier: int) -> timedelta:
+    """How long the next one waits after that many earlier ones."""
+    doubled: int = 2 ** min(earlier, 10)
+    return min(FIRST_DELAY * doubled, LONGEST_DELAY)
 
 
 def is_exhausted(resource: Resource, failure: Failure) -> bool:
@@ -101,14 +134,17 @@ def is_exhausted(resource: Resource, failure: Failure) -> bool:
 
 
 def action_for(resource: Resource, failure: Failure) -> FailureAction:
-    """What the first rule says that is about a failure; Retry if none is."""
+    """What the first rule says that is about a failure.
+
+    Where none is, an event of the placements leads to the next one, and it is Retry otherwise.
+    """
     policy = resource.spec.get("failurePolicy")
     rules = policy.get("rules") if isinstance(policy, Mapping) else None
     for rule in rules if isinstance(rules, list | tuple) else ():
         if isinstance(rule, Mapping) and _is_about(rule, failure):
             action = rule.get("action")
             return FailureAction(action) if action in set(FailureAction) else FailureAction.FAIL
-    return FailureAction.RETRY
+    return FailureAction.NEXT_PLACEMENT if moves_on(resource.spec, failure.cause) else FailureAction.RETRY
 
 
 def _is_about(rule: Mapping[str, Any], failure: Failure) -> bool:

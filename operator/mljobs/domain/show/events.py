@@ -17,6 +17,8 @@ WARNINGS = frozenset(
         Reason.JOB_FAILED,
         Reason.BACKOFF_LIMIT_EXCEEDED,
         Reason.RETRYING,
+        Reason.NEXT_PLACEMENT,
+        Reason.PLACEMENTS_EXHAUSTED,
         Reason.DEADLINE_EXCEEDED,
         Reason.START_DEADLINE_EXCEEDED,
         Reason.PARTIALLY_SUCCEEDED,
@@ -40,6 +42,9 @@ WARNINGS = frozenset(
     }
 )
 """The reasons whose Events are warnings."""
+
+_EACH_TIME = frozenset({Reason.NEXT_PLACEMENT})
+"""The reasons that are told again whenever their message has changed: one refusal may follow another."""
 
 _INITIAL: Mapping[str, str] = {
     ConditionType.SUBMITTED: "False",
@@ -75,6 +80,7 @@ def transitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Eve
         was = old.get(row["type"], {"status": initial, "reason": ""})
         changed = row["status"] != was["status"]
         new_reason = row["status"] != initial and row["reason"] != was["reason"]
-        if changed or new_reason:
+        told_again = row["reason"] in _EACH_TIME and row["message"] != was.get("message")
+        if changed or new_reason or told_again:
             events.setdefault(row["reason"], Event(Reason(row["reason"]), row["message"]))
     return list(events.values())

@@ -7,7 +7,8 @@ from mljobs.api.outputs import Cause, State
 from mljobs.domain.decide.decisions import Backoff
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.policies.deadlines import START, exceeded
-from mljobs.domain.policies.retry import is_exhausted, recorded_failure
+from mljobs.domain.policies.placements import described, position_of, tried
+from mljobs.domain.policies.retry import has_no_more_placements, is_exhausted, recorded_failure
 from mljobs.domain.port import Failure, Job
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.conditions import Shown
@@ -25,7 +26,7 @@ def failure(resource: Resource, job: Job) -> JsonObject:
     return {"cause": found.cause.value, **code}
 
 
-def retrying(decision: Backoff, status: JsonObject) -> str:
+def retrying(resource: Resource, decision: Backoff, status: JsonObject) -> str:
     """What has failed, and what follows, for people."""
     following = decision.following
     attempt = decision.target.attempt
@@ -36,9 +37,12 @@ def retrying(decision: Backoff, status: JsonObject) -> str:
     )
     code = f", exit code {status['exitCode']}" if "exitCode" in status else ""
     message = str(status.get("errorMessage") or "")
+    here, to = position_of(resource, attempt), following.moves_to
+    where = f" in {described(here, resource.spec)}" if here else ""
+    there = f" in {described(to, resource.spec)}" if to else ""
     return (
-        f"Attempt {attempt} has failed ({status.get('cause')}{code}). Attempt {attempt + 1} follows at "
-        f"{timestamp(following.due)}; {left}. {message}"
+        f"Attempt {attempt} has failed ({status.get('cause')}{code}){where}. "
+        f"Attempt {attempt + 1} follows at {timestamp(following.due)}{there}; {left}. {message}"
     ).strip()
 
 
@@ -52,12 +56,16 @@ def ended_badly(resource: Resource, state: str, status: JsonObject, message: str
         message: the service's.
     """
     overdue = exceeded(resource)
+    seen = recorded_failure(replace(resource, status=status))
+    late = overdue is not None and overdue.field == START
+    if (state == State.FAILED or late) and has_no_more_placements(resource, seen):
+        said = overdue.message if overdue else message
+        return Shown("False", Reason.PLACEMENTS_EXHAUSTED, f"{tried(resource.spec)}. {said}".strip())
     waited = overdue is not None and resource.record.get("failure") is not None
     if overdue and (state == State.CANCELLED or waited):
         return Shown("False", overdue.reason, overdue.message if state == State.CANCELLED else overdue.waited)
     if state == State.CANCELLED:
         return Shown("False", Reason.JOB_CANCELLED, message)
-    seen = recorded_failure(replace(resource, status=status))
     if is_exhausted(resource, seen):
         return Shown("False", Reason.BACKOFF_LIMIT_EXCEEDED, message)
     no_capacity = seen.cause in (Cause.NO_CAPACITY, Cause.QUOTA_EXCEEDED)

@@ -18,6 +18,7 @@ from mljobs.domain.decide.decisions import (
     Finish,
     Hold,
     Leave,
+    Move,
     Refuse,
     Settled,
     Stall,
@@ -35,6 +36,7 @@ from mljobs.domain.show.conditions import Shown, conditions
 from mljobs.domain.show.failure import ended_badly, failure, retrying
 from mljobs.domain.show.outcome import outcome
 from mljobs.domain.show.outputs import bounded_text, goal_of, job_output, readable
+from mljobs.domain.show.placement import placement
 from mljobs.domain.show.progress import kept_from_stepping_back
 from mljobs.domain.show.record import CREATED, FOUND_AGAIN, TAKEN, record
 from mljobs.domain.show.size import fitted
@@ -104,6 +106,9 @@ def _job_part(
         **_names(resource, target, job),
         **kept_from_stepping_back(resource, target, job, _seen(resource, job)),
     }
+    there = placement(resource, target, str(status.get("location") or ""))
+    if there:
+        status["placement"] = there
     earlier = _earlier(resource, target)
     if earlier:
         status["attempts"] = earlier
@@ -241,6 +246,8 @@ def _unsubmitted(decision: Settled, observation: Observation) -> Shown:
         case Wait(reason, message):
             unknown = reason is Reason.OUTCOME_UNKNOWN or _may_exist(observation)
             return Shown("Unknown" if unknown else "False", reason, message)
+        case Move(_, _, message):
+            return Shown("False", Reason.NEXT_PLACEMENT, message)
         case Leave():
             return Shown("Unknown" if _may_exist(observation) else "False", Reason.RELEASED)
         case _:  # Hold: everything else is decided about an accepted job
@@ -272,7 +279,7 @@ def _succeeded(resource: Resource, observation: Observation, decision: Settled, 
     if isinstance(decision, Hold):
         return Shown("Unknown", _pause_of(resource))
     if isinstance(decision, Backoff):
-        return Shown("Unknown", Reason.RETRYING, retrying(decision, status))
+        return Shown("Unknown", Reason.RETRYING, retrying(resource, decision, status))
     found_again = status["record"].get("presence") == FOUND_AGAIN
     return Shown("Unknown", Reason.FOUND_AGAIN if found_again else Reason.NOT_FINISHED)
 
@@ -286,10 +293,14 @@ def _reconciling(
     resource: Resource, decision: Settled, status: JsonObject, accepted: bool, *, stuck: bool
 ) -> Shown:
     match decision:
-        case Wait(reason, message) if reason in STALLING:
-            return Shown("False", Reason.WAITING, message)
         case Wait(reason, message):
-            return Shown("True", reason, message)
+            return (
+                Shown("False", Reason.WAITING, message)
+                if reason in STALLING
+                else Shown("True", reason, message)
+            )
+        case Move(_, _, message):
+            return Shown("True", Reason.NEXT_PLACEMENT, message)
         case Hold():
             return Shown("False" if resource.suspend else "True", _pause_of(resource))
         case Finish():
@@ -297,7 +308,7 @@ def _reconciling(
         case Expire(_, overdue):
             return Shown("True", overdue.reason, overdue.message)
         case Backoff():
-            return Shown("True", Reason.RETRYING, retrying(decision, status))
+            return Shown("True", Reason.RETRYING, retrying(resource, decision, status))
         case _ if resource.deleting and not resource.held:
             return Shown("False", Reason.RELEASED)
         case Stall():

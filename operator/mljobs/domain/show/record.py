@@ -5,13 +5,14 @@ observation, so that a change of their wording changes no decision.
 """
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.decide.decisions import Announce, Backoff, Expire, Finish, Settled, Stall, Suspend
+from mljobs.domain.decide.decisions import Announce, Backoff, Expire, Finish, Move, Settled, Stall, Suspend
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource, timestamp
 from mljobs.domain.job.times import accepted_at, active_since, finished_at
 from mljobs.domain.policies.deadlines import exceeded
+from mljobs.domain.policies.placements import Position, position_of
 from mljobs.domain.policies.retry import failures_before
 from mljobs.domain.reasons import Reason
 
@@ -20,8 +21,10 @@ CREATED, RECOVERED, TAKEN = "Created", "Recovered", "TakenOver"
 
 LOST, FOUND_AGAIN = "Lost", "FoundAgain"
 
-REFUSALS = frozenset({Reason.REJECTED, Reason.JOB_ID_TAKEN, Reason.NOTHING_TO_ADOPT})
-"""Refusals that the service would repeat."""
+REFUSALS = frozenset(
+    {Reason.REJECTED, Reason.JOB_ID_TAKEN, Reason.NOTHING_TO_ADOPT, Reason.PLACEMENTS_EXHAUSTED}
+)
+"""Refusals that the service would repeat, and the last one of the placements."""
 
 
 def record(resource: Resource, observation: Observation, decision: Settled) -> JsonObject:
@@ -33,7 +36,8 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
         decision: what was decided from these two.
     """
     if not resource.accepted(observation.job):
-        return {**_earlier(resource), **_refusal(resource, decision)}
+        placement = _placement(resource, observation, decision)
+        return {**_earlier(resource), **_refusal(resource, decision), **placement}
     made: JsonObject = {
         "accepted": _how(resource, observation),
         **_class(resource),
@@ -43,6 +47,7 @@ def record(resource: Resource, observation: Observation, decision: Settled) -> J
         **_applied(resource, observation, decision),
     }
     made |= _failures(resource, decision)
+    made |= _placement(resource, observation, decision)
     if resource.target and (isinstance(decision, Suspend) or resource.suspending):
         made["suspendedAttempt"] = resource.target.attempt
     presence = _presence(resource, decision)
@@ -90,6 +95,23 @@ def _failures(resource: Resource, decision: Settled) -> JsonObject:
         return {**made, "failure": {"at": timestamp(following.failed_at), "action": following.action.value}}
     known = resource.record.get("failure") if resource.submitted else None
     return {**made, "failure": dict(known)} if known else made
+
+
+def _placement(resource: Resource, observation: Observation, decision: Settled) -> JsonObject:
+    """How far the newest attempt is in the placements, or how far the one after it has come."""
+    if isinstance(decision, Move):
+        return {"placement": _position(decision.target.attempt, decision.position)}
+    known = resource.record.get("placement")
+    attempt = resource.target.attempt if resource.target else 1
+    if known and known["attempt"] >= attempt:
+        return {"placement": dict(known)}
+    here = position_of(resource, attempt) if resource.accepted(observation.job) else None
+    return {"placement": _position(attempt, here)} if here else {}
+
+
+def _position(attempt: int, position: Position) -> JsonObject:
+    at = {"refusedAt": timestamp(position.refused_at)} if position.refused_at else {}
+    return {"attempt": attempt, "number": position.number, "round": position.round, **at}
 
 
 def _exceeded(resource: Resource, decision: Settled) -> JsonObject:

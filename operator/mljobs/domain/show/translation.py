@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from mljobs.domain.decide.plan import in_placement
 from mljobs.domain.decide.review import Review, review
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Facts
@@ -29,7 +30,8 @@ def translation(resource: Resource) -> Review | None:
         return None  # no service is chosen
     if facts is None or not facts.capabilities.translates:
         return None
-    return _reviewed(facts, resource.kind, _text(resource.spec))
+    attempt = resource.target.attempt if resource.target else 1
+    return _reviewed(facts, resource.kind, _text(in_placement(resource, attempt).spec))
 
 
 @lru_cache(maxsize=SPECS_KEPT)

@@ -13,6 +13,7 @@ from mljobs.domain.decide import decide, polled
 from mljobs.domain.decide.decisions import AT_ONCE, Adopt, Answer, Decision, Settled, Submit
 from mljobs.domain.job.resource import Intent, Target
 from mljobs.domain.policies.deadlines import Exceeded
+from mljobs.domain.policies.placements import Position
 from mljobs.domain.policies.retry import Retry
 from mljobs.domain.port import Job, Order
 from mljobs.domain.show.events import transitions
@@ -95,7 +96,7 @@ def _plain(value: Any) -> Any:
             return value.reference
         case Submit() | Adopt():
             return {"next": type(value).__name__, **_fields(value)}
-        case Intent() | Order() | Exceeded() | Retry():
+        case Intent() | Order() | Exceeded() | Position() | Retry():
             return _fields(value)
         case str():
             return str(value)

@@ -48,7 +48,7 @@ class Failure(Model):
     error: str
     message: str
     status: int | None = None
-    cause: errors.Denial | None = None
+    cause: errors.Denial | outputs.Cause | None = None
     generation: int
     retry_at: AwareDatetime
     retry: str = ""
