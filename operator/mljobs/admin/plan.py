@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mljobs.admin.plan_classes import Admitted, GivenClasses
     from mljobs.backends import Service, Terms
     from mljobs.console.documents.reading import Document
-    from mljobs.domain.port import Facts, JobDocument
+    from mljobs.domain.port import Facts
     from mljobs.domain.spec.lenient import Reading
     from mljobs.domain.spec.problems import Problem
     from mljobs.domain.spec.validate import JobSpec
@@ -64,13 +64,16 @@ class _Options:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What became of one document: its request where it has no problems, and its class refuses nothing."""
+    """What became of one document: its requests where it has no problems, and its class refuses nothing.
+
+    There is one, or one for each of its placements.
+    """
 
     title: str
     problems: Sequence["Problem"]
     warnings: Sequence["Problem"]
     notes: Sequence[str]
-    request: Mapping[str, Any] | None
+    requests: Sequence[Mapping[str, Any]]
     line: str = ""
     refused: Sequence[str] = ()
 
@@ -149,9 +152,9 @@ def plan(
     """Check descriptions of jobs without a cluster, and print the requests that they make.
 
     Prints each problem on its own line and exits with 1, or prints the create request as JSON (a list of
-    them for several descriptions) and exits with 0. What the service does not support as it is written is
-    reported on stderr. With both services their requests are compared: a table, or as JSON an object with the
-    request for each.
+    them for several descriptions, or for several placements of one) and exits with 0. What the service does
+    not support as it is written is reported on stderr. With both services their requests are compared, of
+    several placements the first: a table, or as JSON an object with the requests for each.
     """
     names = list(dict.fromkeys(services or ["MLv1"]))
     try:
@@ -264,7 +267,7 @@ def _tell(
 
 
 def _requests(plans: Sequence[_Plan]) -> Any:
-    requests = [made.request for made in plans]
+    requests = [list(made.requests) if len(made.requests) > 1 else made.requests[0] for made in plans]
     return requests if len(requests) > 1 else requests[0]
 
 
@@ -275,9 +278,7 @@ def _compare(plans: Mapping[str, Sequence[_Plan]]) -> None:
     for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         if len(ours) > 1:
             print(f"{'' if number == 0 else chr(10)}{one.title}")
-        columns = [
-            (name, lines(made.line, made.request or {})) for name, made in ((left, one), (right, other))
-        ]
+        columns = [(name, lines(made.line, made.requests[0])) for name, made in ((left, one), (right, other))]
         for row in side_by_side(*columns):
             print(row)
 
@@ -290,7 +291,7 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
     found = next_run(document, datetime.now(UTC), options.project or DEFAULT_PROJECT)
     title = f"document {number}, {found.title}"
     if found.run is None:
-        return _Plan(title, [*document.problems, *found.problems], (), (), None)
+        return _Plan(title, [*document.problems, *found.problems], (), (), ())
     made = _plan_job(found.run, options, number)
     return replace(
         made,
@@ -302,7 +303,9 @@ def _plan(document: "Document", options: _Options, number: int) -> _Plan:
 
 
 def _plan_job(document: "Document", options: _Options, number: int) -> _Plan:
+    from mljobs.admin.plan_requests import Calls, reviewed
     from mljobs.admin.plan_values import with_values
+    from mljobs.domain.port import Owner
     from mljobs.domain.spec.defaults import completed
     from mljobs.domain.spec.lenient import read
     from mljobs.domain.spec.problems import masked, printable
@@ -316,29 +319,39 @@ def _plan_job(document: "Document", options: _Options, number: int) -> _Plan:
     admitted = _admitted(reading, options)
     if admitted:
         reading, options = admitted.reading, _within(options, admitted)
-    validated = validate(reading.kind, reading.spec, default_project=options.project or DEFAULT_PROJECT)
+    project = options.project or DEFAULT_PROJECT
+    validated = validate(reading.kind, reading.spec, default_project=project)
     named = f" {printable(reading.name)}" if reading.name else ""
     problems = [*validated.problems]
     worded = {problem.path for problem in problems}
     spelled = [*document.problems, *reading.problems]
     problems += [problem for problem in spelled if problem.severity == "error" and problem.path not in worded]
     warnings = [problem for problem in spelled if problem.severity == "warning"]
-    reviewed = _reviewed(reading, validated.spec, options)
-    problems += [problem for problem in reviewed if problem.severity == "error"]
-    warnings += [*validated.warnings, *(problem for problem in reviewed if problem.severity == "warning")]
+    allowed = () if options.classes else options.facts.locations  # a class says so itself
+    found = reviewed(reading, options.facts, allowed, project) if validated.spec else ()
+    problems += [problem for problem in found if problem.severity == "error"]
+    warnings += [*validated.warnings, *(problem for problem in found if problem.severity == "warning")]
     title = f"document {number}, {reading.kind}{named}"
     refused = _refused(admitted, validated.spec, options) if admitted else ()
     if validated.spec is None or problems or refused:
-        return _Plan(title, problems, warnings, [], None, refused=refused)
+        return _Plan(title, problems, warnings, [], [], refused=refused)
     job_id, labels, notes = _identity(reading, options)
-    line, body = _call(reading, validated.spec, options, job_id, labels)
+    owner = Owner(
+        reading.namespace or options.namespace,
+        reading.name or options.name,
+        options.uid or reading.uid or UNKNOWN_UID,
+    )
+    calls = Calls(options.service, options.facts, options.terms, owner, job_id, labels)
+    made = calls.of(reading, project, str(reading.spec.get("projectId") or options.project))
+    bodies = [call.body for call in made]
     if not options.values_shown:
-        shown = masked(body)
-        if shown != body:
+        shown = [masked(body) for body in bodies]
+        if shown != bodies:
             notes = [*notes, "values of environment variables are not shown: --show-env prints them"]
-        body = shown
-    notes = [*_notes(reading, options, line), *(admitted.notes if admitted else ()), *notes]
-    return _Plan(title, problems, warnings, notes, body, line)
+        bodies = shown
+    lines = [call.line for call in made]
+    notes = [*_notes(reading, options, lines), *(admitted.notes if admitted else ()), *notes]
+    return _Plan(title, problems, warnings, notes, bodies, made[0].plain)
 
 
 def _admitted(reading: "Reading", options: _Options) -> "Admitted | None":
@@ -370,50 +383,6 @@ def _refused(admitted: "Admitted", spec: "JobSpec | None", options: _Options) ->
     return beyond(admitted, spec, options.namespace, options.name)
 
 
-def _reviewed(reading: "Reading", spec: "JobSpec | None", options: _Options) -> Sequence["Problem"]:
-    """What the service cannot do, or does otherwise, and whether its jobs may run there."""
-    from mljobs.domain.decide.review import review
-    from mljobs.domain.spec.problems import Problem, Source
-
-    if spec is None:
-        return ()
-    found = review(reading.kind, spec, options.facts)
-    place = options.facts.location(reading.spec)
-    allowed = () if options.classes else options.facts.locations  # a class says so itself
-    excluded = []
-    if allowed and place not in allowed:
-        rule = f"the administrator allows no jobs but in {', '.join(allowed)} (the setting locations)"
-        excluded = [Problem(_region(reading.spec), place, rule, source=Source.OPERATOR, id="locations")]
-    return [*excluded, *found.refused, *found.losses]
-
-
-def _region(spec: Mapping[str, Any]) -> str:
-    """The path of the field that names the region."""
-    parts = ("vertex", "trainingInput", "predictionInput")
-    return next((f"spec.{part}.region" for part in parts if (spec.get(part) or {}).get("region")), "spec")
-
-
-def _call(
-    reading: "Reading", spec: "JobSpec", options: _Options, job_id: str, labels: Mapping[str, str]
-) -> tuple[str, "JobDocument"]:
-    """The create call: its line, and its body."""
-    from mljobs.domain.job.variables import expanded
-    from mljobs.domain.port import Order, Owner
-
-    project = reading.spec.get("projectId") or options.project
-    scope = options.facts.scope(str(project), options.facts.location(reading.spec))
-    owner = Owner(
-        reading.namespace or options.namespace,
-        reading.name or options.name,
-        options.uid or reading.uid or UNKNOWN_UID,
-    )
-    document = expanded(spec.document(), owner, 1)
-    merged = {**document.get("labels", {}), **labels}
-    order = Order(reading.kind, document, scope, job_id, merged)
-    collection, body = options.service.request(order, options.terms)
-    return f"POST v1/{scope}/{collection}", body
-
-
 def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str], list[str]]:
     """The job's id and ownership labels, and notes on what in them only stands for the real ones."""
     from mljobs.domain.job import naming
@@ -438,33 +407,16 @@ def _identity(reading: "Reading", options: _Options) -> tuple[str, dict[str, str
     return job_id, labels, [note]
 
 
-def _notes(reading: "Reading", options: _Options, line: str) -> list[str]:
+def _notes(reading: "Reading", options: _Options, lines: Sequence[str]) -> list[str]:
+    from mljobs.admin.plan_requests import runs
     from mljobs.domain.job.resource import managed_elsewhere
 
     project = reading.spec.get("projectId") or options.project
-    notes = [
-        line if project else "no projectId: the administrator's default is used, if there is one (--project)"
-    ]
+    unnamed = "no projectId: the administrator's default is used, if there is one (--project)"
+    notes = [*lines] if project else [unnamed]
     if reading.spec.get("suspend") is True:
         notes.append("spec.suspend is true: nothing is submitted until it is false")
-    notes += _runs(reading, options)
+    notes += runs(reading, options.facts)
     if managed_elsewhere(reading.spec):
         notes.append(f"spec.managedBy is {reading.spec['managedBy']}: this operator submits nothing")
     return notes
-
-
-def _runs(reading: "Reading", options: _Options) -> list[str]:
-    """How often a job may run at worst, where both the operator and the service repeat it."""
-    limit = reading.spec.get("backoffLimit")
-    if not isinstance(limit, int) or limit <= 0:
-        return []
-    runs, restarts = limit + 1, options.facts.capabilities.restarts
-    note = f"at most {runs} attempts, by spec.backoffLimit"
-    scheduling = ((reading.spec.get("vertex") or {}).get("jobSpec") or {}).get("scheduling") or {}
-    if not restarts or reading.kind != "TrainingJob" or scheduling.get("disableRetries"):
-        return [note]
-    return [
-        f"{note}; the service may restart the job of each {restarts} times by itself: "
-        f"{runs * (restarts + 1)} runs at worst. "
-        f"spec.vertex.jobSpec.scheduling.disableRetries keeps it from that"
-    ]

@@ -74,7 +74,8 @@ def test_case(case: Case) -> None:
     if case.rule == "project-required" or case.holds or rule.severity is Severity.WARNING:
         # Whether there is a default project, only the cluster knows.
         assert outcome.code == 0, outcome
-        assert json.loads("\n".join(outcome.out))["displayName" if "vertex" in case.spec else "jobId"]
+        first = outcome.request[0] if len(case.spec.get("placements", ())) > 1 else outcome.request
+        assert first["displayName" if "vertex" in case.spec else "jobId"]
         warned = any(line.startswith("warning: ") and line.endswith(rule.text) for line in outcome.err)
         assert warned is (rule.severity is Severity.WARNING and not case.holds)
     else:
@@ -418,6 +419,54 @@ def test_side_by_side_a_problem_of_one_service_is_told_with_its_name() -> None:
     assert done.code == 1
     assert [line.split(":")[0] for line in done.out] == ["MLv1"]
     assert all(line.startswith(("warning: VertexAI: ", "note: ")) for line in done.err)
+
+
+LADDER = manifest(
+    {
+        "projectId": "p",
+        "trainingInput": {
+            "region": "us-central1",
+            "jobDir": "gs://bucket/census",
+            "masterConfig": {"imageUri": IMAGE_URI},
+        },
+        "backoffLimit": 1,
+        "placements": [{"strategy": "SPOT"}, {"region": "europe-west4", "strategy": "SPOT"}, {}],
+        "placementPolicy": {"rounds": 1},
+    }
+)
+
+
+def test_a_ladder_is_printed_with_the_request_of_each_placement() -> None:
+    done = planned(LADDER, "--service=VertexAI")
+    assert done.code == 0
+    scheduling = [body["jobSpec"].get("scheduling") for body in done.request]
+    assert scheduling == [{"strategy": "SPOT"}, {"strategy": "SPOT"}, None]
+    words = ["1 of 3 (SPOT)", "2 of 3 (europe-west4, SPOT)", "3 of 3"]
+    for word, region in zip(words, ["us-central1", "europe-west4", "us-central1"], strict=True):
+        call = f"POST v1/projects/p/locations/{region}/customJobs"
+        assert f"note: placement {word}, round 1 of 2: {call}" in done.err
+    assert any("at most 7 attempts, by spec.backoffLimit and spec.placements" in line for line in done.err)
+    assert any(line.startswith("warning: spec.placements: ") and "bucket" in line for line in done.err)
+
+
+def test_a_placement_is_judged_by_itself() -> None:
+    options = ("--service=VertexAI", "--location=us-central1")
+    done = planned(LADDER, *options)
+    assert done.code == 1
+    (line,) = done.out
+    assert line.startswith('spec.trainingInput.region: Invalid value: "europe-west4"')
+    assert line.endswith("(as it is in spec.placements[1])")
+    assert planned(LADDER, *options, "--set=placements=[{region: us-central1}]").code == 0
+
+
+def test_ml_v1_has_no_kinds_of_capacity() -> None:
+    done = planned(LADDER)
+    assert done.code == 1
+    assert [line.partition(": ")[0] for line in done.out] == [
+        "spec.placements[0].strategy",
+        "spec.placements[1].strategy",
+    ]
+    assert planned(LADDER, "--set=placements=[{strategy: STANDARD}, {region: europe-west4}]").code == 0
 
 
 def test_a_service_that_is_named_twice_is_one() -> None:
