@@ -62,7 +62,7 @@ def broken(cluster: Cluster, service: Service, waived: Collection[str]) -> list[
 
 
 def too_many(cluster: Cluster, service: Service, waived: Collection[str]) -> list[str]:
-    """The resources with more failed jobs than their backoffLimit ever allowed, or with several that run.
+    """The resources with more failed jobs than limit and placements ever allowed, or with several that run.
 
     Whoever takes away what the operator has written down has no count any more.
     """
@@ -72,7 +72,9 @@ def too_many(cluster: Cluster, service: Service, waived: Collection[str]) -> lis
         uid, spec = body["metadata"]["uid"], body["spec"]
         rules = (spec.get("failurePolicy") or {}).get("rules", ())
         ignored = any(rule["action"] == "RetryIgnoringLimit" for rule in rules)
-        limit = float("inf") if ignored else spec.get("backoffLimit") or 0
+        rounds = 1 + ((spec.get("placementPolicy") or {}).get("rounds") or 0)
+        moves = max(len(spec.get("placements") or ()) * rounds - 1, 0)
+        limit = float("inf") if ignored else (spec.get("backoffLimit") or 0) + moves
         limits[uid] = max(limits.get(uid, 0), limit)
     lost |= cluster.wiped
     found = []

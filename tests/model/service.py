@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mljobs.api.outputs import TERMINAL_STATES
+from mljobs.api.outputs import TERMINAL_STATES, Cause
 from mljobs.backends.google.causes import with_failure
 from mljobs.backends.mlv1.causes import ROWS
 from mljobs.backends.mlv1.facts import MlV1Facts, parts
@@ -51,6 +51,12 @@ def place_of(reference: Reference) -> Place:
         return parts(reference)
     name = Name.parse(reference)
     return name.project, f"run-{name.id}"
+
+
+def region_of(document: JobDocument) -> str:
+    """Where a job of either service is made."""
+    given = document.get("trainingInput") or document.get("predictionInput") or {}
+    return str(document.get("location") or given.get("region"))
 
 
 @dataclass
@@ -115,6 +121,7 @@ class Service:
     Attributes:
         lag: seconds for which a job that is made from now on is in no list.
         wrong: whether it is another service that answers, which knows neither jobs nor projects.
+        exhausted: the regions that refuse new jobs for lack of quota.
         jobs: all that were ever made, by place.
         cancelled: the places of the jobs whose cancel calls took effect, in order.
         taken: the uid labels before and after each patch that has changed one, in order.
@@ -127,6 +134,7 @@ class Service:
         self.taken: list[tuple[str, str]] = []
         self.lag = REPLICATION
         self.wrong = False
+        self.exhausted: set[str] = set()
         self._wire = wire
         self._etags = 0
 
@@ -214,13 +222,19 @@ class Service:
             raise errors.ProjectNotFound("no such project")
         if place in self.jobs:
             raise errors.AlreadyExists("the id is in use")
+        self._admit(document)
         return self.shown(self.make(place, document))
 
     def take_new(self, project: str, document: JobDocument) -> Job:
         """Make a job under a name of the service's own."""
         if self.wrong:
             raise errors.ProjectNotFound("no such project")
+        self._admit(document)
         return self.shown(self.make((project, f"run-{len(self.jobs)}"), document))
+
+    def _admit(self, document: JobDocument) -> None:
+        if region_of(document) in self.exhausted:
+            raise errors.NoCapacity("The quota is used up.", status=429, cause=Cause.QUOTA_EXCEEDED)
 
     def listed(self) -> list[Job]:
         """All jobs but the newest, oldest first."""
