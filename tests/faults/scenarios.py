@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mljobs.api.resources import TRAINING_JOB
 from tests.e2e.support import of_kind
 from tests.faults.gate import Json, no_answer, refusing
 from tests.faults.world import NAME, World
@@ -187,6 +188,26 @@ async def retried(world: World) -> None:
     await running(world)
     await to_end(world, "FAILED", "The replica master 0 exited with a non-zero status of 1.")
     await world.until(lambda: world.status().get("attempt") == 2, "a second attempt", timed=False)
+    await running(world)
+    await to_end(world)
+
+
+@scenario(may_say=frozenset({"OutcomeUnknown", "Waiting", "Watching"}))
+async def placed(world: World) -> None:
+    """It fails in the first placement, is refused in the second one, and runs in the third.
+
+    A batch prediction has to be where its model is, and runs in the second.
+    """
+    world.exhaust("europe-west4")
+    apart = world.kind is TRAINING_JOB
+    regions = ("us-central1", "europe-west4", "us-east1") if apart else ("us-central1",) * 3
+    rules = [{"onCauses": ["UserCode", "Unknown"], "action": "NextPlacement"}]
+    ladder = [{"region": region} for region in regions]
+    await world.create({"placements": ladder, "failurePolicy": {"rules": rules}})
+    await running(world)
+    await to_end(world, "FAILED", "The replica master 0 exited with a non-zero status of 1.")
+    await world.until(lambda: world.status().get("attempt") == 2, "a second attempt", timed=False)
+    assert world.status()["placement"]["number"] == (3 if apart else 2)
     await running(world)
     await to_end(world)
 

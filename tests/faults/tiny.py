@@ -102,10 +102,11 @@ TINY = Backend(
             "labels",
             "bindings",
             "rejected_then_fixed",
+            "placed",
         }
     ),
 )
-"""Without the stories about chosen ids, labels that change, and IAM policies."""
+"""Without the stories about chosen ids, labels that change, IAM policies, and quotas of regions."""
 
 
 def as_service(host: Host) -> Emulator:

@@ -10,10 +10,13 @@ from mljobs.api.resources import JobKind
 from mljobs.domain.job.resource import FINALIZER, FORCE_RELEASE
 from tests.e2e.support import condition, conditions, of_kind
 from tests.faults.backend import CloudJob, Truth
-from tests.faults.gate import Call, Fault, FaultRule, Gate, Json, Trap, no_answer
+from tests.faults.gate import Call, Fault, FaultRule, Gate, Json, Trap, no_answer, refusing
 from tests.faults.lab import MERGE, PATIENCE, KubernetesError, Lab, Operator, until
 
 NAME = "census"
+NO_QUOTA = (
+    "The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_training_cpus"
+)
 QUIET = 0.9
 """Seconds without a write after which a run counts as settled: four rounds of polls and more."""
 
@@ -155,6 +158,20 @@ class World:
             return mine and call.step.name == method and only in named
 
         rule = FaultRule(matches, answer, times, after)
+        self._add(rule)
+        return rule
+
+    def exhaust(self, region: str) -> FaultRule:
+        """Let a region refuse new jobs for lack of quota from now on."""
+
+        def matches(call: Call) -> bool:
+            body = call.body or {}
+            given = body.get("trainingInput") or body.get("predictionInput") or {}
+            there = f"/locations/{region}/" in call.path or given.get("region") == region
+            mine = call.side == "service" and f"/projects/{self.project}/" in call.path
+            return mine and call.step.name == "create" and there
+
+        rule = FaultRule(matches, refusing(429, NO_QUOTA))
         self._add(rule)
         return rule
 

@@ -1,6 +1,6 @@
 """`kubectl mljobs describe`: everything about one job on one page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -114,6 +114,7 @@ def _head(found: "Found", now: datetime) -> Iterator[tuple[str, str]]:
     yield "Job", status.get("jobName", "")
     yield "State", status.get("state", "")
     yield "Location", location(found.body, found.kind)
+    yield "Placement", _placement(status)
     yield "Labels", ", ".join(f"{key}={value}" for key, value in (status.get("labels") or {}).items())
     yield "Suspended", "yes, by spec.suspend" if spec.get("suspend") else ""
     yield "Managed by", spec.get("managedBy", "")
@@ -148,12 +149,31 @@ _RESULTS = (
 
 
 def _attempts(status: Json) -> None:
-    rows = [
-        [str(row["attempt"]), row.get("state", ""), row["jobId"], row.get("endTime", "")]
-        for row in status.get("attempts") or ()
-    ]
-    if rows:
-        _section("Earlier attempts", ["ATTEMPT", "STATE", "JOB", "ENDED"], rows)
+    attempts = status.get("attempts") or ()
+    columns: dict[str, Callable[[Json], str]] = {
+        "ATTEMPT": lambda row: str(row["attempt"]),
+        "STATE": lambda row: row.get("state", ""),
+        "CAUSE": lambda row: row.get("cause", ""),
+        "PLACEMENT": _placement,
+        "JOB": lambda row: row["jobId"],
+        "ENDED": lambda row: row.get("endTime", ""),
+    }
+    for name in ("CAUSE", "PLACEMENT"):  # which not all resources have
+        if not any(map(columns[name], attempts)):
+            del columns[name]
+    if attempts:
+        rows = [[show(row) for show in columns.values()] for row in attempts]
+        _section("Earlier attempts", list(columns), rows)
+
+
+def _placement(row: Json) -> str:
+    """Which of the placements an attempt is in: `2 (europe-west4, SPOT)`; empty where there are none."""
+    there = row.get("placement")
+    if not there:
+        return ""
+    words = ", ".join(there[key] for key in ("region", "strategy") if there.get(key))
+    again = f", round {there['round']}" if there["round"] > 1 else ""
+    return f"{there['number']} ({words}){again}" if words else f"{there['number']}{again}"
 
 
 def _trials(found: "Found", limit: int) -> None:
