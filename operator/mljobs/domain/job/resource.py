@@ -11,11 +11,11 @@ from functools import cached_property
 from typing import Any
 
 from mljobs.api.outputs import TERMINAL_STATES
-from mljobs.api.record import RETRY_LIMIT, DeletionPolicy, RecordedClass
-from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay
+from mljobs.api.record import RETRY_LIMIT, DeletionPolicy
+from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay, recorded_route
 from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.job import naming
-from mljobs.domain.port import Caller, Facts, Job, Owner, Reference, Scope
+from mljobs.domain.port import Facts, Job, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
 
 FINALIZER = "mljobs.dev/cancel-job"
@@ -37,6 +37,9 @@ MANAGER = "mljobs.dev/operator"
 ADOPT = "mljobs.dev/adopt"
 """The annotation by which a resource adopts the existing cloud job that `spec.jobId` names: `"true"` for one
 without an owner, or the uid of the resource that owns it."""
+
+LEFT_OUT = "leftOutBytes"
+"""The key, beside `metadata`, of how many bytes of the stored object were left out when it was read."""
 
 INTENT_LIMIT = 4096
 """Characters of an intent, at most: project and job id have a few hundred at their longest."""
@@ -145,7 +148,8 @@ class Resource:
         deleting: whether it has a deletionTimestamp.
         finalizers: all of them, others' included.
         annotations: all of them.
-        metadata: all of it.
+        metadata: all of it, but for what was left out.
+        left_out: how many bytes of the stored object that was.
         spec: unchecked.
         status: as recorded in the object.
         created: when it was created; none of its jobs is older.
@@ -163,6 +167,7 @@ class Resource:
     finalizers: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    left_out: int = field(default=0, compare=False)
     spec: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     created: datetime = LONG_AGO
@@ -193,6 +198,7 @@ class Resource:
             finalizers=tuple(meta.get("finalizers") or ()),
             annotations=meta.get("annotations") or {},
             metadata=meta,
+            left_out=int(body.get(LEFT_OUT) or 0),
             spec=spec if isinstance(spec, Mapping) else {},
             status=body.get("status") or {},
             created=moment(meta.get("creationTimestamp")),
@@ -438,17 +444,6 @@ class Resource:
         written = target.location
         believed = written and (not facts.locations or written in facts.locations)
         return written if believed else facts.location(self.spec)
-
-
-def recorded_route(recorded: Mapping[str, Any], namespace: str) -> Route:
-    """How calls about a job go whose class is recorded.
-
-    Args:
-        recorded: `status.record.jobClass`, which no user can write.
-        namespace: of the resource.
-    """
-    known = RecordedClass.model_validate(recorded)
-    return Route(known.service.value, known.endpoint or "", Caller.of(known.identity, namespace))
 
 
 def managed_elsewhere(spec: Mapping[str, Any]) -> bool:
