@@ -49,6 +49,7 @@ class _Entry:
         version: its resourceVersion.
         observation: of its job.
         observed: the store's moment when that was learnt.
+        settled: the version on which everything was decided that can be; see `Store.settle`.
     """
 
     packed: bytes
@@ -57,6 +58,7 @@ class _Entry:
     version: int
     observation: Observation
     observed: int
+    settled: int = -1
 
     @property
     def body(self) -> JsonObject:
@@ -89,6 +91,7 @@ class Store:
         self._entries: dict[Key, _Entry] = {}
         self._deleted_uids: OrderedDict[str, None] = OrderedDict()
         self._children: dict[str, set[Key]] = {}
+        self._deciding: set[Key] = set()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -133,6 +136,33 @@ class Store:
         self._entries[key] = fresh
         self._list(key, fresh)
         return True
+
+    def begin(self, key: Key) -> None:
+        """A worker decides on a resource, and goes on until it has decided on the newest object."""
+        self._deciding.add(key)
+
+    def settle(self, key: Key, version: int | None) -> None:
+        """The worker is done; all that follows from this version of the object was done, or waits for news.
+
+        Args:
+            key: of the resource.
+            version: None if something is left to do.
+        """
+        self._deciding.discard(key)
+        entry = self._entries.get(key)
+        if entry and version is not None:
+            entry.settled = version
+
+    def is_echo(self, body: Mapping[str, Any]) -> bool:
+        """Whether an object tells nothing new: it, or a newer one, was decided on or is being decided on.
+
+        Mostly the answer to our own write has brought it before the watch does.
+        """
+        key, meta = Key.of(body), body["metadata"]
+        entry = self._entries.get(key)
+        if entry is None or entry.uid != meta["uid"] or entry.version < number(meta["resourceVersion"]):
+            return False
+        return entry.settled == entry.version or key in self._deciding
 
     def children(self, uid: str) -> Sequence[Key]:
         """The resources whose controlling owner has this uid, by key."""
@@ -296,7 +326,7 @@ def take(
     key = Key.of(body)
     if event == "DELETED":
         remove(key, body["metadata"]["uid"], store, changed, now, body)
-    else:
+    elif not store.is_echo(body):
         keep(body, store, changed, now)
         changed(key)
 
