@@ -70,6 +70,7 @@ async def burst(figures: Figures, count: int, program: str) -> None:
 
 async def made(figures: Figures, place: Lab, all_of_them: Crowd, count: int, program: str) -> None:
     """The burst itself."""
+    earlier = len(place.emulator.applied("create"))
     manifests = [manifest(f"job-{number:05}") for number in range(count)]
     taken = await phase(place, all_of_them, count, has_job, lambda: all_of_them.create(manifests))
     cost, name = taken.cost, f"burst_{count}.{program}"
@@ -81,7 +82,7 @@ async def made(figures: Figures, place: Lab, all_of_them: Crowd, count: int, pro
     written = sum(number for what, number in cost.writes.items() if _by_program(what))
     figures.add(f"{name}_writes", written / count, others=cost.others)
     figures.add(f"{name}_rss_mb", place.memory(), others=cost.others)
-    created = place.emulator.applied("create")
+    created = place.emulator.applied("create")[earlier:]
     if len(created) != count or len(set(created)) != count:
         raise RuntimeError(f"{len(created)} jobs were made for {count} resources")
 

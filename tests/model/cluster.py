@@ -243,13 +243,16 @@ class ModelKube(Kube):
         )
         return body
 
-    async def list(self, kind: str, _namespace: str | None) -> tuple[list[JsonObject], str]:
+    async def each(self, kind: str, _namespace: str | None, bring: Callable[[JsonObject], object]) -> str:
         def take() -> tuple[list[JsonObject], str]:
             bodies = [copy.deepcopy(b) for key, b in self._cluster.objects.items() if key.kind == kind]
             return bodies, self._cluster.version
 
         found: tuple[list[JsonObject], str] = await self._wire.send("kube", "list", kind, take, reads=True)
-        return found
+        bodies, version = found
+        for body in bodies:
+            bring(body)
+        return version
 
     async def patch_metadata(self, resource: Resource, metadata: Mapping[str, Any]) -> JsonObject:
         what = "releases" if FINALIZER not in metadata.get("finalizers", ()) else "records"

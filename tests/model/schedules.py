@@ -22,7 +22,8 @@ from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
 from mljobs.controller.process.clock import steady
 from mljobs.controller.process.metrics import Metrics
-from mljobs.domain.job.resource import FINALIZER, timestamp
+from mljobs.domain.job.resource import FINALIZER
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.schedule.cron import Cron, zone_named
 from mljobs.domain.schedule.schedule import Run
 from tests.model.cluster import NAMESPACE, Cluster, ModelKube, merge

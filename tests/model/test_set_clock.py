@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import timestamp
 from tests.model.process import EPOCH
 from tests.model.specs import KEYS, spec_of
 from tests.model.world import World

@@ -6,7 +6,8 @@ import pytest
 
 from mljobs.controller.loop.store import Key, Store
 from mljobs.domain.job.observation import Observation
-from mljobs.domain.job.resource import FINALIZER, Resource, timestamp
+from mljobs.domain.job.resource import FINALIZER, Resource
+from mljobs.domain.job.timestamps import timestamp
 from tests.unit.domain.world import NOW, START
 
 KEY = Key("TrainingJob", "team-a", "census")

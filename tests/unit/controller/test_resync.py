@@ -1,5 +1,6 @@
 """The periodic list tells how far it has come, and only once what it shows has been taken in."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,8 +21,11 @@ BODY: dict[str, Any] = {
 class Lists:
     """Stands for the API server: one TrainingJob, nothing else."""
 
-    async def list(self, kind: str, _namespace: str | None) -> tuple[list[dict[str, Any]], str]:
-        return ([BODY], "100") if kind == "TrainingJob" else ([], "110")
+    async def each(self, kind: str, _namespace: str | None, bring: Callable[[dict[str, Any]], object]) -> str:
+        if kind != "TrainingJob":
+            return "110"
+        bring(BODY)
+        return "100"
 
 
 async def test_each_list_is_told_after_it_was_compared() -> None:
@@ -48,10 +52,12 @@ async def test_a_kind_that_cannot_be_listed_hides_no_other_and_loses_nothing(
     store.put(BODY)
 
     class Half(Lists):
-        async def list(self, kind: str, namespace: str | None) -> tuple[list[dict[str, Any]], str]:
+        async def each(
+            self, kind: str, namespace: str | None, bring: Callable[[dict[str, Any]], object]
+        ) -> str:
             if kind == "TrainingJob":
                 raise error
-            return await super().list(kind, namespace)
+            return await super().each(kind, namespace, bring)
 
     kube: Any = Half()
     resync = Resync(

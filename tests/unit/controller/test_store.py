@@ -1,6 +1,6 @@
 from typing import Any
 
-from mljobs.controller.loop.store import Key, Store
+from mljobs.controller.loop.store import Key, Store, take
 from mljobs.domain.job.observation import Observation
 from tests.unit.domain.world import NOW, START, observed
 
@@ -98,3 +98,43 @@ def test_a_successor_of_the_same_name_leaves_the_owner_of_the_one_before() -> No
     successor["metadata"]["uid"] = "another"
     store.put(successor)
     assert (store.children("nightly"), store.children("weekly")) == ([], [KEY._replace(name="a")])
+
+
+def test_the_watch_of_what_was_decided_on_wakes_nobody() -> None:
+    store, changed = Store(START), list[Key]()
+
+    def bring(version: int, event: str = "MODIFIED", uid: str = "u1") -> list[Key]:
+        changed.clear()
+        take(event, body(version, uid=uid), store, changed.append, NOW)
+        return [*changed]
+
+    assert bring(7, "ADDED") == [KEY]
+    store.begin(KEY)
+    store.put(body(8))  # the answer to a write of the worker's own
+    assert bring(7) == bring(8) == []
+    store.settle(KEY, 8)
+    assert bring(7) == bring(8) == []
+    assert bring(9) == [KEY]
+    assert bring(9) == [KEY], "nobody has decided on it yet"
+    store.settle(KEY, 9)
+    assert bring(9) == []
+    assert bring(9, "DELETED") == [KEY]
+    assert bring(12, uid="u2") == [KEY]
+    assert bring(12, uid="u2") == [KEY]
+
+
+def test_what_a_worker_has_left_undone_wakes_the_next_one() -> None:
+    store, changed = Store(START), list[Key]()
+    store.put(body(7))
+    store.begin(KEY)
+    store.settle(KEY, None)
+    take("MODIFIED", body(7), store, changed.append, NOW)
+    assert changed == [KEY]
+
+
+def test_what_is_put_by_somebody_else_is_still_taken_from_the_watch() -> None:
+    """A run that its schedule has made: nobody has decided on it."""
+    store, changed = Store(START), list[Key]()
+    store.put(body(7))
+    take("ADDED", body(7), store, changed.append, NOW)
+    assert changed == [KEY]

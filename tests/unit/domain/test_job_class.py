@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from mljobs.domain.classes.job_class import JobClass
-from mljobs.domain.job.resource import recorded_route
+from mljobs.domain.classes.job_class import JobClass, recorded_route
 from mljobs.domain.port import OPERATOR, Caller
 
 PROVIDER = "projects/1/locations/global/workloadIdentityPools/pool/providers/{}"

@@ -27,7 +27,7 @@ from mljobs.domain.errors import (
     Unavailable,
     Violation,
 )
-from mljobs.domain.job.resource import parse_timestamp
+from mljobs.domain.job.timestamps import parse_timestamp
 from mljobs.domain.port import JobDocument
 
 MESSAGE_LIMIT = 4096

@@ -13,7 +13,7 @@ from mljobs.backends.vertex.search import Searches
 from mljobs.backends.vertex.spec_fields import refused
 from mljobs.backends.vertex.translate import request
 from mljobs.domain import errors
-from mljobs.domain.job.resource import parse_timestamp
+from mljobs.domain.job.timestamps import parse_timestamp
 from mljobs.domain.port import AttemptSelector, Extent, Job, JobDocument, JobPage, Order, Reference, Scope
 
 SKEW = timedelta(minutes=5)

@@ -18,7 +18,7 @@ from mljobs.controller.loop.reconciler import FIRST_RETRY
 from mljobs.controller.loop.release import release_finalizer
 from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
-from mljobs.controller.loop.store import Key, Store, keep, remove
+from mljobs.controller.loop.store import Key, Store, keep, number, remove
 from mljobs.controller.loop.turns import TurnKeeper
 from mljobs.controller.process.logs import about
 from mljobs.domain.decide import AdminPolicy, Polled, decide, polled
@@ -31,6 +31,7 @@ from mljobs.domain.decide.decisions import (
     CancelExtra,
     Decision,
     Discard,
+    Finish,
     Keep,
     Move,
     Read,
@@ -112,12 +113,27 @@ class JobHandler:
         Raises:
             KubeError: the API server did not accept a write.
         """
+        self._store.begin(key)
+        settled = None
+        try:
+            delay, settled = await self._steps(key)
+        finally:
+            self._store.settle(key, settled)
+        return delay
+
+    async def _steps(self, key: Key) -> tuple[float | None, int | None]:
+        """Take steps until nothing is left to do now.
+
+        Returns:
+            What `reconcile` does, and the version on which the last decision was made; None if it is not the
+            newest.
+        """
         for _ in range(STEPS):
             body = self._store.body(key)
             if body is None:
                 await self._follow(key, None, None)
                 self._turns.forget(key)
-                return None
+                return None, None
             resource = self._services.resource(body)
             observation = self._store.observation(key)
             decision = decide(resource, observation, self._policy, self._clock())
@@ -125,7 +141,7 @@ class JobHandler:
             if order is not None:
                 seated = self._turns.seat(key, resource, order)
                 if seated is None:
-                    return None  # the next round of the line queues it
+                    return None, None  # the next round of the line queues it
                 resource, decision = seated, decide(seated, observation, self._policy, self._clock())
             self._turns.note(key, resource, decision)
             await self._follow(key, resource, polled(resource, observation))
@@ -138,9 +154,13 @@ class JobHandler:
                 except (ObjectNotFound, Conflict):
                     await self._read_again(key, resource)
                 else:
-                    if decision.again != AT_ONCE:
-                        return self._pause(decision.again)
-        return FIRST_RETRY
+                    newest = self._store.version(key) == number(resource.version)
+                    shown = not isinstance(decision, Keep | Release | Discard)
+                    if decision.again != AT_ONCE and (newest or not shown):
+                        if newest and resource.ended and isinstance(decision, Finish):
+                            self._store.observe(key, resource.uid, self._store.observation(key).recorded())
+                        return self._pause(decision.again), number(resource.version) if newest else None
+        return FIRST_RETRY, None
 
     async def _step(self, key: Key, resource: Resource, decision: Decision) -> None:
         """Take one step."""

@@ -20,7 +20,8 @@ from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.logs import about
 from mljobs.controller.process.metrics import Metrics
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.reasons import Reason
 from mljobs.domain.schedule.decide import (
     Decision,

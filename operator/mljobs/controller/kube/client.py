@@ -16,6 +16,7 @@ from mljobs.api.base import JsonObject
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import API_VERSION
+from mljobs.controller.kube.documents import decoded, slim
 from mljobs.controller.kube.errors import (
     Conflict,
     Forbidden,
@@ -28,7 +29,8 @@ from mljobs.controller.kube.errors import (
 )
 from mljobs.controller.kube.events import Posting
 from mljobs.controller.kube.session import JSON, Answer, Connection, Requests
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import timestamp
 
 COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
@@ -71,28 +73,43 @@ class Kube:
         """
         what, path = f"{kind} {namespace}/{name}", _path(kind, namespace, name)
         try:
-            return await self._call(what, "GET", path)
+            return slim(await self._call(what, "GET", path))
         except Forbidden:
             return await self._patch(what, path, {})
 
     async def list(self, kind: str, namespace: str | None) -> tuple[list[JsonObject], str]:
-        """Read all objects of a kind, in pages.
+        """Read all objects of a kind.
 
         Returns:
             The objects, and the resourceVersion of the list.
         """
         items: list[JsonObject] = []
+        version = await self.each(kind, namespace, items.append)
+        return items, version
+
+    async def each(self, kind: str, namespace: str | None, bring: Callable[[JsonObject], object]) -> str:
+        """Read all objects of a kind in pages, of which one is held at a time.
+
+        Args:
+            kind: of the objects.
+            namespace: theirs; None: all.
+            bring: called with each object.
+
+        Returns:
+            The resourceVersion of the list.
+        """
         token, version = "", ""
         while True:
             page = await self._list_page(kind, namespace, token)
             meta = page.get("metadata") or {}
             version = version or str(meta.get("resourceVersion", ""))
-            items.extend(
-                {"kind": kind, "apiVersion": API_VERSION, **item} for item in page.get("items") or ()
-            )
+            items = page.get("items") or []
+            for place, item in enumerate(items):
+                items[place] = None  # whoever is brought an object decides how long it stays
+                bring(slim({"kind": kind, "apiVersion": API_VERSION, **item}))
             token = meta.get("continue") or ""
             if not token:
-                return items, version
+                return version
 
     async def version(self, kind: str, namespace: str | None) -> str:
         """The resourceVersion of a list of a kind, as it would be now."""
@@ -114,7 +131,7 @@ class Kube:
                 status = event["object"]
                 raise _error(Answer(status.get("code") or 0, status.get("message") or "", b""), kind)
         gone = [event["object"] for event in events if event["type"] == "DELETED"]
-        return [{"kind": kind, "apiVersion": API_VERSION, **body} for body in gone]
+        return [slim({"kind": kind, "apiVersion": API_VERSION, **body}) for body in gone]
 
     async def _list_page(
         self, kind: str, namespace: str | None, token: str, limit: int = _PAGE
@@ -148,7 +165,7 @@ class Kube:
         self.fence()
         kind, meta = body["kind"], body["metadata"]
         path = f"{_path(kind, meta['namespace'])}?fieldManager={COMPONENT}"
-        return await self._call(f"{kind} {meta['namespace']}/{meta['name']}", "POST", path, body)
+        return slim(await self._call(f"{kind} {meta['namespace']}/{meta['name']}", "POST", path, body))
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:
         """Delete an object.
@@ -313,7 +330,8 @@ class Kube:
 
     async def _patch(self, what: str, path: str, body: JsonObject) -> JsonObject:
         self.fence()
-        return await self._call(what, "PATCH", f"{path}?fieldManager={COMPONENT}", body, content_type=_MERGE)
+        path = f"{path}?fieldManager={COMPONENT}"
+        return slim(await self._call(what, "PATCH", path, body, content_type=_MERGE))
 
     async def _call(
         self, what: str, method: str, path: str, body: JsonObject | None = None, *, content_type: str = JSON
@@ -335,7 +353,7 @@ class Kube:
 
 def _parsed(body: bytes, what: str) -> JsonObject:
     try:
-        found = json.loads(body)
+        found = decoded(body)
     except ValueError as error:  # no JSON: a proxy answered, or the answer is truncated
         raise Unreachable(f"{what}: the API server's answer cannot be read: {error}") from error
     if not isinstance(found, dict):

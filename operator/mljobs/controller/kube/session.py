@@ -1,7 +1,6 @@
 """The API server over asyncio: plain requests, and sessions for kopf, with the same credentials."""
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from mljobs import __version__
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.access import Access
 from mljobs.controller.kube.credentials import Credentials, Identity, Keys
+from mljobs.controller.kube.documents import encoded
 from mljobs.controller.kube.errors import NoCredentials
 from mljobs.controller.kube.tls import tls_context
 
@@ -184,7 +184,7 @@ class Requests:
             aiohttp.ClientError: there is no answer.
             TimeoutError: there was none in time.
         """
-        content = None if body is None else json.dumps(body).encode()
+        content = None if body is None else encoded(body)
         identity = await self._connection.identity()
         answer = await self._send(method, path, content, content_type, identity.keys)
         if answer.status == 401:

@@ -7,7 +7,6 @@ that kopf gets hold no objects: lists are empty, and of a watch there remain boo
 version, from which kopf resumes.
 """
 
-import json
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import aiohttp
 
 from mljobs.api.base import JsonObject
+from mljobs.controller.kube.documents import decoded, encoded, slim
 
 logger = logging.getLogger(__name__)
 
@@ -37,12 +37,14 @@ def taking(bring: Bring) -> type[aiohttp.ClientResponse]:
         async def json(self, **options: Any) -> Any:
             if not self.ok:
                 return await super().json(**options)
-            found = json.loads(await self.read())
+            found = decoded(await self.read())
             self._body = None  # a page is large, and kopf keeps the response for a while
             if not isinstance(found, dict) or "items" not in found:
                 return found
             of = {"kind": str(found.get("kind", "")).removesuffix("List"), "apiVersion": found["apiVersion"]}
-            for item in found.pop("items") or ():
+            items = found.pop("items") or []
+            for place, item in enumerate(items):
+                items[place] = None  # of a page only what is kept of it stays
                 _hand_over(bring, None, {**of, **item})
             return {**found, "items": []}
 
@@ -102,13 +104,13 @@ def _bookmark(version: str) -> list[bytes]:
     if not version:
         return []
     mark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": version}}}
-    return [json.dumps(mark).encode() + b"\n"]
+    return [encoded(mark) + b"\n"]
 
 
 def _parsed(line: bytes) -> JsonObject | None:
     """An event; None for what kopf has to judge."""
     try:
-        event = json.loads(line)
+        event = decoded(line)
     except ValueError:
         return None
     return event if isinstance(event, dict) and "type" in event else None
@@ -116,6 +118,6 @@ def _parsed(line: bytes) -> JsonObject | None:
 
 def _hand_over(bring: Bring, event: str | None, body: JsonObject) -> None:
     try:
-        bring(event, body)
+        bring(event, slim(body))
     except Exception:  # the watch has to go on; the next complete list brings the object again
         logger.exception("an object of the watch could not be taken")

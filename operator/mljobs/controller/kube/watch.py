@@ -12,12 +12,11 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-import kopf
-
 from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import GROUP, KINDS, VERSION, ResourceKind
 from mljobs.controller.kube import login
+from mljobs.controller.kube.kopf_alone import kopf
 from mljobs.controller.kube.login import Login
 from mljobs.controller.process.stop import Stop
 

@@ -88,12 +88,13 @@ class Resync:
             await self._read_known(kind, namespace)
 
     async def _compare(self, kind: str, namespace: str | None) -> None:
-        bodies, version = await self._kube.list(kind, namespace)
         living = set()
-        for body in bodies:
-            key = Key.of(body)
-            living.add((key, body["metadata"]["uid"]))
+
+        def keep_one(body: JsonObject) -> None:
+            living.add((Key.of(body), body["metadata"]["uid"]))
             self._keep(body)
+
+        version = await self._kube.each(kind, namespace, keep_one)
         scope = None if namespace is None else frozenset({namespace})
         for key in self._store.unlisted(kind, scope, living, version):
             self._drop(key)

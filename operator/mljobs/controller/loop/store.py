@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from mljobs.api.base import JsonObject
+from mljobs.controller.kube.documents import decoded, encoded
 from mljobs.domain.job.observation import Observation
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import timestamp
 
 DELETED_KEPT = 10_000
 """Deleted resources that are remembered; more than are deleted while one list is in flight."""
@@ -37,25 +39,41 @@ class Key(NamedTuple):
         return cls(body["kind"], meta.get("namespace", ""), meta["name"])
 
 
-@dataclass
+@dataclass(slots=True)
 class _Entry:
-    body: JsonObject
+    """What is kept of a resource.
+
+    Attributes:
+        packed: the object as JSON, a fifth of the memory that its dicts and lists would take.
+        uid: of the object.
+        owner: the uid of the controlling owner; empty if there is none.
+        version: its resourceVersion.
+        observation: of its job.
+        observed: the store's moment when that was learnt.
+        settled: the version on which everything was decided that can be; see `Store.settle`.
+    """
+
+    packed: bytes
+    uid: str
+    owner: str
+    version: int
     observation: Observation
     observed: int
+    settled: int = -1
 
     @property
-    def uid(self) -> str:
-        return str(self.body["metadata"]["uid"])
+    def body(self) -> JsonObject:
+        found: JsonObject = decoded(self.packed)
+        return found
 
-    @property
-    def owner(self) -> str:
-        """The uid of the controlling owner; empty if there is none."""
-        owners = self.body["metadata"].get("ownerReferences") or ()
-        return next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
-
-    @property
-    def version(self) -> int:
-        return number(self.body["metadata"].get("resourceVersion"))
+    def pack(self, body: JsonObject) -> None:
+        """Keep this object instead."""
+        meta = body["metadata"]
+        owners = meta.get("ownerReferences") or ()
+        self.packed = encoded(body)
+        self.uid = str(meta["uid"])
+        self.owner = next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
+        self.version = number(meta.get("resourceVersion"))
 
 
 class Store:
@@ -74,6 +92,7 @@ class Store:
         self._entries: dict[Key, _Entry] = {}
         self._deleted_uids: OrderedDict[str, None] = OrderedDict()
         self._children: dict[str, set[Key]] = {}
+        self._deciding: set[Key] = set()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -82,7 +101,7 @@ class Store:
         return iter(tuple(self._entries))
 
     def bodies(self) -> Iterator[JsonObject]:
-        """The newest object of each existing resource."""
+        """The newest object of each existing resource, each made when it is asked for."""
         return (entry.body for key, entry in self._entries.items() if not key.deleted)
 
     def body(self, key: Key) -> JsonObject | None:
@@ -108,7 +127,7 @@ class Store:
             if entry.version > fresh.version:
                 return False
             self._unlist(key, entry)
-            entry.body = body
+            entry.packed, entry.owner, entry.version = fresh.packed, fresh.owner, fresh.version
             self._list(key, entry)
             return True
         if entry and entry.version > fresh.version:
@@ -118,6 +137,33 @@ class Store:
         self._entries[key] = fresh
         self._list(key, fresh)
         return True
+
+    def begin(self, key: Key) -> None:
+        """A worker decides on a resource, and goes on until it has decided on the newest object."""
+        self._deciding.add(key)
+
+    def settle(self, key: Key, version: int | None) -> None:
+        """The worker is done; all that follows from this version of the object was done, or waits for news.
+
+        Args:
+            key: of the resource.
+            version: None if something is left to do.
+        """
+        self._deciding.discard(key)
+        entry = self._entries.get(key)
+        if entry and version is not None:
+            entry.settled = version
+
+    def is_echo(self, body: Mapping[str, Any]) -> bool:
+        """Whether an object tells nothing new: it, or a newer one, was decided on or is being decided on.
+
+        Mostly the answer to our own write has brought it before the watch does.
+        """
+        key, meta = Key.of(body), body["metadata"]
+        entry = self._entries.get(key)
+        if entry is None or entry.uid != meta["uid"] or entry.version < number(meta["resourceVersion"]):
+            return False
+        return entry.settled == entry.version or key in self._deciding
 
     def children(self, uid: str) -> Sequence[Key]:
         """The resources whose controlling owner has this uid, by key."""
@@ -200,9 +246,10 @@ class Store:
         """Set annotations of a deleted resource, whose object exists nowhere else."""
         entry = self._entries.get(key)
         if entry and key.deleted:
-            metadata = entry.body["metadata"]
+            body = entry.body
+            metadata = body["metadata"]
             kept = {**(metadata.get("annotations") or {}), **annotations}
-            entry.body = {**entry.body, "metadata": {**metadata, "annotations": kept}}
+            entry.pack({**body, "metadata": {**metadata, "annotations": kept}})
 
     @property
     def any_deleted(self) -> bool:
@@ -235,7 +282,9 @@ class Store:
 
     def _entry(self, body: JsonObject, observation: Observation) -> _Entry:
         self.moment += 1
-        return _Entry(body, observation, self.moment)
+        made = _Entry(b"", "", "", 0, observation, self.moment)
+        made.pack(body)
+        return made
 
     def unlisted(
         self, kind: str, namespaces: frozenset[str] | None, living: set[tuple[Key, str]], version: str
@@ -251,6 +300,11 @@ class Store:
             and entry.version <= listed
             and (key, entry.uid) not in living
         ]
+
+    def version(self, key: Key) -> int:
+        """The resourceVersion of the newest object under a key; -1 if there is none."""
+        entry = self._entries.get(key)
+        return entry.version if entry else -1
 
     def uid(self, key: Key) -> str:
         """The uid of the resource under a key; empty if there is none."""
@@ -273,7 +327,7 @@ def take(
     key = Key.of(body)
     if event == "DELETED":
         remove(key, body["metadata"]["uid"], store, changed, now, body)
-    else:
+    elif not store.is_echo(body):
         keep(body, store, changed, now)
         changed(key)
 
@@ -292,8 +346,8 @@ def keep(body: JsonObject, store: Store, changed: Callable[[Key], None], now: da
     """
     if left := store.recreated(body, now):
         changed(left)
-    known = store.body(Key.of(body))
-    same = known and known["metadata"]["resourceVersion"] == body["metadata"]["resourceVersion"]
+    key = Key.of(body)
+    same = store.version(key) == number(body["metadata"]["resourceVersion"])
     return store.put(body) and not same
 
 

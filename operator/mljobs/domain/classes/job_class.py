@@ -239,3 +239,14 @@ class Standing:
         if self.reason is not None:
             return False
         return self.job_class is None or self.job_class.gives_project(project)
+
+
+def recorded_route(recorded: Mapping[str, Any], namespace: str) -> Route:
+    """How calls about a job go whose class is recorded.
+
+    Args:
+        recorded: `status.record.jobClass`, which no user can write.
+        namespace: of the resource.
+    """
+    known = RecordedClass.model_validate(recorded)
+    return Route(known.service.value, known.endpoint or "", Caller.of(known.identity, namespace))

@@ -38,7 +38,7 @@ def check(resource: Resource, policy: AdminPolicy, attempt: int) -> Validated:
     validated = _checked(in_placement(resource, attempt), policy.default_project)
     if validated.spec is None:
         return validated
-    size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec})
+    size = stored_bytes({"metadata": resource.metadata, "spec": resource.spec}) + resource.left_out
     if size <= OBJECT_BYTES:
         return validated
     problem = Problem(

@@ -8,7 +8,8 @@ from mljobs.domain.decide.decisions import Decision, Move, Read, Stall, Wait
 from mljobs.domain.decide.plan import AdminPolicy
 from mljobs.domain.decide.unknown_outcome import outcome_unknown, resolve_outcome
 from mljobs.domain.job.observation import Call, Observation
-from mljobs.domain.job.resource import RETRY, Resource, Target, timestamp
+from mljobs.domain.job.resource import RETRY, Resource, Target
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.policies.placements import Position, after, described, position_of, tried
 from mljobs.domain.policies.retry import action_for, wait_before
 from mljobs.domain.port import Failure

@@ -157,6 +157,14 @@ class Observation:
         unknown_at = self.outcome_unknown_at
         return Observation(since=self.since, target=target, outcome_unknown_at=unknown_at)
 
+    def recorded(self) -> "Observation":
+        """The end of the job is in the status, and nothing is open: its document is not needed any longer.
+
+        It would not be read again after a restart either.
+        """
+        open_ = self.extra or self.failed_calls or self.absences or self.outcome_unknown_at
+        return self if open_ or self.job is None else replace(self, job=None)
+
     def planned(self, target: Target, *, first: bool) -> "Observation":
         """The intent to submit this job is recorded; `first`: no earlier one can have created it."""
         known = self.about(target)

@@ -6,17 +6,25 @@ Everything is parsed leniently from the raw object: a resource that breaks every
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from mljobs.api.outputs import TERMINAL_STATES
-from mljobs.api.record import RETRY_LIMIT, DeletionPolicy, RecordedClass
-from mljobs.domain.classes.job_class import JobClass, Route, Standing, Underlay, seconds_of
+from mljobs.api.record import RETRY_LIMIT, DeletionPolicy
+from mljobs.domain.classes.job_class import (
+    JobClass,
+    Route,
+    Standing,
+    Underlay,
+    recorded_route,
+    seconds_of,
+)
 from mljobs.domain.classes.underlay import lay_under
 from mljobs.domain.job import naming
 from mljobs.domain.job.placement import regions_of
-from mljobs.domain.port import Caller, Facts, Job, Owner, Reference, Scope
+from mljobs.domain.job.timestamps import LONG_AGO, moment, parse_timestamp
+from mljobs.domain.port import Facts, Job, Owner, Reference, Scope
 from mljobs.domain.reasons import Reason
 
 FINALIZER = "mljobs.dev/cancel-job"
@@ -39,6 +47,9 @@ ADOPT = "mljobs.dev/adopt"
 """The annotation by which a resource adopts the existing cloud job that `spec.jobId` names: `"true"` for one
 without an owner, or the uid of the resource that owns it."""
 
+LEFT_OUT = "leftOutBytes"
+"""The key, beside `metadata`, of how many bytes of the stored object were left out when it was read."""
+
 INTENT_LIMIT = 4096
 """Characters of an intent, at most: project and job id have a few hundred at their longest."""
 
@@ -47,9 +58,6 @@ MOST = 10**9
 
 UNLIMITED = Standing()
 """What a resource has where no class is known: everything."""
-
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
-"""Before every resource."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,8 @@ class Resource:
         deleting: whether it has a deletionTimestamp.
         finalizers: all of them, others' included.
         annotations: all of them.
-        metadata: all of it.
+        metadata: all of it, but for what was left out.
+        left_out: how many bytes of the stored object that was.
         spec: unchecked.
         status: as recorded in the object.
         created: when it was created; none of its jobs is older.
@@ -164,6 +173,7 @@ class Resource:
     finalizers: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    left_out: int = field(default=0, compare=False)
     spec: Mapping[str, Any] = field(default_factory=dict)
     status: Mapping[str, Any] = field(default_factory=dict)
     created: datetime = LONG_AGO
@@ -194,6 +204,7 @@ class Resource:
             finalizers=tuple(meta.get("finalizers") or ()),
             annotations=meta.get("annotations") or {},
             metadata=meta,
+            left_out=int(body.get(LEFT_OUT) or 0),
             spec=spec if isinstance(spec, Mapping) else {},
             status=body.get("status") or {},
             created=moment(meta.get("creationTimestamp")),
@@ -441,17 +452,6 @@ class Resource:
         return written if believed else facts.location(self.spec)
 
 
-def recorded_route(recorded: Mapping[str, Any], namespace: str) -> Route:
-    """How calls about a job go whose class is recorded.
-
-    Args:
-        recorded: `status.record.jobClass`, which no user can write.
-        namespace: of the resource.
-    """
-    known = RecordedClass.model_validate(recorded)
-    return Route(known.service.value, known.endpoint or "", Caller.of(known.identity, namespace))
-
-
 def managed_elsewhere(spec: Mapping[str, Any]) -> bool:
     """Whether a spec names another controller than this operator."""
     manager = spec.get("managedBy")
@@ -472,28 +472,3 @@ def _count(value: Any, least: int) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= MOST:
         raise ValueError(f"{value!r} is no number from {least}")
     return value
-
-
-def moment(text: Any, otherwise: datetime = LONG_AGO) -> datetime:
-    """A recorded time; `otherwise` if there is none."""
-    try:
-        return parse_timestamp(str(text))
-    except ValueError:
-        return otherwise
-
-
-def timestamp(moment: datetime) -> str:
-    """Write a moment as Kubernetes does: RFC 3339, UTC, whole seconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def parse_timestamp(text: str) -> datetime:
-    """Read an RFC 3339 time.
-
-    Raises:
-        ValueError: the text is none.
-    """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone")
-    return moment

@@ -6,7 +6,8 @@ All by the operator's own clock, since the service's may differ from it.
 from datetime import datetime, timedelta
 
 from mljobs.domain.job.observation import Observation
-from mljobs.domain.job.resource import Resource, moment
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import moment
 
 
 def accepted_at(resource: Resource, observation: Observation) -> datetime:

@@ -34,6 +34,12 @@ PATHS = (
 )
 """Where they are replaced: below `spec`, with `[]` for each item of a list."""
 
+_STEPS = tuple(
+    tuple((field.removesuffix("[]"), field.endswith("[]")) for field in path.split(".")) for path in PATHS
+)
+"""The paths step by step: a name, and whether each item of its list is meant."""
+
+_MARK = "$("
 _VARIABLE = re.compile(rf"(\$?)\$\(({'|'.join(NAMES)})\)")
 
 
@@ -47,25 +53,31 @@ def expanded(document: Mapping[str, Any], owner: Owner, attempt: int) -> dict[st
     """
     values = dict(zip(NAMES, (str(attempt), owner.name, owner.namespace, owner.uid), strict=True))
     made: Any = document
-    for path in PATHS:
-        made = _replaced(made, path.split("."), values)
+    for steps in _STEPS:
+        if steps[0][0] in document:
+            made = _replaced(made, steps, values)
     return dict(made)
 
 
-def _replaced(node: Any, path: Sequence[str], values: Mapping[str, str]) -> Any:
-    """The same with the texts at a path replaced; what is not there stays away."""
-    if not path:
-        return _VARIABLE.sub(lambda found: _value(found, values), node) if isinstance(node, str) else node
-    field, *rest = path
-    name = field.removesuffix("[]")
-    if not isinstance(node, Mapping) or name not in node:
+def _replaced(node: Any, steps: Sequence[tuple[str, bool]], values: Mapping[str, str]) -> Any:
+    """The same with the texts at a path replaced; what is not there stays away, and the same stays itself."""
+    if not steps:
+        if not isinstance(node, str) or _MARK not in node:
+            return node
+        return _VARIABLE.sub(lambda found: _value(found, values), node)
+    (name, many), *rest = steps
+    before = node.get(name) if isinstance(node, Mapping) else None
+    if before is None:
         return node
-    if field == name:
-        return {**node, name: _replaced(node[name], rest, values)}
-    items = node[name]
-    if not isinstance(items, list | tuple):
+    if not many:
+        after = _replaced(before, rest, values)
+    elif isinstance(before, list | tuple):
+        after = [_replaced(item, rest, values) for item in before]
+        if all(new is old for new, old in zip(after, before, strict=True)):
+            return node
+    else:
         return node
-    return {**node, name: [_replaced(item, rest, values) for item in items]}
+    return node if after is before else {**node, name: after}
 
 
 def _value(found: re.Match[str], values: Mapping[str, str]) -> str:

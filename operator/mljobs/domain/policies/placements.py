@@ -12,7 +12,8 @@ from typing import Any
 from mljobs.api.outputs import Cause
 from mljobs.api.policies import FailureAction, PlacementEvent
 from mljobs.domain.job.placement import Placement, placements_of
-from mljobs.domain.job.resource import Resource, moment
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import moment
 
 EVENTS = frozenset(event.value for event in PlacementEvent)
 """The causes that may be events."""

@@ -8,7 +8,8 @@ from typing import Any
 from mljobs.api.outputs import Cause, State
 from mljobs.api.policies import FailureAction
 from mljobs.domain.job.placement import placements_of
-from mljobs.domain.job.resource import Resource, moment
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import moment
 from mljobs.domain.policies.deadlines import START, exceeded
 from mljobs.domain.policies.placements import Position, moves_on, position_after, steps_before
 from mljobs.domain.port import Failure, Job

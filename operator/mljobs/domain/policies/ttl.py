@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from mljobs.api.outputs import Outcome
-from mljobs.domain.job.resource import LONG_AGO, Resource, moment
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import LONG_AGO, moment
 from mljobs.domain.policies.outcome import outcome_of
 
 _LONGEST = 2**31

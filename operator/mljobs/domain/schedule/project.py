@@ -5,7 +5,7 @@ from datetime import datetime
 
 from mljobs.api.base import JsonObject
 from mljobs.api.jobschedule import ACTIVE_LIMIT
-from mljobs.domain.job.resource import timestamp
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.reasons import ConditionType, Reason
 from mljobs.domain.schedule.decide import MISSED_COUNTED, Leave, Refuse, Rest, Settle
 from mljobs.domain.schedule.schedule import Run, Schedule

@@ -14,7 +14,8 @@ from mljobs.api.jobschedule import (
     JobScheduleSpec,
 )
 from mljobs.api.resources import API_VERSION, GROUP
-from mljobs.domain.job.resource import Resource, parse_timestamp, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import parse_timestamp, timestamp
 from mljobs.domain.reasons import STALLING, ConditionType
 from mljobs.domain.schedule.cron import Cron, zone_named
 from mljobs.domain.schedule.validate import validate

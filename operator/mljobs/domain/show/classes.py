@@ -8,7 +8,7 @@ from mljobs.api.base import JsonObject
 from mljobs.api.jobclass import DEFAULT_CLASS
 from mljobs.api.outputs import TERMINAL_STATES
 from mljobs.domain.classes.turns import Used
-from mljobs.domain.job.resource import timestamp
+from mljobs.domain.job.timestamps import timestamp
 
 READY = "Ready"
 

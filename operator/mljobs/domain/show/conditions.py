@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.reasons import MEANING, ConditionType, Reason
 from mljobs.domain.show.outputs import bounded_text
 from mljobs.domain.spec.problems import printable_lines

@@ -5,7 +5,8 @@ from dataclasses import replace
 from mljobs.api.base import JsonObject
 from mljobs.api.outputs import Cause, State
 from mljobs.domain.decide.decisions import Backoff
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.policies.deadlines import START, exceeded
 from mljobs.domain.policies.placements import described, position_of, tried
 from mljobs.domain.policies.retry import has_no_more_placements, is_exhausted, recorded_failure

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from mljobs.api.attempts import Attempt
 from mljobs.api.base import JsonObject
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.policies.outcome import outcome_of
 from mljobs.domain.show.outputs import bounded_text, readable
 

@@ -9,8 +9,9 @@ from mljobs.domain.decide.decisions import Announce, Backoff, Expire, Finish, Mo
 from mljobs.domain.job.iam import recorded_bindings
 from mljobs.domain.job.labels import recordable
 from mljobs.domain.job.observation import Observation
-from mljobs.domain.job.resource import Resource, timestamp
+from mljobs.domain.job.resource import Resource
 from mljobs.domain.job.times import accepted_at, active_since, finished_at
+from mljobs.domain.job.timestamps import timestamp
 from mljobs.domain.policies.deadlines import exceeded
 from mljobs.domain.policies.placements import Position, position_of
 from mljobs.domain.policies.retry import failures_before

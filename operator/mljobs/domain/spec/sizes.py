@@ -7,6 +7,8 @@ API server refuses bodies above 3 MiB, so that the first of the two is what coun
 import json
 from typing import Any
 
+from pydantic_core import to_json
+
 KIB = 1024
 
 ETCD_BYTES = 1536 * KIB
@@ -38,9 +40,17 @@ def stored_bytes(value: Any) -> int:
     type is wrong, which is reported.
     """
     try:
+        text = to_json(value, fallback=str)
+    except (ValueError, RecursionError):
+        text = _odd(value)
+    size = len(text) + 5 * sum(text.count(char) for char in (b"<", b">", b"&"))
+    return size + 3 * sum(text.count(char.encode()) for char in "\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
+
+
+def _odd(value: Any) -> bytes:
+    """The same for what holds half surrogate pairs, in three times the time; empty if it contains itself."""
+    try:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
     except (ValueError, RecursionError):
-        return 0
-    size = len(text.encode("utf-8", "surrogatepass"))
-    size += 5 * sum(text.count(char) for char in "<>&")
-    return size + 3 * sum(text.count(char) for char in "\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
+        return b""
+    return text.encode("utf-8", "surrogatepass")

@@ -45,7 +45,7 @@ def validate(kind: str, spec: Mapping[str, Any], *, default_project: str | None 
     model, mistakes = _model(kind, spec)
     mistyped = {problem.path for problem in mistakes if problem.id == "type"}
     whole = {**spec, "projectId": spec.get("projectId") or default_project}
-    judged = list(rules.check(kind, whole, mistyped))
+    judged = rules.check(kind, whole, mistyped)
     errors = [problem for problem in judged if problem.severity is Severity.ERROR]
     worded = {problem.path for problem in errors} - mistyped
     problems = (

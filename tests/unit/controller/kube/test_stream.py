@@ -25,9 +25,8 @@ def event(kind: str, name: str, version: int) -> bytes:
 
 
 def bookmark(version: int) -> bytes:
-    return json.dumps(
-        {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
-    ).encode()
+    mark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(version)}}}
+    return json.dumps(mark, separators=(",", ":")).encode()
 
 
 class Taken:

@@ -4,7 +4,9 @@
 CRDs, so that `kubectl apply` refuses what breaks them.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from mljobs.api.crd import CelRule
@@ -25,11 +27,54 @@ RULES: tuple[Rule, ...] = (
 )
 """All rules, in the order in which their problems are reported."""
 
-_OF_KIND = {kind: [(rule.top, rule) for rule in RULES if kind in rule.kinds] for kind in KINDS}
-"""By kind its rules, each with the field of the spec that it is about."""
+Numbered = tuple[int, Rule]
+"""A rule with its place in the table."""
 
 
-def check(kind: str, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> Iterator[Problem]:
+@dataclass(frozen=True)
+class _Group:
+    """The rules of one scope.
+
+    Attributes:
+        top: the field of the spec that the scope begins with; empty for the spec itself.
+        scope: their scope.
+        rules: in the table's order, each with its test, which is what nearly all of the time goes into.
+        of_fields: whether any of them blames a field, and so judges objects only.
+    """
+
+    top: str
+    scope: str
+    rules: Sequence[tuple[Numbered, Callable[[Any], bool]]]
+    of_fields: bool
+
+    def judge(self, nodes: Nodes, mistyped: Collection[str]) -> Iterator[tuple[int, Problem]]:
+        """Find what breaks the rules; each problem comes with its rule's place in the table."""
+        places = nodes.at(self.scope)
+        if not places:
+            return
+        odd = mistyped or (self.of_fields and not all(isinstance(node, Mapping) for _, node in places))
+        for (place, rule), test in self.rules:
+            for _, node in places:
+                if odd or not test(node):
+                    for problem in rule.problems(nodes, mistyped):
+                        yield place, problem
+                    break
+
+
+def _groups(kind: str) -> Iterator[_Group]:
+    rules: dict[str, list[Numbered]] = {}
+    for place, rule in enumerate(RULES):
+        if kind in rule.kinds:
+            rules.setdefault(rule.scope, []).append((place, rule))
+    for scope, mine in rules.items():
+        tested = [((place, rule), rule.holds.test) for place, rule in mine]
+        yield _Group(mine[0][1].top, scope, tested, any(rule.field for _, rule in mine))
+
+
+_OF_KIND = {kind: tuple(_groups(kind)) for kind in KINDS}
+
+
+def check(kind: str, spec: Mapping[str, Any], mistyped: Collection[str] = ()) -> list[Problem]:
     """Apply all rules to a spec.
 
     Args:
@@ -38,13 +83,15 @@ def check(kind: str, spec: Mapping[str, Any], mistyped: Collection[str] = ()) ->
             judge.
         mistyped: paths whose values are known to be of a wrong type; no rule concludes anything from them.
 
-    Yields:
+    Returns:
         Every problem, errors and warnings, in the table's order.
     """
     nodes, given = Nodes(spec), {"", *spec}
-    for top, rule in _OF_KIND.get(kind, ()):
-        if top in given:
-            yield from rule.problems(nodes, mistyped)
+    found: list[tuple[int, Problem]] = []
+    for group in _OF_KIND.get(kind, ()):
+        if group.top in given:
+            found += group.judge(nodes, mistyped)
+    return [problem for _, problem in sorted(found, key=itemgetter(0))]
 
 
 def cel_rules() -> Mapping[str, Mapping[str, Sequence[CelRule]]]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mljobs.api.field_error import FieldErrorType
@@ -109,15 +110,24 @@ class Nodes:
         """The path and value of each place that a scope means, in the order of the spec."""
         found = self._found.get(scope)
         if found is None:
-            above, _, last = scope.rpartition(".")
+            above, name, marks = _parted(scope)
             parents = self.at(above)
-            found = [inner for path, node in parents for inner in _step(path, node, last)] if parents else ()
+            found = ()
+            if parents:
+                found = [inner for path, node in parents for inner in _step(path, node, name, marks)]
             self._found[scope] = found
         return found
 
 
-def _step(path: str, node: Any, part: str) -> Iterator[tuple[str, Any]]:
-    name, *marks = filter(None, _MARK.split(part))
+@cache
+def _parted(scope: str) -> tuple[str, str, Sequence[str]]:
+    """The scope above, and the name and the marks of the last step."""
+    above, _, last = scope.rpartition(".")
+    name, *marks = filter(None, _MARK.split(last))
+    return above, name, marks
+
+
+def _step(path: str, node: Any, name: str, marks: Sequence[str]) -> Iterator[tuple[str, Any]]:
     found = get(node, name)
     if found is not MISSING:
         yield from _members(join(path, name), found, marks)

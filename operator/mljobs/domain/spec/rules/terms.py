@@ -16,6 +16,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, reduce
 from typing import Any
 
 from mljobs.api.base import EXACT
@@ -43,8 +44,8 @@ class Term:
         return any_of(self, other)
 
     def __invert__(self) -> "Term":
-        cel = None if self.cel is None else f"!({self.cel})"
-        return Term(lambda node: not self.test(node), cel, self.uses)
+        cel, test = None if self.cel is None else f"!({self.cel})", self.test
+        return Term(lambda node: not test(node), cel, self.uses)
 
     def implies(self, other: "Term") -> "Term":
         """Whether `other` holds where this does."""
@@ -53,12 +54,28 @@ class Term:
 
 def any_of(*terms: Term) -> Term:
     """Whether at least one holds."""
-    return Term(lambda node: any(term.test(node) for term in terms), _join("||", *terms), _used(terms))
+    return Term(_folded(_either, terms), _join("||", *terms), _used(terms))
 
 
 def all_of(*terms: Term) -> Term:
     """Whether all hold."""
-    return Term(lambda node: all(term.test(node) for term in terms), _join("&&", *terms), _used(terms))
+    return Term(_folded(_both, terms), _join("&&", *terms), _used(terms))
+
+
+_Test = Callable[[Any], bool]
+
+
+def _folded(pair: Callable[[_Test, _Test], _Test], terms: Iterable[Term]) -> _Test:
+    """One test of several; any() and all() over a generator take twice as long, and nearly all are pairs."""
+    return reduce(pair, [term.test for term in terms])
+
+
+def _either(one: _Test, other: _Test) -> _Test:
+    return lambda node: one(node) or other(node)
+
+
+def _both(one: _Test, other: _Test) -> _Test:
+    return lambda node: one(node) and other(node)
 
 
 def given(path: str) -> Term:
@@ -198,7 +215,8 @@ def exact(path: str = "") -> Term:
         found = number(value)
         return found is None or float(found) == found
 
-    return Term(lambda node: test(get(node, path)), None, frozenset({path}))
+    keys = _keys(path)
+    return Term(lambda node: test(_at(node, keys)), None, frozenset({path}))
 
 
 def ordered(low: str, high: str) -> Term:
@@ -214,8 +232,20 @@ def ordered(low: str, high: str) -> Term:
 
 def get(node: Any, path: str) -> Any:
     """The member at a dotted path, or `MISSING`; null counts as missing."""
-    for key in path.split(".") if path else ():
-        node = node.get(key) if isinstance(node, Mapping) else None
+    return _at(node, _keys(path))
+
+
+@lru_cache(maxsize=4096)
+def _keys(path: str) -> tuple[str, ...]:
+    return tuple(path.split(".")) if path else ()
+
+
+def _at(node: Any, keys: tuple[str, ...]) -> Any:
+    """The same as `get`, for a path that was split before."""
+    for key in keys:
+        if type(node) is not dict and not isinstance(node, Mapping):  # nearly all are, and the first is quick
+            return MISSING
+        node = node.get(key)
     return MISSING if node is None else node
 
 
@@ -253,16 +283,17 @@ def _holding(path: str, test: Callable[[Any], bool], absent: str, cel: Callable[
 
 
 def _tested(path: str, test: Callable[[Any], bool], said: str) -> Term:
+    keys = _keys(path)
     return Term(
-        lambda node: (found := get(node, path)) is not MISSING and test(found), said, frozenset({path})
+        lambda node: (found := _at(node, keys)) is not MISSING and test(found), said, frozenset({path})
     )
 
 
 def _check(path: str, test: Callable[[Any], bool], cel: Callable[[str], str]) -> Term:
     """True where the field is absent; `cel` says what must be so otherwise, given its name in CEL."""
-    said = cel(_self(path))
+    said, keys = cel(_self(path)), _keys(path)
     return Term(
-        lambda node: (found := get(node, path)) is MISSING or test(found),
+        lambda node: (found := _at(node, keys)) is MISSING or test(found),
         f"{absent(path)} || ({said})" if path else said,
         frozenset({path}),
     )
