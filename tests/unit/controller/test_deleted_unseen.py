@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from mljobs.controller.loop.shard import Shard
 from mljobs.controller.loop.store import Key, Store
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, Resource
@@ -31,6 +32,17 @@ def test_one_that_went_past_our_finalizer_goes_on_as_being_deleted() -> None:
     assert (resource.name, resource.deleting, resource.held) == ("census", True, True)
     assert store.body(KEY) is None
     assert store.observation(left).outcome_unknown_at == NOW
+
+
+def test_that_of_another_shard_is_the_other_operator_s() -> None:
+    mine, other = (Store(START, Shard(number, 2)) for number in (0, 1))
+    if not Shard(0, 2).has("team-a"):
+        mine, other = other, mine
+    for store in (mine, other):
+        store.put(body(FINALIZER))
+    assert mine.forget_deleted(KEY, "u1", NOW)
+    assert other.forget_deleted(KEY, "u1", NOW) is None
+    assert not other.any_deleted
 
 
 ORDERLY: list[tuple[str, dict[str, Any], dict[str, Any] | None]] = [

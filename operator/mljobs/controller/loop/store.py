@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.documents import decoded, encoded
+from mljobs.controller.loop.shard import WHOLE, Shard
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.job.timestamps import timestamp
@@ -81,13 +82,15 @@ class Store:
 
     Args:
         since: when this process began.
+        shard: the namespaces whose resources this process reconciles.
 
     Attributes:
         moment: a number that grows with each change of any observation; see `unchanged`.
     """
 
-    def __init__(self, since: datetime) -> None:
+    def __init__(self, since: datetime, shard: Shard = WHOLE) -> None:
         self._since = since
+        self._shard = shard
         self.moment = 0
         self._entries: dict[Key, _Entry] = {}
         self._deleted_uids: OrderedDict[str, None] = OrderedDict()
@@ -234,7 +237,7 @@ class Store:
 
     def _keep_deleted(self, body: JsonObject, known: Observation, now: datetime) -> Key | None:
         resource, key = Resource.parse(body), Key.of(body)
-        if resource.deleting or not resource.held:
+        if resource.deleting or not resource.held or not self._shard.has(key.namespace):
             return None
         left = key._replace(name=f"{key.name}{_DELETED}{resource.uid}")
         metadata = {**body["metadata"], "deletionTimestamp": timestamp(now)}

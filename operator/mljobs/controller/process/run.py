@@ -233,7 +233,7 @@ async def _act(
 ) -> None:
     """Make the parts and run them until a signal."""
     clock = steady()
-    store = Store(clock())
+    store = Store(clock(), shard)
     queue: WorkQueue[Key] = WorkQueue(QueueMeter(metrics), lambda key: shard.has(key.namespace))
     urgent = partial(queue.add, urgent=True)
     classes = Classes(
