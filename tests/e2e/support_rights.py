@@ -229,8 +229,8 @@ def _disturb(team: Namespace, number: int, kind: str) -> None:
 
 def assert_every_right_is_needed(granted: set[Right], used: set[Right]) -> None:
     """Both comparisons see a difference in every single verb, resource and place."""
-    assert not missing(granted, used)
-    assert not unused(granted, used)
+    assert missing(granted, used) == set()
+    assert unused(granted, used) == set()
     for grant in granted:
         assert missing(granted - {grant}, used), f"nobody would miss {grant}"
         for excess in (

@@ -12,6 +12,11 @@ CAUSES = (503, 429, 503)
 """More of them would take so long that the first one is no longer reported."""
 
 
+@pytest.fixture(scope="module")
+def operator_options() -> dict[str, object]:
+    return {"settings": {"MLJOBS_GAUGE_INTERVAL": "600"}}  # no status is written for gauges alone
+
+
 @pytest.fixture
 def writes(control_plane: ControlPlane) -> Callable[[Job], list[str]]:
     """What the operator has written of a resource so far, in order: the subresources."""

@@ -28,7 +28,9 @@ def test_every_right_is_used_and_none_is_missing(
         report=operator.tail,
     )
     assert account.forbidden == []
-    assert_every_right_is_needed(account.granted, account.used)
+    # modules with identities give it the right to request tokens, and take it back
+    used = {use for use in account.used if use.resource != "serviceaccounts/token"}
+    assert_every_right_is_needed(account.granted, used)
     assert not any("*" in (grant.group, grant.resource, grant.verb) for grant in account.granted)
     assert "forbidden" not in operator.tail(1_000_000).lower()
 
