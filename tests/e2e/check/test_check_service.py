@@ -114,7 +114,7 @@ def test_without_credentials_the_service_is_not_asked(
     account: Path, cluster: Cluster, emulator: Emulator, tmp_path: Path
 ) -> None:
     missing = str(tmp_path / "key.json")
-    options = ("--project-id=unasked", f"--endpoint={emulator.url}", "-o", "json")
+    options = ("--project=unasked", f"--endpoint={emulator.url}", "-o", "json")
     done = run(account, *options, GOOGLE_APPLICATION_CREDENTIALS=missing)
     found = rows(done, passed=False)
     assert found["Google credentials"]["status"] == "failed"
