@@ -59,8 +59,9 @@ def owners(plane: ControlPlane, users: set[str]) -> dict[str, list[str]]:
     """Who has written the resources of each namespace, one after the other."""
     found: dict[str, list[str]] = {}
     for event in plane.writes(resource="trainingjobs"):
-        user, namespace = event["user"]["username"], event["objectRef"].get("namespace", "")
-        if user in users and event["responseStatus"]["code"] < 300:
+        # a request that was cut off has neither a user nor a status
+        user, namespace = event["user"].get("username"), event["objectRef"].get("namespace", "")
+        if user in users and event.get("responseStatus", {}).get("code", 500) < 300:
             rows = found.setdefault(namespace, [])
             if not rows or rows[-1] != user:
                 rows.append(user)
