@@ -23,11 +23,10 @@ from mljobs.admin import crds
 from mljobs_dev.controlplane import binaries
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import eventually
-from tests.e2e.support_shards import ROOT, bound, leads, owners
-from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
+from tests.e2e.support_shards import ROOT, leading, owners, sharing
+from tests.e2e.support_stack import Emulator, Operator
 
 SHARDS = 3
-LEASE = "shards"
 AT_ONCE = 10
 """Resources that are made in a namespace before it is the next one's turn."""
 
@@ -37,22 +36,10 @@ LONGEST = 600.0
 
 def operators(plane: ControlPlane, emulator: Emulator, files: Path) -> Mapping[str, Operator]:
     """Start three operators, and one in reserve, by their users."""
-    settings = {
-        **SETTINGS,
-        "MLJOBS_LEADER_ELECTION": "true",
-        "MLJOBS_LEASE_NAME": LEASE,
-        "MLJOBS_SHARDS": str(SHARDS),
-    }
-    made = {}
-    for number in range(SHARDS + 1):
-        account = f"shard-{number}"
-        plane.apply(bound(account, LEASE, SHARDS))
-        access = plane.service_account_kubeconfig(ACCOUNT[0], account, files / account)
-        user = f"system:serviceaccount:{ACCOUNT[0]}:{account}"
-        made[user] = Operator(access, emulator.url, files / f"{account}.log", settings=settings)
-        made[user].start()
-    holding = lambda: sum(leads(one, LEASE) for one in made.values()) == SHARDS  # noqa: E731
-    eventually(holding, what="three of them lead", within=60)
+    made = sharing(plane, emulator.url, files, SETTINGS, SHARDS)
+    for one in made.values():
+        one.start()
+    eventually(lambda: len(leading(made)) == SHARDS, what="three of them lead", within=60)
     return made
 
 
@@ -99,7 +86,7 @@ async def measure(plane: ControlPlane, files: Path, namespaces: Sequence[str], j
     emulator.start()
     running = operators(plane, emulator, files)
     try:
-        acting = [user for user, one in running.items() if leads(one, LEASE)]
+        acting = leading(running)
         async with AsyncExitStack() as stack:
             crowds = [await stack.enter_async_context(crowd(plane, name)) for name in namespaces]
             made, began = Made(emulator), time.monotonic()

@@ -1,6 +1,7 @@
 """Operators that share the namespaces, and who of them has written what."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,8 @@ from tests.e2e.support import Json
 from tests.e2e.support_stack import ACCOUNT, Operator
 
 ROOT = Path(__file__).parents[2]
+LEASE = "shards"
+"""The name of the first shard's Lease."""
 
 
 def bound(account: str, lease: str, shards: int) -> list[Json]:
@@ -42,6 +45,42 @@ def bound(account: str, lease: str, shards: int) -> list[Json]:
             document["roleRef"]["name"] = account
         made.append(document)
     return made
+
+
+def sharing(
+    plane: ControlPlane, endpoint: str, files: Path, settings: Mapping[str, str], shards: int
+) -> dict[str, Operator]:
+    """An operator for each shard and one in reserve, each under an account of its own; none is started.
+
+    Args:
+        plane: the cluster.
+        endpoint: of the job service.
+        files: the folder for kubeconfigs and logs.
+        settings: more environment variables.
+        shards: how many there are.
+
+    Returns:
+        The operators by their users.
+    """
+    env = {
+        **settings,
+        "MLJOBS_LEADER_ELECTION": "true",
+        "MLJOBS_LEASE_NAME": LEASE,
+        "MLJOBS_SHARDS": str(shards),
+    }
+    made = {}
+    for number in range(shards + 1):
+        account = f"shard-{number}"
+        plane.apply(bound(account, LEASE, shards))
+        access = plane.service_account_kubeconfig(ACCOUNT[0], account, files / account)
+        user = f"system:serviceaccount:{ACCOUNT[0]}:{account}"
+        made[user] = Operator(access, endpoint, files / f"{account}.log", settings=env)
+    return made
+
+
+def leading(operators: Mapping[str, Operator]) -> list[str]:
+    """The users of those that run and hold the Lease of a shard."""
+    return [user for user, operator in operators.items() if operator.running and leads(operator, LEASE)]
 
 
 def leads(operator: Operator, lease: str) -> bool:

@@ -9,16 +9,10 @@ from kubernetes import client
 from mljobs.controller.loop.shard import Shard
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, eventually, training
-from tests.e2e.support_shards import bound, leads, owners, served
-from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
+from tests.e2e.support_shards import leading, owners, served, sharing
+from tests.e2e.support_stack import Emulator, Operator
 
 SHARDS = 3
-NAME = "shards"
-SETTINGS = {
-    "MLJOBS_LEADER_ELECTION": "true",
-    "MLJOBS_LEASE_NAME": NAME,
-    "MLJOBS_SHARDS": str(SHARDS),
-}
 NAMESPACES = [f"share-{number}" for number in range(9)]
 EACH = 3
 """Resources in each namespace."""
@@ -29,13 +23,7 @@ def operators(
     control_plane: ControlPlane, operator_kubeconfig: Path, emulator: Emulator, tmp_path: Path
 ) -> Iterator[dict[str, Operator]]:
     """Four operators by the user that each is."""
-    made = {}
-    for number in range(SHARDS + 1):
-        account = f"shard-{number}"
-        control_plane.apply(bound(account, NAME, SHARDS))
-        kubeconfig = control_plane.service_account_kubeconfig(ACCOUNT[0], account, tmp_path / account)
-        user = f"system:serviceaccount:{ACCOUNT[0]}:{account}"
-        made[user] = Operator(kubeconfig, emulator.url, tmp_path / f"{account}.log", settings=SETTINGS)
+    made = sharing(control_plane, emulator.url, tmp_path, {}, SHARDS)
     for operator in made.values():
         operator.start()
     yield made
@@ -62,15 +50,11 @@ def test_each_namespace_has_one_operator_also_while_one_dies(
     places: list[Namespace],
     emulator: Emulator,
 ) -> None:
-    eventually(
-        lambda: sum(leads(operator, NAME) for operator in operators.values()) == SHARDS,
-        what="three of four lead",
-        within=60,
-    )
+    eventually(lambda: len(leading(operators)) == SHARDS, what="three of four lead", within=60)
     jobs = [place.create(training(f"job-{n}")) for place in places for n in range(EACH)]
     ids = [job.job_id for job in jobs]
     assert len(set(ids)) == len(jobs)
-    acting = [user for user, operator in operators.items() if leads(operator, NAME)]
+    acting = leading(operators)
     assert sum(served(operators[user]) for user in acting) == len(jobs)
     before = owners(control_plane, set(operators))
     assert all(len(users) == 1 for users in before.values()), before
@@ -92,7 +76,4 @@ def test_each_namespace_has_one_operator_also_while_one_dies(
         assert users == ([dead, spare] if before[name] == [dead] else before[name]), name
     made = [row["jobId"] for row in emulator.effects(method="create") if row["applied"]]
     assert len(made) == len(set(made)) == len(jobs) + len(later)
-    assert {user for user, operator in operators.items() if operator.running and leads(operator, NAME)} == {
-        *living,
-        spare,
-    }
+    assert set(leading(operators)) == {*living, spare}
