@@ -11,7 +11,9 @@ from mljobs.backends.vertex import backend
 from mljobs.backends.vertex.facts import VertexFacts
 from mljobs.domain.policies import lost
 from mljobs.domain.port import Polling
-from tests.model.vertex import PAGE_SIZE
+from tests.model.process import BackendType
+from tests.model.service import ModelBackend, UnnamedBackend
+from tests.model.vertex import PAGE_SIZE, VertexBackend
 from tests.model.world import World
 
 
@@ -34,12 +36,22 @@ def _small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.getLogger("mljobs").setLevel(logging.NOTSET)
 
 
-@pytest.fixture
-def world(_small_pages: None) -> Iterator[World]:
-    """A world with a running operator and nothing else; in the end everything has to converge."""
-    made = World()
+def _until_converged(backend: BackendType) -> Iterator[World]:
+    made = World(backend)
     yield made
     try:
         made.converge()
     finally:
         made.close()
+
+
+@pytest.fixture
+def world(_small_pages: None) -> Iterator[World]:
+    """A world with a running operator and nothing else; in the end everything has to converge."""
+    yield from _until_converged(ModelBackend)
+
+
+@pytest.fixture(params=[ModelBackend, UnnamedBackend, VertexBackend], ids=["ml v1", "unnamed", "Vertex AI"])
+def each_world(request: pytest.FixtureRequest, _small_pages: None) -> Iterator[World]:
+    """The same on each service."""
+    yield from _until_converged(request.param)

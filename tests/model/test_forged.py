@@ -1,34 +1,20 @@
 """Stories of users who write another submission annotation before there is a status."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from mljobs.domain.job.resource import SUBMISSION, Resource
 from tests.model.forging import FORGERIES, forged
-from tests.model.process import POLICY, BackendType
-from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
-from tests.model.specs import KEYS, spec_of
-from tests.model.vertex import VertexBackend
+from tests.model.one import A, jobs
+from tests.model.process import POLICY
+from tests.model.specs import spec_of
 from tests.model.world import World
 
-A = KEYS[0]
 GRACE = POLICY.grace.total_seconds()
 
 
-@pytest.fixture(params=[ModelBackend, UnnamedBackend, VertexBackend], ids=["ml v1", "tiny", "Vertex AI"])
-def world(_small_pages: None, request: pytest.FixtureRequest) -> Iterator[World]:
-    backend: BackendType = request.param
-    made = World(backend)
-    yield made
-    try:
-        made.converge()
-    finally:
-        made.close()
-
-
-def jobs(world: World) -> list[CloudJob]:
-    return [job for job in world.service.jobs.values() if job.maker]
+@pytest.fixture
+def world(each_world: World) -> World:
+    return each_world
 
 
 def forge(world: World, how: str | None) -> None:

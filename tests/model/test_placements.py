@@ -1,6 +1,6 @@
 """Stories of a ladder of placements: on each service, with crashes and lost answers at every step."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 
 import pytest
@@ -12,14 +12,14 @@ from mljobs.domain.job import naming
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of
+from tests.model.one import A, fail, jobs, resource
 from tests.model.process import BackendType
-from tests.model.service import CloudJob, ModelBackend, UnnamedBackend, region_of
-from tests.model.specs import KEYS, spec_of
+from tests.model.service import ModelBackend, UnnamedBackend, region_of
+from tests.model.specs import spec_of
 from tests.model.vertex import VertexBackend
 from tests.model.wire import Outcome
 from tests.model.world import World
 
-A = KEYS[0]
 WAIT = 400.0
 """More seconds than anything waits for, but for a quota that no placement is left for."""
 
@@ -36,15 +36,9 @@ Step = Callable[[World], object]
 BACKENDS: list[BackendType] = [ModelBackend, UnnamedBackend, VertexBackend]
 
 
-@pytest.fixture(params=BACKENDS, ids=["ml v1", "unnamed", "Vertex AI"])
-def world(request: pytest.FixtureRequest, _small_pages: None) -> Iterator[World]:
-    backend: BackendType = request.param
-    made = World(backend)
-    yield made
-    try:
-        made.converge()
-    finally:
-        made.close()
+@pytest.fixture
+def world(each_world: World) -> World:
+    return each_world
 
 
 def apply(world: World, **spec: object) -> None:
@@ -53,23 +47,8 @@ def apply(world: World, **spec: object) -> None:
     world.work()
 
 
-def resource(world: World) -> Resource:
-    return Resource.parse(world.cluster.objects[A])
-
-
-def jobs(world: World) -> list[CloudJob]:
-    return [job for job in world.service.jobs.values() if job.maker]
-
-
 def regions(world: World) -> list[str]:
     return [region_of(job.document) for job in jobs(world)]
-
-
-def fail(world: World) -> None:
-    """Let the job that runs fail, and the operator see it."""
-    (running,) = [job for job in jobs(world) if job.active]
-    world.service.progress(running, "FAILED")
-    world.work(15)
 
 
 def succeeded(world: World) -> tuple[str, str]:

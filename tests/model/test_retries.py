@@ -1,54 +1,27 @@
 """Stories of attempts that fail: on each service, with crashes and lost answers at every step."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from mljobs.domain.job import naming
-from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import ConditionType, Reason
 from tests.conditions import condition_of
-from tests.model.process import BackendType
-from tests.model.service import CloudJob, ModelBackend, UnnamedBackend
-from tests.model.specs import KEYS, spec_of
-from tests.model.vertex import VertexBackend
+from tests.model.one import A, fail, jobs, resource
+from tests.model.specs import spec_of
 from tests.model.wire import Outcome
 from tests.model.world import World
 
-A = KEYS[0]
 WAIT = 400.0
 """More seconds than any attempt waits for."""
 
 
-@pytest.fixture(params=[ModelBackend, UnnamedBackend, VertexBackend], ids=["ml v1", "unnamed", "Vertex AI"])
-def world(request: pytest.FixtureRequest, _small_pages: None) -> Iterator[World]:
-    backend: BackendType = request.param
-    made = World(backend)
-    yield made
-    try:
-        made.converge()
-    finally:
-        made.close()
+@pytest.fixture
+def world(each_world: World) -> World:
+    return each_world
 
 
 def apply(world: World, **spec: object) -> None:
     world.cluster.create(A.kind, A.name, spec_of(A, **spec))
     world.work()
-
-
-def resource(world: World) -> Resource:
-    return Resource.parse(world.cluster.objects[A])
-
-
-def jobs(world: World) -> list[CloudJob]:
-    return [job for job in world.service.jobs.values() if job.maker]
-
-
-def fail(world: World) -> None:
-    """Let the job that runs fail, and the operator see it."""
-    (running,) = [job for job in jobs(world) if job.active]
-    world.service.progress(running, "FAILED")
-    world.work(15)
 
 
 def test_as_many_attempts_follow_as_the_limit_says(world: World) -> None:
