@@ -11,6 +11,7 @@ from mljobs.backends import MLV1, Access, Limits, Terms, service_named
 from mljobs.backends.mlv1.backend import MlV1
 from mljobs_dev.emulator.control import Emulator
 from mljobs_dev.emulator.server import serving
+from tests.unit.controller.leases import Clock, Leases
 
 
 class Turned:
@@ -52,3 +53,13 @@ async def cloud() -> AsyncIterator[Cloud]:
         async with service_named(MLV1).open(access, Terms()) as backend:
             assert isinstance(backend, MlV1)
             yield Cloud(backend, url, clock, session)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def server() -> Leases:
+    return Leases()

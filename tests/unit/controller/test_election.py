@@ -9,68 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mljobs.api.base import JsonObject
 from mljobs.controller.kube.election import Election, shards_of
-from mljobs.controller.kube.errors import Conflict, Forbidden, ObjectNotFound, Unreachable
+from mljobs.controller.kube.errors import Forbidden, Unreachable
 from mljobs.controller.kube.lease import MOST_SHARDS, LeaseOptions, lease_names
 from mljobs.controller.loop.shard import WHOLE, Shard
+from tests.unit.controller.leases import Clock, Leases
 
 STEPS = 2000
 """Of the loop: some twenty tries, each of which reads all Leases."""
-
-
-class Leases:
-    """The API server's part: optimistic concurrency on each Lease. The real one is met end to end."""
-
-    def __init__(self) -> None:
-        self.leases: dict[str, JsonObject] = {}
-        self.error: Callable[[str], Exception | None] = lambda _: None
-
-    async def get_lease(self, _namespace: str, name: str) -> JsonObject:
-        await asyncio.sleep(0)
-        if error := self.error(name):
-            raise error
-        if name not in self.leases:
-            raise ObjectNotFound(name)
-        found = self.leases[name]
-        return {"metadata": dict(found["metadata"]), "spec": dict(found["spec"])}
-
-    async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
-        await asyncio.sleep(0)
-        if name in self.leases:
-            raise Conflict(name)
-        metadata = {"name": name, "namespace": namespace, "resourceVersion": "1"}
-        self.leases[name] = {"metadata": metadata, "spec": spec}
-
-    async def replace_lease(self, lease: JsonObject) -> None:
-        await asyncio.sleep(0)
-        name, version = lease["metadata"]["name"], lease["metadata"]["resourceVersion"]
-        if self.leases[name]["metadata"]["resourceVersion"] != version:
-            raise Conflict(version)
-        lease["metadata"]["resourceVersion"] = str(int(version) + 1)
-        self.leases[name] = lease
-
-    def holders(self) -> dict[str, str]:
-        found = {name: lease["spec"]["holderIdentity"] for name, lease in self.leases.items()}
-        return {name: holder for name, holder in found.items() if holder}
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def server() -> Leases:
-    return Leases()
 
 
 Candidate = Callable[[str, int], Election]

@@ -4,44 +4,9 @@ from typing import Any
 import pytest
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube.errors import Conflict, ObjectNotFound, Unreachable
+from mljobs.controller.kube.errors import ObjectNotFound, Unreachable
 from mljobs.controller.kube.lease import Fence, Lease, LeaseOptions
-
-
-class Leases:
-    """The API server's part: optimistic concurrency on one Lease. The real one is met end to end."""
-
-    def __init__(self) -> None:
-        self.lease: JsonObject | None = None
-        self.down = False
-
-    def _reach(self) -> None:
-        if self.down:
-            raise Unreachable("cut off")
-
-    async def get_lease(self, _namespace: str, name: str) -> JsonObject:
-        self._reach()
-        if self.lease is None:
-            raise ObjectNotFound(name)
-        return {**self.lease, "metadata": dict(self.lease["metadata"]), "spec": dict(self.lease["spec"])}
-
-    async def create_lease(self, namespace: str, name: str, spec: JsonObject) -> None:
-        self._reach()
-        if self.lease is not None:
-            raise Conflict(name)
-        self.lease = {
-            "metadata": {"name": name, "namespace": namespace, "resourceVersion": "1"},
-            "spec": spec,
-        }
-
-    async def replace_lease(self, lease: JsonObject) -> None:
-        self._reach()
-        assert self.lease is not None
-        version = self.lease["metadata"]["resourceVersion"]
-        if lease["metadata"]["resourceVersion"] != version:
-            raise Conflict(version)
-        lease["metadata"]["resourceVersion"] = str(int(version) + 1)
-        self.lease = lease
+from tests.unit.controller.leases import Clock, Leases
 
 
 class Lost(Exception):
@@ -50,24 +15,6 @@ class Lost(Exception):
 
 def lost(reason: str) -> None:
     raise Lost(reason)
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def server() -> Leases:
-    return Leases()
 
 
 @pytest.fixture
@@ -125,7 +72,7 @@ async def test_a_holder_that_is_cut_off_keeps_it_until_the_deadline(
 ) -> None:
     lease = candidate("a")
     await lease.attempt()
-    server.down = True
+    server.error = lambda _: Unreachable("cut off")
     clock.now += 5
     assert await lease.attempt()
     clock.now += 4
