@@ -90,6 +90,30 @@ def test_spot_is_preempted_twice_and_then_moved_to_another_region(
     assert "1 (us-central1, SPOT)" in page
 
 
+def test_a_machine_that_a_region_lacks_is_followed_by_another_one(
+    namespace: Namespace, emulator: Emulator, plugin: Plugin
+) -> None:
+    ladder = [
+        {"machineType": "n1-standard-8", "acceleratorType": "NVIDIA_TESLA_V100", "acceleratorCount": 1},
+        {"machineType": "n1-standard-16", "acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 2},
+    ]
+    custom = {"scaleTier": "CUSTOM", "masterType": "n1-standard-4"}
+    job = namespace.create(training("census", {"placements": ladder}, **custom))
+    until_attempt(job, 1)
+    preempt(job, emulator, "us-central1")
+    status = until_attempt(job, 2)
+    assert status["placement"] == {"number": 2, "round": 1, "region": "us-central1", **ladder[1]}
+    assert status["attempts"][0]["placement"] == {"number": 1, "round": 1, "region": "us-central1", **ladder[0]}
+    made = cloud_jobs(emulator, namespace, "us-central1")
+    assert [[pool["machineSpec"] for pool in one["jobSpec"]["workerPoolSpecs"]] for one in made] == [
+        [ladder[0]],
+        [ladder[1]],
+    ]
+    page = plugin.ok("describe", "census")
+    assert "2 (us-central1, n1-standard-16, 2 NVIDIA_TESLA_T4)" in page
+    assert "1 (us-central1, n1-standard-8, 1 NVIDIA_TESLA_V100)" in page
+
+
 def test_what_a_region_refuses_for_lack_of_quota_runs_in_the_next_one(
     namespace: Namespace, emulator: Emulator
 ) -> None:

@@ -7,6 +7,7 @@ from pydantic import Field
 from mljobs.api.base import Counter, Int32, Name, Observed, Text, Timestamp, Word
 from mljobs.api.outputs import Cause, State
 from mljobs.api.policies import CapacityKind
+from mljobs.api.vertex.job import MachineAcceleratorType
 
 
 class AttemptPlacement(Observed):
@@ -23,6 +24,15 @@ class AttemptPlacement(Observed):
 
     strategy: CapacityKind | None = None
     """The kind of capacity; absent where the placement names none."""
+
+    machine_type: Word | None = None
+    """The machine type; absent where the placement names none."""
+
+    accelerator_type: MachineAcceleratorType | None = None
+    """The accelerators of a machine; absent where the placement names none."""
+
+    accelerator_count: Int32 | None = None
+    """How many of them a machine has."""
 
 
 class Attempt(Observed):

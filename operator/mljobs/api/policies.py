@@ -7,6 +7,7 @@ from pydantic import Field
 
 from mljobs.api.base import Duration, Int32, Model, Word
 from mljobs.api.outputs import Cause
+from mljobs.api.vertex.job import MachineAcceleratorType
 
 PLACEMENTS_LIMIT = 8
 """The most placements that a spec has."""
@@ -63,7 +64,7 @@ class CapacityKind(StrEnum):
 
 
 class Placement(Model):
-    """Where an attempt runs, and on what kind of capacity. What it does not name is as the spec says."""
+    """Where an attempt runs, and on what. What it does not name is as the spec says."""
 
     region: Annotated[Word, Field(min_length=1)] | None = None
     """The region, such as `us-central1`, in place of that of the input and of vertex.region."""
@@ -78,6 +79,17 @@ class Placement(Model):
 
     start_deadline_seconds: Int32 | None = None
     """Seconds for an attempt here to be RUNNING, in place of the spec's startDeadlineSeconds."""
+
+    machine_type: Annotated[Word, Field(min_length=1)] | None = None
+    """The Compute Engine type, such as `n1-standard-8`, of the master and the workers, or of a prediction of
+    Vertex AI. It takes the place of the spec's with its accelerators: without acceleratorType there are
+    none. A trainingInput has to be of scaleTier CUSTOM."""
+
+    accelerator_type: MachineAcceleratorType | None = None
+    """The accelerators of each of these machines, in place of the spec's; ml v1 has not all of the words."""
+
+    accelerator_count: Int32 | None = None
+    """How many of them each machine has."""
 
 
 class PlacementEvent(StrEnum):

@@ -171,7 +171,9 @@ def _placement(row: Json) -> str:
     there = row.get("placement")
     if not there:
         return ""
-    words = ", ".join(there[key] for key in ("region", "strategy") if there.get(key))
+    words = ", ".join(there[key] for key in ("region", "strategy", "machineType") if there.get(key))
+    if there.get("acceleratorType"):
+        words += f"{', ' if words else ''}{there['acceleratorCount']} {there['acceleratorType']}"
     again = f", round {there['round']}" if there["round"] > 1 else ""
     return f"{there['number']} ({words}){again}" if words else f"{there['number']}{again}"
 

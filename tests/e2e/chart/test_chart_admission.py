@@ -112,6 +112,11 @@ TABLE: dict[str, tuple[str, Json, str]] = {
         ),
         "machineType: a2-highgpu-1g is not among",
     ),
+    "a machine type of a placement": (
+        "team-a",
+        training("x", {"placements": [{}, {"machineType": "n2-standard-4"}]}, **CUSTOM),
+        "machineType: n2-standard-4 is not among",
+    ),
     "older names on Vertex AI": ("team-b", training("x", {"jobClassName": "vertex"}, **CUSTOM), ""),
     "another class": ("team-a", training("x", {"jobClassName": "b"}), NOT_B),
     "its class": ("team-b", training("x", {"jobClassName": "b", "projectId": "proj-b"}), ""),

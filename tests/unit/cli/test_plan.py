@@ -449,6 +449,62 @@ def test_a_ladder_is_printed_with_the_request_of_each_placement() -> None:
     assert any(line.startswith("warning: spec.placements: ") and "bucket" in line for line in done.err)
 
 
+LADDER_OF_MACHINES = manifest(
+    {
+        "projectId": "p",
+        "trainingInput": {
+            "region": "us-central1",
+            "scaleTier": "CUSTOM",
+            "masterType": "n1-standard-4",
+            "workerType": "n1-standard-4",
+            "workerCount": 2,
+            "masterConfig": {"imageUri": IMAGE_URI},
+        },
+        "placements": [
+            {"machineType": "n1-standard-8", "acceleratorType": "NVIDIA_TESLA_V100", "acceleratorCount": 1},
+            {"machineType": "n1-standard-16"},
+            {},
+        ],
+    }
+)
+
+
+def test_a_ladder_of_machines_on_both_services() -> None:
+    done = planned(LADDER_OF_MACHINES, "--service=VertexAI")
+    assert done.code == 0
+    pools = [body["jobSpec"]["workerPoolSpecs"] for body in done.request]
+    assert [[pool["machineSpec"] for pool in one] for one in pools] == [
+        [{"machineType": "n1-standard-8", "acceleratorType": "NVIDIA_TESLA_V100", "acceleratorCount": 1}] * 2,
+        [{"machineType": "n1-standard-16"}] * 2,
+        [{"machineType": "n1-standard-4"}] * 2,
+    ]
+    assert "note: placement 1 of 3 (n1-standard-8, 1 NVIDIA_TESLA_V100): POST" in " ".join(done.err)
+    done = planned(LADDER_OF_MACHINES)
+    assert done.code == 0
+    inputs = [body["trainingInput"] for body in done.request]
+    assert [one["workerType"] for one in inputs] == ["n1-standard-8", "n1-standard-16", "n1-standard-4"]
+    accelerators = {"acceleratorConfig": {"type": "NVIDIA_TESLA_V100", "count": "1"}}
+    assert [one.get("workerConfig") for one in inputs] == [accelerators, None, None]
+
+
+@pytest.mark.parametrize(
+    ("service", "placement", "said"),
+    [
+        ("VertexAI", "machineType: n2-standard-8, acceleratorType: NVIDIA_TESLA_T4", "N2"),
+        ("VertexAI", "machineType: a2-highgpu-1g, acceleratorType: NVIDIA_TESLA_T4", "of another type"),
+        ("MLv1", "machineType: g2-standard-8, acceleratorType: NVIDIA_L4", "NVIDIA_L4"),
+    ],
+)
+def test_machines_that_a_service_has_not_are_told_of_their_placement(
+    service: str, placement: str, said: str
+) -> None:
+    ladder = f"--set=placements=[{{}}, {{{placement}, acceleratorCount: 1}}]"
+    done = planned(LADDER_OF_MACHINES, f"--service={service}", ladder)
+    assert done.code == 1
+    assert all(line.endswith("(as it is in spec.placements[1])") for line in done.out)
+    assert said in " ".join(done.out)
+
+
 def test_a_placement_is_judged_by_itself() -> None:
     options = ("--service=VertexAI", "--location=us-central1")
     done = planned(LADDER, *options)

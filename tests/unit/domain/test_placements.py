@@ -1,5 +1,6 @@
 """The ladder of placements: what is tried after what, how long it waits, and the spec of a placed job."""
 
+import itertools
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from mljobs.api.outputs import Cause
 from mljobs.api.policies import PLACEMENTS_LIMIT, FailureAction, PlacementEvent
 from mljobs.api.resources import KINDS
+from mljobs.domain.job.machines import Machine, on_input, on_vertex
 from mljobs.domain.job.placement import placements_of, spec_at
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.policies.placements import Position, after, described, moves_on, placement_at, rounds_of
@@ -106,9 +108,126 @@ def test_a_position_in_words(position: Position, policy: Spec, words: str) -> No
     assert described(position, {**ladder(3), "placementPolicy": policy}) == words
 
 
+T4 = {"acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 2}
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"machineType": "n1-standard-8"}, "placement 1 of 1 (n1-standard-8)"),
+        ({"strategy": "SPOT", **T4}, "placement 1 of 1 (SPOT, 2 NVIDIA_TESLA_T4)"),
+        ({"machineType": "n1-standard-8", **T4}, "placement 1 of 1 (n1-standard-8, 2 NVIDIA_TESLA_T4)"),
+    ],
+)
+def test_machines_in_words(row: Spec, words: str) -> None:
+    assert described(Position(), {"placements": [row]}) == words
+
+
+N1, T4S = Machine("n1-standard-8"), Machine("n1-standard-8", "NVIDIA_TESLA_T4", 2)
+ON_T4S = {"machineType": "n1-standard-8", **T4}
+V100 = {"acceleratorConfig": {"type": "NVIDIA_TESLA_V100", "count": 1}}
+AS_CONFIG = {"acceleratorConfig": {"type": "NVIDIA_TESLA_T4", "count": 2}}
+
+
+@pytest.mark.parametrize(
+    ("machine", "given", "made"),
+    [
+        (N1, {"masterType": "n1-standard-4"}, {"masterType": "n1-standard-8"}),
+        (
+            N1,
+            {"masterType": "a", "masterConfig": {"imageUri": "i", **V100}},
+            {"masterConfig": {"imageUri": "i"}},
+        ),
+        (N1, {"masterType": "a", "masterConfig": V100}, {"masterConfig": None}),
+        (T4S, {"masterType": "a", "masterConfig": V100}, {"masterConfig": AS_CONFIG}),
+        (
+            Machine("", "NVIDIA_TESLA_T4", 2),
+            {"masterType": "a"},
+            {"masterType": "a", "masterConfig": AS_CONFIG},
+        ),
+        (
+            N1,
+            {"workerType": "a", "workerCount": "2"},
+            {"masterType": "n1-standard-8", "workerType": "n1-standard-8"},
+        ),
+        (N1, {"workerType": "a", "workerCount": 0}, {"workerType": "a"}),
+        (T4S, {"workerType": "a", "workerCount": 2}, {"workerConfig": AS_CONFIG}),
+        (
+            N1,
+            {"parameterServerType": "a", "evaluatorType": "b"},
+            {"parameterServerType": "a", "evaluatorType": "b"},
+        ),
+    ],
+)
+def test_a_machine_in_place_of_those_of_an_input(machine: Machine, given: Spec, made: Spec) -> None:
+    found = on_input("TrainingJob", {"trainingInput": given}, machine)["trainingInput"]
+    assert {field: found.get(field) for field in made} == made
+
+
+@pytest.mark.parametrize(
+    ("given", "pools"),
+    [
+        (
+            [{"machineSpec": {"machineType": "a", "tpuTopology": "2x2"}, "replicaCount": "1"}],
+            [{"replicaCount": "1"}],
+        ),
+        ([{"machineSpec": {"machineType": "a"}}, {}], [{}, {"machineSpec": None}]),
+        ([{"diskSpec": {"bootDiskSizeGb": 200}}, {"replicaCount": "3"}], [{}, {"replicaCount": "3"}]),
+        (
+            [
+                {"machineSpec": {"machineType": "a"}},
+                {"replicaCount": "1"},
+                {"machineSpec": {"machineType": "b"}},
+            ],
+            [{}, {}, {"machineSpec": {"machineType": "b"}}],
+        ),
+    ],
+)
+def test_a_machine_in_place_of_those_of_worker_pools(given: list[Spec], pools: list[Spec]) -> None:
+    spec = {"vertex": {"jobSpec": {"workerPoolSpecs": given}}}
+    found = on_vertex("TrainingJob", spec, T4S)["vertex"]["jobSpec"]["workerPoolSpecs"]
+    assert len(found) == len(pools)
+    for pool, expected in zip(found, pools, strict=True):
+        for field, value in {"machineSpec": ON_T4S, **expected}.items():
+            assert pool.get(field) == value
+
+
+def test_accelerators_alone_leave_the_machine_of_a_worker_pool() -> None:
+    pools = [{"machineSpec": {"machineType": "n1-standard-4", "acceleratorType": "NVIDIA_TESLA_V100"}}]
+    found = on_vertex(
+        "TrainingJob", {"vertex": {"jobSpec": {"workerPoolSpecs": pools}}}, Machine("", "NVIDIA_TESLA_T4", 2)
+    )
+    assert found["vertex"]["jobSpec"]["workerPoolSpecs"] == [
+        {"machineSpec": {"machineType": "n1-standard-4", **T4}}
+    ]
+
+
+def test_a_machine_in_place_of_that_of_a_prediction() -> None:
+    resources = {"machineSpec": {"machineType": "n1-standard-2"}, "maxReplicaCount": 3}
+    spec = {"vertex": {"batchPredictionJob": {"dedicatedResources": resources}}}
+    for before, kept in ((spec, {"maxReplicaCount": 3}), ({"predictionInput": {}}, {})):
+        made = spec_at("PredictionJob", before, placements_of({"placements": [ON_T4S]})[0], translates=True)
+        assert made["vertex"]["batchPredictionJob"]["dedicatedResources"] == {**kept, "machineSpec": ON_T4S}
+    assert (
+        spec_at("PredictionJob", spec, placements_of({"placements": [ON_T4S]})[0], translates=False) == spec
+    )
+
+
+ODD_KEYS = st.sampled_from(
+    [
+        "region",
+        "rounds",
+        "machineType",
+        "acceleratorType",
+        "jobSpec",
+        "workerPoolSpecs",
+        "machineSpec",
+        "masterConfig",
+    ]
+)
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["region", "rounds"]), inner),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ODD_KEYS, inner),
     max_leaves=8,
 )
 
@@ -123,13 +242,14 @@ def test_nothing_of_a_wrong_type_is_stumbled_over(placements: Any, policy: Any, 
     position = after(None, spec)
     assert (position is None) is (not placements_of(spec))
     for one in placements_of(spec):
-        spec_at("TrainingJob", spec, one, translates=True)
+        for kind, translates in itertools.product(KINDS, (False, True)):
+            spec_at(kind, spec, one, translates=translates)
     placement_at(Position(3, 2), spec)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
-def test_a_placed_spec_differs_in_region_and_capacity_alone(kind: str, data: st.DataObject) -> None:
+def test_a_placed_spec_differs_in_region_machines_and_capacity_alone(kind: str, data: st.DataObject) -> None:
     spec = data.draw(specs(kind))
     row = data.draw(
         st.fixed_dictionaries(
@@ -138,6 +258,9 @@ def test_a_placed_spec_differs_in_region_and_capacity_alone(kind: str, data: st.
                 "region": st.just("us-east1"),
                 "strategy": st.sampled_from(["STANDARD", "SPOT", "FLEX_START"]),
                 "maxWaitDuration": st.just("60s"),
+                "machineType": st.just("n1-standard-8"),
+                "acceleratorType": st.just("NVIDIA_TESLA_T4"),
+                "acceleratorCount": st.just(2),
             },
         )
     )
@@ -149,7 +272,10 @@ def test_a_placed_spec_differs_in_region_and_capacity_alone(kind: str, data: st.
     assert {key: value for key, value in made.items() if key not in (field, "vertex")} == {
         key: value for key, value in spec.items() if key not in (field, "vertex")
     }
-    assert {**made[field], "region": ""} == {**spec[field], "region": ""}
+    machines = () if translates else ("masterType", "workerType", "masterConfig", "workerConfig")
+    assert {key: value for key, value in made[field].items() if key not in ("region", *machines)} == {
+        key: value for key, value in spec[field].items() if key not in ("region", *machines)
+    }
     assert made[field]["region"] == row.get("region", spec[field]["region"])
     placed = translates and kind == "TrainingJob" and "strategy" in row
     scheduling = made.get("vertex", {}).get("jobSpec", {}).get("scheduling", {})

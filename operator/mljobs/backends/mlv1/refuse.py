@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mljobs.api.field_error import FieldErrorType
-from mljobs.api.resources import KINDS
+from mljobs.api.resources import KINDS, PREDICTION_JOB
 from mljobs.domain.spec.problems import MISSING, Problem, Source
 
 ELSEWHERE = frozenset({"3.10"})
@@ -55,6 +55,19 @@ def review(kind: str, spec: Mapping[str, Any]) -> Sequence[Problem]:
         )
         for number, one in enumerate(spec.get("placements") or ())
         if one.get("strategy", "STANDARD") != "STANDARD"
+    ]
+    problems += [
+        Problem(
+            f"spec.placements[{number}].{word}",
+            one[word],
+            "ml v1 chooses the machines of a batch prediction itself",
+            source=Source.OPERATOR,
+            error_type=FieldErrorType.FORBIDDEN,
+            id="prediction-machine-service",
+        )
+        for number, one in enumerate(spec.get("placements") or ())
+        for word in ("machineType", "acceleratorType")
+        if kind == PREDICTION_JOB.name and word in one
     ]
     python = spec.get(field, {}).get("pythonVersion")
     if python in ELSEWHERE:

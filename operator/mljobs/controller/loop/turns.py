@@ -20,6 +20,7 @@ from mljobs.controller.loop.store import Key
 from mljobs.domain.classes.job_class import JobClass, Turn
 from mljobs.domain.classes.turns import Used, Waiter, estimate, explained, give_turns, limited
 from mljobs.domain.decide.decisions import Decision, Finish, Hold
+from mljobs.domain.decide.plan import in_placement
 from mljobs.domain.decide.turns import priority_of, settled
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Order
@@ -344,9 +345,10 @@ def _recorded(resource: Resource) -> _Use | None:
 
 def _reserved(resource: Resource) -> _Use:
     """What a job may use that an earlier process may have created."""
-    given, facts = resource.job_class, resource.facts
+    given, facts, intent = resource.job_class, resource.facts, resource.intent
     try:
-        accelerators = facts.claims(resource.kind, resource.spec).accelerators if facts else 0
+        there = in_placement(resource, intent.target.attempt) if facts and intent else resource
+        accelerators = facts.claims(resource.kind, there.spec).accelerators if facts else 0
     except (ValueError, TypeError, AttributeError, KeyError):  # the spec is not valid by now
         accelerators = 0
     return _Use(given.name if given else "", resource.namespace, accelerators)

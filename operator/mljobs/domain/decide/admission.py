@@ -1,10 +1,12 @@
 """Admission: what a resource may have by its class. Nothing is called for what it may not have."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Any
 
 from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.classes.turns import beyond, limited
+from mljobs.domain.decide.check import document_at
 from mljobs.domain.decide.decisions import Release, Stall
 from mljobs.domain.decide.plan import facts_of, spec_in
 from mljobs.domain.job.observation import Observation
@@ -48,19 +50,39 @@ def _locations(resource: Resource, target: Target) -> Iterator[tuple[str, str]]:
 
 
 def claim_refused(resource: Resource, spec: JobSpec) -> Stall | None:
-    """Why a valid spec may not have what it claims: a machine type, a service account, accelerators."""
+    """Why a valid spec may not have what it claims: a machine type, a service account, accelerators.
+
+    Args:
+        resource: all of whose placements are judged before the first of them is tried.
+        spec: of the attempt.
+    """
     given = resource.standing.job_class
     if given is None or not (given.machine_types or given.accounts or limited(given.limits)):
         return None
-    claims = facts_of(resource).claims(resource.kind, spec.document())
+    for number, placement in enumerate(placements_of(resource.spec)):
+        placed = document_at(resource, placement) if placement.machine.named else None
+        there = (f"spec.placements[{number}]", placement.machine.type)
+        refused = placed and _claims_refused(resource, given, placed, there)
+        if refused:
+            return refused
+    return _claims_refused(resource, given, spec.document(), None)
+
+
+def _claims_refused(
+    resource: Resource, given: JobClass, document: Mapping[str, Any], there: tuple[str, str] | None
+) -> Stall | None:
+    """Why a job may not be; `there` is the placement that it is in and the machine type that this names."""
+    claims = facts_of(resource).claims(resource.kind, document)
     for field, value, what, allowed in _beyond(given, claims):
+        field = f"{there[0]}.machineType" if there and value == there[1] else field
         return _not_allowed(field, value, f"the {what} of {named(given)}", allowed)
     exceeded = beyond(given.limits, claims.accelerators)
     if exceeded:
+        where = f" in {there[0]}" if there else ""
         return Stall(
             Reason.NOT_ALLOWED,
-            f"The job asks for {claims.accelerators} accelerators, and {exceeded} in {named(given)}: it "
-            f"could never start. Ask for fewer.",
+            f"The job asks for {claims.accelerators} accelerators{where}, and {exceeded} in {named(given)}: "
+            f"it could never start. Ask for fewer.",
         )
     return None
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from mljobs.api.base import JsonObject
 from mljobs.domain.decide.plan import AdminPolicy, facts_of, in_placement, spec_in
 from mljobs.domain.decide.review import review
-from mljobs.domain.job.placement import placements_of
+from mljobs.domain.job.placement import Placement, placements_of
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.port import Facts
 from mljobs.domain.spec.problems import Problem, Source
@@ -50,6 +51,12 @@ def check(resource: Resource, policy: AdminPolicy, attempt: int) -> Validated:
         id="object-stored-size",
     )
     return replace(validated, spec=None, problems=(problem,))
+
+
+def document_at(resource: Resource, placement: Placement) -> JsonObject | None:
+    """The valid spec of a job in a placement, in canonical JSON; None where it is not valid."""
+    spec = _checked(replace(resource, spec=spec_in(resource, placement)), "-").spec
+    return spec.document() if spec else None
 
 
 def _worded(resource: Resource, there: Validated, number: int, default_project: str | None) -> Validated:

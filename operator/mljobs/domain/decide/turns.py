@@ -8,6 +8,7 @@ from mljobs.domain.decide.decisions import (
     Hold,
     Keep,
     Leave,
+    Move,
     Record,
     Refuse,
     Release,
@@ -60,8 +61,9 @@ def wait_for_turn(resource: Resource) -> Wait | None:
 def settled(decision: Decision) -> bool:
     """Whether no create call of the resource's next job is under way, or may be, after this decision.
 
-    It then needs no room in its class; where it has a job, that one is counted by its record.
+    It then needs no room in its class; where it has a job, that one is counted by its record. Another
+    placement may want more accelerators, and has a turn of its own.
     """
     if isinstance(decision, Wait):
         return decision.reason is not Reason.OUTCOME_UNKNOWN
-    return isinstance(decision, Hold | Stall | Refuse | Finish | Keep | Leave | Release)
+    return isinstance(decision, Hold | Stall | Refuse | Finish | Keep | Leave | Move | Release)

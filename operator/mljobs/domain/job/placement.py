@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mljobs.api.policies import PLACEMENTS_LIMIT, CapacityKind
-from mljobs.api.resources import KINDS
+from mljobs.api.resources import KINDS, TRAINING_JOB
+from mljobs.domain.job.machines import NO_MACHINE, Machine, on_input, on_vertex
 
 Spec = Mapping[str, Any]
 
@@ -19,12 +20,14 @@ class Placement:
         strategy: the kind of capacity.
         max_wait: how long a FLEX_START job may wait at the service, such as `3600s`.
         start_deadline: seconds for an attempt to be RUNNING.
+        machine: what it runs on.
     """
 
     region: str = ""
     strategy: str = ""
     max_wait: str = ""
     start_deadline: int | None = None
+    machine: Machine = NO_MACHINE
 
 
 def placements_of(spec: Spec) -> Sequence[Placement]:
@@ -36,14 +39,20 @@ def placements_of(spec: Spec) -> Sequence[Placement]:
 
 
 def _placement(row: Spec) -> Placement:
-    seconds = row.get("startDeadlineSeconds")
-    whole = isinstance(seconds, int) and not isinstance(seconds, bool) and 0 < seconds < 2**31
+    accelerator = _text(row.get("acceleratorType"))
+    count = _number(row.get("acceleratorCount")) if accelerator else None
     return Placement(
         region=_text(row.get("region")),
         strategy=_text(row.get("strategy")),
         max_wait=_text(row.get("maxWaitDuration")),
-        start_deadline=seconds if whole else None,
+        start_deadline=_number(row.get("startDeadlineSeconds")),
+        machine=Machine(_text(row.get("machineType")), accelerator, count or 0),
     )
+
+
+def _number(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 < value < 2**31 else None
 
 
 def _text(value: Any) -> str:
@@ -56,22 +65,25 @@ def regions_of(spec: Spec) -> Sequence[str]:
 
 
 def spec_at(kind: str, spec: Spec, placement: Placement | None, *, translates: bool) -> Spec:
-    """The spec of a job in a placement: as if it had named region and kind of capacity itself.
+    """The spec of a job in a placement: as if it had named region, machines and kind of capacity itself.
 
     Args:
         kind: `TrainingJob` or `PredictionJob`.
         spec: unchecked; what is of a wrong type stays as it is.
         placement: where; None leaves the spec as it is.
-        translates: whether the service is Vertex AI, which alone has kinds of capacity.
+        translates: whether the service is Vertex AI, which alone has kinds of capacity, and machines of
+            predictions.
     """
     if placement is None:
         return spec
     made = dict(spec)
     if placement.region:
         made |= _in_region(kind, spec, placement.region)
-    if translates and kind == "TrainingJob" and placement.strategy:
+    if translates and kind == TRAINING_JOB.name and placement.strategy:
         made |= _on_capacity(made, placement)
-    return made
+    if placement.machine.named and translates:
+        return on_vertex(kind, made, placement.machine)
+    return on_input(kind, made, placement.machine) if placement.machine.named else made
 
 
 def _in_region(kind: str, spec: Spec, region: str) -> Spec:

@@ -130,10 +130,10 @@ def rounds_of(spec: Mapping[str, Any]) -> int:
 
 
 def described(position: Position, spec: Mapping[str, Any]) -> str:
-    """A position in words: `placement 2 of 3 (europe-west4, SPOT), round 1 of 2`."""
+    """A position in words: `placement 2 of 3 (europe-west4, SPOT, n1-standard-8), round 1 of 2`."""
     found, rounds = placements_of(spec), rounds_of(spec) + 1
     there = placement_at(position, spec)
-    words = [word for word in (there.region, there.strategy) if word] if there else []
+    words = [word for word in (there.region, there.strategy, *there.machine.words) if word] if there else []
     text = f"placement {min(position.number, len(found))} of {len(found)}"
     text += f" ({', '.join(words)})" if words else ""
     return text + (f", round {position.round} of {rounds}" if rounds > 1 else "")

@@ -23,10 +23,12 @@ def placement(resource: Resource, target: Target, location: str) -> JsonObject |
     there = placement_at(position, resource.spec)
     if position is None or there is None:
         return None
-    region = location or there.region
-    return {
-        "number": position.number,
-        "round": position.round,
-        **({"region": region} if region else {}),
-        **({"strategy": there.strategy} if there.strategy else {}),
+    said = {
+        "region": location or there.region,
+        "strategy": there.strategy,
+        "machineType": there.machine.type,
+        "acceleratorType": there.machine.accelerator,
+        "acceleratorCount": there.machine.count,
     }
+    named = {key: value for key, value in said.items() if value}
+    return {"number": position.number, "round": position.round, **named}

@@ -6,11 +6,14 @@ from typing import Any
 from mljobs.api.field_error import FieldErrorType
 from mljobs.domain.spec.patterns import compiled
 from mljobs.domain.spec.problems import MISSING, Severity, Source
-from mljobs.domain.spec.rules.rule import PREDICTION_JOB, Rule
-from mljobs.domain.spec.rules.terms import Term, at_least, between, fits, get, is_one_of, present
+from mljobs.domain.spec.rules.machines import COMPUTE_ENGINE
+from mljobs.domain.spec.rules.rule import PREDICTION_JOB, TRAINING_JOB, Rule
+from mljobs.domain.spec.rules.terms import Term, at_least, between, fits, get, is_one_of, positive, present
 from mljobs.domain.spec.rules.training import REGION, REGION_TEXT
+from mljobs.domain.spec.rules.vertex.machines import UNSPECIFIED
 
 RULES_FIELD, NEXT = "failurePolicy.rules", "NextPlacement"
+MACHINE_WORDS = ("machineType", "acceleratorType")
 
 _BUCKETS = (
     "trainingInput.jobDir",
@@ -50,6 +53,18 @@ def _seconds(name: str, field: str, least: int) -> Rule:
 def _is_pattern(value: Any) -> bool:
     return not isinstance(value, str) or compiled(value) is not None
 
+
+def _on_machines(spec: Any) -> bool:
+    """Whether one of the placements names a machine, or accelerators."""
+    found = [get(one, word) for one in _items(get(spec, "placements")) for word in MACHINE_WORDS]
+    return any(word is not MISSING for word in found)
+
+
+_ON_MACHINES = Term(
+    _on_machines,
+    f"self.placements.exists(one, {' || '.join(f'has(one.{word})' for word in MACHINE_WORDS)})",
+    frozenset({"placements"}),
+)
 
 # An expression that cannot be read is an error of CEL itself, which refuses the resource, too.
 _PATTERN = Term(_is_pattern, "''.matches(self) || !''.matches(self)")
@@ -143,6 +158,45 @@ RULES = (
         error_type=FieldErrorType.FORBIDDEN,
     ),
     _seconds("placement-start-deadline", "placements[].startDeadlineSeconds", 1),
+    Rule(
+        "placement-machine-type",
+        "placements[].machineType",
+        fits(COMPUTE_ENGINE),
+        "a placement's machine type is one of Compute Engine, such as n1-standard-8",
+        Source.OPERATOR,
+    ),
+    Rule(
+        "placement-machine-tier",
+        "",
+        (present("placements") & present("trainingInput") & _ON_MACHINES).implies(
+            is_one_of("trainingInput.scaleTier", "CUSTOM")
+        ),
+        "placements that name machines need a trainingInput of scaleTier CUSTOM; the default is BASIC",
+        Source.OPERATOR,
+        field="placements",
+        error_type=FieldErrorType.FORBIDDEN,
+        kinds=frozenset({TRAINING_JOB}),
+    ),
+    Rule(
+        "placement-accelerator-type",
+        "placements[]",
+        present("acceleratorCount").implies(
+            present("acceleratorType") & ~is_one_of("acceleratorType", UNSPECIFIED)
+        ),
+        "acceleratorType and acceleratorCount go together; a machine without accelerators has neither",
+        Source.OPERATOR,
+        field="acceleratorType",
+        error_type=FieldErrorType.REQUIRED,
+    ),
+    Rule(
+        "placement-accelerator-count",
+        "placements[]",
+        present("acceleratorType").implies(positive("acceleratorCount")),
+        "acceleratorType and acceleratorCount go together, and there is 1 accelerator at least",
+        Source.OPERATOR,
+        field="acceleratorCount",
+        error_type=FieldErrorType.REQUIRED,
+    ),
     Rule(
         "placement-buckets",
         "",
