@@ -103,7 +103,12 @@ def test_a_machine_that_a_region_lacks_is_followed_by_another_one(
     preempt(job, emulator, "us-central1")
     status = until_attempt(job, 2)
     assert status["placement"] == {"number": 2, "round": 1, "region": "us-central1", **ladder[1]}
-    assert status["attempts"][0]["placement"] == {"number": 1, "round": 1, "region": "us-central1", **ladder[0]}
+    assert status["attempts"][0]["placement"] == {
+        "number": 1,
+        "round": 1,
+        "region": "us-central1",
+        **ladder[0],
+    }
     made = cloud_jobs(emulator, namespace, "us-central1")
     assert [[pool["machineSpec"] for pool in one["jobSpec"]["workerPoolSpecs"]] for one in made] == [
         [ladder[0]],

@@ -16,12 +16,13 @@ from mljobs.controller.loop.store import Key
 from mljobs.controller.loop.turns import REFRESH, TurnKeeper
 from mljobs.domain.classes.job_class import JobClass, Standing
 from mljobs.domain.decide import AdminPolicy, decide
-from mljobs.domain.decide.decisions import Decision, Hold, Stall, Wait, Watch
+from mljobs.domain.decide.decisions import Decision, Hold, Move, Stall, Wait, Watch
 from mljobs.domain.decide.turns import to_create
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
+from mljobs.domain.policies.placements import Position
 from mljobs.domain.reasons import Reason
-from tests.unit.domain.world import FACTS, NOW, START, TARGET, resource
+from tests.unit.domain.world import FACTS, NOW, SPEC, START, TARGET, intent, resource
 
 POLICY = AdminPolicy(default_project="proj")
 
@@ -112,6 +113,9 @@ class Cluster:
 
     def jobs(self) -> int:
         return sum(one.jobs for one in self.keeper.used("ml").values())
+
+    def accelerators(self) -> int:
+        return sum(one.accelerators for one in self.keeper.used("ml").values())
 
 
 @pytest.fixture
@@ -358,3 +362,35 @@ def test_what_another_operator_reconciles_counts_and_is_not_queued(cluster: Make
     made.keeper.round()
     assert made.queued == ["mine"]
     assert made.ask(mine) == "go"
+
+
+def test_each_placement_has_a_turn_for_its_own_accelerators(cluster: Make) -> None:
+    made = cluster(Limits(accelerators=4))
+    made.accepted(made.add("other"), accelerators=2)
+    custom = {**SPEC["trainingInput"], "scaleTier": "CUSTOM", "masterType": "n1-standard-8"}
+    ladder = [{"acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": count} for count in (1, 4)]
+    key = made.add("census", spec={**SPEC, "trainingInput": custom, "placements": ladder})
+    assert made.ask(key) == "go"
+    assert made.accelerators() == 3
+    made.keeper.note(key, made.resources[key], Move(TARGET, Position(2), "it was refused"))
+    assert made.accelerators() == 2
+    record = {"placement": {"attempt": 1, "number": 2, "round": 1}}
+    made.resources[key] = replace(made.resources[key], status={"record": record})
+    assert made.ask(key) == "later"
+    made.keeper.round()
+    assert "limits.accelerators, 2 of 4 in use and 4 asked for" in made.message(key)
+    made.ended(Key("TrainingJob", "team-a", "other"))
+    made.keeper.round()
+    assert made.ask(key) == "go"
+    assert made.accelerators() == 4
+
+
+def test_what_an_earlier_process_may_have_created_counts_as_its_placement_says(cluster: Make) -> None:
+    made = cluster(Limits(accelerators=4), known=False)
+    custom = {**SPEC["trainingInput"], "scaleTier": "CUSTOM", "masterType": "n1-standard-8"}
+    placement = {"acceleratorType": "NVIDIA_TESLA_T4", "acceleratorCount": 3}
+    spec = {**SPEC, "trainingInput": custom, "placements": [placement]}
+    one = replace(resource(spec=spec, intended=intent()), standing=Standing(made.job_class))
+    made.resources[Key("TrainingJob", "team-a", "census")] = one
+    made.keeper.begin()
+    assert made.accelerators() == 3
