@@ -42,7 +42,7 @@ class Extent(StrEnum):
     and then, even if the list shows nothing new."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """Why a job has failed, as far as its backend understands what the service says.
 
@@ -57,7 +57,7 @@ class Failure:
     message: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job as the service returned it.
 
@@ -113,7 +113,7 @@ class Job:
         return part or known.extent is not Extent.WHOLE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class JobPage:
     """One page of `list`: jobs by createTime descending, and the token of the next page (empty: the last)."""
 

@@ -36,7 +36,10 @@ def on_machines(rule: str, bad: list[Spec], good: list[Spec]) -> list[Case]:
     """Cases about the machine of a placement; the good ones of a prediction are Vertex AI's alone."""
     rows = [[{"placements": [{}, _without_nulls(one)]} for one in placements] for placements in (bad, good)]
     custom = [[{**MACHINES, **one} for one in patches] for patches in rows]
-    return [*cases(rule, TRAINING, IMAGE, *custom), *cases(rule, PREDICTION, PREDICT, rows[0], [])]
+    return [
+        *cases(rule, TRAINING, IMAGE, custom[0], custom[1]),
+        *cases(rule, PREDICTION, PREDICT, rows[0], []),
+    ]
 
 
 def _without_nulls(placement: Spec) -> Spec:

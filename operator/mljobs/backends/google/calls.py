@@ -15,7 +15,9 @@ from google.auth.exceptions import GoogleAuthError
 from googleapiclient.discovery import build_from_document
 from googleapiclient.discovery_cache import get_static_doc
 from googleapiclient.errors import HttpError
+from googleapiclient.model import JsonModel
 
+from mljobs.api.json_text import decoded
 from mljobs.backends.google.answers import Answer, Method, error_of, unreadable
 from mljobs.backends.google.credentials import denial_of, is_transient, message_of
 from mljobs.backends.google.threads import Transport
@@ -35,6 +37,16 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.:-]*", re.ASCII)
 
 ApiResource = Any
 """A resource of a googleapiclient service, such as `projects().jobs()`; the library is untyped."""
+
+
+class _Model(JsonModel):  # type: ignore[misc]
+    """Reads answers as `json_text` does; none of these APIs has a data wrapper."""
+
+    def deserialize(self, content: bytes | str) -> Any:
+        try:
+            return decoded(content)
+        except ValueError:
+            return super().deserialize(content)
 
 
 def open_api(name: str, version: str, endpoint: str) -> ApiResource:
@@ -60,6 +72,7 @@ def open_document(document: Mapping[str, Any], endpoint: str) -> ApiResource:
     return build_from_document(
         document,
         http=httplib2.Http(),  # never used: each call passes its thread's own
+        model=_Model(),
         client_options={"api_endpoint": document["rootUrl"] + document["servicePath"]} if endpoint else None,
     )
 

@@ -14,9 +14,10 @@ import aiohttp
 
 from mljobs.api.base import JsonObject
 from mljobs.api.jobclass import JOB_CLASS
+from mljobs.api.json_text import decoded
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import API_VERSION
-from mljobs.controller.kube.documents import decoded, slim
+from mljobs.controller.kube.documents import slim
 from mljobs.controller.kube.errors import (
     Conflict,
     Forbidden,

@@ -13,9 +13,9 @@ from yarl import URL
 
 from mljobs import __version__
 from mljobs.api.base import JsonObject
+from mljobs.api.json_text import encoded
 from mljobs.controller.kube.access import Access
 from mljobs.controller.kube.credentials import Credentials, Identity, Keys
-from mljobs.controller.kube.documents import encoded
 from mljobs.controller.kube.errors import NoCredentials
 from mljobs.controller.kube.tls import tls_context
 

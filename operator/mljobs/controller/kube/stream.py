@@ -14,7 +14,8 @@ from typing import Any
 import aiohttp
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube.documents import decoded, encoded, slim
+from mljobs.api.json_text import decoded, encoded
+from mljobs.controller.kube.documents import slim
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from mljobs.api.base import JsonObject
-from mljobs.controller.kube.documents import decoded, encoded
+from mljobs.api.json_text import decoded, encoded
 from mljobs.controller.loop.shard import WHOLE, Shard
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource

@@ -22,7 +22,7 @@ from mljobs.domain.policies.deadlines import START, Deadline, Exceeded, exceeded
 from mljobs.domain.port import Job, Reference
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Polled:
     """A job that the poller should watch.
 

@@ -24,7 +24,7 @@ class Call(StrEnum):
     IAM = "setIamPolicy"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ReportedFailure:
     """The failure that a resource reports, which need not be the last one; see `STEADY`.
 
@@ -43,7 +43,7 @@ class ReportedFailure:
     last_met: datetime
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FailedCall:
     """A call that failed.
 
@@ -71,7 +71,7 @@ class FailedCall:
         return self.reported or self
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Relabelling:
     """How often we have restored a job's labels.
 
@@ -102,7 +102,7 @@ CONTEST_OVER = timedelta(hours=1)
 """After this time without a change by others, the next one counts as the first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What is known, in this process, of one attempt's job.
 

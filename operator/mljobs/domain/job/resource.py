@@ -60,7 +60,7 @@ UNLIMITED = Standing()
 """What a resource has where no class is known: everything."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Target:
     """The cloud job of an attempt.
 
@@ -86,7 +86,7 @@ class Target:
         return self.reference or f"{self.job_id} in {self.project}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Intent:
     """The intent to submit a job; recorded before the create call, so that a crash loses nothing.
 

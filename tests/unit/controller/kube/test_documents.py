@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from mljobs.controller.kube.documents import LAST_APPLIED, decoded, encoded, slim
+from mljobs.api.json_text import decoded, encoded
+from mljobs.controller.kube.documents import LAST_APPLIED, slim
 from mljobs.domain.job.resource import Resource
 
 ODD = {"half": "a\ud800", "large": 10**30, "least": -(2**63), "deep": [{"ä": None}, 0.5, True]}
