@@ -1,7 +1,7 @@
 """JSON texts, read with one copy of each name of a field, however many texts have it.
 
-Names are two thirds of what a job or a resource takes in memory. pydantic's parser can share them; it reads in
-two thirds of the time of the standard library's, and writes in a third.
+Names are two thirds of what a job or a resource takes in memory. pydantic's parser can share them; it reads
+in two thirds of the time of the standard library's, and writes in a third.
 """
 
 import json
