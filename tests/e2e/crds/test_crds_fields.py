@@ -50,7 +50,16 @@ SPEC: Json = {
             {"onExitCodes": [42], "onMessagePatterns": ["NCCL (error|timeout)"], "action": "Fail"},
         ]
     },
-    "placements": [{"region": "us-central1", "strategy": "STANDARD", "startDeadlineSeconds": 600}],
+    "placements": [
+        {
+            "region": "us-central1",
+            "strategy": "STANDARD",
+            "startDeadlineSeconds": 600,
+            "machineType": "n1-standard-8",
+            "acceleratorType": "NVIDIA_TESLA_T4",
+            "acceleratorCount": 2,
+        }
+    ],
     "placementPolicy": {"onEvents": ["NoCapacity", "Preempted"], "rounds": 2},
     "ttlSecondsAfterFinished": 604800,
     "ttlSecondsByOutcome": {"succeeded": 3600, "failed": 7200, "cancelled": 60},
