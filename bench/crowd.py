@@ -25,28 +25,31 @@ Done = Callable[[bytes], bool]
 _NAME = re.compile(rb'"name":"(job-\d+)"')
 
 
-def manifest(name: str, filling: int = 0) -> dict[str, Any]:
-    """A resource like those of real projects; `filling` adds so many bytes of arguments."""
+ARGUMENTS = ["--epochs", "10", "--learning-rate", "0.01", "--batch-size", "128"]
+LARGE_ARGUMENTS, LARGE_NOTES = ["<" * 30_000] * 6, "x" * 256_000
+"""What makes a resource as large as the rules allow: 1.3 MB in etcd, where each `<` takes six bytes."""
+
+
+def manifest(name: str, *, large: bool = False) -> dict[str, Any]:
+    """A resource like those of real projects, or one that is as large as it may be."""
     training = {
         "region": "us-central1",
         "scaleTier": "CUSTOM",
         "masterType": "n1-standard-8",
         "masterConfig": {"imageUri": "gcr.io/bench/trainer:1"},
-        "args": ["--epochs", "10", "--learning-rate", "0.01", "--batch-size", "128"],
+        "args": LARGE_ARGUMENTS if large else ARGUMENTS,
         "jobDir": f"gs://bench/jobs/{name}",
         "scheduling": {"maxRunningTime": "86400s"},
     }
     return {
         "apiVersion": f"{GROUP}/{VERSION}",
         "kind": TRAINING_JOB.name,
-        "metadata": {"name": name, **({"annotations": _filled(filling)} if filling else {})},
+        "metadata": {
+            "name": name,
+            **({"annotations": {"example.com/notes": LARGE_NOTES}} if large else {}),
+        },
         "spec": {"labels": {"team": "a"}, "trainingInput": training},
     }
-
-
-def _filled(size: int) -> Mapping[str, str]:
-    """An annotation of so many bytes, as other programs leave them."""
-    return {"example.com/notes": "x" * size}
 
 
 def has_job(line: bytes) -> bool:

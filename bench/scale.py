@@ -28,9 +28,6 @@ PEER = {1000: 1.86, 5000: 1.81}
 QUIET, PATIENCE = 0.1, 15.0
 """Cores in use below which a measurement may begin, and seconds that are waited for that."""
 
-LARGE = 1_400_000
-"""Bytes of an object just below what etcd takes (1.5 MiB)."""
-
 
 @dataclass(frozen=True)
 class Taken:
@@ -197,7 +194,7 @@ async def large(figures: Figures, count: int) -> None:
         async with crowd(place.plane) as all_of_them:
             since = await all_of_them.version()
             watching = asyncio.create_task(all_of_them.until(count, has_job, since))
-            await all_of_them.create(manifest(f"job-{n:05}", LARGE) for n in range(count))
+            await all_of_them.create(manifest(f"job-{n:05}", large=True) for n in range(count))
             await watching
             await asyncio.to_thread(place.settle)
             burst_peak = place.memory()

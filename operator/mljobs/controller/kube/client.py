@@ -17,7 +17,7 @@ from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.json_text import decoded
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import API_VERSION
-from mljobs.controller.kube.documents import slim
+from mljobs.controller.kube.documents import PAGE, slim
 from mljobs.controller.kube.errors import (
     Conflict,
     Forbidden,
@@ -35,7 +35,6 @@ from mljobs.domain.job.timestamps import timestamp
 
 COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
-_PAGE = 500
 _MESSAGE = 1024
 """Characters of an Event's message, at most (the API server's validation)."""
 
@@ -134,9 +133,7 @@ class Kube:
         gone = [event["object"] for event in events if event["type"] == "DELETED"]
         return [slim({"kind": kind, "apiVersion": API_VERSION, **body}) for body in gone]
 
-    async def _list_page(
-        self, kind: str, namespace: str | None, token: str, limit: int = _PAGE
-    ) -> JsonObject:
+    async def _list_page(self, kind: str, namespace: str | None, token: str, limit: int = PAGE) -> JsonObject:
         token = f"&continue={quote(token)}" if token else ""
         return await self._call(kind, "GET", f"{_path(kind, namespace)}?limit={limit}{token}")
 
@@ -228,7 +225,7 @@ class Kube:
         token = ""
         while True:
             more = f"&continue={quote(token)}" if token else ""
-            page = await self._call("namespaces", "GET", f"/api/v1/namespaces?limit={_PAGE}{more}")
+            page = await self._call("namespaces", "GET", f"/api/v1/namespaces?limit={PAGE}{more}")
             metas = [item["metadata"] for item in page.get("items") or ()]
             found |= {meta["name"]: meta.get("labels") or {} for meta in metas}
             token = (page.get("metadata") or {}).get("continue") or ""

@@ -6,6 +6,9 @@ from mljobs.api.base import JsonObject
 from mljobs.api.json_text import encoded
 from mljobs.domain.job.resource import LEFT_OUT
 
+PAGE = 50
+"""Objects of a page of a list, which is read as a whole: 70 MB where all are as large as they can be."""
+
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 """The annotation in which `kubectl apply` keeps a copy of the manifest."""
 

@@ -16,6 +16,7 @@ from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import GROUP, KINDS, VERSION, ResourceKind
 from mljobs.controller.kube import login
+from mljobs.controller.kube.documents import PAGE
 from mljobs.controller.kube.kopf_alone import kopf
 from mljobs.controller.kube.login import Login
 from mljobs.controller.process.stop import Stop
@@ -44,7 +45,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.persistence.diffbase_storage = kopf.StatusDiffBaseStorage(field="status.operator.lastHandled")
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = PAGE
     chosen.watching.server_timeout = WATCH_SECONDS
     chosen.networking.error_backoffs = Backoffs()
     chosen.queueing.worker_limit = None
