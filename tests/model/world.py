@@ -310,6 +310,7 @@ class World:
         """
         self.wire.planned.clear()
         self.wire.late.clear()
+        self.service.exhausted = set()
         if self.service.wrong:
             self.service.misdirect(False)
         if self.process is None:
