@@ -10,7 +10,7 @@ from mljobs.api.base import JsonObject
 from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, ObjectNotFound, Refused
-from mljobs.controller.kube.events import Posting
+from mljobs.controller.kube.events import ObjectReference, Posting
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.events import Event
@@ -274,20 +274,20 @@ class ModelKube(Kube):
         key = Key(kind, namespace, name)
         await self._wire.send("kube", "delete", key, lambda: self._cluster.discard(key, uid, version))
 
-    async def create_event(self, resource: Resource, posting: Posting, now: datetime) -> str:
+    async def create_event(self, about: ObjectReference, posting: Posting, now: datetime) -> str:
         def take() -> str:
             self._cluster.writes += 1
-            self._cluster.events.append((resource.uid, posting.event, now))
+            self._cluster.events.append((about.uid, posting.event, now))
             return f"event-{len(self._cluster.events)}"
 
-        subject = f"{resource.name} {posting.event.reason}"
+        subject = f"{about.name} {posting.event.reason}"
         name: str = await self._wire.send("kube", "create_event", subject, take)
         return name
 
-    async def count_event(self, resource: Resource, posting: Posting, now: datetime) -> None:
+    async def count_event(self, about: ObjectReference, posting: Posting, now: datetime) -> None:
         def take() -> None:
             self._cluster.writes += 1
-            self._cluster.events.append((resource.uid, posting.event, now))
+            self._cluster.events.append((about.uid, posting.event, now))
 
-        subject = f"{resource.name} {posting.event.reason} x{posting.count}"
+        subject = f"{about.name} {posting.event.reason} x{posting.count}"
         await self._wire.send("kube", "count_event", subject, take)

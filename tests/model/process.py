@@ -16,6 +16,7 @@ from mljobs.controller.loop.lanes import Lane, Lanes
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Reconciler
+from mljobs.controller.loop.recorder import EventRecorder
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.status import StatusWriter
@@ -103,11 +104,12 @@ class Process:
         own = JobClass(OWN, "", default_project=POLICY.default_project, own=True)
         lanes = Lanes(lambda _: nullcontext(port), lane)
         services = Services(Classes(own, lambda _: port.facts), lanes)
+        recorder = EventRecorder(kube, _METRICS, self._queue, self._wire.loop.time)
         jobs = JobHandler(
             kube=kube,
             store=self.store,
             services=services,
-            writer=StatusWriter(kube, wall, _METRICS, self._wire.loop.time),
+            writer=StatusWriter(kube, wall, _METRICS, recorder),
             queue=self._queue,
             policy=POLICY,
             clock=clock,
@@ -117,7 +119,7 @@ class Process:
         )
         reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)
-        runs = [lanes.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
+        runs = [lanes.run(), recorder.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]
 
     def _remember(self, resource: Resource, now: datetime) -> None:

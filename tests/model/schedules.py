@@ -17,6 +17,7 @@ from mljobs.controller.kinds.schedule import ScheduleHandler, owner_of
 from mljobs.controller.kube.errors import Conflict, ObjectNotFound
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Handler, Reconciler
+from mljobs.controller.loop.recorder import EventRecorder
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.loop.store import Key, Store, take
@@ -164,18 +165,19 @@ class Operator:
             listed=lambda *_: None,
             kinds=tuple(ALL_KINDS),
         )
+        recorder = EventRecorder(kube, _METRICS, queue, self._wire.loop.time)
         schedules = ScheduleHandler(
             kube=kube,
             store=self.store,
             resync=resync,
-            writer=StatusWriter(kube, now, _METRICS, self._wire.loop.time),
+            writer=StatusWriter(kube, now, _METRICS, recorder),
             metrics=_METRICS,
             default_project=None,
             clock=now,
         )
         handlers: Mapping[str, Handler] = {**dict.fromkeys(KINDS, Idle()), JOB_SCHEDULE.name: schedules}
         reconciler = Reconciler(handlers, queue=queue, clock=self._clock, metrics=_METRICS)
-        runs = [resync.run(), *(reconciler.work() for _ in range(4))]
+        runs = [recorder.run(), resync.run(), *(reconciler.work() for _ in range(4))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]
 
     def watch(self) -> None:

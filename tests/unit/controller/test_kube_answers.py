@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import TooLarge, Unreachable
-from mljobs.controller.kube.events import Posting
+from mljobs.controller.kube.events import ObjectReference, Posting
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
@@ -47,14 +47,15 @@ async def served(answer: Callable[[web.Request], Awaitable[web.Response]]) -> As
         yield kube
 
 
-POSTING = Posting(Event(Reason.ACCEPTED, "x"), "census.1", 2, NOW, (("Normal", "Accepted"), "x"))
+POSTING = Posting(Event(Reason.ACCEPTED, "x"), "census.1", 2, NOW, (Reason.ACCEPTED, 0))
+ABOUT = ObjectReference.of(RESOURCE)
 CALLS: dict[str, Callable[[Kube], Awaitable[Any]]] = {
     "get": lambda kube: kube.get("TrainingJob", "team-a", "census"),
     "list": lambda kube: kube.list("TrainingJob", None),
     "patch_status": lambda kube: kube.patch_status(RESOURCE, {"state": "RUNNING"}),
     "patch_metadata": lambda kube: kube.patch_metadata(RESOURCE, {"finalizers": []}),
-    "create_event": lambda kube: kube.create_event(RESOURCE, POSTING, NOW),
-    "count_event": lambda kube: kube.count_event(RESOURCE, POSTING, NOW),
+    "create_event": lambda kube: kube.create_event(ABOUT, POSTING, NOW),
+    "count_event": lambda kube: kube.count_event(ABOUT, POSTING, NOW),
     "get_lease": lambda kube: kube.get_lease("ns", "lease"),
     "create_lease": lambda kube: kube.create_lease("ns", "lease", {}),
 }

@@ -8,11 +8,12 @@ import pytest
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.errors import Conflict, Forbidden, KubeError, Refused, TooLarge
-from mljobs.controller.kube.events import Posting
+from mljobs.controller.loop.recorder import EventRecorder
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.show.size import barest
+from tests.unit.controller.recording import EventServer, Idle, posted
 from tests.unit.domain.world import NOW, condition, intent, resource, status
 
 FULL: JsonObject = status(
@@ -27,13 +28,14 @@ class Server:
 
     Attributes:
         patches: of statuses, refused ones too.
-        events: reasons and messages.
     """
 
     def __init__(self, refusal: Callable[[Mapping[str, Any]], KubeError | None]) -> None:
         self.refusal = refusal
         self.patches: list[Mapping[str, Any]] = []
-        self.events: list[tuple[str, str]] = []
+        self._events = EventServer()
+        self.create_event, self.count_event = self._events.create_event, self._events.count_event
+        self.recorder = EventRecorder(self, Metrics(), Idle(), lambda: 0.0)  # type: ignore[arg-type]
 
     async def patch_status(self, subject: Resource, patch: Mapping[str, Any]) -> JsonObject:
         self.patches.append(patch)
@@ -42,17 +44,15 @@ class Server:
             raise error
         return {"status": {**subject.status, **patch}}
 
-    async def create_event(self, _: Resource, posting: Posting, _now: Any) -> str:
-        await self.count_event(_, posting, _now)
-        return "event"
-
-    async def count_event(self, _: Resource, posting: Posting, _now: Any) -> None:
-        self.events.append((posting.event.reason.value, posting.event.message))
+    async def events(self) -> list[tuple[str, str]]:
+        """Reasons and messages of those that were posted."""
+        await posted(self.recorder)
+        return [(one.event.reason.value, one.event.message) for one in self._events.events.values()]
 
 
 def refusing(error: KubeError, *, all_of_them: bool = False) -> tuple[Server, StatusWriter]:
     server = Server(lambda patch: error if all_of_them or "trainingOutput" in patch else None)
-    return server, StatusWriter(server, lambda: NOW, Metrics(), lambda: 0.0)  # type: ignore[arg-type]
+    return server, StatusWriter(server, lambda: NOW, Metrics(), server.recorder)  # type: ignore[arg-type]
 
 
 SUBJECT = resource(intended=intent(), status={"observedGeneration": -1})
@@ -66,7 +66,7 @@ async def test_what_does_not_fit_is_left_out_and_told() -> None:
     assert body["status"]["state"] == "RUNNING"
     assert server.patches[1] == barest(FULL)
     assert "trainingOutput" not in body["status"]
-    (told, accepted) = server.events
+    (told, accepted) = await server.events()
     assert told[0] == "NotStored"
     assert "etcdserver: request is too large" in told[1]
     assert "shorten its annotations" in told[1]
@@ -79,7 +79,7 @@ async def test_it_is_told_once_and_nothing_is_written_again() -> None:
     assert body
     small = replace(SUBJECT, status=body["status"])
     assert await writer.write(small, FULL) is None
-    assert [reason for reason, _ in server.events] == ["NotStored", "Accepted"]
+    assert [reason for reason, _ in await server.events()] == ["NotStored", "Accepted"]
 
 
 async def test_where_nothing_fits_an_event_tells() -> None:
@@ -87,7 +87,7 @@ async def test_where_nothing_fits_an_event_tells() -> None:
     for _ in range(3):
         with pytest.raises(TooLarge):
             await writer.write(SUBJECT, FULL)
-    assert [reason for reason, _ in server.events] == ["NotStored"]
+    assert [reason for reason, _ in await server.events()] == ["NotStored"]
 
 
 async def test_what_is_refused_for_another_reason_is_tried_again() -> None:
@@ -95,13 +95,15 @@ async def test_what_is_refused_for_another_reason_is_tried_again() -> None:
     with pytest.raises(Refused, match="422"):
         await writer.write(SUBJECT, FULL)
     assert server.patches[1] == barest(FULL)
-    assert "422 Invalid: status.trainingOutput" in server.events[0][1]
+    assert "422 Invalid: status.trainingOutput" in (await server.events())[0][1]
     server.refusal = lambda _: None
     assert await writer.write(SUBJECT, FULL)
     server.refusal = lambda patch: Refused("no") if "trainingOutput" in patch else None
     with pytest.raises(Refused):
         await writer.write(SUBJECT, FULL)
-    assert [reason for reason, _ in server.events].count("NotStored") == 2  # it had been stored in between
+    assert [reason for reason, _ in await server.events()].count(
+        "NotStored"
+    ) == 2  # it had been stored in between
 
 
 @pytest.mark.parametrize("error", [Forbidden("no"), Conflict("changed")])

@@ -21,6 +21,8 @@ from mljobs.controller.kube.kubeconfig import find_access
 from mljobs.controller.kube.lease import Fence, LeaseOptions
 from mljobs.controller.kube.session import Connection
 from mljobs.controller.loop.effects import Effects
+from mljobs.controller.loop.queue import WorkQueue
+from mljobs.controller.loop.recorder import EventRecorder
 from mljobs.controller.loop.status import StatusWriter
 from mljobs.controller.process.clock import steady, wall
 from mljobs.controller.process.logs import configure
@@ -147,12 +149,12 @@ async def leave(settings: Settings, wanted: Request) -> Result:
         )
         connection = Connection(find_access())
         async with backend, connect(connection, connections=settings.kubernetes_connections) as kube:
-            clock = steady()
+            clock, metrics = steady(), Metrics()
             session = Session(
                 kube=kube,
                 backend=backend,
                 effects=Effects(backend, clock, random.random),
-                writer=StatusWriter(kube, wall, Metrics()),
+                writer=StatusWriter(kube, wall, metrics, EventRecorder(kube, metrics, WorkQueue())),
                 policy=policy_of(settings),
                 clock=clock,
                 believe_missing=settings.believe_missing,

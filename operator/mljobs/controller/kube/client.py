@@ -28,15 +28,13 @@ from mljobs.controller.kube.errors import (
     TooLarge,
     Unreachable,
 )
-from mljobs.controller.kube.events import Posting
+from mljobs.controller.kube.events import MESSAGE, ObjectReference, Posting
 from mljobs.controller.kube.session import JSON, Answer, Connection, Requests
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.job.timestamps import timestamp
 
 COMPONENT = "mljobs-operator"
 _MERGE = "application/merge-patch+json"
-_MESSAGE = 1024
-"""Characters of an Event's message, at most (the API server's validation)."""
 
 _TOKEN_SECONDS = 600
 """Seconds that a ServiceAccount's token lives: the least that the API server allows. It is used at once."""
@@ -232,7 +230,7 @@ class Kube:
             if not token:
                 return found
 
-    async def create_event(self, resource: Resource, posting: Posting, now: datetime) -> str:
+    async def create_event(self, about: ObjectReference, posting: Posting, now: datetime) -> str:
         """Post a Kubernetes Event about an object.
 
         Returns:
@@ -241,40 +239,34 @@ class Kube:
         self.fence()
         event = posting.event
         body = {
-            "metadata": {"generateName": f"{resource.name[:50]}.", "namespace": resource.namespace},
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": resource.kind,
-                "namespace": resource.namespace,
-                "name": resource.name,
-                "uid": resource.uid,
-            },
+            "metadata": {"generateName": f"{about.name[:50]}.", "namespace": about.namespace},
+            "involvedObject": {"apiVersion": API_VERSION, **about._asdict()},
             "type": event.type,
             "reason": event.reason.value,
-            "message": event.message[:_MESSAGE],
+            "message": event.message[:MESSAGE],
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "firstTimestamp": timestamp(posting.first),
             "lastTimestamp": timestamp(now),
             "count": posting.count,
         }
-        path = f"/api/v1/namespaces/{quote(resource.namespace)}/events"
-        made = await self._call(f"Event for {_name(resource)}", "POST", path, body)
+        path = f"/api/v1/namespaces/{quote(about.namespace)}/events"
+        made = await self._call(f"Event for {about.kind} {about.namespace}/{about.name}", "POST", path, body)
         return str((made.get("metadata") or {}).get("name", ""))
 
-    async def count_event(self, resource: Resource, posting: Posting, now: datetime) -> None:
+    async def count_event(self, about: ObjectReference, posting: Posting, now: datetime) -> None:
         """Increase the count of an Event that was posted before.
 
         Raises:
             ObjectNotFound: it has expired; the API server keeps Events for an hour.
         """
         body = {
-            "message": posting.event.message[:_MESSAGE],
+            "message": posting.event.message[:MESSAGE],
             "count": posting.count,
             "lastTimestamp": timestamp(now),
         }
-        path = f"/api/v1/namespaces/{quote(resource.namespace)}/events/{quote(posting.name)}"
-        await self._patch(f"Event {resource.namespace}/{posting.name}", path, body)
+        path = f"/api/v1/namespaces/{quote(about.namespace)}/events/{quote(posting.name)}"
+        await self._patch(f"Event {about.namespace}/{posting.name}", path, body)
 
     async def account_token(self, namespace: str, name: str, audience: str) -> str:
         """Request a token of a ServiceAccount that is good for one audience, and for no API of Kubernetes.

@@ -5,11 +5,13 @@ is counted; of many that differ only in their message, all further ones are aggr
 that has had many gets new ones at a limited rate.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple, Self
 
+from mljobs.domain.job.resource import Resource
+from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
 
 BURST = 25
@@ -31,11 +33,31 @@ OBJECTS = 4096
 COMBINED = "(combined from similar events): "
 """The prefix of an aggregated Event's message, as everywhere in Kubernetes."""
 
-_Group = tuple[str, str]
-_Key = tuple[_Group, str]
+_COMBINED = hash(COMBINED)
+
+MESSAGE = 1024
+"""Characters of an Event's message, at most (the API server's validation)."""
 
 
-@dataclass(frozen=True)
+class ObjectReference(NamedTuple):
+    """What an Event is about."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    @classmethod
+    def of(cls, resource: Resource) -> Self:
+        """A reference to a resource."""
+        return cls(resource.kind, resource.namespace, resource.name, resource.uid)
+
+
+_Key = tuple[Reason, int]
+"""A reason, which says the type too, and the hash of a message: the texts would double the memory."""
+
+
+@dataclass(frozen=True, slots=True)
 class Posting:
     """How to post an Event.
 
@@ -54,22 +76,33 @@ class Posting:
     key: _Key
 
 
-@dataclass
+@dataclass(slots=True)
 class _Similar:
-    """The Events of one type and reason."""
+    """The Events of one reason: when the last one was, and the hashes of their messages."""
 
+    reason: Reason
     last: float
-    messages: set[str] = field(default_factory=set)
+    messages: tuple[int, ...] = ()
 
 
-@dataclass
+@dataclass(slots=True)
+class _Posted:
+    """An Event object."""
+
+    key: _Key
+    name: str
+    count: int
+    first: datetime
+
+
+@dataclass(slots=True)
 class _Object:
-    """The Events of one object."""
+    """The Events of one object, those posted last at the end."""
 
     tokens: float
     filled: float
-    similar: dict[_Group, _Similar] = field(default_factory=dict)
-    posted: dict[_Key, Posting] = field(default_factory=dict)
+    similar: tuple[_Similar, ...] = ()
+    posted: tuple[_Posted, ...] = ()
 
 
 class Correlator:
@@ -81,7 +114,7 @@ class Correlator:
 
     def __init__(self, passed: Callable[[], float]) -> None:
         self._passed = passed
-        self._objects: OrderedDict[str, _Object] = OrderedDict()
+        self._objects: dict[str, _Object] = {}
 
     def correlate(self, uid: str, event: Event, now: datetime) -> Posting | None:
         """Decide how to post an Event.
@@ -97,37 +130,41 @@ class Correlator:
         known = self._known(uid)
         if not self._allowed(known):
             return None
-        group = (event.type, event.reason.value)
-        similar = known.similar.get(group)
-        at = self._passed()
-        if similar is None or at - similar.last > INTERVAL:
-            similar = known.similar[group] = _Similar(at)
-        similar.last = at
-        key = (group, event.message)
-        if event.message not in similar.messages and len(similar.messages) + 1 >= SIMILAR:
-            event, key = replace(event, message=f"{COMBINED}{event.message}"), (group, COMBINED)
-        else:
-            similar.messages.add(event.message)
-        before = known.posted.get(key)
+        similar, said = self._similar(known, event.reason), hash(event.message)
+        if said not in similar.messages:
+            if len(similar.messages) + 1 >= SIMILAR:
+                event, said = replace(event, message=f"{COMBINED}{event.message}"), _COMBINED
+            else:
+                similar.messages += (said,)
+        key = (event.reason, said)
+        before = next((one for one in known.posted if one.key == key), None)
         if before is None:
             return Posting(event, "", 1, now, key)
-        return replace(before, event=event, count=before.count + 1)
+        return Posting(event, before.name, before.count + 1, before.first, key)
 
     def posted(self, uid: str, posting: Posting, name: str) -> None:
         """Remember that an Event was posted, and under which name."""
-        kept = self._known(uid).posted
-        kept.pop(posting.key, None)
-        kept[posting.key] = replace(posting, name=name)
-        if len(kept) > BURST:
-            del kept[next(iter(kept))]
+        known = self._known(uid)
+        others = [one for one in known.posted if one.key != posting.key]
+        row = _Posted(posting.key, name, posting.count, posting.first)
+        known.posted = (*others, row)[-BURST:]
 
     def _known(self, uid: str) -> _Object:
-        found = self._objects.get(uid)
+        found = self._objects.pop(uid, None) or _Object(BURST, self._passed())
+        self._objects[uid] = found
+        if len(self._objects) > OBJECTS:
+            del self._objects[next(iter(self._objects))]
+        return found
+
+    def _similar(self, known: _Object, reason: Reason) -> _Similar:
+        at = self._passed()
+        found = next((one for one in known.similar if one.reason is reason), None)
         if found is None:
-            found = self._objects[uid] = _Object(BURST, self._passed())
-            if len(self._objects) > OBJECTS:
-                self._objects.popitem(last=False)
-        self._objects.move_to_end(uid)
+            found = _Similar(reason, at)
+            known.similar += (found,)
+        if at - found.last > INTERVAL:
+            found.messages = ()
+        found.last = at
         return found
 
     def _allowed(self, known: _Object) -> bool:

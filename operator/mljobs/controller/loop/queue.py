@@ -54,6 +54,8 @@ class WorkQueue(Generic[K]):
         self._working: set[K] = set()
         self._timers: dict[K, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
+        self._rest = asyncio.Event()
+        self._rest.set()
         self._closed = False
 
     def __len__(self) -> int:
@@ -83,6 +85,7 @@ class WorkQueue(Generic[K]):
         urgent = self._waiting[key] = self._dirty[key]
         (self._urgent if urgent else self._others).append(key)
         self._wake.set()
+        self._rest.clear()
 
     def add_later(self, key: K, delay: float) -> None:
         """Add a key in `delay` seconds, or earlier if it is already due earlier."""
@@ -129,6 +132,17 @@ class WorkQueue(Generic[K]):
             self._meter.done(key)
         if key in self._dirty and not self._closed:
             self._wait(key)
+        elif not self._working and not self._waiting:
+            self._rest.set()
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no key waits and none is worked on; also once the queue is closed: no work is to come."""
+        return self._rest.is_set()
+
+    async def rest(self) -> None:
+        """Wait until the queue is at rest."""
+        await self._rest.wait()
 
     def close(self) -> None:
         """Close the queue: waiting workers get None."""
@@ -139,3 +153,4 @@ class WorkQueue(Generic[K]):
             timer.cancel()
         self._timers.clear()
         self._wake.set()
+        self._rest.set()

@@ -27,6 +27,7 @@ async def release_finalizer(
     """
     if left_behind:
         message = f"{left_behind} may still run. Cancel it manually if it is not wanted."
-        await writer.post(resource, Event(Reason.LEFT_BEHIND, message))
+        event = Event(Reason.LEFT_BEHIND, message)
+        await writer.post(resource, event, at_once=True)  # nothing else tells of it once the resource is gone
     finalizers = [name for name in resource.finalizers if name != FINALIZER]
     return await kube.patch_metadata(resource, {"finalizers": finalizers})

@@ -1,4 +1,4 @@
-"""The only writer of statuses: one merge patch of the changes, then an Event for each changed condition."""
+"""The only writer of statuses: one merge patch of the changes, and an Event for each changed condition."""
 
 import logging
 from collections import OrderedDict
@@ -8,9 +8,9 @@ from typing import Any
 
 from mljobs.api.base import JsonObject
 from mljobs.controller.kube.client import Kube
-from mljobs.controller.kube.errors import Forbidden, KubeError, ObjectNotFound, Refused, TooLarge
-from mljobs.controller.kube.events import OBJECTS, Correlator, Posting
-from mljobs.controller.process.clock import seconds
+from mljobs.controller.kube.errors import Forbidden, Refused, TooLarge
+from mljobs.controller.kube.events import OBJECTS, ObjectReference
+from mljobs.controller.loop.recorder import EventRecorder
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.reasons import MEANING, Reason
@@ -43,13 +43,13 @@ _NO_ROOM = (
 
 
 class StatusWriter:
-    """Writes statuses and posts their Events.
+    """Writes statuses and records their Events.
 
     Args:
         kube: the API server.
         clock: the machine's time, with a zone, for timestamps that people read.
         metrics: counts what is written.
-        passed: seconds by a clock that never jumps.
+        recorder: posts the Events.
 
     Attributes:
         clock: the same.
@@ -60,10 +60,10 @@ class StatusWriter:
         kube: Kube,
         clock: Callable[[], datetime],
         metrics: Metrics,
-        passed: Callable[[], float] = seconds,
+        recorder: EventRecorder,
     ) -> None:
         self.clock = clock
-        self._correlator = Correlator(passed)
+        self._recorder = recorder
         self._reported: OrderedDict[str, str] = OrderedDict()
         self._kube = kube
         self._metrics = metrics
@@ -118,30 +118,14 @@ class StatusWriter:
             await self.post(resource, event)
         return body
 
-    async def post(self, resource: Resource, event: Event) -> None:
-        """Post an Event, or increase the count of an existing one.
+    async def post(self, resource: Resource, event: Event, *, at_once: bool = False) -> None:
+        """Report by an Event.
 
-        One that is refused, or exceeds the limit of its object, is dropped: the condition says the same.
+        Args:
+            resource: what it is about.
+            event: the Event.
+            at_once: whether to return only once it is posted or refused.
         """
         logger.info("%s: %s", event.reason, event.message)
-        now = self.clock()
-        posting = self._correlator.correlate(resource.uid, event, now)
-        if posting is None:
-            return
-        try:
-            name = await self._put(resource, posting, now)
-        except KubeError as error:
-            logger.warning("an Event was not posted: %s", error)
-        else:
-            self._correlator.posted(resource.uid, posting, name)
-            self._metrics.events.labels(event.type, event.reason).inc()
-
-    async def _put(self, resource: Resource, posting: Posting, now: datetime) -> str:
-        if posting.name:
-            try:
-                await self._kube.count_event(resource, posting, now)
-            except ObjectNotFound:
-                logger.debug("the Event %s has expired, and is posted again", posting.name)
-            else:
-                return posting.name
-        return await self._kube.create_event(resource, posting, now)
+        record = self._recorder.record_now if at_once else self._recorder.record
+        await record(ObjectReference.of(resource), event, self.clock())

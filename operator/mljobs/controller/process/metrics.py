@@ -234,6 +234,9 @@ class Metrics:
         )
         self.status_writes = self._counter("mljobs_status_writes", "Writes of a resource's status.", "kind")
         self.events = self._counter("mljobs_events", "Kubernetes Events posted.", "type", "reason")
+        self.events_waiting = self._gauge(
+            "mljobs_events_waiting", "Kubernetes Events that are not posted yet."
+        )
 
     def poll_share(self) -> PollShare:
         """What one more poller tells of itself: sums, and the slowest, are shown."""

@@ -35,6 +35,7 @@ from mljobs.controller.loop.lanes import Lane, Lanes, Terms
 from mljobs.controller.loop.poller import Poller
 from mljobs.controller.loop.queue import WorkQueue
 from mljobs.controller.loop.reconciler import Handler, Reconciler
+from mljobs.controller.loop.recorder import EventRecorder
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.services import Services
 from mljobs.controller.loop.shard import WHOLE, Shard
@@ -269,7 +270,9 @@ async def _act(
     stored = [kind.name for kind in kinds if kind is not JOB_CLASS]
     for kind in stored:
         metrics.max_workers.labels(kind).set(options.workers)
-    writer = StatusWriter(kube, wall, metrics)
+    recorder = EventRecorder(kube, metrics, queue)
+    metrics.events_waiting.set_function(lambda: len(recorder))
+    writer = StatusWriter(kube, wall, metrics, recorder)
     services = Services(classes, lanes)
     turns = TurnKeeper(lambda: classes.all, lambda: _jobs(store, services), queue.add, clock)
     metrics.scraped.append(
@@ -366,12 +369,14 @@ async def _act(
             watches=[_watch(watch, kind, definitions, kube, stop) for kind in kinds],
             loops=[
                 lanes.run(),
+                recorder.run(),
                 *([] if options.namespaces else [classes.keep(kube, options.resync_interval)]),
                 turns.run(partial(resync.complete, tuple(KINDS))),
                 *([lease.keep(), _repair(resync, checkpoint, lease)] if lease else [resync.run()]),
             ],
             workers=[reconciler.work() for _ in range(options.workers)],
             queue=queue,
+            recorder=recorder,
             drain=options.drain,
             stop=stop,
         )
@@ -436,10 +441,11 @@ async def _supervise(
     loops: Sequence[Coroutine[None, None, None]],
     workers: Sequence[Coroutine[None, None, None]],
     queue: WorkQueue[Key],
+    recorder: EventRecorder,
     drain: float,
     stop: Stop,
 ) -> None:
-    """Run everything until a stop is requested, then let the workers finish."""
+    """Run everything until a stop is requested, then let the workers finish, and post their Events."""
     looping = [asyncio.create_task(loop) for loop in loops]
     working = [asyncio.create_task(worker) for worker in workers]
     stopping = stop.stop_task()
@@ -456,6 +462,7 @@ async def _supervise(
                 len(late),
                 drain,
             )
+        await recorder.flush()
     finally:
         tasks = [stopping, *looping, *working, *watching]
         for task in tasks:

@@ -58,7 +58,7 @@ _INITIAL: Mapping[str, str] = {
 """The status of a condition that is absent."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """A Kubernetes Event, before it has an object and a time."""
 
