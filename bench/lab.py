@@ -31,6 +31,7 @@ SETTINGS = {
 STARTED = {"timeline": {"QUEUED": 0, "PREPARING": 0, "RUNNING": LONG, "CANCELLING": 1}}
 ENDED = {"timeline": {"QUEUED": 0, "PREPARING": 0, "RUNNING": 0}}
 
+_EVENTS_WAITING = re.compile(r"^mljobs_events_waiting (\S+)$", re.MULTILINE)
 _RECONCILED = re.compile(r'^controller_runtime_reconcile_total{[^}]*result="\w+"} (\S+)$', re.MULTILINE)
 
 SETTLED = 0.03
@@ -110,13 +111,19 @@ class Lab:
         return memory(self.pid, "VmHWM")
 
     def settle(self, patience: float = 60) -> None:
-        """Wait until the program has nothing left to do: Events come after the status that they tell of."""
+        """Wait until the program has nothing left to do: Events come after the statuses that they tell of."""
         until = time.monotonic() + patience
         while time.monotonic() < until:
             before, began = cpu_seconds(self.pid), time.monotonic()
             time.sleep(1)
-            if cpu_seconds(self.pid) - before < SETTLED * (time.monotonic() - began):
+            quiet = cpu_seconds(self.pid) - before < SETTLED * (time.monotonic() - began)
+            if quiet and not self.events_waiting():
                 return
+
+    def events_waiting(self) -> int:
+        """How many Events the operator has not posted yet, by its own metrics."""
+        found = _EVENTS_WAITING.search(self.operator.metrics()) if self.operator else None
+        return int(float(found[1])) if found else 0
 
     def calls(self, after: int) -> list[Mapping[str, Any]]:
         """The ledger's rows since a number."""

@@ -213,8 +213,12 @@ def _happens_twice(job: Job, emulator: Emulator) -> None:
         job.until_condition("Stalled", "True", "Taken")
         emulator.relabel(job.job_id, labels)
         job.until_status(lambda status: not condition(status, "Stalled"), "it is not stalled")
-    found = [row for row in job.namespace.events(job.uid) if row["reason"] == "Taken"]
-    assert [row["count"] for row in found] == [2], found
+    eventually(
+        lambda: [row["count"] for row in job.namespace.events(job.uid) if row["reason"] == "Taken"],
+        lambda counts: counts == [2],
+        what="one Event that has happened twice",
+        report=job.namespace.report,
+    )
 
 
 def _disturb(team: Namespace, number: int, kind: str) -> None:

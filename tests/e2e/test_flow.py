@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mljobs.api.resources import KINDS, JobKind
-from tests.e2e.support import Json, Kubectl, Namespace, conditions, of_kind, training
+from tests.e2e.support import Json, Kubectl, Namespace, conditions, eventually, of_kind, training
 from tests.e2e.support_stack import PROJECT, Emulator
 
 both = pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
@@ -86,10 +86,12 @@ def test_kubectl_wait_tells_a_failure_too(
     )
     kubectl.apply(of_kind(kind, "census"))
     kubectl.out("wait", "--for=condition=Succeeded=False", f"{kind.short_name}/census", "--timeout=30s")
-    described = kubectl.out("describe", kind.singular, "census")
-    assert (
-        described.count("The replica master 0 exited with a non-zero status of 1.") == 3
-    )  # job, cause, event
+    eventually(
+        lambda: kubectl.out("describe", kind.singular, "census"),
+        lambda told: told.count("The replica master 0 exited with a non-zero status of 1.") == 3,
+        what="job, cause and Event tell of it",
+        report=namespace.report,
+    )
 
 
 @both

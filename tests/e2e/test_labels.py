@@ -114,7 +114,12 @@ def test_who_keeps_changing_our_labels_is_told_of_and_met_ever_more_rarely(
     job.until_status(lambda status: status["record"].get("iamBindings") == [BINDING], "the binding")
     job.patch_spec(labels={"team": "b"})  # a user's change does not wait either
     until_labels(job, emulator, team="b")
-    assert [row["reason"] for row in namespace.events(job.uid)].count("LabelsContested") == 1
+    eventually(
+        lambda: [row["reason"] for row in namespace.events(job.uid)].count("LabelsContested"),
+        lambda count: count == 1,
+        what="one Event",
+        report=namespace.report,
+    )
 
 
 def until_polled(emulator: Emulator, job: Job, times: int) -> None:

@@ -35,7 +35,7 @@ def test_a_job_is_measured_through_its_life_and_a_restart_counts_nothing_twice(
     emulator.force(job.job_id, "RUNNING")
     job.until_status(lambda status: status.get("state") == "RUNNING", "RUNNING")
     emulator.force(job.job_id, "SUCCEEDED")
-    eventually(  # which is counted after the Events of the same change are posted
+    eventually(  # which is counted once the status is written
         lambda: counted(operator, "mljobs_jobs_ended_total", **done),
         what="it has ended",
         report=operator.tail,

@@ -128,7 +128,7 @@ def test_what_a_region_refuses_for_lack_of_quota_runs_in_the_next_one(
         job = namespace.create(training("census", {"placements": [HERE, THERE]}))
         status = until_attempt(job, 1)
         assert (status["location"], status["placement"]["number"]) == ("europe-west4", 2)
-        (told,) = messages(job, "NextPlacement")
+        (told,) = eventually(lambda: messages(job, "NextPlacement"), what="an Event", report=namespace.report)
         assert told.startswith(
             "Placement 1 of 2 (us-central1, SPOT) has refused the job: The following quota"
         )

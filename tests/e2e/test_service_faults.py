@@ -196,8 +196,13 @@ class Story:
                 yield f"called again after {gap:.2f} s, and {least} s is the least"
 
     def _announced(self) -> Iterator[str]:
-        reasons = Counter(event["reason"] for event in self.job.namespace.events(self.uid))
         event = self.case.row.event
+        reasons = eventually(
+            lambda: Counter(one["reason"] for one in self.job.namespace.events(self.uid)),
+            lambda found: not event or found[event],
+            what=f"an Event {event}",
+            report=self.job.namespace.report,
+        )
         if event and reasons[event] != 1:
             yield f"posted {event} {reasons[event]} times: {reasons}"
         if not event and (unexpected := set(reasons) & TROUBLE) - {Reason.OUTCOME_UNKNOWN}:

@@ -154,9 +154,13 @@ def test_no_output_holds_a_token(
     secrets = {CANARY, *marks(control_plane, tenant.name, NAME), *marks(control_plane, *ACCOUNT)}
     assert len(secrets) > 3
     assert all(secret.isascii() for secret in secrets)
-    seen = outputs(emulator, operator, admin)
+    seen = eventually(
+        lambda: outputs(emulator, operator, admin),
+        lambda found: "Denied" in found["events"],
+        what="an Event Denied",
+        report=operator.tail,
+    )
     assert "DEBUG" in seen["log"]
-    assert "Denied" in seen["events"]
     assert f'"{principal(tenant.name)}"' in seen["ledger"]
     hits = {(name, secret) for name, text in seen.items() for secret in secrets if secret in text}
     assert hits == set()

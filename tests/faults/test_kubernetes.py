@@ -164,6 +164,33 @@ async def test_events_are_refused(world: World) -> None:
     assert await world.events() == []
 
 
+async def test_what_waits_to_be_told_when_the_operator_ends(world: World) -> None:
+    """Asked to end, it posts its Events first; killed, it loses them and nothing else."""
+    operator = await world.start()
+    hung = operator.gate.fail(is_event, hang, times=1)
+    await world.create()
+    await world.until_state(*world.lab.backend.waiting)
+    await until(lambda: hung.hits, what="an Event on its way", report=world.report)
+    world.force("RUNNING")
+    await world.until_state("RUNNING")
+    world.force("FAILED", "No.")
+    await world.until_state("FAILED")
+    ending = asyncio.create_task(operator.process.stop())
+    operator.gate.cut(is_event)
+    assert await ending == 0, operator.process.tail()
+    assert await world.events() == ["JobFailed"]  # the first was lost on its way
+    operator = await world.start()
+    hung = operator.gate.fail(is_event, hang)
+    await world.create(name="second")
+    await world.until_state(*world.lab.backend.waiting, name="second")
+    await until(lambda: hung.hits, what="an Event on its way", report=world.report)
+    await operator.process.kill()
+    await world.start()
+    await world.settle()
+    assert await world.events() == ["JobFailed"]
+    assert [method for method, _ in world.truth.applied()] == ["create", "create"]
+
+
 @pytest.mark.faults
 async def test_a_status_write_that_hangs_holds_up_no_other_resource(world: World) -> None:
     operator = await world.start()
