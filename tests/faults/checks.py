@@ -140,7 +140,7 @@ class End:
     def differences(self, reference: "End", may_say: frozenset[str]) -> list[str]:
         """In what this end is not the reference's.
 
-        Events may be missing, since they are posted some time after the fact; none but those of `may_say` may be more.
+        Events may be missing, since they are posted after the fact; none but those of `may_say` may be more.
         A second attempt is told of only where the first one was told of in another word.
         """
         found = [

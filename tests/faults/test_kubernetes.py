@@ -176,6 +176,9 @@ async def test_what_waits_to_be_told_when_the_operator_ends(world: World) -> Non
     world.force("FAILED", "No.")
     await world.until_state("FAILED")
     ending = asyncio.create_task(operator.process.stop())
+    await until(
+        lambda: "the operator stops" in operator.process.tail(), what="a SIGTERM", report=world.report
+    )
     operator.gate.cut(is_event)
     assert await ending == 0, operator.process.tail()
     assert await world.events() == ["JobFailed"]  # the first was lost on its way
