@@ -137,11 +137,12 @@ class End:
     applied: dict[str, int]
     events: Counter[str]
 
-    def differences(self, reference: "End", may_say: frozenset[str]) -> list[str]:
+    def differences(self, reference: "End", may_say: frozenset[str], *, lossless: bool = False) -> list[str]:
         """In what this end is not the reference's.
 
         Events may be missing, since they are posted after the fact; none but those of `may_say` may be more.
-        A second attempt is told of only where the first one was told of in another word.
+        A second attempt is told of only where the first one was told of in another word. With `lossless`, no
+        Event may be missing either: a process that is asked to end posts those that wait.
         """
         found = [
             f"{name}: {mine!r}, in the reference run {theirs!r}"
@@ -157,6 +158,8 @@ class End:
             del more["Accepted"]
         if said := {reason: count for reason, count in more.items() if reason not in may_say}:
             found.append(f"events that the reference run has not: {said}")
+        if lossless and (lost := reference.events - self.events):
+            found.append(f"events that only the reference run has: {dict(lost)}")
         return found
 
 

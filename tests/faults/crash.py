@@ -195,7 +195,7 @@ async def _tell(world: World, scenario: Scenario, point: Point, trap: Trap, refe
         if not outcome.reached:
             return outcome
         may_say = scenario.may_say | world.lab.backend.may_say
-        outcome.problems += (await end_of(world)).differences(reference.end, may_say)
+        outcome.problems += (await end_of(world)).differences(reference.end, may_say, lossless=trap.gentle)
     except AssertionError as error:
         outcome.reached = trap.sprung.is_set()
         outcome.problems.append(str(error).partition("\n")[0])
