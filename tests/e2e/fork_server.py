@@ -1,9 +1,9 @@
 """Runs command lines of one program in forks of a process in which its modules are loaded once.
 
 `gcloud`'s own script starts this with its own Python (`CLOUDSDK_PYTHON_ARGS`), and names its `gcloud.py`;
-for `mljobs` it is started with that word. A request is a line of JSON on stdin with `words`, `env`, `whole`
-(whether that is the whole environment), `cwd`, `stdin` and `seconds`; its answer one on stdout with `code`,
-`out` and `err`. The code of a command that took too long is that of SIGALRM.
+for `mljobs` and `kubectl-mljobs` it is started with that word. A request is a line of JSON on stdin with
+`words`, `env`, `whole` (whether that is the whole environment), `cwd`, `stdin` and `seconds`; its answer one
+on stdout with `code`, `out` and `err`. The code of a command that took too long is that of SIGALRM.
 """
 
 import atexit
@@ -27,6 +27,13 @@ def load_mljobs() -> tuple[Main, str]:
     from mljobs.cli.app import main
 
     return main, "mljobs"
+
+
+def load_plugin() -> tuple[Main, str]:
+    """Give the entry point of `kubectl mljobs`, and how it is called."""
+    from mljobs.kubectl.app import main
+
+    return main, "kubectl-mljobs"
 
 
 def load_gcloud(path: str) -> tuple[Main, str]:
@@ -99,7 +106,8 @@ def serve() -> None:
     """Answer requests until there are no more."""
     sys.path.pop(0)  # the folder of this file, where a program must find nothing
     os.environ["CLOUDSDK_PYTHON_ARGS"] = "-S" if sys.flags.no_site else ""  # for what gcloud itself starts
-    main, name = load_mljobs() if sys.argv[1] == "mljobs" else load_gcloud(sys.argv[1])
+    own = {"mljobs": load_mljobs, "kubectl-mljobs": load_plugin}.get(sys.argv[1])
+    main, name = own() if own else load_gcloud(sys.argv[1])
     for line in sys.stdin:
         sys.stdout.write(json.dumps(answer(main, name, json.loads(line))) + "\n")
         sys.stdout.flush()

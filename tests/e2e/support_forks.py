@@ -64,4 +64,7 @@ _PLAIN = {
 }
 MLJOBS_FORKS = Forks([sys.executable, str(SERVER), "mljobs"], _PLAIN)
 """`mljobs`; each environment is to be given as a whole."""
-atexit.register(MLJOBS_FORKS.close)
+PLUGIN_FORKS = Forks([sys.executable, str(SERVER), "kubectl-mljobs"], _PLAIN)
+"""`kubectl mljobs`, as kubectl would start it; each environment is to be given as a whole."""
+for forks in (MLJOBS_FORKS, PLUGIN_FORKS):
+    atexit.register(forks.close)

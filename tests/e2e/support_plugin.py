@@ -1,9 +1,12 @@
-"""`kubectl mljobs` as kubectl runs it, in a test's namespace."""
+"""`kubectl mljobs`, by kubectl or as kubectl runs it, in a test's namespace."""
 
 import os
 import subprocess
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
+
+from tests.e2e.support_forks import PLUGIN_FORKS
 
 SCRIPTS = sysconfig.get_path("scripts")
 """Where kubectl finds the plugin."""
@@ -24,21 +27,15 @@ class Plugin:
             "MLJOBS_ANONYMOUS": "true",
         }
 
-    def command(self, *words: str) -> list[str]:
+    def _placed(self, words: Sequence[str]) -> list[str]:
         end = words.index("--") if "--" in words else len(words)
         place = [] if "-n" in words else [f"--namespace={self._namespace}"]
-        return [str(self._kubectl), "mljobs", *words[:end], *place, *words[end:]]
+        return [*words[:end], *place, *words[end:]]
 
     def run(self, *words: str, stdin: str = "", **env: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            self.command(*words),
-            env={**self.environment, **env},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        """Run a command, which kubectl would start in a process of its own."""
+        given = {**self.environment, **env}
+        return PLUGIN_FORKS.run(self._placed(words), env=given, whole=True, stdin=stdin)
 
     def ok(self, *words: str, stdin: str = "") -> str:
         done = self.run(*words, stdin=stdin)
@@ -52,9 +49,10 @@ class Plugin:
         assert "Traceback" not in done.stderr
         return done.stderr.splitlines()
 
-    def start(self, *words: str) -> "subprocess.Popen[str]":
+    def by_kubectl(self, *words: str) -> "subprocess.Popen[str]":
+        """Have kubectl start a command."""
         return subprocess.Popen(
-            self.command(*words),
+            [str(self._kubectl), "mljobs", *self._placed(words)],
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -41,7 +41,7 @@ def test_a_job_from_submission_to_its_log(plugin: Plugin, namespace: Namespace, 
     (again,) = plugin.refused(1, "submit", "training", job_id, *IMAGE)
     assert f'"{name}" already exists; choose another name' in again
 
-    waiting = plugin.start("wait", f"tj/{name}")
+    waiting = plugin.by_kubectl("wait", f"tj/{name}")
     assert waiting.stdout is not None
     assert waiting.stdout.readline() == f"trainingjob/{name} QUEUED\n"
     emulator.force(job_id, "RUNNING")
@@ -74,7 +74,7 @@ def test_a_submission_that_streams_the_log_judges_the_end(
     emulator.script(f"^{namespace.name}_ok", timeline=timeline)
     emulator.script(f"^{namespace.name}_bad", timeline=timeline, final="FAILED", errorMessage="exit status 1")
     streams = {
-        word: plugin.start("submit", "training", f"{namespace.name}_{word}", *IMAGE, "--stream-logs")
+        word: plugin.by_kubectl("submit", "training", f"{namespace.name}_{word}", *IMAGE, "--stream-logs")
         for word in ("ok", "bad")
     }
     out, errors = streams["ok"].communicate(timeout=60)

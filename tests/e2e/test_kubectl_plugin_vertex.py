@@ -98,7 +98,7 @@ def test_a_log_that_is_followed_to_the_end_of_a_job_that_fails(
     plugin: Plugin, namespace: Namespace, emulator: Emulator
 ) -> None:
     emulator.script(f"^{namespace.name}/", timeline=QUICK, final="FAILED", errorMessage="exit status 1")
-    stream = plugin.start("submit", "training", f"{namespace.name}-bad", *IMAGE, "--stream-logs")
+    stream = plugin.by_kubectl("submit", "training", f"{namespace.name}-bad", *IMAGE, "--stream-logs")
     out, errors = stream.communicate(timeout=60)
     assert stream.returncode == 1
     assert "service  exit status 1" in out
