@@ -13,6 +13,7 @@ import urllib3
 
 from mljobs_dev.controlplane.process import SupervisedProcess
 from tests.e2e.support import Json, eventually
+from tests.e2e.support_operator import OperatorProcess
 
 PROJECT = "team-project"
 SPEED = 100
@@ -59,7 +60,7 @@ class _Server:
         self._command = command
         self._env = env
         self._http = urllib3.PoolManager(retries=False, maxsize=4)
-        self._process: SupervisedProcess | None = None
+        self._process: SupervisedProcess | OperatorProcess | None = None
 
     @property
     def running(self) -> bool:
@@ -72,8 +73,11 @@ class _Server:
     def start(self) -> None:
         """Start it and wait until it serves."""
         start = self.log.stat().st_size if self.log.exists() else 0
-        self._process = SupervisedProcess(self._name, self._command, log=self.log, env=self._env).start()
+        self._process = self._spawn()
         self.url = eventually(lambda: self._announced(start), what=f"{self._name} serves", report=self.tail)
+
+    def _spawn(self) -> "SupervisedProcess | OperatorProcess":
+        return SupervisedProcess(self._name, self._command, log=self.log, env=self._env).start()
 
     def kill(self) -> None:
         """End it by SIGKILL, as the kernel does when memory runs out."""
@@ -247,7 +251,7 @@ class Operator(_Server):
         anonymous: bool = True,
         settings: Mapping[str, str] | None = None,
     ) -> None:
-        command = [*MLJOBS, "run", f"--endpoint={endpoint}"]
+        command = ["run", f"--endpoint={endpoint}"]
         command += ["--anonymous"] if anonymous else []
         command += [f"--poll-interval={poll_interval}", "--host=127.0.0.1", "--port=0", "--log-format=text"]
         command += [f"--project={project}"] if project else []
@@ -255,6 +259,10 @@ class Operator(_Server):
         env |= {"KUBECONFIG": str(kubeconfig), **FAST, **(settings or {})}
         super().__init__("operator", command, log, env)
         self.kubeconfig = kubeconfig
+
+    def _spawn(self) -> OperatorProcess:
+        assert self._env is not None
+        return OperatorProcess(self._command, log=self.log, env=self._env).start()
 
     def start(self) -> None:
         self.launch()
