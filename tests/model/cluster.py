@@ -74,15 +74,19 @@ class Cluster:
         return self._store({**body, "status": {"observedGeneration": -1}}, "ADDED")
 
     def edit(
-        self, key: Key, *, spec: Mapping[str, Any] | None = None, annotations: Mapping[str, Any] | None = None
+        self,
+        key: Key,
+        *,
+        spec: Mapping[str, Any] | None = None,
+        annotations: Mapping[str, Any] | None = None,
+        judged: bool = True,
     ) -> bool:
-        """Merge into an object's spec or annotations, unless the CRD's rules forbid it."""
+        """Merge into an object's spec or annotations, unless the policy forbids it, where there is one."""
         before = self.objects[key]
         after = merge(before, {"spec": spec or {}, "metadata": {"annotations": annotations or {}}})
         fixed = ("projectId", "jobId", KINDS[key.kind].input_field)
-        if before["status"].get("jobId") and any(
-            before["spec"].get(name) != after["spec"].get(name) for name in fixed
-        ):
+        changed = any(before["spec"].get(name) != after["spec"].get(name) for name in fixed)
+        if judged and before["status"].get("jobId") and changed:
             return False
         self._replace(key, after)
         return True

@@ -118,17 +118,16 @@ class Users(RuleBasedStateMachine):
     def bind(self, pick: int, iam: Any) -> None:
         self._edit(pick, iamBindings=iam)
 
-    @precondition(lambda self: self._unsubmitted())
-    @rule(pick=picks, project=projects, job_id=job_ids)
-    def rename(self, pick: int, project: str | None, job_id: str | None) -> None:
-        self._edit(self._unsubmitted()[pick % len(self._unsubmitted())], projectId=project, jobId=job_id)
+    @precondition(lambda self: self.cluster.objects)
+    @rule(pick=picks, project=projects, job_id=job_ids, judged=st.booleans())
+    def rename(self, pick: int, project: str | None, job_id: str | None, judged: bool) -> None:
+        self._edit(pick, judged, projectId=project, jobId=job_id)
 
-    @precondition(lambda self: self._unsubmitted())
-    @rule(pick=picks, valid=st.booleans())
-    def change_input(self, pick: int, valid: bool) -> None:
-        key = self._unsubmitted()[pick % len(self._unsubmitted())]
-        field, whole = next(iter(spec_of(key).items()))
-        self._edit(key, **{field: {"region": whole["region"] if valid else None}})
+    @precondition(lambda self: self.cluster.objects)
+    @rule(pick=picks, valid=st.booleans(), judged=st.booleans())
+    def change_input(self, pick: int, valid: bool, judged: bool) -> None:
+        field, whole = next(iter(spec_of(self._there(pick)).items()))
+        self._edit(pick, judged, **{field: {"region": whole["region"] if valid else None}})
 
     @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks)
@@ -259,11 +258,12 @@ class Users(RuleBasedStateMachine):
             if SUBMISSION in (body["metadata"].get("annotations") or {}) and Resource.parse(body).held
         ]
 
-    def _edit(self, which: int | Key, **spec: Any) -> None:
+    def _edit(self, which: int | Key, judged: bool = True, **spec: Any) -> None:
+        """Change a spec; `judged`: where the policy is in force, and not only the CRDs are installed."""
         key = self._there(which) if isinstance(which, int) else which
         resource = Resource.parse(self.cluster.objects[key])
         if resource.uid in self.forged and not resource.submitted:
             self.world.waive(key, for_good=True)  # nothing else says any more which job was meant
         self.world.tell(f"user: edit {key.name} {spec}")
-        if not self.cluster.edit(key, spec=spec):
+        if not self.cluster.edit(key, spec=spec, judged=judged):
             self.world.tell("  refused: the job is submitted")
