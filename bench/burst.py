@@ -82,7 +82,7 @@ def running() -> Iterator[Stack]:
         ControlPlane(binaries_dir=found, audit=True) as plane,
     ):
         files = Path(folder)
-        plane.apply(crds.definitions())
+        plane.apply(crds.manifests())
         for name in ("namespace", "rbac"):
             plane.apply(ROOT / "deploy" / "base" / f"{name}.yaml")
         plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})

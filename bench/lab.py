@@ -135,15 +135,14 @@ def lab(*, rules: bool = True) -> Iterator[Lab]:
     """Everything but the program, and without resources.
 
     Args:
-        rules: whether the CRDs have their CEL rules.
+        rules: whether there are the CEL rules, in policies and CRDs.
     """
     with (
         tempfile.TemporaryDirectory(prefix="mljobs-bench-") as folder,
         ControlPlane(binaries_dir=binaries.ensure([])) as plane,
     ):
         files = Path(folder)
-        definitions = crds.definitions()
-        plane.apply(definitions if rules else [_without_rules(one) for one in definitions])
+        plane.apply(crds.manifests() if rules else [_without_rules(one) for one in crds.definitions()])
         for name in ("namespace", "rbac"):
             plane.apply(ROOT / "deploy" / "base" / f"{name}.yaml")
         plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})

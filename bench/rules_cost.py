@@ -1,14 +1,14 @@
-"""What the rules in the CRDs cost the API server: milliseconds of its CPU a request.
+"""What the rules cost the API server, in policies and CRDs: milliseconds of its CPU a request.
 
     python -m bench.rules_cost [--samples package distributed …] [--by part|place|rule] [--below PATH]
                                [--crds NAME=FILE …] [--seconds 120] [--objects 25]
 
-Each variant of a CRD (all rules, none, only those of one part, …) is installed in an API group of its own, so
-that all of them stand side by side in one API server. In each round, each variant in turn gets a few
-resources and the writes of a job's first minute: they are created, and patched with the finalizer and the
-intent, with the first status, and with a later one. What counts is the CPU time of the kube-apiserver
-process, as the difference to the variant without rules in the same round: the noise of a shared machine hits
-all alike.
+Each variant of a CRD (with its policy, with all rules in itself, with none, only with those of one part, …)
+is installed in an API group of its own, so that all of them stand side by side in one API server. In each
+round, each variant in turn gets a few resources and the writes of a job's first minute: they are created, and
+patched with the finalizer and the intent, with the first status, and with a later one. What counts is the CPU
+time of the kube-apiserver process, as the difference to the variant without rules in the same round: the
+noise of a shared machine hits all alike.
 
 `--by rule` adds each rule alone, and several times, since one by itself drowns in noise. `--crds` compares
 with other CRDs, those of the last release say.
@@ -32,6 +32,7 @@ from typing import Any
 import yaml
 
 from mljobs.admin import crds
+from mljobs.api import crd
 from mljobs.api.crd import walk
 from mljobs.api.resources import KINDS, VERSION, JobKind
 from mljobs_dev.controlplane.client import ApiError
@@ -39,7 +40,7 @@ from mljobs_dev.controlplane.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ("package", "distributed", "vertex-custom-job", "prediction")
-NONE, ALL = "no rules", "all rules"
+NONE, ALL, IN_CRD = "no rules", "all rules", "all in the CRD"
 MERGE = "application/merge-patch+json"
 RULES = "x-kubernetes-validations"
 WRITES = ("create", "metadata patch", "first status", "later status")
@@ -68,6 +69,7 @@ class Variant:
         keep: how many times each rule stands in it.
         source: the CRDs that it is made from, by kind.
         repeated: times that its rules stand in it; the table divides by it.
+        policies: whether the kinds' policies are beside it.
     """
 
     name: str
@@ -75,6 +77,18 @@ class Variant:
     keep: Keep
     source: Mapping[str, Json]
     repeated: int = 1
+    policies: bool = False
+
+    def policy(self, kind: JobKind) -> list[Json]:
+        """The policy of a kind and its binding; nothing in most variants."""
+        documents = copy.deepcopy(crds.policy(kind)) if self.policies else []
+        for document in documents:
+            document["metadata"]["name"] = f"{kind.plural}.{self.group}"
+            if "policyName" in document["spec"]:
+                document["spec"]["policyName"] = f"{kind.plural}.{self.group}"
+            else:
+                document["spec"]["matchConstraints"]["resourceRules"][0]["apiGroups"] = [self.group]
+        return documents
 
     def definition(self, kind: JobKind) -> Json:
         """The CRD of a kind."""
@@ -136,14 +150,17 @@ def places(source: Mapping[str, Json], kinds: Sequence[str], below: str) -> dict
 
 
 def variants(by: str, below: str, kinds: Sequence[str], others: Mapping[str, Path]) -> list[Variant]:
-    """What is measured: no rules, all, those of other CRDs, and parts of ours."""
-    source: dict[str, Json] = {kind: dict(crds.definition(KINDS[kind])) for kind in KINDS}
+    """What is measured: no rules, all as they are installed, all in the CRD, other CRDs, and parts."""
+    shipped: dict[str, Json] = {name: crds.definition(kind) for name, kind in KINDS.items()}
+    source: dict[str, Json] = {name: crd.crd(kind, crds.judged(kind)) for name, kind in KINDS.items()}
     made: list[tuple[str, Keep, Mapping[str, Json], int]] = [
         (NONE, lambda *_: 0, source, 1),
-        (ALL, lambda *_: 1, source, 1),
+        (ALL, lambda *_: 1, shipped, 1),
+        (IN_CRD, lambda *_: 1, source, 1),
     ]
     for name, file in others.items():
-        documents = yaml.safe_load_all(file.read_text("utf-8"))
+        read = yaml.safe_load_all(file.read_text("utf-8"))
+        documents = [one for one in read if one["kind"] == "CustomResourceDefinition"]
         theirs = {document["spec"]["names"]["kind"]: document for document in documents}
         made.append((name, lambda *_: 1, theirs, 1))
     found = places(source, kinds, below)
@@ -158,7 +175,7 @@ def variants(by: str, below: str, kinds: Sequence[str], others: Mapping[str, Pat
             for rule in rules
         ]
     return [
-        Variant(name, f"v{number}.rules.mljobs.dev", keep, theirs, repeated)
+        Variant(name, f"v{number}.rules.mljobs.dev", keep, theirs, repeated, policies=name == ALL)
         for number, (name, keep, theirs, repeated) in enumerate(made)
     ]
 
@@ -245,7 +262,8 @@ class Bench:
         taken = []
         for variant in found:
             try:
-                self._client.apply([variant.definition(kind) for kind in kinds])
+                policies = [document for kind in kinds for document in variant.policy(kind)]
+                self._client.apply([*(variant.definition(kind) for kind in kinds), *policies])
             except ApiError as error:
                 print(f"left out: {variant.name}: {str(error)[:300]}", flush=True)
                 continue

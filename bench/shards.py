@@ -137,7 +137,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="mljobs-bench-") as folder,
         ControlPlane(binaries_dir=binaries.ensure([]), audit=True) as plane,
     ):
-        plane.apply(crds.definitions())
+        plane.apply(crds.manifests())
         for name in ("namespace", "rbac"):
             plane.apply(ROOT / "deploy" / "base" / f"{name}.yaml")
         plane.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": n}} for n in namespaces])

@@ -68,7 +68,7 @@ def running() -> Iterator[Stack]:
         ControlPlane(binaries_dir=binaries.ensure([])) as plane,
     ):
         files = Path(folder)
-        plane.apply(crds.definitions())
+        plane.apply(crds.manifests())
         for name in ("namespace", "rbac"):
             plane.apply(ROOT / "deploy" / "base" / f"{name}.yaml")
         emulator = Emulator(files / "emulator.log")

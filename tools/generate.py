@@ -6,6 +6,7 @@ exit code is 1.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ import typer
 
 from mljobs.admin import crds
 from mljobs.api.kinds import ALL_KINDS
-from mljobs.api.resources import ResourceKind
+from mljobs.api.resources import KINDS, JobKind, ResourceKind
 from tools import discovery, packaging
 from tools.docs import (
     causes as docs_causes,
@@ -52,8 +53,12 @@ def _crd(kind: ResourceKind) -> str:
     return f"# {HEADER}\n{crds.render([crds.definition(kind)])}"
 
 
+def _policy(kind: JobKind) -> str:
+    return f"# {HEADER}\n{crds.render(crds.policy(kind))}"
+
+
 def _reference(kind: ResourceKind) -> str:
-    return f"<!-- {HEADER} -->\n\n{reference.page(kind, crds.definition(kind))}"
+    return f"<!-- {HEADER} -->\n\n{reference.page(kind, crds.judged(kind))}"
 
 
 def _for_kind(content: Callable[[ResourceKind], str], kind: ResourceKind) -> Callable[[], str]:
@@ -62,6 +67,7 @@ def _for_kind(content: Callable[[ResourceKind], str], kind: ResourceKind) -> Cal
 
 FILES: dict[str, Callable[[], str]] = {
     **{f"crds/{kind.plural}.yaml": _for_kind(_crd, kind) for kind in ALL_KINDS.values()},
+    **{f"crds/{kind.plural}-policy.yaml": partial(_policy, kind) for kind in KINDS.values()},
     **{f"docs/reference/{kind.singular}.md": _for_kind(_reference, kind) for kind in ALL_KINDS.values()},
     "docs/reference/rules.md": lambda: f"<!-- {HEADER} -->\n\n{rules_page.page()}",
     "docs/vertex-migration.md": lambda: f"<!-- {HEADER} -->\n\n{docs_migration.page()}",

@@ -79,7 +79,7 @@ def control_plane(binaries_dir: Path, has_controller_manager: bool) -> Iterator[
 @pytest.fixture(scope="session")
 def crds(control_plane: ControlPlane) -> None:
     """The control plane knows the resources."""
-    control_plane.apply(crds_command.definitions())
+    control_plane.apply(crds_command.manifests())
 
 
 @pytest.fixture(scope="session")

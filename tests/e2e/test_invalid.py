@@ -154,10 +154,15 @@ def test_a_denial_is_lifted_by_a_new_spec_at_once(namespace: Namespace, emulator
 # --- resources that were made while the CRDs had fewer rules
 
 
+BINDINGS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings"
+
+
 @pytest.fixture
 def old_crds(control_plane: ControlPlane, namespace: Namespace) -> Iterator[None]:
-    """CRDs without the rules, as an older release's; the present ones are back at the end."""
+    """CRDs without rules, and no policies, as of an older release; the present ones are back at the end."""
     control_plane.apply(crd.crds())
+    for kind in KINDS.values():
+        control_plane.client.request("DELETE", f"{BINDINGS}/{kind.crd_name}")
     eventually(
         lambda: namespace.would_take(in_project("probe", scaleTier="CUSTOM")),
         what="the API server has no rules",
@@ -167,7 +172,7 @@ def old_crds(control_plane: ControlPlane, namespace: Namespace) -> Iterator[None
 
 
 def present_crds(control_plane: ControlPlane, namespace: Namespace) -> None:
-    control_plane.apply(crds_command.definitions())
+    control_plane.apply(crds_command.manifests())
     eventually(
         lambda: not namespace.would_take(in_project("probe", scaleTier="CUSTOM")), what="the rules are back"
     )

@@ -414,5 +414,5 @@ def test_jobs_of_a_cluster_whose_crds_are_gone(
         assert emulator.applied("cancel", "lost") == ["lost"]
         assert emulator.applied("cancel", "foreign") == []
         # back again, they hide nothing
-        plane.apply(crds_command.definitions())
+        plane.apply(crds_command.manifests())
         assert command("--project=gone")["jobs"] == {}

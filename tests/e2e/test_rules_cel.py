@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kubernetes import client, config
 
+from mljobs.api.policy import SEPARATOR
 from mljobs.api.resources import API_VERSION, GROUP, KINDS, VERSION
 from mljobs.domain.spec import lenient, rules
 from mljobs.domain.spec.problems import Problem, Severity
@@ -64,9 +65,20 @@ class DryRun:
                 raise
             answer = json.loads(error.body or "{}")
             causes = answer.get("details", {}).get("causes", [])
-            found = [(cause.get("field", ""), cause["message"]) for cause in causes]
+            found = [problem for cause in causes for problem in _problems(cause)]
             return Verdict(False, found or [("", answer["message"])])
         return Verdict(True, [])
+
+
+_DENIED = re.compile(r"^ValidatingAdmissionPolicy '\S+' with binding '\S+' denied request: ")
+
+
+def _problems(cause: Json) -> list[tuple[str, str]]:
+    """The fields and messages of a cause: one, or all that the policy lists in a line."""
+    if cause.get("field") or not _DENIED.match(cause["message"]):
+        return [(cause.get("field", ""), cause["message"])]
+    told = _DENIED.sub("", cause["message"]).split(f"{SEPARATOR}spec")
+    return [(line.partition(": ")[0], line) for line in (told[0], *(f"spec{line}" for line in told[1:]))]
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ def figures() -> dict[str, Any]:
 def plane(binaries_dir: Path, has_controller_manager: bool) -> Iterator[ControlPlane]:
     """A control plane that these tests may stop and start, with the resources and the operator's account."""
     with ControlPlane(binaries_dir=binaries_dir, controller_manager=has_controller_manager) as running:
-        running.apply(crds_command.definitions())
+        running.apply(crds_command.manifests())
         running.apply(ROOT / "deploy" / "base" / "namespace.yaml")
         running.apply(ROOT / "deploy" / "base" / "rbac.yaml")
         yield running

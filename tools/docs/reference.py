@@ -1,19 +1,19 @@
-"""The reference page of a kind in Markdown, made from its models and its CRD."""
+"""The reference page of a kind in Markdown, made from its models and its rules."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mljobs.api.base import JsonObject
-from mljobs.api.crd import merged, walk
+from mljobs.api.crd import Rules, merged, schema, walk
 from mljobs.api.resources import API_VERSION, ResourceKind
 
 
-def page(kind: ResourceKind, crd: JsonObject) -> str:
+def page(kind: ResourceKind, rules: Rules) -> str:
     """Describe a kind: every field with type, bounds and meaning, then the rules that the API server checks.
 
     Args:
         kind: the kind to describe.
-        crd: its CRD, for the rules.
+        rules: those that the API server checks, by path.
 
     Returns:
         Markdown that starts with a heading of the first level.
@@ -31,7 +31,7 @@ def page(kind: ResourceKind, crd: JsonObject) -> str:
     ]
     for name in _reachable(kind, defs):
         lines += _section(name, defs)
-    lines += ["## Rules", "", *_rules(crd)]
+    lines += ["## Rules", "", *_rules(kind, rules)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -113,18 +113,17 @@ def _default(flat: JsonObject) -> str:
     return "" if default is None else f"; default `{str(default).lower() if default is False else default}`"
 
 
-def _rules(crd: JsonObject) -> list[str]:
-    root = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+def _rules(kind: ResourceKind, rules: Rules) -> list[str]:
     lines = [
         "The API server refuses a resource that breaks one of these.",
         "",
         "| Field | Rule |",
         "|---|---|",
     ]
-    for path, node in walk(root):
-        for rule in node.get("x-kubernetes-validations", ()):
-            field = f"{path}{rule.get('fieldPath', '')}".removeprefix(".")
-            lines.append(f"| `{field}` | {_cell(rule['message'])} |")
+    for path, _ in walk(schema(kind)):
+        for rule in rules.get(path, ()):
+            field = f"{path}{rule.field_path or ''}".removeprefix(".")
+            lines.append(f"| `{field}` | {_cell(rule.message)} |")
     return lines
 
 

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 
 from mljobs.api.kinds import ALL_KINDS
-from mljobs.api.resources import ResourceKind
+from mljobs.api.resources import KINDS, JobKind, ResourceKind
 from tools.packaging import chart, dashboard, kustomize
 
 _CHART = "helm/mljobs-operator"
@@ -25,8 +25,13 @@ def files(header: str) -> dict[str, Callable[[], str]]:
     def crd(kind: ResourceKind) -> Callable[[], str]:
         return lambda: chart.crd_template(kind, header)
 
+    def policy(kind: JobKind) -> Callable[[], str]:
+        return lambda: chart.policy_template(kind, header)
+
+    folder = f"{_CHART}/templates/crds"
     return {
-        **{f"{_CHART}/templates/crds/{kind.plural}.yaml": crd(kind) for kind in ALL_KINDS.values()},
+        **{f"{folder}/{kind.plural}.yaml": crd(kind) for kind in ALL_KINDS.values()},
+        **{f"{folder}/{kind.plural}-policy.yaml": policy(kind) for kind in KINDS.values()},
         f"{_CHART}/Chart.yaml": lambda: chart.chart_yaml(header),
         f"{_CHART}/values.yaml": lambda: chart.values_yaml(header),
         f"{_CHART}/values.schema.json": chart.values_schema,

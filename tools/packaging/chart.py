@@ -78,7 +78,17 @@ def readme(header: str) -> str:
 
 def crd_template(kind: ResourceKind, header: str) -> str:
     """A CRD as a template, which an upgrade of the release upgrades too."""
-    text = crds.render([crds.definition(kind)]).replace("{{", '{{ "{{" }}')
+    return _cluster_wide([crds.definition(kind)], kind, header)
+
+
+def policy_template(kind: JobKind, header: str) -> str:
+    """The policy of a kind of job and its binding, as a template; they come and go with its CRD."""
+    return _cluster_wide(crds.policy(kind), kind, header)
+
+
+def _cluster_wide(documents: list[JsonObject], kind: ResourceKind, header: str) -> str:
+    """Objects that bear a CRD's name, as a template with the switches of CRDs."""
+    text = crds.render(documents).replace("{{", '{{ "{{" }}')
     head = f"  name: {kind.crd_name}\n"
     extra = textwrap.dedent("""\
       labels:
@@ -88,7 +98,7 @@ def crd_template(kind: ResourceKind, header: str) -> str:
         helm.sh/resource-policy: keep
       {{- end }}
     """)
-    text = text.replace(head, head + textwrap.indent(extra, "  "), 1)
+    text = text.replace(head, head + textwrap.indent(extra, "  "))
     return f"{{{{- /* {header} */}}}}\n{{{{- if .Values.crds.enabled }}}}\n{text}{{{{- end }}}}\n"
 
 

@@ -6,6 +6,7 @@ from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.api.base import JsonObject
 from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import KINDS
 from mljobs.controller.kube import rights
 from tools.packaging.chart import NAME
 
@@ -19,7 +20,11 @@ _API_GROUP = "rbac.authorization.k8s.io"
 
 def crds_kustomization() -> str:
     """`crds/Kustomization`: named without an ending, so that `kubectl apply -f crds/` does not read it."""
-    return _text([_kustomization(resources=[f"{kind.plural}.yaml" for kind in ALL_KINDS.values()])])
+    names = [
+        *(kind.plural for kind in ALL_KINDS.values()),
+        *(f"{kind.plural}-policy" for kind in KINDS.values()),
+    ]
+    return _text([_kustomization(resources=[f"{name}.yaml" for name in names])])
 
 
 def base_kustomization() -> str:

@@ -146,10 +146,10 @@ class Crds(Part):
     """The CustomResourceDefinitions."""
 
     enabled: bool = True
-    """Whether the release installs and upgrades the CRDs. Only one release of a cluster can."""
+    """Whether the release installs and upgrades CRDs and policies. Only one release of a cluster can."""
 
     keep: bool = True
-    """Whether the CRDs, and with them all resources, stay when the release is uninstalled."""
+    """Whether the CRDs with all resources, and the policies, stay when the release is uninstalled."""
 
 
 class AdmissionPolicy(Part):

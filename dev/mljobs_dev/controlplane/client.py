@@ -16,6 +16,7 @@ import yaml
 Manifest = Mapping[str, Any]
 _APPLY = "application/apply-patch+yaml"
 _FIRST_KINDS = ("CustomResourceDefinition", "Namespace", "ServiceAccount", "ClusterRole", "Role")
+_POLICY = "ValidatingAdmissionPolicy"
 _POLL_SECONDS = 0.05
 
 
@@ -144,18 +145,21 @@ class ApiClient:
     ) -> list[dict[str, Any]]:
         """Apply manifests on the server's side: CRDs first, then namespaces, accounts, roles and the rest.
 
+        When it returns, CRDs are served, and policies for admission are in force. One that was there before,
+        and has only changed, judges by its new rules a second later.
+
         Args:
             manifests: a file, a folder, YAML text, one manifest, or several.
             namespace: for namespaced objects that name none.
             field_manager: the owner of the fields; conflicts with other owners are overridden.
-            timeout: seconds within which applied CRDs must be established.
+            timeout: seconds within which applied CRDs must be established, and policies in force.
 
         Returns:
             The objects as the server keeps them, in the order of application.
 
         Raises:
             ApiError: the server refused one; those before it were applied.
-            TimeoutError: a CRD was not established in time.
+            TimeoutError: a CRD was not established in time, or a policy not in force.
             ValueError: a manifest is incomplete or of an unknown kind.
         """
         if isinstance(manifests, Mapping):
@@ -165,9 +169,11 @@ class ApiClient:
         crds = [document for document in documents if document.get("kind") == _FIRST_KINDS[0]]
         applied = [self._apply_one(crd, namespace, field_manager) for crd in crds]
         self.wait_established([crd["metadata"]["name"] for crd in crds], timeout)
-        return applied + [
+        applied += [
             self._apply_one(document, namespace, field_manager) for document in documents[len(crds) :]
         ]
+        self.wait_in_force(documents, timeout)
+        return applied
 
     def wait_established(self, names: Iterable[str], timeout: float = 30.0) -> None:
         """Wait until CRDs are established and served.
@@ -186,6 +192,32 @@ class ApiClient:
                 if time.monotonic() > deadline:
                     conditions = crd.get("status", {}).get("conditions")
                     raise TimeoutError(f"CRD {name} was not established within {timeout:g} s: {conditions}")
+                time.sleep(_POLL_SECONDS)
+
+    def wait_in_force(self, manifests: Iterable[Manifest], timeout: float = 30.0) -> None:
+        """Wait until policies refuse, which the API server learns some time after they are there.
+
+        Each is tried by a dry run: an object with an empty `spec`, which it has to refuse.
+
+        Args:
+            manifests: of ValidatingAdmissionPolicies and their bindings; others are passed over, and policies
+                that are bound to parameters, whose refusals depend on these.
+            timeout: seconds for all of them.
+
+        Raises:
+            TimeoutError: with the first that is not in force.
+        """
+        documents = list(manifests)
+        bindings = [one["spec"] for one in documents if one.get("kind") == f"{_POLICY}Binding"]
+        bound = {binding["policyName"] for binding in bindings if "paramRef" not in binding}
+        deadline = time.monotonic() + timeout
+        for policy in documents:
+            if policy.get("kind") != _POLICY or policy["metadata"]["name"] not in bound:
+                continue
+            while not self._refused(policy):
+                if time.monotonic() > deadline:
+                    name = policy["metadata"]["name"]
+                    raise TimeoutError(f"{_POLICY} {name} was not in force within {timeout:g} s")
                 time.sleep(_POLL_SECONDS)
 
     def token(self, namespace: str, service_account: str, seconds: int) -> str:
@@ -211,6 +243,23 @@ class ApiClient:
         path = f"{self.path_of(manifest, namespace)}?fieldManager={field_manager}&force=true"
         answer: dict[str, Any] = self.request("PATCH", path, manifest, content_type=_APPLY)
         return answer
+
+    def _refused(self, policy: Manifest) -> bool:
+        """Whether a policy refuses an empty object of the first resource that it names."""
+        (rule, *_) = policy["spec"]["matchConstraints"]["resourceRules"]
+        version, plural = f"{rule['apiGroups'][0]}/{rule['apiVersions'][0]}", rule["resources"][0]
+        try:
+            kinds = {one["name"]: one["kind"] for one in self.get(f"/apis/{version}")["resources"]}
+            body = {
+                "apiVersion": version,
+                "kind": kinds.get(plural),
+                "metadata": {"name": "probe"},
+                "spec": {},
+            }
+            self.request("POST", f"/apis/{version}/namespaces/default/{plural}?dryRun=All", body)
+        except ApiError as error:
+            return f"{_POLICY} '{policy['metadata']['name']}'" in str(error)
+        return False
 
     def _served(self, crd: Manifest) -> bool:
         conditions = crd.get("status", {}).get("conditions") or ()

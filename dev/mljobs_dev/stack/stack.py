@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mljobs.admin.crds import definitions
+from mljobs.admin.crds import manifests
 from mljobs.config import ENV_PREFIX
 from mljobs_dev.controlplane.client import ApiClient, ApiError, read_manifests
 from mljobs_dev.controlplane.controlplane import ControlPlane
@@ -150,7 +150,7 @@ class Stack:
         )
         self.logs = self.folder / "logs"
         emulator = self._launch(EMULATOR, self._emulator_arguments(), r"^(http://\S+)$", environment())
-        self._plane.apply([*definitions(), *rights, *map(_namespace, self._namespaces)])
+        self._plane.apply([*manifests(), *rights, *map(_namespace, self._namespaces)])
         emulator.wait(deadline)
         self.emulator_url = emulator.url
         (self.folder / EMULATOR_PORT).write_text(emulator.url.rpartition(":")[2], "utf-8")

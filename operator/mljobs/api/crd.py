@@ -32,6 +32,7 @@ class CelRule:
         field_path: the field that the error names, relative to that path and starting with a dot; None for
             the place itself.
         reason: the type of the error that the API server reports.
+        fails: whether some values make it fail, in place of being false; see `in_crd`.
     """
 
     rule: str
@@ -39,6 +40,7 @@ class CelRule:
     field_path: str | None = None
     reason: FieldErrorType = FieldErrorType.INVALID
     message_expression: str | None = None
+    fails: bool = False
 
     def document(self) -> JsonObject:
         """The rule as an entry of `x-kubernetes-validations`."""
@@ -50,18 +52,22 @@ class CelRule:
         return entry
 
 
-CelRules = Mapping[str, Mapping[str, Sequence[CelRule]]]
-"""Rules by kind (`TrainingJob`) and path (`spec.trainingInput.hyperparameters.params[]`).
+Rules = Mapping[str, Sequence[CelRule]]
+"""Rules by path (`spec.trainingInput.hyperparameters.params[]`).
 
-A path is dotted, with `[]` for each item of a list; the empty path is the whole resource.
+A path is dotted, with `[]` for each item of a list and `{}` for each value of a map; the empty path is the
+whole resource.
 """
+
+CelRules = Mapping[str, Rules]
+"""Rules by kind (`TrainingJob`) and path."""
 
 
 def crds(rules: CelRules | None = None) -> list[JsonObject]:
     """Build the CRDs of all kinds.
 
     Args:
-        rules: CEL rules to put into the schemas, beside those on immutable fields.
+        rules: CEL rules to put into the schemas, beside the own ones of kinds that are not jobs.
 
     Returns:
         One document of `apiextensions.k8s.io/v1` for each kind, in the order of `ALL_KINDS`.
@@ -77,7 +83,7 @@ def crds(rules: CelRules | None = None) -> list[JsonObject]:
     return [crd(kind, rules.get(kind.name)) for kind in ALL_KINDS.values()]
 
 
-def crd(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
+def crd(kind: ResourceKind, rules: Rules | None = None) -> JsonObject:
     """Build the CRD of one kind; see `crds`."""
     selectable = [{"jsonPath": path} for path in kind.selectable]
     return {
@@ -111,7 +117,7 @@ def crd(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = None
     }
 
 
-def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = None) -> JsonObject:
+def schema(kind: ResourceKind, rules: Rules | None = None) -> JsonObject:
     """Build the structural schema of one kind; see `crds`."""
     root = structural(kind.resource)
     fields = root["properties"]
@@ -122,11 +128,27 @@ def schema(kind: ResourceKind, rules: Mapping[str, Sequence[CelRule]] | None = N
     # kstatus takes a resource without a status for finished; -1 makes it read "in progress".
     fields["status"]["default"] = {"observedGeneration": -1}
     root["required"] = ["spec"]
-    own = _fixed(kind, fields["spec"]) if isinstance(kind, JobKind) else _OWN.get(kind.name, {})
-    for path, entries in [*own.items(), *(rules or {}).items()]:
+    for path, entries in [*OWN.get(kind.name, {}).items(), *(rules or {}).items()]:
         place = _at(root, path)
         place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
     return root
+
+
+def in_crd(kind: JobKind, rules: Rules, *, stands: bool = True) -> Rules:
+    """The rules over a kind of job that stand in its CRD, or those that do not, but in its policy.
+
+    In the CRD are those whose evaluation can fail, since there each is one by itself, and a failure hides no
+    other. They are few, and look at one value each, so that they cost next to nothing: a text that need not
+    be a regular expression, or a number's text that need not be an int64. See `mljobs.api.policy`.
+    """
+    places = dict(walk(schema(kind)))
+    parted = {
+        path: [
+            rule for rule in entries if (rule.fails or "x-kubernetes-int-or-string" in places[path]) is stands
+        ]
+        for path, entries in rules.items()
+    }
+    return {path: entries for path, entries in parted.items() if entries}
 
 
 def structural(model: type[BaseModel]) -> JsonObject:
@@ -234,14 +256,13 @@ def _column(column: Column) -> JsonObject:
     return {**shown, "priority": 1} if column.wide else shown
 
 
-def _fixed(kind: JobKind, spec: JsonObject) -> Mapping[str, Sequence[CelRule]]:
-    """What cannot be changed: once there is a job, or ever.
+def fixed(kind: JobKind) -> Rules:
+    """What cannot be changed, by path: once there is a job, or ever.
 
-    They are evaluated at each write, and each look into an object costs the API server as much as the object
-    has fields: so there is one rule for a whole part, which looks at the fields only where the part differs,
-    and names them in its message.
+    There is one rule for a whole part, which looks at the fields only where the part differs, and names them
+    in its message.
     """
-    fields = spec["properties"]
+    fields = structural(kind.resource)["properties"]["spec"]["properties"]
     once_submitted = [
         *(_fixed_field(kind, name, fields[name]) for name in ("jobClassName", "projectId", "jobId")),
         *(_fixed_part(kind, name, fields[name]) for name in (kind.input_field, "vertex")),
@@ -274,11 +295,12 @@ def _fixed_part(kind: JobKind, part: str, schema: JsonObject) -> CelRule:
         for name, field in schema["properties"].items()
     }
     alike = " && ".join(kept.values())
-    changed = " + ".join(f"({said} ? '' : ' {name}')" for name, said in kept.items())
+    changed = " + ".join(f"({said} ? '' : '{name} ')" for name, said in kept.items())
+    told = _fixed_once_submitted(kind)
     return CelRule(
         rule=f"{_NO_JOB} || (has({new}) ? has({old}) && ({new} == {old} || ({alike})) : !has({old}))",
-        message=f"{part} {_fixed_once_submitted(kind)}",
-        message_expression=f"{changed} + ' {_fixed_once_submitted(kind)}'",
+        message=f"{part} {told}",
+        message_expression=f"has({new}) && has({old}) ? {changed} + '{told}' : '{part} {told}'",
         field_path=f".spec.{part}",
         reason=FieldErrorType.FORBIDDEN,
     )
@@ -299,7 +321,7 @@ def _fixed_manager(kind: JobKind) -> CelRule:
     )
 
 
-CLASS_RULES: Mapping[str, Sequence[CelRule]] = {
+CLASS_RULES: Rules = {
     "spec": [
         CelRule(
             "self.service == oldSelf.service",
@@ -337,5 +359,5 @@ CLASS_RULES: Mapping[str, Sequence[CelRule]] = {
 }
 """What the API server checks of a JobClass, beside its schema."""
 
-_OWN: Mapping[str, Mapping[str, Sequence[CelRule]]] = {JOB_CLASS.name: CLASS_RULES}
+OWN: Mapping[str, Rules] = {JOB_CLASS.name: CLASS_RULES}
 """The own rules of kinds that are not jobs, by kind and path."""

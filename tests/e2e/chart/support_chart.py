@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from mljobs.api.kinds import ALL_KINDS
+from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json, Kubectl, eventually
 from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
@@ -21,6 +22,8 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RELEASE, NAMESPACE = "r", "ns"
 FULLNAME = "r-mljobs-operator"
 CRDS = [kind.crd_name for kind in ALL_KINDS.values()]
+POLICIES = "validatingadmissionpolicybindings,validatingadmissionpolicies"
+POLICY_NAMES = [kind.crd_name for kind in KINDS.values()]
 
 
 class Helm:
@@ -84,7 +87,7 @@ class ClusterKubectl(Kubectl):
 
 
 def delete_crds(kubectl: Kubectl) -> None:
-    """Delete the CRDs, and wait until they are gone.
+    """Delete the CRDs and the policies that go with them, and wait until they are gone.
 
     After a failed list of their objects the API server backs off: a change makes it retry now.
     """
@@ -96,6 +99,7 @@ def delete_crds(kubectl: Kubectl) -> None:
         return names
 
     kubectl.out("delete", "crd", *CRDS, "--ignore-not-found", "--wait=false")
+    kubectl.out("delete", POLICIES, *POLICY_NAMES, "--ignore-not-found")
     eventually(left, lambda names: not names, what="the CRDs are gone", within=180, glance=1)
 
 

@@ -137,7 +137,7 @@ def create(plane: ControlPlane, helm: Helm) -> Callable[[str, Json], str]:
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
         for name, labels in NAMESPACES.items()
     ]
-    plane.apply([*crds.definitions(), *places])
+    plane.apply([*crds.manifests(), *places])
     plane.apply([*CLASSES, *policy])
 
     def made(namespace: str, manifest: Json) -> str:

@@ -50,10 +50,14 @@ def flags(page: str, *words: str) -> list[str]:
     return command[len(words) :]
 
 
+def changed(limit: re.Match[str]) -> str:
+    return re.sub("[0-9]+(?=[)]?$)", lambda number: str(int(number[0]) - 1), limit[0])
+
+
 def another_version(folder: Path) -> Path:
-    """Change a limit in all CRDs of a folder."""
+    """Change a limit in all CRDs and policies of a folder."""
     for file in folder.glob("*.yaml"):
-        text, count = re.subn("maxLength: 32768", "maxLength: 32769", file.read_text("utf-8"))
+        text, count = re.subn(r"maxLength: 32768|substring\(0, 4096\)", changed, file.read_text("utf-8"))
         assert count
         file.write_text(text, "utf-8")
     return folder

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mljobs.admin import crds as crds_command
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.chart.support_chart import CRDS, ROOT, Helm, Objects, ReleasedOperator
 from tests.e2e.support import Json, Kubectl, Namespace, connect, eventually, training
@@ -49,7 +50,7 @@ def test_kustomize_builds_each_folder_that_has_a_file_of_its_name(
 
 @pytest.mark.parametrize("how", [[], ["--server-side"]], ids=["client-side", "server-side"])
 @pytest.mark.parametrize("what", ["-f", "-k"])
-def test_the_crds_alone_can_be_applied_and_again_without_a_change(
+def test_the_crds_and_policies_alone_can_be_applied_and_again_without_a_change(
     admin_kubectl: Kubectl, plane: ControlPlane, what: str, how: list[str]
 ) -> None:
     crds = [what, str(ROOT / "crds")]
@@ -63,7 +64,7 @@ def test_the_crds_alone_can_be_applied_and_again_without_a_change(
     before = eventually(versions, lambda seen: seen == versions(), what="the API server has done its part")
     said = admin_kubectl.out("apply", *how, *crds).splitlines()
     ending = "serverside-applied" if how else "unchanged"
-    assert [line.rpartition(" ")[2] for line in said] == [ending] * len(CRDS)
+    assert [line.rpartition(" ")[2] for line in said] == [ending] * len(crds_command.manifests())
     assert versions() == before
     admin_kubectl.out("delete", *crds)
 

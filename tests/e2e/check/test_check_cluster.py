@@ -14,10 +14,13 @@ from mljobs.admin.check.definitions import check_definitions
 from mljobs.admin.check.finding import Finding, Status
 from mljobs.admin.check.load import check_quotas, read_load
 from mljobs.admin.check.permissions import check_permissions
+from mljobs.admin.check.policies import check_policies
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import KINDS, JobKind
 from mljobs.config import Settings
 from mljobs.controller.kube import rights
+from mljobs.controller.kube.blocking import Client
+from mljobs.controller.kube.kubeconfig import find_access
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.check.support_check import rows, run
 from tests.e2e.support import Json, eventually, training
@@ -25,13 +28,14 @@ from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, PROJECT, Emulator
 
 ROOT = Path(__file__).parents[3]
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+POLICIES = "validatingadmissionpolicies"
 ROLES = "/apis/rbac.authorization.k8s.io/v1"
 
 
 @pytest.fixture(scope="module")
 def plane(binaries_dir: Path) -> Iterator[ControlPlane]:
     with ControlPlane(binaries_dir=binaries_dir, audit=True) as running:
-        running.apply(crds_command.definitions())
+        running.apply(crds_command.manifests())
         for name in ("namespace", "rbac"):
             running.apply(ROOT / "deploy" / "base" / f"{name}.yaml")
         yield running
@@ -55,6 +59,8 @@ def test_all_is_well_with_the_role_of_deploy(
         "CRD predictionjobs.mljobs.dev": "ok",
         "CRD jobclasses.mljobs.dev": "ok",
         "CRD jobschedules.mljobs.dev": "ok",
+        "policy trainingjobs.mljobs.dev": "skipped",
+        "policy predictionjobs.mljobs.dev": "skipped",
         "Permissions in all namespaces": "ok",
         "Lease mljobs-system/mljobs-operator": "ok",
         "Google credentials": "skipped",
@@ -266,18 +272,13 @@ def altered(kind: JobKind, change: str) -> Json:
     match change:
         case "a field is missing":
             del spec["properties"][kind.input_field]["properties"]["region"]
-            del spec["properties"][kind.input_field]["x-kubernetes-validations"]
-            spec.pop("x-kubernetes-validations", None)
-            root = version["schema"]["openAPIV3Schema"]
-            about = f"{kind.input_field}.region"
-            kept = [one for one in root["x-kubernetes-validations"] if about not in one["rule"]]
-            root["x-kubernetes-validations"] = kept
         case "a field is unknown":
             spec["properties"]["colour"] = {"type": "string"}
         case "a limit differs":
             spec["properties"]["jobId"]["maxLength"] = 99
         case "the rules are missing":
-            del version["schema"]["openAPIV3Schema"]["x-kubernetes-validations"]
+            patterns = spec["properties"]["failurePolicy"]["properties"]["rules"]["items"]["properties"]
+            del patterns["onMessagePatterns"]["items"]["x-kubernetes-validations"]
         case "no field can be selected":
             del version["selectableFields"]
         case "a comment differs":
@@ -291,7 +292,11 @@ CHANGES = [
     ("a field is missing", Status.FAILED, "missing: spec.{input}.region"),
     ("a field is unknown", Status.FAILED, "unknown: spec.colour"),
     ("a limit differs", Status.FAILED, "differs: spec.jobId maxLength"),
-    ("the rules are missing", Status.FAILED, "missing: x-kubernetes-validations"),
+    (
+        "the rules are missing",
+        Status.FAILED,
+        "missing: spec.failurePolicy.rules[].onMessagePatterns[] x-kubernetes-validations",
+    ),
     ("no field can be selected", Status.FAILED, "missing: x-kubernetes-selectable-fields"),
     ("the status is no subresource", Status.FAILED, "the subresource status is missing"),
     ("a comment differs", Status.WARNING, "only its comments differ from"),
@@ -347,6 +352,44 @@ def test_a_missing_definition_is_named(plane: ControlPlane, cluster: Cluster, ki
     )
 
 
+@pytest.fixture
+def admin_cluster(plane: ControlPlane) -> Iterator[Cluster]:
+    """The API server as an administrator sees it, who may read policies."""
+    with Client(find_access(str(plane.kubeconfig)), "test", retries=False) as api:
+        yield Cluster(api)
+
+
+def policies(cluster: Cluster, kind: JobKind) -> Finding:
+    (found,) = [row for row in check_policies(cluster) if row.check == f"policy {kind.crd_name}"]
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_a_policy_that_is_missing_or_another_version_s_is_named(
+    plane: ControlPlane, admin_cluster: Cluster, cluster: Cluster, kind: JobKind
+) -> None:
+    assert policies(cluster, kind).status is Status.SKIPPED
+    assert policies(admin_cluster, kind).status is Status.OK
+    document, binding = crds_command.policy(kind)
+    for one, plural in ((binding, "validatingadmissionpolicybindings"), (document, POLICIES)):
+        path = f"/apis/admissionregistration.k8s.io/v1/{plural}/{kind.crd_name}"
+        changed = copy.deepcopy(one)
+        if one is document:
+            changed["spec"]["validations"][0]["expression"] = "true"
+        else:
+            changed["spec"]["validationActions"] = ["Audit"]
+        put(plane, path, changed)
+        found = policies(admin_cluster, kind)
+        assert (found.status, "is not that of version" in found.found) == (Status.WARNING, True)
+        plane.client.request("DELETE", path)
+        found = policies(admin_cluster, kind)
+        assert found.status is Status.WARNING
+        assert f"its {one['kind']} is not installed" in found.found
+        assert "mljobs crds | kubectl apply" in found.remedy
+        plane.apply(crds_command.policy(kind))
+        assert policies(admin_cluster, kind).status is Status.OK
+
+
 def test_no_definition_at_all(
     plane: ControlPlane, cluster: Cluster, account: Path, emulator: Emulator
 ) -> None:
@@ -363,7 +406,7 @@ def test_no_definition_at_all(
             f"CRD {kind.crd_name}" for kind in ALL_KINDS.values()
         }
     finally:
-        plane.apply(crds_command.definitions())
+        plane.apply(crds_command.manifests())
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def kubectl(
 ) -> Iterator[Kubectl]:
     """kubectl in a namespace of its own, on a control plane that serves the CRDs with all rules."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    control_plane.apply([*crds.definitions(), namespace])
+    control_plane.apply([*crds.manifests(), namespace])
     wait_until_published(control_plane)
     program = Kubectl(binaries_dir / "kubectl", control_plane.kubeconfig, tmp_path_factory.mktemp("kubectl"))
     yield program

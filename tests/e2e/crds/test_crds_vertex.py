@@ -18,9 +18,10 @@ def whole(kind: JobKind, name: str, block: Json) -> Json:
 
 
 @both
-def test_a_crd_can_be_applied_by_the_client(kubectl: Kubectl, kind: JobKind) -> None:
+@pytest.mark.parametrize("what", ["CRD", "policy"])
+def test_it_can_be_applied_by_the_client(kubectl: Kubectl, kind: JobKind, what: str) -> None:
     """Client-side apply keeps the whole object in an annotation, and there is room for 256 KiB of these."""
-    text = json.dumps(crds.definition(kind))
+    text = json.dumps(crds.definition(kind) if what == "CRD" else crds.policy(kind)[0])
     done = kubectl.run("apply", "-f", "-", "--dry-run=server", "-o", "json", stdin=text)
     assert done.returncode == 0, done.stderr
     annotations = json.loads(done.stdout)["metadata"]["annotations"]

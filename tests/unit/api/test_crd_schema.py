@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from mljobs.api import crd
 from mljobs.api.crd import CelRule
+from mljobs.api.field_error import FieldErrorType
+from mljobs.api.jobclass import JOB_CLASS
 from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import KINDS, TRAINING_JOB, JobKind
 from mljobs.api.vertex.block import PredictionVertex, TrainingVertex
@@ -162,22 +164,22 @@ BLOCKS: dict[str, type[BaseModel]] = {"TrainingJob": TrainingVertex, "Prediction
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_immutable_fields(kind: JobKind) -> None:
-    root = crd.schema(kind)
-    rules = {rule["fieldPath"]: rule for rule in root["x-kubernetes-validations"]}
+    fixed = crd.fixed(kind)
+    rules = {rule.field_path: rule for rule in fixed[""]}
     parts = {kind.input_field: kind.input, "vertex": BLOCKS[kind.name]}
     assert list(rules) == [f".spec.{field}" for field in ("jobClassName", "projectId", "jobId", *parts)]
     for part, model in parts.items():
         rule = rules[f".spec.{part}"]
         for field in model.model_fields.values():
-            for text in (rule["rule"], rule["messageExpression"]):
+            for text in (rule.rule, rule.message_expression or ""):
                 assert f"has(self.spec.{part}.{field.alias}) ? has(oldSelf.spec.{part}.{field.alias})" in text
-            assert f"' {part}.{field.alias}'" in rule["messageExpression"]
-    (managed,) = root["properties"]["spec"]["x-kubernetes-validations"]
-    assert managed["fieldPath"] == ".managedBy"
+            assert f"'{part}.{field.alias} '" in (rule.message_expression or "")
+    (managed,) = fixed["spec"]
+    assert managed.field_path == ".managedBy"
     for rule in (*rules.values(), managed):
-        assert rule["reason"] == "FieldValueForbidden"
-        for text in ("message", "messageExpression"):
-            assert f"make a new {kind.name} instead" in rule.get(text, rule["message"])
+        assert rule.reason is FieldErrorType.FORBIDDEN
+        for text in (rule.message, rule.message_expression or rule.message):
+            assert f"make a new {kind.name} instead" in text
 
 
 RULE = CelRule("self.minValue <= self.maxValue", "minValue is at most maxValue", ".minValue")
@@ -215,10 +217,14 @@ def test_a_rule_stands_at_its_path_and_nowhere_else(path: str) -> None:
     assert prediction == crd.crds()[1]
 
 
-def test_rules_for_the_whole_resource_come_after_the_own_ones() -> None:
-    rules = crd.schema(TRAINING_JOB, {"": [RULE]})["x-kubernetes-validations"]
-    own = crd.schema(TRAINING_JOB)["x-kubernetes-validations"]
-    assert rules == [*own, RULE.document()]
+def test_rules_from_elsewhere_come_after_the_own_ones() -> None:
+    def rules(given: crd.Rules | None) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = crd.schema(JOB_CLASS, given)["properties"]["spec"][
+            "x-kubernetes-validations"
+        ]
+        return found
+
+    assert rules({"spec": [RULE]}) == [*rules(None), RULE.document()]
 
 
 def test_a_message_may_be_made_where_the_rule_is_broken() -> None:

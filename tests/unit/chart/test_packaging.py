@@ -106,18 +106,30 @@ def test_the_schema_leaves_no_object_open() -> None:
             ), path
 
 
+def plain(text: str) -> list[Any]:
+    """The documents of a template, but for labels, and for the annotation that keeps them."""
+    lines = [line for line in text.splitlines() if "{{" not in line]
+    own = ("  labels:", "  annotations:")
+    return list(
+        yaml.safe_load_all(
+            "\n".join(line for line in lines if line not in own and "resource-policy" not in line)
+        )
+    )
+
+
 @pytest.mark.parametrize("kind", ALL_KINDS.values(), ids=lambda kind: kind.name)
 def test_the_chart_s_crd_is_the_crd(kind: Any) -> None:
-    """But for labels, and for the annotation that keeps it."""
     text = chart.crd_template(kind, HEADER)
-    plain = [line for line in text.splitlines() if "{{" not in line]
-    plain = [
-        line
-        for line in plain
-        if line not in ("  labels:", "  annotations:") and "resource-policy" not in line
-    ]
-    assert yaml.safe_load("\n".join(plain)) == crds.definition(kind)
+    assert plain(text) == [crds.definition(kind)]
     assert "helm.sh/resource-policy: keep" in text
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
+def test_the_chart_s_policy_is_the_policy_and_comes_and_goes_with_the_crd(kind: Any) -> None:
+    text = chart.policy_template(kind, HEADER)
+    assert plain(text) == crds.policy(kind)
+    assert text.count("helm.sh/resource-policy: keep") == len(crds.policy(kind))
+    assert text.splitlines()[1] == "{{- if .Values.crds.enabled }}"
 
 
 def test_braces_in_a_crd_are_no_template(monkeypatch: pytest.MonkeyPatch) -> None:

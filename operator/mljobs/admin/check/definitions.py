@@ -16,10 +16,12 @@ from mljobs.api.resources import API_VERSION, GROUP, VERSION, ResourceKind
 
 Json = Mapping[str, Any]
 
-_REMEDY = (
+REMEDY = (
     "run `mljobs crds | kubectl apply --server-side --force-conflicts -f -` with the operator's version of "
     "mljobs, or upgrade the chart with crds.enabled=true"
 )
+"""For what `mljobs crds` prints."""
+
 _SHOWN = 3
 _COMMENT = " description"
 
@@ -59,7 +61,7 @@ def _schema_name(kind: ResourceKind) -> str:
 def _check(kind: ResourceKind, served: frozenset[str], published: Json | None) -> Finding:
     check = f"CRD {kind.crd_name}"
     if kind.plural not in served:
-        return failed(check, f"it is not installed, or does not serve {VERSION}", _REMEDY)
+        return failed(check, f"it is not installed, or does not serve {VERSION}", REMEDY)
     if published is None:
         return skipped(
             check,
@@ -71,9 +73,9 @@ def _check(kind: ResourceKind, served: frozenset[str], published: Json | None) -
         found.insert(0, "the subresource status is missing")
     grave = [text for text in found if not text.endswith(_COMMENT)]
     if grave:
-        return failed(check, f"it is another version's than {__version__}: {_some(grave)}", _REMEDY)
+        return failed(check, f"it is another version's than {__version__}: {_some(grave)}", REMEDY)
     if found:
-        return warning(check, f"only its comments differ from {__version__}'s: {_some(found)}", _REMEDY)
+        return warning(check, f"only its comments differ from {__version__}'s: {_some(found)}", REMEDY)
     return ok(check, f"it is that of version {__version__}")
 
 

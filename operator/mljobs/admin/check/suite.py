@@ -9,6 +9,7 @@ from mljobs.admin.check.definitions import check_definitions
 from mljobs.admin.check.finding import Finding, failed
 from mljobs.admin.check.load import Load, check_quotas, read_load
 from mljobs.admin.check.permissions import check_permissions
+from mljobs.admin.check.policies import check_policies
 from mljobs.admin.check.server import check_clock, check_version
 from mljobs.admin.check.service import check_credentials, check_service
 from mljobs.backends.google.calls import check_endpoint
@@ -53,7 +54,7 @@ def check_cluster(
             asked = clock()
             answer = cluster.get("/version")
             findings += [check_version(answer, cluster.host), check_clock(answer, asked, clock())]
-            findings += check_definitions(cluster)
+            findings += [*check_definitions(cluster), *check_policies(cluster)]
             findings += check_permissions(cluster, settings)
             return findings, _read_load(cluster, settings)
     except ClusterError as error:

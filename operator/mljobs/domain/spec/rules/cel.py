@@ -1,4 +1,4 @@
-"""The rules in the form that goes into the CRDs."""
+"""The rules in the form that goes into policies and CRDs."""
 
 from collections.abc import Mapping, Sequence
 
@@ -31,7 +31,7 @@ def _entry(rule: Rule) -> CelRule | None:
     if rule.cel is None:
         return None
     field = f".{rule.field}" if rule.field else None
-    return CelRule(rule=rule.cel, message=rule.text, field_path=field, reason=_reported_as(rule.error_type))
+    return CelRule(rule.cel, rule.text, field, _reported_as(rule.error_type), fails=rule.fails)
 
 
 def _reported_as(error_type: FieldErrorType) -> FieldErrorType:

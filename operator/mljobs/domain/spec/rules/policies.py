@@ -90,6 +90,7 @@ RULES = (
         _PATTERN,
         "a regular expression in RE2's syntax, without look-around and back-references",
         Source.OPERATOR,
+        fails=True,
     ),
     Rule(
         "failure-rule-about",

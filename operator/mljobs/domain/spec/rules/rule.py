@@ -35,6 +35,7 @@ class Rule:
         severity: a warning does not refuse the spec and is not in the CRD.
         kinds: the kinds that it applies to.
         in_schema: whether the CRD's schema already says it, so that no CEL is needed.
+        fails: whether some values make its CEL fail, in place of being false; it then stands in the CRD.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Rule:
     severity: Severity = Severity.ERROR
     kinds: frozenset[str] = BOTH
     in_schema: bool = False
+    fails: bool = False
 
     @property
     def top(self) -> str:
