@@ -7,9 +7,9 @@ Two families: *conditions* (`given`, `positive`, `is_one_of`, …) are false whe
 another type; *checks* (`fits`, `at_least`, …) are true there, since what is absent or mistyped is somebody
 else's problem. Paths are relative to the value under test, and the empty path is that value itself.
 
-The CEL is written for few steps: for each step into an object the API server copies the schemas of all its
-fields, twice where the field is there. So a path is walked once (`self.?a.?b`) wherever its value is not
-needed again, and what is absent mostly comes first in `any_of`, `all_of` and `implies`.
+The CEL is written for few steps, which are what it costs, most of all in a CRD, where the API server copies
+the schemas of all fields for each step into an object. So a path is walked once (`self.?a.?b`) wherever its
+value is not needed again, and what is absent mostly comes first in `any_of`, `all_of` and `implies`.
 """
 
 import math
