@@ -149,10 +149,17 @@ def places(source: Mapping[str, Json], kinds: Sequence[str], below: str) -> dict
     return found
 
 
+def all_rules(kind: JobKind) -> crd.Rules:
+    """All rules of a kind that its CRD has not by itself."""
+    own = crd.own_rules(kind)
+    found = crds.judged(kind)
+    return {path: [rule for rule in found[path] if rule not in own.get(path, ())] for path in found}
+
+
 def variants(by: str, below: str, kinds: Sequence[str], others: Mapping[str, Path]) -> list[Variant]:
     """What is measured: no rules, all as they are installed, all in the CRD, other CRDs, and parts."""
     shipped: dict[str, Json] = {name: crds.definition(kind) for name, kind in KINDS.items()}
-    source: dict[str, Json] = {name: crd.crd(kind, crds.judged(kind)) for name, kind in KINDS.items()}
+    source: dict[str, Json] = {name: crd.crd(kind, all_rules(kind)) for name, kind in KINDS.items()}
     made: list[tuple[str, Keep, Mapping[str, Json], int]] = [
         (NONE, lambda *_: 0, source, 1),
         (ALL, lambda *_: 1, shipped, 1),

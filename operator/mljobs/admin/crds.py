@@ -49,8 +49,8 @@ def judged(kind: "ResourceKind") -> "Rules":
     from mljobs.api import crd
     from mljobs.api.resources import JobKind
 
-    own = crd.fixed(kind) if isinstance(kind, JobKind) else crd.OWN.get(kind.name, {})
-    rules = _rules(kind)
+    fixed = {"": crd.fixed_once_submitted(kind)} if isinstance(kind, JobKind) else {}
+    own, rules = {**fixed, **crd.own_rules(kind)}, _rules(kind)
     return {path: [*own.get(path, ()), *rules.get(path, ())] for path in {**own, **rules}}
 
 

@@ -128,7 +128,7 @@ def schema(kind: ResourceKind, rules: Rules | None = None) -> JsonObject:
     # kstatus takes a resource without a status for finished; -1 makes it read "in progress".
     fields["status"]["default"] = {"observedGeneration": -1}
     root["required"] = ["spec"]
-    for path, entries in [*OWN.get(kind.name, {}).items(), *(rules or {}).items()]:
+    for path, entries in [*own_rules(kind).items(), *(rules or {}).items()]:
         place = _at(root, path)
         place.setdefault("x-kubernetes-validations", []).extend(rule.document() for rule in entries)
     return root
@@ -256,18 +256,22 @@ def _column(column: Column) -> JsonObject:
     return {**shown, "priority": 1} if column.wide else shown
 
 
-def fixed(kind: JobKind) -> Rules:
-    """What cannot be changed, by path: once there is a job, or ever.
+def own_rules(kind: ResourceKind) -> Rules:
+    """The rules that every CRD of a kind has, whatever others come from elsewhere."""
+    return {"spec": [_fixed_manager(kind)]} if isinstance(kind, JobKind) else _OWN.get(kind.name, {})
+
+
+def fixed_once_submitted(kind: JobKind) -> Sequence[CelRule]:
+    """What cannot be changed once there is a job, over the resource and its former self.
 
     There is one rule for a whole part, which looks at the fields only where the part differs, and names them
     in its message.
     """
     fields = structural(kind.resource)["properties"]["spec"]["properties"]
-    once_submitted = [
+    return [
         *(_fixed_field(kind, name, fields[name]) for name in ("jobClassName", "projectId", "jobId")),
         *(_fixed_part(kind, name, fields[name]) for name in (kind.input_field, "vertex")),
     ]
-    return {"": once_submitted, "spec": [_fixed_manager(kind)]}
 
 
 _NO_JOB = "!oldSelf.?status.?jobId.hasValue()"
@@ -311,7 +315,10 @@ def _fixed_once_submitted(kind: JobKind) -> str:
 
 
 def _fixed_manager(kind: JobKind) -> CelRule:
-    """A change would put two controllers to work: the other one may have started, or be about to."""
+    """A change would put two controllers to work: the other one may have started, or be about to.
+
+    The operator itself keeps away from what is managed elsewhere, and so depends on it: it stands in the CRD.
+    """
     old = "oldSelf.?managedBy.orValue('')"
     return CelRule(
         rule=f"has(self.managedBy) ? self.managedBy == {old} : {old} == ''",
@@ -359,5 +366,5 @@ CLASS_RULES: Rules = {
 }
 """What the API server checks of a JobClass, beside its schema."""
 
-OWN: Mapping[str, Rules] = {JOB_CLASS.name: CLASS_RULES}
+_OWN: Mapping[str, Rules] = {JOB_CLASS.name: CLASS_RULES}
 """The own rules of kinds that are not jobs, by kind and path."""

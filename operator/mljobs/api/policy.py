@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mljobs.api.base import JsonObject
-from mljobs.api.crd import CelRule, Rules, fixed, in_crd, schema, walk
+from mljobs.api.crd import CelRule, Rules, fixed_once_submitted, in_crd, schema, walk
 from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import GROUP, VERSION, JobKind
 
@@ -180,12 +180,9 @@ def _name(path: str) -> str:
 
 def _fixed(kind: JobKind) -> Iterator[tuple[str, str]]:
     """What compares a resource with its former self, as a variable for each field or part of the spec."""
-    for path, rules in fixed(kind).items():
-        for rule in rules:
-            name = (rule.field_path or "").rpartition(".")[2]
-            new, old = (f"{of}.{path}" if path else of for of in ("object", "oldObject"))
-            said = f"[{old}].map(oldSelf, {_judged([rule], _Place(new, _quoted(path)))}).join('')"
-            yield f"fixed_{name}", said
+    for rule in fixed_once_submitted(kind):
+        name = (rule.field_path or "").rpartition(".")[2]
+        yield f"fixed_{name}", f"[oldObject].map(oldSelf, {_judged([rule], _RESOURCE)}).join('')"
 
 
 @dataclass(frozen=True)

@@ -164,8 +164,7 @@ BLOCKS: dict[str, type[BaseModel]] = {"TrainingJob": TrainingVertex, "Prediction
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_immutable_fields(kind: JobKind) -> None:
-    fixed = crd.fixed(kind)
-    rules = {rule.field_path: rule for rule in fixed[""]}
+    rules = {rule.field_path: rule for rule in crd.fixed_once_submitted(kind)}
     parts = {kind.input_field: kind.input, "vertex": BLOCKS[kind.name]}
     assert list(rules) == [f".spec.{field}" for field in ("jobClassName", "projectId", "jobId", *parts)]
     for part, model in parts.items():
@@ -174,7 +173,7 @@ def test_immutable_fields(kind: JobKind) -> None:
             for text in (rule.rule, rule.message_expression or ""):
                 assert f"has(self.spec.{part}.{field.alias}) ? has(oldSelf.spec.{part}.{field.alias})" in text
             assert f"'{part}.{field.alias} '" in (rule.message_expression or "")
-    (managed,) = fixed["spec"]
+    (managed,) = crd.own_rules(kind)["spec"]
     assert managed.field_path == ".managedBy"
     for rule in (*rules.values(), managed):
         assert rule.reason is FieldErrorType.FORBIDDEN
