@@ -134,7 +134,7 @@ def _variables(kind: JobKind, rules: Rules) -> Iterator[tuple[str, str]]:
             if path:
                 yield _name(path), _joined(_Node.of(entries).parts(_RESOURCE))
         judged = _joined([*_Node.of(lists.get("", {})).parts(_RESOURCE), *_refer(lists)])
-        if "properties" in fields.get(top, {"properties"}):
+        if not top or "properties" in fields[top]:
             yield _name(f"spec.{top}"), judged
             judged = f"variables.{_name(f'spec.{top}')}"
         if top:
