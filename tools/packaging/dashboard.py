@@ -261,6 +261,12 @@ PANELS = (
             "event {{reason}}": "sum by (reason) (rate(mljobs_events_total{$of}[$__rate_interval]))",
         },
     ),
+    Panel(
+        "Waiting Events",
+        "Events that are posted once there is nothing else to do, or after 10 s.",
+        "short",
+        {"events": "max(mljobs_events_waiting{$of})"},
+    ),
 )
 
 

@@ -14,7 +14,7 @@ from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import KINDS
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json, Kubectl, eventually
-from tests.e2e.support_stack import MLJOBS, PROJECT, Emulator, Operator
+from tests.e2e.support_stack import PROJECT, Emulator, Operator
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "helm" / "mljobs-operator"
@@ -172,7 +172,7 @@ class ReleasedOperator(Operator):
         self, kubeconfig: Path, config: Path, log: Path, variables: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(kubeconfig, "", log, settings=variables)
-        self._command = [*MLJOBS, "run", f"--config={config}", "--host=127.0.0.1", "--port=0"]
+        self._command = ["run", f"--config={config}", "--host=127.0.0.1", "--port=0"]
 
 
 class Release:
