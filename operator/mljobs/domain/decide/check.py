@@ -32,10 +32,15 @@ def check(resource: Resource, policy: AdminPolicy, attempt: int) -> Validated:
         policy: the administrator's settings.
         attempt: whose spec is the one that is validated.
     """
-    for number, placement in enumerate(placements_of(resource.spec)):
+    placements = placements_of(resource.spec)
+    if placements:
+        anywhere = validate(resource.kind, resource.spec, default_project=policy.default_project)
+        if anywhere.spec is None:  # as the API server has it, even where a placement sets it right
+            return anywhere
+    for number, placement in enumerate(placements):
         there = _checked(replace(resource, spec=spec_in(resource, placement)), policy.default_project)
         if there.spec is None:
-            return _worded(resource, there, number, policy.default_project)
+            return replace(there, problems=tuple(in_words(problem, number) for problem in there.problems))
     validated = _checked(in_placement(resource, attempt), policy.default_project)
     if validated.spec is None:
         return validated
@@ -57,14 +62,6 @@ def document_at(resource: Resource, placement: Placement) -> JsonObject | None:
     """The valid spec of a job in a placement, in canonical JSON; None where it is not valid."""
     spec = _checked(replace(resource, spec=spec_in(resource, placement)), "-").spec
     return spec.document() if spec else None
-
-
-def _worded(resource: Resource, there: Validated, number: int, default_project: str | None) -> Validated:
-    """What is wrong in a placement, unless it is wrong anywhere."""
-    anywhere = validate(resource.kind, resource.spec, default_project=default_project)
-    if anywhere.spec is None:
-        return anywhere
-    return replace(there, problems=tuple(in_words(problem, number) for problem in there.problems))
 
 
 def in_words(problem: Problem, number: int) -> Problem:
