@@ -181,6 +181,8 @@ class Model(Users):
         if wrong != self.service.wrong:
             self.world.tell(f"the service that answers is the {'wrong' if wrong else 'right'} one")
             self.service.misdirect(wrong)
+            if wrong:
+                self.waive_unsure()
 
     @precondition(lambda self: self.world.can.labels)
     @rule(

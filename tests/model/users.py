@@ -39,6 +39,8 @@ class Users(RuleBasedStateMachine):
         self.service = self.world.service
         self.cluster = self.world.cluster
         self.forged: set[str] = set()
+        self.wiped: set[str] = set()
+        self.unsure: set[str] = set()
 
     @initialize(there=st.integers(0, 2), running=st.booleans())
     def begin(self, there: int, running: bool) -> None:
@@ -98,7 +100,9 @@ class Users(RuleBasedStateMachine):
     @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks, count=st.integers(0, 3), rounds=st.integers(0, 1), deadline=deadlines)
     def set_placements(self, pick: int, count: int, rounds: int, deadline: int | None) -> None:
-        ladder = [{"region": region, "startDeadlineSeconds": deadline} for region in REGIONS[:count]]
+        predicts = self._there(pick).kind == "PredictionJob"  # which has to be where its model is
+        regions = REGIONS[:1] * count if predicts else REGIONS[:count]
+        ladder = [{"region": region, "startDeadlineSeconds": deadline} for region in regions]
         given = [{name: value for name, value in row.items() if value is not None} for row in ladder]
         policy = {"rounds": rounds} if count else None
         self._edit(pick, placements=given or None, placementPolicy=policy)
@@ -121,6 +125,7 @@ class Users(RuleBasedStateMachine):
     @precondition(lambda self: self.cluster.objects)
     @rule(pick=picks, project=projects, job_id=job_ids, judged=st.booleans())
     def rename(self, pick: int, project: str | None, job_id: str | None, judged: bool) -> None:
+        self._doubt(self._there(pick))
         self._edit(pick, judged, projectId=project, jobId=job_id)
 
     @precondition(lambda self: self.cluster.objects)
@@ -172,6 +177,7 @@ class Users(RuleBasedStateMachine):
         key = self._unsubmitted()[pick % len(self._unsubmitted())]
         owner = self.cluster.objects[self._running()[of % len(self._running())]]
         self.world.tell(f"user: {key.name} is to take the job of {owner['metadata']['name']} named={named}")
+        self._doubt(key)
         self.cluster.edit(
             key,
             spec={name: owner["status"][name] for name in ("projectId", "jobId")},
@@ -186,6 +192,7 @@ class Users(RuleBasedStateMachine):
         resource = Resource.parse(self.cluster.objects[key])
         if resource.intent is None or self._denied(resource):
             self.world.waive(key, for_good=True)
+        self.wiped.add(resource.uid)
         self.world.tell(f"user: wipe the status of {key.name}")
         self.cluster.wipe_status(key)
 
@@ -238,6 +245,23 @@ class Users(RuleBasedStateMachine):
         """Whether nothing but the status knows of a job: the service denies it, and takes a second create."""
         away = (job.vanished or self.service.wrong for _, job in self.world.jobs_of(resource.uid))
         return not self.world.can.client_names_jobs and any(away)
+
+    def _doubt(self, key: Key) -> None:
+        """Another job is meant now, and only an annotation tells of the former one, whose status is gone.
+
+        While the service denies it for longer than a create call may take, it counts as never made.
+        """
+        resource = Resource.parse(self.cluster.objects[key])
+        if resource.uid in self.wiped and not resource.submitted:
+            self.unsure.add(resource.uid)
+        if self.service.wrong:
+            self.waive_unsure()
+
+    def waive_unsure(self) -> None:
+        for key, body in self.cluster.objects.items():
+            resource = Resource.parse(body)
+            if resource.uid in self.unsure and not resource.submitted:
+                self.world.waive(key, for_good=True)
 
     def _free(self) -> list[Key]:
         return [key for key in KEYS if key not in self.cluster.objects]

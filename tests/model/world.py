@@ -411,11 +411,14 @@ class World:
         if resource.suspend:
             held = condition_of(resource, ConditionType.SUSPENDED).get("status")
             return [] if held == "True" and not stalled else ["it is not shown as suspended"]
-        if stalled_by(resource, Reason.NOTHING_TO_ADOPT):
-            return [] if resource.adopt else ["it is not to adopt any longer, and still says so"]
-        if job is not None and job.vanished:
-            return []
-        return ["it is not submitted"]
+        waits = job is not None and job.vanished
+        return [] if waits or self._waits_for_somebody(resource) else ["it is not submitted"]
+
+    @staticmethod
+    def _waits_for_somebody(resource: Resource) -> bool:
+        """Whether it says that it goes on once its spec changes, for a reason that it still has."""
+        exhausted = stalled_by(resource, Reason.PLACEMENTS_EXHAUSTED) and resource.spec.get("placements")
+        return bool(exhausted or (stalled_by(resource, Reason.NOTHING_TO_ADOPT) and resource.adopt))
 
     def _chosen(self, resource: Resource) -> Place:
         project = str(resource.spec.get("projectId") or POLICY.default_project)
