@@ -1,5 +1,6 @@
 """A watched namespace that is deleted with a running job in it: its Role goes before the resource can."""
 
+import asyncio
 import copy
 import json
 import os
@@ -224,6 +225,17 @@ async def test_the_right_to_patch_is_enough_to_read(start: Start) -> None:
     assert job.object() == before
 
 
+async def in_force(connection: Kube, resource: Resource) -> None:
+    """Wait until the policy refuses to change nothing, since the API server learns of it after a while."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                await connection.patch_metadata(resource, {"finalizers": []})
+            except errors.Refused:
+                return
+            await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("rights", ["Patch", "ReadAndPatch"])
 async def test_elsewhere_it_may_change_nothing(start: Start, plane: ControlPlane, rights: str) -> None:
     """The rights are the whole cluster's; the admission policy confines them."""
@@ -232,6 +244,7 @@ async def test_elsewhere_it_may_change_nothing(start: Start, plane: ControlPlane
     job = Namespace(world.tenant.api, "elsewhere", str).create(training(f"census-{rights.lower()}"))
     resource = Resource.parse(job.object() or {})
     async with as_the_operator(world) as connection:
+        await in_force(connection, resource)
         for write in (
             connection.patch_metadata(resource, {"finalizers": ["a.example/b"]}),
             connection.patch_metadata(resource, {"finalizers": []}),
