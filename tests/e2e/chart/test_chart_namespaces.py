@@ -110,11 +110,13 @@ def start(
     release = Release(cluster_helm, plane)
     running: list[World] = []
 
-    def run(namespace_deletion: str) -> World:
+    def run(namespace_deletion: str, grace: float = 3) -> World:
         for name in (TENANT, OTHER):
             plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
         rbac = {"namespaceDeletion": namespace_deletion}
-        release.install(reach(emulator, watchNamespaces=[TENANT, OTHER], rbac=rbac))
+        values = reach(emulator, watchNamespaces=[TENANT, OTHER], rbac=rbac)
+        values["config"]["unknownOutcomeGrace"] = grace
+        release.install(values)
         operator = release.operator(tmp_path)
         operator.start()
         api = connect(plane.kubeconfig)
@@ -317,7 +319,7 @@ def test_without_the_right_leftovers_ends_it_while_the_operator_runs(start: Star
 
 
 def test_leftovers_leaves_what_may_still_be_submitted_to_the_operator_that_runs(start: Start) -> None:
-    world = start("None")
+    world = start("None", grace=60)  # so that the operator comes to no end before it has lost its rights
     world.emulator.fault("error", method="create", status=503)
     job = world.tenant.create(training("unanswered"))
     job.until_condition("Submitted", "Unknown", "OutcomeUnknown")

@@ -157,7 +157,7 @@ CASES = (
             ("Role/r-mljobs-operator@b", "/rules/0/resources"): ["trainingjobs", "predictionjobs"],
             ("ClusterRole/r-mljobs-operator.ns", "/rules/0/verbs"): ["patch"],
             ("ClusterRoleBinding", "/subjects/0"): {"name": FULLNAME, "namespace": NAMESPACE},
-            ("ValidatingAdmissionPolicy", "/spec/validations/0/expression"): (
+            (f"ValidatingAdmissionPolicy/{FULLNAME}.{NAMESPACE}", "/spec/validations/0/expression"): (
                 'request.namespace in ["a","b"]'
             ),
             ("config", "/namespaces"): ["a", "b"],
@@ -247,8 +247,8 @@ CASES = (
         absent=(
             "ClusterRole/r-mljobs-operator.ns",
             "ClusterRoleBinding",
-            "ValidatingAdmissionPolicy",
-            "ValidatingAdmissionPolicyBinding",
+            f"ValidatingAdmissionPolicy/{FULLNAME}.{NAMESPACE}",
+            f"ValidatingAdmissionPolicyBinding/{FULLNAME}.{NAMESPACE}",
         ),
         given={"watchNamespaces": ["a"]},
     ),
@@ -278,9 +278,17 @@ CASES = (
     Case(
         "admissionPolicy.enabled",
         True,
-        {("ValidatingAdmissionPolicyBinding", "/spec/validationActions"): ["Deny"]},
+        {
+            (f"ValidatingAdmissionPolicyBinding/{FULLNAME}.{NAMESPACE}.classes", "/spec/validationActions"): [
+                "Deny"
+            ]
+        },
     ),
-    Case("crds.enabled", False, absent=("CustomResourceDefinition",)),
+    Case(
+        "crds.enabled",
+        False,
+        absent=("CustomResourceDefinition", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),
+    ),
     Case(
         "crds.keep",
         False,
