@@ -6,7 +6,7 @@ It is no general client: tests and users take the official one, with a kubeconfi
 import json
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,11 @@ def read_manifests(source: Path | str) -> list[dict[str, Any]]:
         files = sorted(source.glob("*.yaml")) if source.is_dir() else [source]
         return [document for file in files for document in read_manifests(file.read_text("utf-8"))]
     return [document for document in yaml.safe_load_all(source) if document]
+
+
+def _is_policy_of(names: Container[str], manifest: Manifest) -> bool:
+    """Whether it is a policy, or its binding, that bears one of these names."""
+    return str(manifest.get("kind", "")).startswith(_POLICY) and manifest["metadata"]["name"] in names
 
 
 def _rank(manifest: Manifest) -> int:
@@ -145,8 +150,8 @@ class ApiClient:
     ) -> list[dict[str, Any]]:
         """Apply manifests on the server's side: CRDs first, then namespaces, accounts, roles and the rest.
 
-        When it returns, CRDs are served, and policies for admission are in force. One that was there before,
-        and has only changed, judges by its new rules a second later.
+        When it returns, CRDs are served, and policies for admission that bear the name of one of them are in
+        force. One that was there before, and has only changed, judges by its new rules a second later.
 
         Args:
             manifests: a file, a folder, YAML text, one manifest, or several.
@@ -172,7 +177,8 @@ class ApiClient:
         applied += [
             self._apply_one(document, namespace, field_manager) for document in documents[len(crds) :]
         ]
-        self.wait_in_force(documents, timeout)
+        named = {crd["metadata"]["name"] for crd in crds}
+        self.wait_in_force([one for one in documents if _is_policy_of(named, one)], timeout)
         return applied
 
     def wait_established(self, names: Iterable[str], timeout: float = 30.0) -> None:
