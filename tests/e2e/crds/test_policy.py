@@ -99,6 +99,7 @@ def older(kubectl: Kubectl, control_plane: ControlPlane, kind: JobKind) -> Itera
         )
     finally:
         control_plane.apply(crds.policy(kind))
+        control_plane.client.wait_in_force(crds.policy(kind))
     yield "older"
     kubectl.patch(kind, "older", {"metadata": {"finalizers": None}})
     kubectl.run("delete", kind.plural, "older", "--ignore-not-found", "--wait=false")
