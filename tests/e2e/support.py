@@ -126,10 +126,12 @@ class Namespace:
         self._custom: Any = client.CustomObjectsApi(api)
         self._core: Any = client.CoreV1Api(api)
         self._report = report
-        found = client.CustomObjectsApi(api).list_namespaced_custom_object(
-            GROUP, VERSION, name, TRAINING_JOB.plural
-        )
-        self._since = str(found["metadata"]["resourceVersion"])  # type: ignore[index]
+        self.begin_history()
+
+    def begin_history(self) -> None:
+        """Let `history` begin now."""
+        found = self._custom.list_namespaced_custom_object(GROUP, VERSION, self.name, TRAINING_JOB.plural)
+        self._since = str(found["metadata"]["resourceVersion"])
 
     def create(self, manifest: Json) -> "Job":
         """Make a resource."""
@@ -230,9 +232,10 @@ class Namespace:
         return patched
 
     def history(self, kind: JobKind) -> Iterator[tuple[str, Json]]:
-        """What a watch has told of all resources of a kind since the namespace was made, and goes on to tell.
+        """What a watch has told of all resources of a kind since `begin_history`, and goes on to tell.
 
-        The API server replays what has happened already. Yields the type of the event and the object.
+        It begins when the namespace is made. The API server replays what has happened already, a hundred
+        events at least. Yields the type of the event and the object.
         """
         for event in watch.Watch().stream(  # type: ignore[no-untyped-call]
             self._custom.list_namespaced_custom_object,

@@ -13,7 +13,17 @@ from mljobs.api.resources import GROUP, KINDS, VERSION
 from mljobs.controller.kube.rights import USERS
 from mljobs.domain.job.resource import ADOPT, FINALIZER, FORCE_RELEASE, RETRY, SUBMISSION
 from mljobs_dev.controlplane.controlplane import ControlPlane
-from tests.e2e.support import Job, Json, Namespace, condition, connect, eventually, job_classes, training
+from tests.e2e.support import (
+    Job,
+    Json,
+    Namespace,
+    condition,
+    connect,
+    eventually,
+    job_classes,
+    prediction,
+    training,
+)
 from tests.e2e.support_identities import (
     NAME,
     OPERATOR,
@@ -231,7 +241,9 @@ def _change(user: Namespace, job: Job, number: int) -> None:
 
 def _listen(user: Namespace) -> None:
     """Watch all until a job that was made last has been submitted."""
+    user.begin_history()  # the API server does not replay all that was done here before
     last = user.create(training("last", {"jobClassName": "mlv1"}))
+    user.create(prediction("last", {"jobClassName": "mlv1"}))
     last.statuses_until("QUEUED")
     for kind in KINDS.values():
         next(user.history(kind))
