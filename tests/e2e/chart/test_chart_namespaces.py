@@ -227,14 +227,15 @@ async def test_the_right_to_patch_is_enough_to_read(start: Start) -> None:
     assert job.object() == before
 
 
-async def in_force(connection: Kube, resource: Resource) -> None:
+async def in_force(connection: Kube, job: Job) -> Resource:
     """Wait until the policy refuses to change nothing, since the API server learns of it after a while."""
     async with asyncio.timeout(30):
         while True:
+            resource = Resource.parse(job.object() or {})
             try:
                 await connection.patch_metadata(resource, {"finalizers": []})
             except errors.Refused:
-                return
+                return resource
             await asyncio.sleep(0.1)
 
 
@@ -244,9 +245,8 @@ async def test_elsewhere_it_may_change_nothing(start: Start, plane: ControlPlane
     world = start(rights)
     plane.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "elsewhere"}})
     job = Namespace(world.tenant.api, "elsewhere", str).create(training(f"census-{rights.lower()}"))
-    resource = Resource.parse(job.object() or {})
     async with as_the_operator(world) as connection:
-        await in_force(connection, resource)
+        resource = await in_force(connection, job)
         for write in (
             connection.patch_metadata(resource, {"finalizers": ["a.example/b"]}),
             connection.patch_metadata(resource, {"finalizers": []}),
