@@ -120,7 +120,7 @@ class Crowd:
         items: list[Any] = []
         token, version = "", ""
         while True:
-            page = await self._send("GET", f"?limit=500&continue={token}")
+            page = await self._send("GET", f"?limit=50&continue={token}")
             items += page["items"]
             version = version or str(page["metadata"]["resourceVersion"])
             token = page["metadata"].get("continue", "")
