@@ -107,8 +107,11 @@ def beyond(admitted: Admitted, spec: "JobSpec | None", namespace: str, name: str
         facts=admitted.facts,
         standing=Standing(job_class),
     )
+    from mljobs.admin.plan import DEFAULT_PROJECT
+
     target = plan_target(resource, AdminPolicy().within(job_class), 1)
-    stalls = [place_refused(resource, target), claim_refused(resource, spec) if spec else None]
+    claiming = AdminPolicy(default_project=DEFAULT_PROJECT)  # the true one only the cluster may know
+    stalls = [place_refused(resource, target), claim_refused(resource, spec, claiming) if spec else None]
     return [stall.message for stall in stalls if stall is not None]
 
 

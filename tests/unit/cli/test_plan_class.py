@@ -99,6 +99,20 @@ def test_what_a_class_does_not_allow(of: Any, name: str) -> None:
     assert outcome.out == [message]
 
 
+def test_a_machine_of_a_placement_that_the_class_does_not_give(of: Any) -> None:
+    custom = {**TRAIN["trainingInput"], "scaleTier": "CUSTOM", "masterType": "n1-standard-4"}
+    spec = {**TRAIN, "trainingInput": custom, "placements": [{}, {"machineType": "n2-standard-4"}]}
+    shared = {
+        name: value for name, value in VERTEX.items() if name != "projects"
+    }  # nor does the spec name one
+    outcome = planned(manifest(spec), of(job_class("vertex", shared)))
+    said = (
+        "spec.placements[1].machineType: 'n2-standard-4' is not among the machineTypes of the JobClass vertex"
+    )
+    assert outcome.code == 1
+    assert any(said in line for line in [*outcome.out, *outcome.err]), outcome
+
+
 def test_several_classes_are_chosen_from_as_the_operator_does(of: Any) -> None:
     old = {"service": "MLv1", "projects": ["old-project"]}
     option = of(job_class("old", old, default=True), job_class("vertex", VERTEX))

@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ class Rig:
     def begin(self, *keys: str) -> None:
         """Workers take keys."""
         for key in keys:
-            self.loop.do(lambda key=key: self.queue.add(key))  # type: ignore[misc]
+            self.loop.do(partial(self.queue.add, key))
             self.tasks.append(self.loop.create_task(self.queue.get()))
         self.loop.settle()
 

@@ -39,7 +39,7 @@ ApiResource = Any
 """A resource of a googleapiclient service, such as `projects().jobs()`; the library is untyped."""
 
 
-class _Model(JsonModel):  # type: ignore[misc]
+class _Model(JsonModel):  # type: ignore[misc]  # the library is untyped
     """Reads answers as `json_text` does; none of these APIs has a data wrapper."""
 
     def deserialize(self, content: bytes | str) -> Any:

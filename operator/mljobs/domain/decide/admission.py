@@ -8,7 +8,7 @@ from mljobs.domain.classes.job_class import JobClass
 from mljobs.domain.classes.turns import beyond, limited
 from mljobs.domain.decide.check import document_at
 from mljobs.domain.decide.decisions import Release, Stall
-from mljobs.domain.decide.plan import facts_of, spec_in
+from mljobs.domain.decide.plan import AdminPolicy, facts_of, spec_in
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.placement import placements_of
 from mljobs.domain.job.resource import FORCE_RELEASE, Resource, Target
@@ -49,18 +49,19 @@ def _locations(resource: Resource, target: Target) -> Iterator[tuple[str, str]]:
     yield _location_field(resource), target.location
 
 
-def claim_refused(resource: Resource, spec: JobSpec) -> Stall | None:
+def claim_refused(resource: Resource, spec: JobSpec, policy: AdminPolicy) -> Stall | None:
     """Why a valid spec may not have what it claims: a machine type, a service account, accelerators.
 
     Args:
         resource: all of whose placements are judged before the first of them is tried.
         spec: of the attempt.
+        policy: the administrator's settings.
     """
     given = resource.standing.job_class
     if given is None or not (given.machine_types or given.accounts or limited(given.limits)):
         return None
     for number, placement in enumerate(placements_of(resource.spec)):
-        placed = document_at(resource, placement) if placement.machine.named else None
+        placed = document_at(resource, placement, policy) if placement.machine.named else None
         there = (f"spec.placements[{number}]", placement.machine.type)
         refused = placed and _claims_refused(resource, given, placed, there)
         if refused:

@@ -58,9 +58,10 @@ def check(resource: Resource, policy: AdminPolicy, attempt: int) -> Validated:
     return replace(validated, spec=None, problems=(problem,))
 
 
-def document_at(resource: Resource, placement: Placement) -> JsonObject | None:
+def document_at(resource: Resource, placement: Placement, policy: AdminPolicy) -> JsonObject | None:
     """The valid spec of a job in a placement, in canonical JSON; None where it is not valid."""
-    spec = _checked(replace(resource, spec=spec_in(resource, placement)), "-").spec
+    placed = replace(resource, spec=spec_in(resource, placement))
+    spec = _checked(placed, policy.default_project).spec  # mostly remembered from `check`
     return spec.document() if spec else None
 
 

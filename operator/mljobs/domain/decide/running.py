@@ -79,7 +79,7 @@ def _next_attempt(resource: Resource, ended: Target, policy: AdminPolicy, now: d
     validated = check(resource, policy, planned.attempt)
     if validated.spec is None:
         return Refuse(validated.problems)
-    beyond = claim_refused(resource, validated.spec)
+    beyond = claim_refused(resource, validated.spec, policy)
     return (
         beyond
         or wait_for_turn(resource)

@@ -52,7 +52,7 @@ def start(resource: Resource, observation: Observation, policy: AdminPolicy, now
         return resolve_outcome(resource, intent.target if intent else planned, observation, policy, now)
     if excluded or validated.spec is None:
         return excluded or Refuse(validated.problems)
-    beyond = claim_refused(resource, validated.spec)
+    beyond = claim_refused(resource, validated.spec, policy)
     if beyond or resource.suspend:
         return beyond or Hold()
     elsewhere = next_placement(resource, planned, observation, policy, now)
