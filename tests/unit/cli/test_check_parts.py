@@ -15,23 +15,25 @@ import pytest
 import urllib3
 from hypothesis import given
 from hypothesis import strategies as st
+from kubernetes import client
 
 from mljobs import __version__
 from mljobs.admin import crds
 from mljobs.admin.check import command as check
 from mljobs.admin.check import service
-from mljobs.admin.check.cluster import Answer
-from mljobs.admin.check.definitions import _expected, differences, normal
+from mljobs.admin.check.cluster import Answer, Cluster, ClusterError
+from mljobs.admin.check.definitions import _expected, check_definitions, differences, normal
 from mljobs.admin.check.finding import Finding, Status, failed, ok, skipped, warning
 from mljobs.admin.check.load import Load, check_quotas
 from mljobs.admin.check.network import trouble
 from mljobs.admin.check.server import FULL, check_clock, check_version
+from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import KINDS, JobKind
 from mljobs.backends.google.transport import NotConnected, OnceHttp
 from mljobs.backends.mlv1.facts import PAGE_SIZE, PAGES_FROM
 from mljobs.config import Settings
 from mljobs.domain.errors import Unavailable
-from tests.unit.backends.raw_server import RawServer, hang
+from tests.unit.backends.raw_server import RawServer, answer, hang
 from tools.packaging.chart import KUBE_VERSION
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -260,3 +262,25 @@ def test_the_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
     assert "→ wait" in shown
     assert "→ fix it" in shown
     assert max(map(len, shown.splitlines())) <= 140
+
+
+@pytest.mark.parametrize("published", [answer(200), answer(403, {}), answer(404, {})])
+def test_a_schema_that_is_not_published_is_left_out(published: Any) -> None:
+    """While CRDs come and go, the API server answers 200 with nothing in it for a moment."""
+    names = [{"name": f"{kind.plural}{part}"} for kind in ALL_KINDS.values() for part in ("", "/status")]
+    with RawServer([answer(200, {"resources": names}), published]) as server:
+        found = check_definitions(
+            Cluster(client.ApiClient(client.Configuration(host=server.url.rstrip("/"))))
+        )
+    assert {one.status for one in found} == {Status.SKIPPED}
+    assert len(found) == len(ALL_KINDS)
+
+
+def test_a_schema_that_may_be_published_is_no_guess() -> None:
+    with RawServer(
+        [answer(200, {"resources": []}), answer(200, {"resources": [{"name": "a"}]}), answer(500)]
+    ) as server:
+        cluster = Cluster(client.ApiClient(client.Configuration(host=server.url.rstrip("/"), retries=False)))
+        assert {one.status for one in check_definitions(cluster)} == {Status.FAILED}
+        with pytest.raises(ClusterError, match="500"):
+            check_definitions(cluster)

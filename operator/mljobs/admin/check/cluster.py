@@ -167,7 +167,7 @@ def _read(what: str, status: int, content: bytes, date: str) -> Answer:
         raise ClusterError(f"{what}: {status}: {excerpt}", "see the message", status=status)
     if not isinstance(document, dict):
         remedy = "check that this is the address of an API server, and not of a proxy"
-        raise ClusterError(f"{what}: the answer is not a JSON object", remedy)
+        raise ClusterError(f"{what}: the answer is not a JSON object", remedy, status=status)
     return Answer(document, date)
 
 
