@@ -21,12 +21,13 @@ from pathlib import Path
 
 from kubernetes import client
 
+from bench.lab import OperatorAlone
 from mljobs.admin import crds
 from mljobs.api.resources import GROUP, TRAINING_JOB, VERSION
 from mljobs_dev.controlplane import binaries
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Json, Kubectl, Namespace, connect, training
-from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, Emulator, Operator
+from tests.e2e.support_stack import ACCOUNT, OPERATOR_USER, Emulator
 
 ROOT = Path(__file__).parents[1]
 NAMESPACE = "burst"
@@ -42,7 +43,7 @@ class Stack:
 
     plane: ControlPlane
     emulator: Emulator
-    operator: Operator
+    operator: OperatorAlone
     namespace: Namespace
     kubectl: Kubectl
     seen: Counter[str] = field(default_factory=Counter)
@@ -89,7 +90,7 @@ def running() -> Iterator[Stack]:
         account = plane.service_account_kubeconfig(*ACCOUNT, files / "kubeconfig")
         emulator = Emulator(files / "emulator.log", speed=1)
         emulator.start()
-        operator = Operator(
+        operator = OperatorAlone(
             account, emulator.url, files / "operator.log", poll_interval=10, settings=SETTINGS
         )
         operator.start()

@@ -17,7 +17,7 @@ from mljobs_dev.controlplane import binaries
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from mljobs_dev.controlplane.process import SupervisedProcess
 from tests.e2e.support import eventually
-from tests.e2e.support_stack import ACCOUNT, LONG, PROJECT, Emulator, Operator
+from tests.e2e.support_stack import ACCOUNT, LONG, MLJOBS, PROJECT, Emulator, Operator
 
 ROOT = Path(__file__).parents[1]
 INTERVAL = 10.0
@@ -38,6 +38,13 @@ SETTLED = 0.03
 """Cores below which a program counts as done with what it was given."""
 
 
+class OperatorAlone(Operator):
+    """The operator as users start it: a fork would share memory with others, and the CPU of its imports."""
+
+    def _spawn(self) -> SupervisedProcess:
+        return SupervisedProcess("operator", [*MLJOBS, *self._command], log=self.log, env=self._env).start()
+
+
 @dataclass
 class Lab:
     """Everything that runs; one program at a time."""
@@ -46,7 +53,7 @@ class Lab:
     emulator: Emulator
     files: Path
     account: Path
-    operator: Operator | None = None
+    operator: OperatorAlone | None = None
     bare: SupervisedProcess | None = None
 
     @property
@@ -66,7 +73,7 @@ class Lab:
 
     def start_operator(self) -> None:
         """Start the operator and wait until it leads and watches."""
-        self.operator = Operator(
+        self.operator = OperatorAlone(
             self.account,
             self.emulator.url,
             self.files / "operator.log",

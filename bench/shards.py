@@ -18,7 +18,7 @@ from pathlib import Path
 
 from bench.counters import cpu_seconds, memory
 from bench.crowd import Crowd, crowd, manifest
-from bench.lab import SETTINGS
+from bench.lab import SETTINGS, OperatorAlone
 from mljobs.admin import crds
 from mljobs_dev.controlplane import binaries
 from mljobs_dev.controlplane.controlplane import ControlPlane
@@ -36,7 +36,7 @@ LONGEST = 600.0
 
 def operators(plane: ControlPlane, emulator: Emulator, files: Path) -> Mapping[str, Operator]:
     """Start three operators, and one in reserve, by their users."""
-    made = sharing(plane, emulator.url, files, SETTINGS, SHARDS)
+    made = sharing(plane, emulator.url, files, SETTINGS, SHARDS, OperatorAlone)
     for one in made.values():
         one.start()
     eventually(lambda: len(leading(made)) == SHARDS, what="three of them lead", within=60)

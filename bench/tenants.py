@@ -22,14 +22,14 @@ from pathlib import Path
 
 from kubernetes import client
 
-from bench.lab import SETTINGS
+from bench.lab import SETTINGS, OperatorAlone
 from mljobs.admin import crds
 from mljobs.api.resources import TRAINING_JOB
 from mljobs_dev.controlplane import binaries
 from mljobs_dev.controlplane.controlplane import ControlPlane
 from tests.e2e.support import Namespace, connect, job_classes
 from tests.e2e.support_identities import may_request_tokens, own_identity
-from tests.e2e.support_stack import ACCOUNT, Emulator, Operator
+from tests.e2e.support_stack import ACCOUNT, Emulator
 from tests.e2e.support_tenants import NO_ACCOUNT, STS_FAULTS, accepted, admit, breaks, classes, create_jobs
 
 CLIENTS = 8
@@ -86,7 +86,7 @@ def operator(stack: Stack, number: int) -> Iterator[None]:
     account = stack.plane.service_account_kubeconfig(*ACCOUNT, stack.files / "kubeconfig")
     settings = {**SETTINGS, **own_identity(stack.plane, stack.emulator, stack.files)}
     log = stack.files / f"operator-{number}.log"
-    made = Operator(
+    made = OperatorAlone(
         account, stack.emulator.url, log, project="", poll_interval=10, anonymous=False, settings=settings
     )
     made.start()

@@ -48,7 +48,12 @@ def bound(account: str, lease: str, shards: int) -> list[Json]:
 
 
 def sharing(
-    plane: ControlPlane, endpoint: str, files: Path, settings: Mapping[str, str], shards: int
+    plane: ControlPlane,
+    endpoint: str,
+    files: Path,
+    settings: Mapping[str, str],
+    shards: int,
+    operator: type[Operator] = Operator,
 ) -> dict[str, Operator]:
     """An operator for each shard and one in reserve, each under an account of its own; none is started.
 
@@ -58,6 +63,7 @@ def sharing(
         files: the folder for kubeconfigs and logs.
         settings: more environment variables.
         shards: how many there are.
+        operator: how each is started.
 
     Returns:
         The operators by their users.
@@ -74,7 +80,7 @@ def sharing(
         plane.apply(bound(account, LEASE, shards))
         access = plane.service_account_kubeconfig(ACCOUNT[0], account, files / account)
         user = f"system:serviceaccount:{ACCOUNT[0]}:{account}"
-        made[user] = Operator(access, endpoint, files / f"{account}.log", settings=env)
+        made[user] = operator(access, endpoint, files / f"{account}.log", settings=env)
     return made
 
 

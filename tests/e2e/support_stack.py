@@ -260,7 +260,7 @@ class Operator(_Server):
         super().__init__("operator", command, log, env)
         self.kubeconfig = kubeconfig
 
-    def _spawn(self) -> OperatorProcess:
+    def _spawn(self) -> "SupervisedProcess | OperatorProcess":
         assert self._env is not None
         return OperatorProcess(self._command, log=self.log, env=self._env).start()
 
