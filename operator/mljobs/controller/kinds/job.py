@@ -43,6 +43,7 @@ from mljobs.domain.decide.decisions import (
     UpdateLabels,
 )
 from mljobs.domain.decide.turns import to_create
+from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Resource
 from mljobs.domain.port import Job
 from mljobs.domain.reasons import Reason
@@ -134,15 +135,10 @@ class JobHandler:
                 await self._follow(key, None, None)
                 self._turns.forget(key)
                 return None, None
-            resource = self._services.resource(body)
-            observation = self._store.observation(key)
-            decision = decide(resource, observation, self._policy, self._clock())
-            order = to_create(decision)
-            if order is not None:
-                seated = self._turns.seat(key, resource, order)
-                if seated is None:
-                    return None, None  # the next round of the line queues it
-                resource, decision = seated, decide(seated, observation, self._policy, self._clock())
+            decided = self._decide(key, body)
+            if decided is None:
+                return None, None  # the next round of the line queues it
+            resource, observation, decision = decided
             self._turns.note(key, resource, decision)
             await self._follow(key, resource, polled(resource, observation))
             with about(resource):
@@ -161,6 +157,21 @@ class JobHandler:
                             self._store.observe(key, resource.uid, self._store.observation(key).recorded())
                         return self._pause(decision.again), number(resource.version) if newest else None
         return FIRST_RETRY, None
+
+    def _decide(self, key: Key, body: JsonObject) -> tuple[Resource, Observation, Decision] | None:
+        """Choose the next step by what is known; None while it is not known whose turn it is."""
+        resource = self._services.resource(body)
+        observation = self._store.observation(key)
+        decision = decide(resource, observation, self._policy, self._clock())
+        order = to_create(decision)
+        if order is None:
+            return resource, observation, decision
+        seated = self._turns.seat(key, resource, order)
+        if seated is None:
+            return None
+        if seated is not resource:  # a class gives turns: without one, something else is due
+            decision = decide(seated, observation, self._policy, self._clock())
+        return seated, observation, decision
 
     async def _step(self, key: Key, resource: Resource, decision: Decision) -> None:
         """Take one step."""

@@ -4,6 +4,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any, Protocol
 
 from prometheus_client import (
@@ -293,6 +294,9 @@ class Metrics:
             "verb",
             "host",
         )
+        # three for each resource: finding a child anew costs as much as all else that is counted
+        self._rest_requests_of = cache(self.rest_requests.labels)
+        self._rest_seconds_of = cache(self.rest_seconds.labels)
 
     def _define_process(self) -> None:
         self.build = self._gauge("mljobs_build_info", "The running version; always 1.", "version")
@@ -367,8 +371,8 @@ class Metrics:
 
     def rest_request(self, method: str, code: str, host: str, seconds: float) -> None:
         """Count one request to the API server."""
-        self.rest_requests.labels(code, method, host).inc()
-        self.rest_seconds.labels(method, host).observe(seconds)
+        self._rest_requests_of(code, method, host).inc()
+        self._rest_seconds_of(method, host).observe(seconds)
 
     def defined(self, kind: str, there: bool) -> None:
         """Say whether the cluster has a kind's definition."""

@@ -218,7 +218,8 @@ class Resource:
         if under is None:
             return self
         translates = self.facts is not None and self.facts.capabilities.translates
-        return replace(self, spec=lay_under(self.kind, self.spec, under, translates=translates))
+        spec = lay_under(self.kind, self.spec, under, translates=translates)
+        return self if spec is self.spec else replace(self, spec=spec)
 
     def laid_again(self) -> "Resource":
         """The resource as its next attempt is submitted: with the defaults of its class as it is now."""
