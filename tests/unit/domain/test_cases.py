@@ -12,8 +12,10 @@ import yaml
 
 from mljobs.api.resources import KINDS
 from mljobs.domain.decide import decide, polled
-from mljobs.domain.decide.decisions import AT_ONCE, Decision, Move, Settled, Stall
+from mljobs.domain.decide.decisions import AT_ONCE, Decision, Move, Record, Settled, Stall, Submit
+from mljobs.domain.decide.intents import foreseen
 from mljobs.domain.job import naming
+from mljobs.domain.job.resource import FINALIZER, SUBMISSION
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import transitions
 from mljobs.domain.show.project import project
@@ -106,6 +108,25 @@ def test_a_status_fits_the_model_and_is_stable(name: str) -> None:
     if isinstance(decision, Settled):
         assert project(again, known, decision, later) == shown
     assert transitions(shown, shown) == []
+
+
+def test_a_first_submission_is_foreseen_as_it_would_be_decided() -> None:
+    seen = set()
+    for name in NAMES:
+        one, step = case(name), decided(case(name))
+        if not (isinstance(step, Record) and step.first):
+            continue
+        resource = one.resource
+        finalizers = (*resource.finalizers, FINALIZER)
+        annotations = {**resource.annotations, SUBMISSION: step.intent.encode(resource.uid)}
+        after = replace(resource, version="8", finalizers=finalizers, annotations=annotations)
+        known = one.known.planned(step.intent.target, first=True)
+        expected = foreseen(step, resource, after)
+        assert isinstance(step.then, Submit) == (expected is not None), name
+        if expected:
+            assert decide(after, known, one.policy, one.now + timedelta(milliseconds=5)) == expected, name
+            seen.add((resource.kind, type(resource.facts)))
+    assert len(seen) >= 3, seen
 
 
 def test_who_may_not_adopt_a_job_is_not_told_whose_it_is() -> None:

@@ -1,15 +1,20 @@
 """The record of an intended submission survives the way through an annotation."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mljobs.domain.classes.job_class import Standing
 from mljobs.domain.decide import AdminPolicy, decide
-from mljobs.domain.decide.decisions import Cancel
-from mljobs.domain.job.resource import SUBMISSION, Intent, Target
+from mljobs.domain.decide.decisions import Cancel, Record
+from mljobs.domain.decide.intents import foreseen
+from mljobs.domain.job.observation import Observation
+from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Target
 from tests.unit.domain import world
 from tests.unit.domain.world import JOB_ID, NOW, TARGET, job, observed, resource, status, target
 
@@ -87,3 +92,31 @@ def test_an_intent_that_the_record_contradicts_changes_nothing(forged: Target) -
         for deleting in (False, True):
             one, other = replace(true, deleting=deleting), replace(odd, deleting=deleting)
             assert decide(other, known, AdminPolicy(), NOW) == decide(one, known, AdminPolicy(), NOW)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"generation": 2},
+        {"spec": {**resource().spec, "suspend": True}},
+        {"deleting": True},
+        {"finalizers": ()},
+        {"finalizers": ("other.example.com/hold", FINALIZER)},
+        {"annotations": {}},
+        {"annotations": {SUBMISSION: "{}"}},
+        {"status": {"observedGeneration": 1}},
+        {"uid": "another"},
+        {"facts": None},
+        {"standing": Standing(pending=True)},
+    ],
+    ids=str,
+)
+def test_nothing_is_foreseen_of_a_resource_that_has_changed(changed: Mapping[str, Any]) -> None:
+    new = resource(held=False)
+    step = decide(new, Observation(since=NOW), AdminPolicy(), NOW)
+    assert isinstance(step, Record)
+    written = {SUBMISSION: step.intent.encode(new.uid)}
+    after = replace(new, version="8", finalizers=(FINALIZER,), annotations=written)
+    assert foreseen(step, new, after) == step.then
+    assert foreseen(replace(step, first=False), new, after) is None
+    assert foreseen(step, new, replace(after, **changed)) is None

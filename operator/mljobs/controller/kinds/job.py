@@ -42,6 +42,7 @@ from mljobs.domain.decide.decisions import (
     Submit,
     UpdateLabels,
 )
+from mljobs.domain.decide.intents import foreseen
 from mljobs.domain.decide.turns import to_create
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Resource
@@ -129,16 +130,18 @@ class JobHandler:
             What `reconcile` does, and the version on which the last decision was made; None if it is not the
             newest.
         """
+        taken: tuple[Resource, Decision] | None = None
         for _ in range(STEPS):
             body = self._store.body(key)
             if body is None:
                 await self._follow(key, None, None)
                 self._turns.forget(key)
                 return None, None
-            decided = self._decide(key, body)
+            decided = self._decide(key, body, taken)
             if decided is None:
                 return None, None  # the next round of the line queues it
             resource, observation, decision = decided
+            taken = resource, decision
             self._turns.note(key, resource, decision)
             await self._follow(key, resource, polled(resource, observation))
             with about(resource):
@@ -158,10 +161,22 @@ class JobHandler:
                         return self._pause(decision.again), number(resource.version) if newest else None
         return FIRST_RETRY, None
 
-    def _decide(self, key: Key, body: JsonObject) -> tuple[Resource, Observation, Decision] | None:
-        """Choose the next step by what is known; None while it is not known whose turn it is."""
+    def _decide(
+        self, key: Key, body: JsonObject, taken: tuple[Resource, Decision] | None
+    ) -> tuple[Resource, Observation, Decision] | None:
+        """Choose the next step by what is known; None while it is not known whose turn it is.
+
+        Args:
+            key: of the resource.
+            body: the resource.
+            taken: the step before, and what it was decided on.
+        """
         resource = self._services.resource(body)
         observation = self._store.observation(key)
+        if taken and isinstance(taken[1], Record):
+            submission = foreseen(taken[1], taken[0], resource)
+            if submission:
+                return resource, observation, submission
         decision = decide(resource, observation, self._policy, self._clock())
         order = to_create(decision)
         if order is None:

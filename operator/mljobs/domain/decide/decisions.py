@@ -72,7 +72,8 @@ class Record(Step):
 
     Attributes:
         intent: names the job.
-        then: what it is recorded for, which is decided again once that is done; None: the job exists.
+        then: what it is recorded for, which is decided again once that is done, unless it is `foreseen`;
+            None: the job exists.
         first: whether no earlier process can have called create for the job.
     """
 

@@ -5,13 +5,14 @@ more it is a hint: the job that it names is read, and nothing is created or rele
 spec names has been read as well.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from mljobs.domain.decide.decisions import Adopt, Decision, Record, Release, Submit
 from mljobs.domain.decide.following import may_be_followed
 from mljobs.domain.decide.plan import AdminPolicy, intent_for, plan_target
 from mljobs.domain.job.observation import Observation
-from mljobs.domain.job.resource import Intent, Resource, Target
+from mljobs.domain.job.resource import FINALIZER, SUBMISSION, Intent, Resource, Target
 
 
 def recorded_first(resource: Resource, decision: Decision) -> Decision:
@@ -29,6 +30,29 @@ def record(resource: Resource, intent: Intent, then: Submit | Adopt | None = Non
     annotation proves nothing.
     """
     return Record(intent, then, first=not resource.held and resource.recorded is None)
+
+
+def foreseen(decision: Record, before: Resource, after: Resource) -> Submit | None:
+    """The first create call of a resource, if it is as it was when its intent was recorded for that call.
+
+    Args:
+        decision: the record.
+        before: what it was decided for.
+        after: the same resource as read since.
+
+    Returns:
+        What deciding again would lead to; None where that has to be done.
+    """
+    if not (decision.first and isinstance(decision.then, Submit)):
+        return None
+    expected = replace(
+        before,
+        version=after.version,
+        finalizers=(*before.finalizers, FINALIZER),
+        annotations={**before.annotations, SUBMISSION: decision.intent.encode(before.uid)},
+    )
+    given = (after.facts, after.standing) == (before.facts, before.standing)
+    return decision.then if after == expected and given else None
 
 
 def planned_attempt(resource: Resource) -> int:
