@@ -32,6 +32,9 @@ KUBERNETES_APIS = (
 BUILDER = ("setuptools*", "_distutils_hack", "distutils-precedence.pth")
 """What builds users' packages on their machines; no image has files to build from."""
 
+UNUSED = ("kubernetes/aio",)
+"""The official client once more, for asyncio: the operator sends its requests by aiohttp."""
+
 LAZY = "kubernetes"
 """The one big package of which few modules are ever loaded."""
 
@@ -45,7 +48,7 @@ def main(venv: Path, interpreter: str) -> None:
     for module in (packages / LAZY).glob("**/client/api/*.py"):
         if module.stem not in KUBERNETES_APIS:
             module.unlink()
-    for pattern in BUILDER:
+    for pattern in (*BUILDER, *UNUSED):
         for path in packages.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
     _compile(packages)
@@ -63,7 +66,7 @@ def _compile(packages: Path) -> None:
 
 def _loaded(packages: Path) -> set[Path]:
     """The source files of what the operator loads until it works."""
-    from kubernetes import aio, client
+    from kubernetes import client
 
     from mljobs import backends
     from mljobs.cli import app
@@ -73,7 +76,6 @@ def _loaded(packages: Path) -> set[Path]:
     backends.open_job_logs(endpoint="http://127.0.0.1:1", anonymous=True)
     backends.open_object_storage(endpoint="http://127.0.0.1:1", anonymous=True)
     _ = (app, run, client.ApiClient, client.CoreV1Api, client.CustomObjectsApi)
-    _ = (aio.client.ApiClient, aio.client.CoreV1Api, aio.client.CustomObjectsApi)
     files = {Path(getattr(module, "__file__", None) or "") for module in sys.modules.values()}
     kept = (path for path in files if path.is_file())  # setuptools' hook was loaded, and is removed
     return {path for path in kept if path.is_relative_to(packages) and path.suffix == ".py"}

@@ -1,6 +1,5 @@
 """The composition root of the operator: makes its parts from the settings and runs them."""
 
-import asyncio
 import gc
 import json
 import sys
@@ -9,6 +8,8 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+
+import uvloop
 
 from mljobs.api.jobclass import Adoption
 from mljobs.backends import (
@@ -56,7 +57,7 @@ def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -
     configure(sys.stderr, form=settings.log_format, level=settings.log_level)
     gc.freeze()  # the modules stay: no collection has to look at them again
     gc.set_threshold(*COLLECT_AFTER)
-    asyncio.run(_operate(settings, ready))
+    uvloop.run(_operate(settings, ready))
 
 
 async def _operate(settings: Settings, ready: Callable[[str], None] | None) -> None:
