@@ -22,8 +22,13 @@ A_SECOND = 10
 
 def only_gauges_moved(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
     """Whether two statuses, or the documents of a job, differ, and in gauges alone."""
-    names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
-    return bool(names) and names <= GAUGES
+    moved = False
+    for name in before.keys() | after.keys():
+        if before.get(name) != after.get(name):
+            if name not in GAUGES:
+                return False
+            moved = True
+    return moved
 
 
 def only_moved(before: Job | None, after: Job) -> bool:
