@@ -26,7 +26,7 @@ demo: $(STAMP) ## Run real jobs from deploy/samples on an embedded control plane
 	@$(BIN)/mljobs demo
 
 # Tests start hundreds of processes: what Python compiles for one serves all, whatever the environment says.
-test test-unit test-faults: export PYTHONDONTWRITEBYTECODE :=
+test test-unit test-faults bench bench-quick: export PYTHONDONTWRITEBYTECODE :=
 # A quarter of the API servers' CPU is garbage collection, for memory that there is.
 test test-faults: export GOGC ?= 400
 test test-faults: export GOMEMLIMIT ?= 1GiB

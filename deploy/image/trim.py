@@ -72,7 +72,7 @@ def _loaded(packages: Path) -> set[Path]:
     from mljobs.cli import app
     from mljobs.controller.process import run
 
-    backends.open_job_service(endpoint="http://127.0.0.1:1", anonymous=True)
+    backends.open_job_service(backends.Access(endpoint="http://127.0.0.1:1", anonymous=True))
     backends.open_job_logs(endpoint="http://127.0.0.1:1", anonymous=True)
     backends.open_object_storage(endpoint="http://127.0.0.1:1", anonymous=True)
     _ = (app, run, client.ApiClient, client.CoreV1Api, client.CustomObjectsApi)

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import linecache
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -55,6 +56,7 @@ def operate(settings: Settings, *, ready: Callable[[str], None] | None = None) -
         ValueError: the endpoint cannot work, or metrics and health cannot be served.
     """
     configure(sys.stderr, form=settings.log_format, level=settings.log_level)
+    linecache.clearcache()  # a megabyte of our own sources: pydantic has read their docstrings
     gc.freeze()  # the modules stay: no collection has to look at them again
     gc.set_threshold(*COLLECT_AFTER)
     uvloop.run(_operate(settings, ready))
