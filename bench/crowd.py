@@ -70,15 +70,15 @@ class Crowd:
         self._session = session
         self._collection = f"{url}/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{TRAINING_JOB.plural}"
 
-    async def create(self, manifests: Iterable[Mapping[str, Any]]) -> None:
-        """Make all of them over as many connections as there are."""
+    async def create(self, manifests: Iterable[Mapping[str, Any]], connections: int = CONNECTIONS) -> None:
+        """Make all of them, so many at once."""
         turns = iter(manifests)
 
         async def client() -> None:
             for body in turns:
                 await self._send("POST", "", json.dumps(body))
 
-        await asyncio.gather(*(client() for _ in range(CONNECTIONS)))
+        await asyncio.gather(*(client() for _ in range(connections)))
 
     async def version(self) -> str:
         """The resourceVersion of the present."""

@@ -21,6 +21,7 @@ from bench.counters import Cost, wait_until_quiet
 from bench.crowd import Crowd, Done, crowd, has_job, in_state, manifest
 from bench.figures import Figures
 from bench.lab import ENDED, INTERVAL, ROOT, STARTED, Lab, lab, spent
+from tests.e2e.support import eventually
 
 PEER = {1000: 1.86, 5000: 1.81}
 """How much longer the tuned peer took than the bare program without CEL rules, by the size of the burst."""
@@ -192,10 +193,15 @@ async def large(figures: Figures, count: int) -> None:
     with lab() as place:
         place.start_operator()
         async with crowd(place.plane) as all_of_them:
-            since = await all_of_them.version()
-            watching = asyncio.create_task(all_of_them.until(count, has_job, since))
-            await all_of_them.create(manifest(f"job-{n:05}", large=True) for n in range(count))
-            await watching
+            manifests = (manifest(f"job-{number:05}", large=True) for number in range(count))
+            # neither many at once nor a watch of our own: the API server has to keep up with both
+            await all_of_them.create(manifests, connections=4)
+            await asyncio.to_thread(
+                eventually,
+                lambda: len(place.emulator.applied("create")) >= count,
+                what=f"all of {count} large resources have a job",
+                within=300,
+            )
             await asyncio.to_thread(place.settle)
             burst_peak = place.memory()
             place.stop()
