@@ -1,6 +1,6 @@
 """The operator's cache: the newest object of each resource, and what was observed of its job."""
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from mljobs.api.base import JsonObject
 from mljobs.api.json_text import decoded, encoded
+from mljobs.controller.loop.rest import Shelf
 from mljobs.controller.loop.shard import WHOLE, Shard
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
@@ -45,7 +46,8 @@ class _Entry:
     """What is kept of a resource.
 
     Attributes:
-        packed: the object as JSON, a fifth of the memory that its dicts and lists would take.
+        text: the object as JSON, a fifth of the memory that its dicts and lists would take.
+        shelf: what has packed that text; None while it is as it is.
         uid: of the object.
         owner: the uid of the controlling owner; empty if there is none.
         version: its resourceVersion.
@@ -54,7 +56,8 @@ class _Entry:
         settled: the version on which everything was decided that can be; see `Store.settle`.
     """
 
-    packed: bytes
+    text: bytes
+    shelf: Shelf | None
     uid: str
     owner: str
     version: int
@@ -64,17 +67,22 @@ class _Entry:
 
     @property
     def body(self) -> JsonObject:
-        found: JsonObject = decoded(self.packed)
+        found: JsonObject = decoded(self.shelf.unpack(self.text) if self.shelf else self.text)
         return found
 
-    def pack(self, body: JsonObject) -> None:
+    def keep(self, body: JsonObject) -> None:
         """Keep this object instead."""
         meta = body["metadata"]
         owners = meta.get("ownerReferences") or ()
-        self.packed = encoded(body)
+        self.text, self.shelf = encoded(body), None
         self.uid = str(meta["uid"])
         self.owner = next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
         self.version = number(meta.get("resourceVersion"))
+
+    def rest(self, shelf: Shelf) -> None:
+        """Pack the object: nobody has a use for it before something happens."""
+        if self.shelf is None:
+            self.text, self.shelf = shelf.pack(self.text), shelf
 
 
 class Store:
@@ -96,6 +104,7 @@ class Store:
         self._deleted_uids: OrderedDict[str, None] = OrderedDict()
         self._children: dict[str, set[Key]] = {}
         self._deciding: set[Key] = set()
+        self._shelves: defaultdict[str, Shelf] = defaultdict(Shelf)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -122,21 +131,21 @@ class Store:
             Whether it was kept.
         """
         key = Key.of(body)
-        entry = self._entries.get(key)
-        fresh = self._entry(body, Observation(since=self._since))
-        if fresh.uid in self._deleted_uids:
-            return False
-        if entry and entry.uid == fresh.uid:
-            if entry.version > fresh.version:
-                return False
-            self._unlist(key, entry)
-            entry.packed, entry.owner, entry.version = fresh.packed, fresh.owner, fresh.version
-            self._list(key, entry)
-            return True
-        if entry and entry.version > fresh.version:
+        entry, uid = self._entries.get(key), str(body["metadata"]["uid"])
+        if uid in self._deleted_uids:
             return False
         if entry:
+            version = number(body["metadata"].get("resourceVersion"))
+            if entry.version > version:
+                return False
+            if entry.uid == uid:
+                if entry.version < version:
+                    self._unlist(key, entry)
+                    entry.keep(body)
+                    self._list(key, entry)
+                return True
             self._unlist(key, entry)
+        fresh = self._entry(body, Observation(since=self._since))
         self._entries[key] = fresh
         self._list(key, fresh)
         return True
@@ -156,6 +165,8 @@ class Store:
         entry = self._entries.get(key)
         if entry and version is not None:
             entry.settled = version
+            if entry.version == version:
+                entry.rest(self._shelves[key.kind])
 
     def is_echo(self, body: Mapping[str, Any]) -> bool:
         """Whether an object tells nothing new: it, or a newer one, was decided on or is being decided on.
@@ -252,7 +263,7 @@ class Store:
             body = entry.body
             metadata = body["metadata"]
             kept = {**(metadata.get("annotations") or {}), **annotations}
-            entry.pack({**body, "metadata": {**metadata, "annotations": kept}})
+            entry.keep({**body, "metadata": {**metadata, "annotations": kept}})
 
     @property
     def any_deleted(self) -> bool:
@@ -285,8 +296,8 @@ class Store:
 
     def _entry(self, body: JsonObject, observation: Observation) -> _Entry:
         self.moment += 1
-        made = _Entry(b"", "", "", 0, observation, self.moment)
-        made.pack(body)
+        made = _Entry(b"", None, "", "", 0, observation, self.moment)
+        made.keep(body)
         return made
 
     def unlisted(
