@@ -200,7 +200,7 @@ async def large(figures: Figures, count: int) -> None:
                 eventually,
                 lambda: len(place.emulator.applied("create")) >= count,
                 what=f"all of {count} large resources have a job",
-                within=300,
+                within=900,  # half a second of CPU each at the API server
             )
             await asyncio.to_thread(place.settle)
             burst_peak = place.memory()
