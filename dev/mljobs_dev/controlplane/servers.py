@@ -83,6 +83,8 @@ def etcd(binaries: Path) -> list[str]:
         str(binaries / "etcd"),
         "--name=mljobs",
         "--data-dir=etcd",
+        # etcd's own bound of 2 GiB holds three versions of 500 of the largest resources; production has 8
+        f"--quota-backend-bytes={8 * 2**30}",
         f"--listen-client-urls=unix://{ETCD_SOCKET}",
         f"--advertise-client-urls=unix://{ETCD_SOCKET}",
         "--listen-peer-urls=unix://etcd-peer.sock",
