@@ -17,9 +17,17 @@ LABELS_LIMIT = 64 - len(marks.OWNERSHIP_LABELS)
 """A job has at most 64 labels, of which the operator needs its own."""
 
 _LETTERS = ("Ll", "Lo")
-_KEY = rf"[\p{{Ll}}\p{{Lo}}][\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{marks.LABEL_LIMIT - 1}}}"
-_VALUE = rf"[\p{{Ll}}\p{{Lo}}\p{{N}}_-]{{0,{marks.LABEL_LIMIT}}}"
-"""In RE2's notation, for CEL; `_is_key` and `_is_value` are the same in Python, whose `re` lacks it."""
+_VALUE = r"[\p{Ll}\p{Lo}\p{N}_-]*"
+_KEY = rf"[\p{{Ll}}\p{{Lo}}]{_VALUE}"
+"""In RE2's notation, for CEL; `_is_key` and `_is_value` are the same in Python, whose `re` lacks it.
+
+They do not count: to RE2 each possible repetition of such a class is a class of its own.
+"""
+
+
+def _label(pattern: str, text: str) -> str:
+    """Says in CEL that a label's key or value is short enough and like the pattern."""
+    return f"size({text}) <= {marks.LABEL_LIMIT} && {text}.matches(r'^{pattern}$')"
 
 
 _EVERYBODY = ("allUsers", "allAuthenticatedUsers")
@@ -151,7 +159,7 @@ RULES = (
     Rule(
         "label-key",
         "labels",
-        Term(lambda labels: not _wrong_keys(labels), f"self.all(key, key.matches(r'^{_KEY}$'))"),
+        Term(lambda labels: not _wrong_keys(labels), f"self.all(key, {_label(_KEY, 'key')})"),
         "a label's key starts with a lower-case letter and has at most 63 lower-case letters, digits, "
         "underscores and hyphens",
         Source.DOCUMENTATION,
@@ -160,7 +168,7 @@ RULES = (
     Rule(
         "label-value",
         "labels{}",
-        Term(_is_value, f"self.matches(r'^{_VALUE}$')"),
+        Term(_is_value, _label(_VALUE, "self")),
         "a label's value has at most 63 lower-case letters, digits, underscores and hyphens",
         Source.DOCUMENTATION,
     ),
