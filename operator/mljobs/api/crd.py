@@ -261,17 +261,31 @@ def own_rules(kind: ResourceKind) -> Rules:
     return {"spec": [_fixed_manager(kind)]} if isinstance(kind, JobKind) else _OWN.get(kind.name, {})
 
 
-def fixed_once_submitted(kind: JobKind) -> Sequence[CelRule]:
+def fixed_once_submitted(kind: JobKind, *, named: bool = False) -> Sequence[CelRule]:
     """What cannot be changed once there is a job, over the resource and its former self.
 
     There is one rule for a whole part, which looks at the fields only where the part differs, and names them
     in its message.
+
+    Args:
+        kind: whose fields they are.
+        named: whether `changed_fields` are variables that the rules name; otherwise the rules say them.
     """
     fields = structural(kind.resource)["properties"]["spec"]["properties"]
+    changed = changed_fields(kind)
     return [
         *(_fixed_field(kind, name, fields[name]) for name in ("jobClassName", "projectId", "jobId")),
-        *(_fixed_part(kind, name, fields[name]) for name in (kind.input_field, "vertex")),
+        *(
+            _fixed_part(kind, part, f"variables.changed_{part}" if named else f"({said})")
+            for part, said in changed.items()
+        ),
     ]
+
+
+def changed_fields(kind: JobKind) -> Mapping[str, str]:
+    """By the part that is fixed once submitted, the names of the fields that an update changes, in CEL."""
+    spec = structural(kind.resource)["properties"]["spec"]["properties"]
+    return {part: _changed_fields(part, spec[part]["properties"]) for part in (kind.input_field, "vertex")}
 
 
 _NO_JOB = "!oldSelf.?status.?jobId.hasValue()"
@@ -292,17 +306,20 @@ def _fixed_field(kind: JobKind, field: str, schema: JsonObject) -> CelRule:
     )
 
 
-def _fixed_part(kind: JobKind, part: str, schema: JsonObject) -> CelRule:
-    new, old = f"{_NEW}.{part}", f"{_OLD}.{part}"
+def _changed_fields(part: str, fields: Mapping[str, JsonObject]) -> str:
     kept = {
-        f"{part}.{name}": _kept(f"{new}.{name}", f"{old}.{name}", field)
-        for name, field in schema["properties"].items()
+        f"{part}.{name}": _kept(f"{_NEW}.{part}.{name}", f"{_OLD}.{part}.{name}", field)
+        for name, field in fields.items()
     }
-    alike = " && ".join(kept.values())
-    changed = " + ".join(f"({said} ? '' : '{name} ')" for name, said in kept.items())
+    return " + ".join(f"({said} ? '' : '{name} ')" for name, said in kept.items())
+
+
+def _fixed_part(kind: JobKind, part: str, changed: str) -> CelRule:
+    new, old = f"{_NEW}.{part}", f"{_OLD}.{part}"
     told = _fixed_once_submitted(kind)
+    alike = f"{new} == {old} || {changed} == ''"
     return CelRule(
-        rule=f"{_NO_JOB} || (has({new}) ? has({old}) && ({new} == {old} || ({alike})) : !has({old}))",
+        rule=f"{_NO_JOB} || (has({new}) ? has({old}) && ({alike}) : !has({old}))",
         message=f"{part} {told}",
         message_expression=f"has({new}) && has({old}) ? {changed} + '{told}' : '{part} {told}'",
         field_path=f".spec.{part}",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from mljobs.api.base import JsonObject
-from mljobs.api.crd import CelRule, Rules, fixed_once_submitted, in_crd, schema, walk
+from mljobs.api.crd import CelRule, Rules, changed_fields, fixed_once_submitted, in_crd, schema, walk
 from mljobs.api.field_error import FieldErrorType
 from mljobs.api.resources import GROUP, VERSION, JobKind
 
@@ -24,6 +24,13 @@ LONGEST = 4096
 MORE = "… and more: see `mljobs plan`"
 FALLBACK = "the spec breaks rules that cannot be listed here: see `mljobs plan`"
 """Where a message cannot be shown: a key in it has a line break, say."""
+
+SHORT = 3000
+"""Characters of rules in an expression; the time to compile one grows with the square of its length."""
+
+CREATED = "request.operation == 'CREATE'"
+# The API server counts generations itself, and by nothing but the spec.
+_CHANGED = f"{CREATED} || object.metadata.generation != oldObject.metadata.generation"
 
 _API_VERSION = "admissionregistration.k8s.io/v1"
 _WORDS = {
@@ -108,9 +115,6 @@ def _binding(kind: JobKind) -> JsonObject:
     }
 
 
-_CREATED = "request.operation == 'CREATE'"
-# The API server counts generations itself, and by nothing but the spec.
-_CHANGED = f"{_CREATED} || object.metadata.generation != oldObject.metadata.generation"
 _MESSAGE = (
     f"size(variables.problems) > {LONGEST} ? variables.problems.substring(0, {LONGEST}) + '{MORE}' "
     f": variables.problems.substring(0, size(variables.problems) - {len(SEPARATOR)})"
@@ -124,24 +128,45 @@ def _variables(kind: JobKind, rules: Rules) -> Iterator[tuple[str, str]]:
     absent is not evaluated, and what an update leaves as it was is not judged again, so that an older
     resource can be suspended although a newer rule is against it.
     """
+    yield from _changed(kind)
     compared = dict(_fixed(kind))
     yield from compared.items()
-    said = [f"{_CREATED} ? '' : {_joined(f'variables.{name}' for name in compared)}"]
+    said = [f"{CREATED} ? '' : {_joined(f'variables.{name}' for name in compared)}"]
     fields: JsonObject = schema(kind)["properties"]["spec"]["properties"]
     for top, mine in _by_field(fields, rules).items():
         lists = _by_list(kind, mine)
         for path, entries in lists.items():
             if path:
                 yield _name(path), _joined(_Node.of(entries).parts(_RESOURCE))
-        judged = _joined([*_Node.of(lists.get("", {})).parts(_RESOURCE), *_refer(lists)])
+        whole = _name(f"spec.{top}" if top else "spec")
+        parts = [_joined(_Node.of(entries).parts(_RESOURCE)) for entries in _short(lists.get("", {}))]
+        if len(parts) > 1:
+            named = {f"{whole}_part{number}": said for number, said in enumerate(parts)}
+            yield from named.items()
+            parts = [f"variables.{name}" for name in named]
+        judged = _joined([*parts, *_refer(lists)])
         if not top or "properties" in fields[top]:
-            yield _name(f"spec.{top}"), judged
-            judged = f"variables.{_name(f'spec.{top}')}"
+            yield whole, judged
+            judged = f"variables.{whole}"
         if top:
             new, old = f"object.spec.?{top}", f"oldObject.spec.?{top}"
-            judged = f"has(object.spec.{top}) && ({_CREATED} || {new} != {old}) ? ({judged}) : ''"
+            judged = f"has(object.spec.{top}) && ({CREATED} || {new} != {old}) ? ({judged}) : ''"
         said.append(judged)
     yield "problems", _joined(said)
+
+
+def _short(rules: Rules) -> Iterator[Rules]:
+    """The same in parts, in the order in which they are told, each short enough to be compiled soon."""
+    part: dict[str, list[CelRule]] = {}
+    length = 0
+    for path, rule in _Node.of(rules).in_order():
+        length += len(rule.rule)
+        if part and length > SHORT:
+            yield part
+            part, length = {}, len(rule.rule)
+        part.setdefault(path, []).append(rule)
+    if part:
+        yield part
 
 
 def _refer(lists: Mapping[str, Rules]) -> Iterator[str]:
@@ -178,9 +203,15 @@ def _name(path: str) -> str:
     return re.sub(r"\W+", "_", path).removesuffix("_") + "_items" * path.endswith(("]", "}"))
 
 
+def _changed(kind: JobKind) -> Iterator[tuple[str, str]]:
+    """What differs from the former resource, which both a rule and its message name."""
+    for part, said in changed_fields(kind).items():
+        yield f"changed_{part}", f"[oldObject].map(oldSelf, [object].map(self, {said}).join('')).join('')"
+
+
 def _fixed(kind: JobKind) -> Iterator[tuple[str, str]]:
     """What compares a resource with its former self, as a variable for each field or part of the spec."""
-    for rule in fixed_once_submitted(kind):
+    for rule in fixed_once_submitted(kind, named=True):
         name = (rule.field_path or "").rpartition(".")[2]
         yield f"fixed_{name}", f"[oldObject].map(oldSelf, {_judged([rule], _RESOURCE)}).join('')"
 
@@ -219,6 +250,12 @@ class _Node:
                 node = into.setdefault(key, cls())
             node.rules = entries
         return root
+
+    def in_order(self, path: str = "") -> Iterator[tuple[str, CelRule]]:
+        """The rules with their paths, in the order in which `parts` tells their problems."""
+        yield from ((path, rule) for rule in self.rules)
+        for name, node in self.fields.items():
+            yield from node.in_order(f"{path}.{name}" if path else name)
 
     def parts(self, place: _Place, depth: int = 0) -> Iterator[str]:
         """The problems with a value that is there, as texts in CEL."""
