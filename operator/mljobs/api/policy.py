@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from mljobs.api.base import JsonObject
 from mljobs.api.crd import CelRule, Rules, changed_fields, fixed_once_submitted, in_crd, schema, walk
 from mljobs.api.field_error import FieldErrorType
+from mljobs.api.policy_conditions import CREATED, conditions
 from mljobs.api.resources import GROUP, VERSION, JobKind
 
 SEPARATOR = "; "
@@ -27,10 +28,6 @@ FALLBACK = "the spec breaks rules that cannot be listed here: see `mljobs plan`"
 
 SHORT = 3000
 """Characters of rules in an expression; the time to compile one grows with the square of its length."""
-
-CREATED = "request.operation == 'CREATE'"
-# The API server counts generations itself, and by nothing but the spec.
-_CHANGED = f"{CREATED} || object.metadata.generation != oldObject.metadata.generation"
 
 _API_VERSION = "admissionregistration.k8s.io/v1"
 _WORDS = {
@@ -90,7 +87,7 @@ def _policy(kind: JobKind, rules: Rules) -> JsonObject:
                     }
                 ],
             },
-            "matchConditions": [{"name": "spec-is-new-or-changed", "expression": _CHANGED}],
+            "matchConditions": conditions(kind, rules),
             "variables": [
                 {"name": name, "expression": expression} for name, expression in _variables(kind, rules)
             ],
