@@ -11,9 +11,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as classic
 
 from mljobs.controller.loop.queue import WorkQueue
+from mljobs.controller.loop.shard import WHOLE, Shard
+from mljobs.controller.loop.store import Key, Store
 from mljobs.controller.process.health import Health
 from mljobs.controller.process.metrics import QUEUE, Metrics, QueueMeter
 from mljobs.controller.process.serve import serve
+from mljobs.domain.show.counted import Counted
 from tests.unit.domain.world import NOW
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.9,text/plain;version=0.0.4;q=0.5"
@@ -138,15 +141,22 @@ def job(state: str = "", *, stalled: str = "", kind: str = "TrainingJob", **stat
     }
 
 
+def census(metrics: Metrics, *bodies: dict[str, Any]) -> None:
+    """Count these as the resources that there are."""
+    store = Store(NOW)
+    for number, body in enumerate(bodies):
+        meta = {**body["metadata"], "name": f"job-{number}", "uid": f"u{number}", "resourceVersion": "1"}
+        store.put({**body, "metadata": meta})
+    metrics.count_resources(store.counted(WHOLE))
+
+
 def test_the_census_forgets_what_is_no_more() -> None:
     metrics = Metrics()
-    metrics.count_resources(
-        [job("RUNNING"), job("RUNNING"), job(kind="PredictionJob"), job(stalled="InvalidSpec")]
-    )
+    census(metrics, job("RUNNING"), job("RUNNING"), job(kind="PredictionJob"), job(stalled="InvalidSpec"))
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="RUNNING") == 2
     assert value(metrics, "mljobs_jobs", kind="PredictionJob", state="STATE_UNSPECIFIED") == 1
     assert value(metrics, "mljobs_stalled_resources", kind="TrainingJob", reason="InvalidSpec") == 1
-    metrics.count_resources([{"kind": "TrainingJob", "metadata": {}}])
+    census(metrics, {"kind": "TrainingJob", "metadata": {}})
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="RUNNING") is None
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="STATE_UNSPECIFIED") == 1
     assert value(metrics, "mljobs_stalled_resources", kind="TrainingJob", reason="InvalidSpec") is None
@@ -156,8 +166,19 @@ def test_the_census_leaves_out_what_other_controllers_look_after() -> None:
     metrics = Metrics()
     theirs = {**job("RUNNING"), "spec": {"managedBy": "example.com/another"}}
     ours = {**job("RUNNING"), "spec": {"managedBy": "mljobs.dev/operator"}}
-    metrics.count_resources([theirs, theirs, ours])
+    census(metrics, theirs, theirs, ours)
     assert value(metrics, "mljobs_jobs", kind="TrainingJob", state="RUNNING") == 1
+
+
+def test_the_census_counts_the_newest_state_of_the_shard_alone() -> None:
+    store = Store(NOW)
+    for version, state in (("1", "QUEUED"), ("2", "RUNNING")):
+        meta = {"namespace": "team-a", "name": "a", "uid": "u", "resourceVersion": version}
+        store.put({**job(state), "metadata": meta})
+    found = [list(store.counted(Shard(number, 2))) for number in (0, 1)]
+    assert sorted(found) == [[], [Counted("TrainingJob", "RUNNING", "")]]
+    store.drop(Key("TrainingJob", "team-a", "a"), "u")
+    assert not list(store.counted(WHOLE))
 
 
 def accepted(**status: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mljobs.controller.loop.shard import WHOLE, Shard
 from mljobs.domain.job.observation import Observation
 from mljobs.domain.job.resource import Resource
 from mljobs.domain.job.timestamps import timestamp
+from mljobs.domain.show.counted import Counted, counted
 
 DELETED_KEPT = 10_000
 """Deleted resources that are remembered; more than are deleted while one list is in flight."""
@@ -54,6 +55,7 @@ class _Entry:
         observation: of its job.
         observed: the store's moment when that was learnt.
         settled: the version on which everything was decided that can be; see `Store.settle`.
+        counted: what the object counts as.
     """
 
     text: bytes
@@ -64,6 +66,7 @@ class _Entry:
     observation: Observation
     observed: int
     settled: int = -1
+    counted: Counted | None = None
 
     @property
     def body(self) -> JsonObject:
@@ -75,6 +78,7 @@ class _Entry:
         meta = body["metadata"]
         owners = meta.get("ownerReferences") or ()
         self.text, self.shelf = encoded(body), None
+        self.counted = counted(body)
         self.uid = str(meta["uid"])
         self.owner = next((str(owner["uid"]) for owner in owners if owner.get("controller")), "")
         self.version = number(meta.get("resourceVersion"))
@@ -115,6 +119,12 @@ class Store:
     def bodies(self) -> Iterator[JsonObject]:
         """The newest object of each existing resource, each made when it is asked for."""
         return (entry.body for key, entry in self._entries.items() if not key.deleted)
+
+    def counted(self, shard: Shard) -> Iterator[Counted]:
+        """What each existing resource of a shard counts as; no object is made for that."""
+        for key, entry in self._entries.items():
+            if entry.counted and not key.deleted and shard.has(key.namespace):
+                yield entry.counted
 
     def body(self, key: Key) -> JsonObject | None:
         """The newest object that was read under a key."""

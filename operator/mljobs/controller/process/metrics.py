@@ -23,8 +23,7 @@ from mljobs.api.jobclass import Limits
 from mljobs.api.outputs import State
 from mljobs.api.resources import KINDS
 from mljobs.domain.classes.turns import Used
-from mljobs.domain.job.resource import managed_elsewhere
-from mljobs.domain.reasons import ConditionType
+from mljobs.domain.show.counted import Counted
 from mljobs.domain.show.milestones import milestones
 
 QUEUE = "mljobs"
@@ -307,19 +306,15 @@ class Metrics:
         for count in self.scraped:
             count()
 
-    def count_resources(self, bodies: Iterable[Mapping[str, Any]]) -> None:
-        """Count the resources by state and by stalled reason, without those of other controllers."""
+    def count_resources(self, found: Iterable[Counted]) -> None:
+        """Count the resources by state and by stalled reason."""
         states: Tally[tuple[str, str]] = Tally()
         reasons: Tally[tuple[str, str]] = Tally()
-        for body in bodies:
-            if managed_elsewhere(body.get("spec") or {}):
-                continue
-            kind, status = body["kind"], body.get("status") or {}
-            if kind in KINDS:
-                states[kind, status.get("state") or NO_STATE] += 1
-            for row in status.get("conditions") or ():
-                if row["type"] == ConditionType.STALLED and row["status"] == "True":
-                    reasons[kind, row["reason"]] += 1
+        for one, number in Tally(found).items():
+            if one.kind in KINDS:
+                states[one.kind, one.state or NO_STATE] += number
+            if one.stalled:
+                reasons[one.kind, one.stalled] += number
         for gauge, tally in ((self.jobs, states), (self.stalled, reasons)):
             gauge.clear()
             for labels, number in tally.items():

@@ -265,7 +265,7 @@ async def _act(
     metrics.queue_depth.labels(QUEUE, QUEUE).set_function(lambda: len(queue))
     metrics.resources.set_function(lambda: sum(shard.has(key.namespace) for key in store))
     metrics.poll_age.set_function(lanes.oldest)
-    metrics.scraped.append(lambda: metrics.count_resources(_bodies(store, shard)))
+    metrics.scraped.append(lambda: metrics.count_resources(store.counted(shard)))
     kinds = watched_kinds(options.namespaces, schedules=options.schedules)
     stored = [kind.name for kind in kinds if kind is not JOB_CLASS]
     for kind in stored:
@@ -388,11 +388,6 @@ def _jobs(store: Store, services: Services) -> Iterator[tuple[Key, Resource]]:
         body = store.body(key)
         if body is not None and key.kind in KINDS:
             yield key, services.resource(body)
-
-
-def _bodies(store: Store, shard: Shard) -> Iterator[JsonObject]:
-    """The resources that this process reconciles."""
-    return (body for body in store.bodies() if shard.has(body["metadata"].get("namespace", "")))
 
 
 def _others(event: str | None, body: JsonObject, turns: TurnKeeper, services: Services) -> None:
