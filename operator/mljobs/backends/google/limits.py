@@ -25,8 +25,8 @@ PATIENT_SHARE = 0.7
 WAITING_LIMIT = 8
 """Requests of a quota group that may wait for their turn, but for background ones: well below the workers."""
 
-TICK = 0.001
-"""Seconds that do not count as waiting: a turn of the event loop."""
+TICK = 0.005
+"""Seconds that do not count as waiting: a turn of the event loop, whose time moves in whole milliseconds."""
 
 PROJECTS_LIMIT = 1024
 """Buckets that are kept, the most recently used ones."""

@@ -52,7 +52,7 @@ class WorkQueue(Generic[K]):
         self._in_a_row = 0
         self._dirty: dict[K, bool] = {}
         self._working: set[K] = set()
-        self._timers: dict[K, asyncio.TimerHandle] = {}
+        self._timers: dict[K, tuple[float, asyncio.Handle]] = {}
         self._wake = asyncio.Event()
         self._rest = asyncio.Event()
         self._rest.set()
@@ -70,8 +70,8 @@ class WorkQueue(Generic[K]):
         """
         if not self._takes(key):
             return
-        if timer := self._timers.pop(key, None):
-            timer.cancel()
+        if later := self._timers.pop(key, None):
+            later[1].cancel()
         known = self._dirty.get(key)
         if self._closed or known or known is urgent:
             return
@@ -95,12 +95,13 @@ class WorkQueue(Generic[K]):
             self._meter.delayed()
         loop = asyncio.get_running_loop()
         due = loop.time() + delay
-        timer = self._timers.get(key)
-        if timer:
-            if timer.when() <= due:
+        later = self._timers.get(key)
+        if later:
+            if later[0] <= due:
                 return
-            timer.cancel()
-        self._timers[key] = loop.call_at(due, self.add, key)
+            later[1].cancel()
+        # beside its time, since uvloop's handle of a call that is due at once does not say it
+        self._timers[key] = due, loop.call_at(due, self.add, key)
 
     async def get(self) -> K | None:
         """Take the next key, waiting for one; None once the queue is closed. `done` must follow."""
@@ -149,7 +150,7 @@ class WorkQueue(Generic[K]):
         self._closed = True
         for keys in (self._urgent, self._others, self._waiting):
             keys.clear()
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         self._wake.set()
