@@ -9,7 +9,7 @@ these days, too.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
@@ -25,6 +25,7 @@ _NAMED = {
 }
 
 _FIELDS = 5
+_DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _ONE = re.compile(r"\b(\w+)-\1/\d+", re.IGNORECASE)
 """A range of one number with a step: cronsim would go on to the end of the field, as with `5/10`."""
 
@@ -79,11 +80,54 @@ class Cron:
 
     def times(self, moment: datetime) -> Iterator[datetime]:
         """The times after a moment, endlessly."""
+        minute, hour, *_ = self.expression.split()
+        if minute.startswith("*") or hour.startswith("*"):
+            yield from self._by_time(moment)
+            return
         for local in CronSim(self.expression, moment.astimezone(self.zone)):
             found = local.astimezone(UTC)
             # in an hour that occurs twice, the iterator begins in the first one
             if found > moment:
                 yield found
+
+    def _by_time(self, moment: datetime) -> Iterator[datetime]:
+        """The times of an expression that follows the time that passes.
+
+        From one change of the clocks to the next: across one, cronsim goes by whole hours, and there are
+        clocks that are changed by half an hour.
+        """
+        begins = moment
+        while True:
+            change, offset = None, self._offset(begins)
+            for local in CronSim(self.expression, moment.astimezone(timezone(offset))):
+                found = local.astimezone(UTC)
+                change = self._change(begins, found)
+                if change:
+                    break
+                yield found
+                begins = found
+            if change is None:
+                return
+            moment, begins = change - _SECOND, change  # a time can be due at the change itself
+
+    def _offset(self, moment: datetime) -> timedelta:
+        return moment.astimezone(self.zone).utcoffset() or timedelta()
+
+    def _change(self, after: datetime, until: datetime) -> datetime | None:
+        """The first moment after one, and up to another, at which the clocks have been changed."""
+        while after < until:
+            end = min(after + _DAY, until)
+            if self._offset(end) == self._offset(after):
+                after = end
+                continue
+            while end - after > _SECOND:
+                middle = after + (end - after) // 2
+                if self._offset(middle) == self._offset(after):
+                    after = middle
+                else:
+                    end = middle
+            return end.replace(microsecond=0)
+        return None
 
     def last(self, since: datetime, until: datetime) -> datetime | None:
         """The latest time after `since`, and at `until` at the latest.

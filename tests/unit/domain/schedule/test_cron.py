@@ -58,6 +58,10 @@ def places(draw: st.DrawFn) -> tuple[str, datetime]:
 @example(expression="0,30 2,3 * * *", place=("Europe/Berlin", datetime(2026, 3, 28, 12, tzinfo=UTC)))
 @example(expression="45 2 * * *", place=("Europe/Berlin", datetime(2026, 10, 25, 1, 10, tzinfo=UTC)))
 @example(expression="*/15 * * * *", place=("Australia/Lord_Howe", datetime(2026, 4, 4, 14, tzinfo=UTC)))
+@example(expression="* 2 * * *", place=("Australia/Lord_Howe", datetime(2026, 4, 4, 13, tzinfo=UTC)))
+@example(
+    expression="*/30 1,2 25 10 *", place=("Europe/Berlin", datetime(2026, 10, 24, 12, 0, 30, tzinfo=UTC))
+)
 @example(expression="0-0/2 1 * * *", place=("UTC", datetime(2026, 4, 4, 14, tzinfo=UTC)))
 @example(expression="0 0 * * *", place=("America/Havana", datetime(2026, 3, 7, 12, tzinfo=UTC)))
 def test_the_times_are_those_of_every_minute(expression: str, place: tuple[str, datetime]) -> None:
