@@ -335,3 +335,20 @@ async def test_any_answer_is_a_result_or_an_error_of_the_tree(
             except JobServiceError as error:
                 assert error.message  # noqa: PT017  # the error is one of two legal outcomes
         assert len(server.received) == 1
+
+
+async def test_the_answers_share_their_names() -> None:
+    """Names are most of what thousands of jobs take in memory."""
+    job = {"jobId": "j", "state": "QUEUED", "trainingInput": {"region": "us-central1"}}
+    with RawServer(rest=answer(200, job)) as server:
+        async with open_job_service(Access(endpoint=server.url, anonymous=True, timeout=10)) as client:
+            one, other = [await client.get("p", "j") for _ in range(2)]
+    assert one == other == job
+    assert [name is again for name, again in zip(one, other, strict=True)] == [True] * len(job)
+
+
+async def test_a_page_in_place_of_an_answer_is_quoted() -> None:
+    with RawServer([answer(200, HTML)]) as server:
+        async with open_job_service(Access(endpoint=server.url, anonymous=True, timeout=10)) as client:
+            with pytest.raises(Unavailable, match="That's an error"):
+                await client.get("p", "j")

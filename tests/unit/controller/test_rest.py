@@ -1,6 +1,7 @@
 """What is packed at rest comes back as it was, whatever was packed before."""
 
 import random
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,7 +44,25 @@ def test_a_resource_at_rest_is_what_was_put() -> None:
         assert found is not None
         assert found["spec"] == {"args": ["é\u2028\N{GRINNING FACE}"] * number}
         assert store.version(key) == 100 + number
+        assert store.put({**found, "spec": {}})
+        assert store.body(key) == found, "what is kept in this version is not written again"
         newer = {**found, "spec": {"suspend": True}}
         newer["metadata"] = {**found["metadata"], "resourceVersion": "500"}
         assert store.put(newer)
         assert store.body(key) == newer
+
+
+def test_many_at_rest_take_a_third_less_at_least() -> None:
+    taken = {}
+    for rests in (False, True):
+        store = Store(START)
+        tracemalloc.start()
+        for number in range(500):
+            made = {**body(number, uid=f"u{number}", **SPEC), "status": status()}
+            made["metadata"]["name"] = f"job-{number}"
+            store.put(made)
+            store.settle(Key.of(made), number if rests else None)
+        taken[rests] = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        assert len(store) == 500
+    assert taken[True] < taken[False] * 2 / 3
