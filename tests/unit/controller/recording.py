@@ -71,9 +71,7 @@ class EventServer:
 class Idle:
     """No work."""
 
-    at_rest = True
-
-    async def rest(self) -> None:
+    async def rest(self, seconds: float) -> None:
         """Return at once."""
 
 

@@ -14,7 +14,7 @@ from mljobs.controller.kube.errors import KubeError, Refused, Unreachable
 from mljobs.controller.kube.events import MESSAGE, ObjectReference
 from mljobs.controller.loop import recorder as module
 from mljobs.controller.loop.queue import WorkQueue
-from mljobs.controller.loop.recorder import AT_ONCE, FLUSH, LONGEST_WAIT, ROOM, EventRecorder
+from mljobs.controller.loop.recorder import AT_ONCE, CALM, FLUSH, LONGEST_WAIT, ROOM, EventRecorder
 from mljobs.controller.process.metrics import Metrics
 from mljobs.domain.reasons import Reason
 from mljobs.domain.show.events import Event
@@ -82,14 +82,30 @@ def test_without_work_an_event_is_posted_at_once(rig: Rig) -> None:
     assert len(rig.recorder) == 0
 
 
-def test_an_event_waits_while_there_is_work(rig: Rig) -> None:
+def test_an_event_waits_while_there_is_work_and_until_there_has_been_none_for_a_moment(rig: Rig) -> None:
     rig.begin("a", "b")
     rig.record(ACCEPTED)
     assert rig.server.calls == []
     rig.end("a")
+    rig.loop.advance(1)
     assert rig.server.calls == []
     rig.end("b")
+    rig.loop.advance(CALM / 2)
+    assert rig.server.calls == []
+    rig.loop.advance(CALM / 2)
     assert rig.server.messages == ["accepted"]
+
+
+def test_pauses_between_the_resources_of_a_burst_are_not_for_events(rig: Rig) -> None:
+    rig.record(ACCEPTED, name="before")
+    for key in ("a", "b", "c"):
+        rig.begin(key)
+        rig.record(ACCEPTED, name=key)
+        rig.end(key)
+        rig.loop.advance(CALM / 2)
+    assert rig.server.order == [("before", "accepted")]
+    rig.loop.advance(CALM / 2)
+    assert [name for name, _ in rig.server.order] == ["before", "a", "b", "c"]
 
 
 def test_an_event_waits_for_work_that_waits_for_a_worker(rig: Rig) -> None:
@@ -109,6 +125,7 @@ def test_no_further_event_is_posted_once_work_comes(rig: Rig) -> None:
     rig.loop.do(rig.server.answering.set)
     assert len(rig.server.calls) == AT_ONCE
     rig.end("a")
+    rig.loop.advance(CALM)
     assert len(rig.server.calls) == 2 * AT_ONCE
 
 
@@ -132,6 +149,7 @@ def test_its_times_are_those_of_when_it_happened(rig: Rig) -> None:
     rig.record(ACCEPTED)
     rig.loop.advance(2)
     rig.end("a")
+    rig.loop.advance(CALM)
     (times,) = rig.server.times.values()
     assert times == (NOW, NOW + timedelta(seconds=2))
     assert rig.server.counts == [("accepted", 2)]
@@ -200,6 +218,7 @@ def test_with_a_full_queue_who_has_an_event_posts_it(rig: Rig, monkeypatch: pyte
     assert [name for name, _ in rig.server.order] == ["job-3", "job-4"]
     assert len(rig.recorder) == 3
     rig.end("a")
+    rig.loop.advance(CALM)
     assert len(rig.server.events) == 5
 
 

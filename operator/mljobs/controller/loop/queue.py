@@ -5,6 +5,7 @@ added while it is being processed is processed again afterwards, and a delayed k
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
@@ -56,6 +57,7 @@ class WorkQueue(Generic[K]):
         self._wake = asyncio.Event()
         self._rest = asyncio.Event()
         self._rest.set()
+        self._rested = -math.inf
         self._closed = False
 
     def __len__(self) -> int:
@@ -133,17 +135,18 @@ class WorkQueue(Generic[K]):
             self._meter.done(key)
         if key in self._dirty and not self._closed:
             self._wait(key)
-        elif not self._working and not self._waiting:
+        elif not self._working and not self._waiting and not self._rest.is_set():
+            self._rested = asyncio.get_running_loop().time()
             self._rest.set()
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether no key waits and none is worked on; also once the queue is closed: no work is to come."""
-        return self._rest.is_set()
-
-    async def rest(self) -> None:
-        """Wait until the queue is at rest."""
-        await self._rest.wait()
+    async def rest(self, seconds: float) -> None:
+        """Wait until no key has waited or been worked on for so long, or the queue is closed."""
+        while not self._closed:
+            await self._rest.wait()
+            left = self._rested + seconds - asyncio.get_running_loop().time()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
     def close(self) -> None:
         """Close the queue: waiting workers get None."""

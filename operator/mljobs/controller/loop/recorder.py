@@ -1,13 +1,15 @@
 """Posts Events after the work: a queue and a writer, as client-go's EventRecorder has them.
 
-Who records an Event does not wait for it. It is posted when no resource is reconciled or waits for that, and
-after a while in any case; its times are those of when it happened. Nothing gets lost in a full queue.
+Who records an Event does not wait for it. It is posted when no resource has been reconciled or has waited for
+that for a moment, and after a while in any case; its times are those of when it happened. Nothing gets lost in
+a full queue.
 """
 
 import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
@@ -24,7 +26,10 @@ logger = logging.getLogger(__name__)
 AT_ONCE = 4
 """Objects whose Events are posted at once: a few of the connections, the others are for the work."""
 
-LONGEST_WAIT = 10.0
+CALM = 0.25
+"""Seconds without work after which Events are posted: in a burst, the next resource or answer comes earlier."""
+
+LONGEST_WAIT = 20.0
 """Seconds that an Event waits for the work, at most: people look at a job minutes after it has changed, and
 bursts of a thousand resources take less."""
 
@@ -38,12 +43,8 @@ FLUSH = 5.0
 class Work(Protocol):
     """What goes before Events."""
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether there is nothing to do now."""
-
-    async def rest(self) -> None:
-        """Wait until there is nothing to do."""
+    async def rest(self, seconds: float) -> None:
+        """Wait until there has been nothing to do for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +139,7 @@ class EventRecorder:
 
     async def _next(self) -> str:
         """Wait until an object's Events may be posted: those that wait for the longest time."""
-        loop, overdue = asyncio.get_running_loop(), ""
+        loop, allowed = asyncio.get_running_loop(), ""
         while True:
             uid = next((uid for uid in self._waiting if uid not in self._posting), None)
             if uid is None:
@@ -146,13 +147,12 @@ class EventRecorder:
                 await self._added.wait()
                 continue
             due = self._waiting[uid][0].due
-            if self._work.at_rest or uid == overdue or loop.time() >= due:
+            if uid == allowed or loop.time() >= due:
                 return uid
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
-                    await self._work.rest()
-            except TimeoutError:
-                overdue = uid
+                    await self._work.rest(CALM)
+            allowed = uid  # unless somebody has posted them meanwhile
 
     async def _post_all(self, uid: str, events: Sequence[_Waiting]) -> None:
         try:
