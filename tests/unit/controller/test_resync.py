@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from mljobs.api.jobschedule import JOB_SCHEDULE
 from mljobs.api.resources import KINDS
-from mljobs.controller.kube.errors import KubeError, NotServed, Unreachable
+from mljobs.controller.kube.errors import KubeError, NotServed, Refused, Unreachable
 from mljobs.controller.loop.resync import Resync
 from mljobs.controller.loop.store import Key, Store
 from tests.unit.domain.world import NOW, START
@@ -21,7 +22,14 @@ BODY: dict[str, Any] = {
 class Lists:
     """Stands for the API server: one TrainingJob, nothing else."""
 
-    async def each(self, kind: str, _namespace: str | None, bring: Callable[[dict[str, Any]], object]) -> str:
+    async def each(
+        self,
+        kind: str,
+        _namespace: str | None,
+        bring: Callable[[dict[str, Any]], object],
+        *,
+        where: str = "",
+    ) -> str:
         if kind != "TrainingJob":
             return "110"
         bring(BODY)
@@ -53,7 +61,12 @@ async def test_a_kind_that_cannot_be_listed_hides_no_other_and_loses_nothing(
 
     class Half(Lists):
         async def each(
-            self, kind: str, namespace: str | None, bring: Callable[[dict[str, Any]], object]
+            self,
+            kind: str,
+            namespace: str | None,
+            bring: Callable[[dict[str, Any]], object],
+            *,
+            where: str = "",
         ) -> str:
             if kind == "TrainingJob":
                 raise error
@@ -67,3 +80,37 @@ async def test_a_kind_that_cannot_be_listed_hides_no_other_and_loses_nothing(
     assert told == [("PredictionJob", None, "110")]
     assert store.body(Key.of(BODY)) is not None
     assert len(caplog.records) == said
+
+
+async def test_what_has_no_job_yet_is_asked_for_first_and_no_end_of_the_list_is_told() -> None:
+    asked: list[tuple[str, str | None, str]] = []
+    changed: list[Key] = []
+
+    class Selecting(Lists):
+        async def each(
+            self,
+            kind: str,
+            namespace: str | None,
+            bring: Callable[[dict[str, Any]], object],
+            *,
+            where: str = "",
+        ) -> str:
+            asked.append((kind, namespace, where))
+            if kind == "PredictionJob" and namespace == "team-a":
+                raise Refused("400: field label not supported: status.state")
+            return await super().each(kind, namespace, bring)
+
+    kube: Any = Selecting()
+    resync = Resync(
+        kube,
+        Store(START),
+        changed.append,
+        interval=1,
+        clock=lambda: NOW,
+        listed=lambda *place: pytest.fail(f"{place} was not listed"),
+        kinds=[*KINDS, JOB_SCHEDULE.name],
+        namespaces=["team-a", "team-b"],
+    )
+    await resync.new()
+    assert asked == [(kind, place, "status.state=") for kind in KINDS for place in ("team-a", "team-b")]
+    assert set(changed) == {Key.of(BODY)}

@@ -85,20 +85,26 @@ class Kube:
         version = await self.each(kind, namespace, items.append)
         return items, version
 
-    async def each(self, kind: str, namespace: str | None, bring: Callable[[JsonObject], object]) -> str:
+    async def each(
+        self, kind: str, namespace: str | None, bring: Callable[[JsonObject], object], *, where: str = ""
+    ) -> str:
         """Read all objects of a kind in pages, of which one is held at a time.
 
         Args:
             kind: of the objects.
             namespace: theirs; None: all.
             bring: called with each object.
+            where: a field selector; empty: all objects.
 
         Returns:
             The resourceVersion of the list.
+
+        Raises:
+            Refused: the API server cannot select by that field.
         """
         token, version = "", ""
         while True:
-            page = await self._list_page(kind, namespace, token)
+            page = await self._list_page(kind, namespace, token, where=where)
             meta = page.get("metadata") or {}
             version = version or str(meta.get("resourceVersion", ""))
             items = page.get("items") or []
@@ -131,9 +137,12 @@ class Kube:
         gone = [event["object"] for event in events if event["type"] == "DELETED"]
         return [slim({"kind": kind, "apiVersion": API_VERSION, **body}) for body in gone]
 
-    async def _list_page(self, kind: str, namespace: str | None, token: str, limit: int = PAGE) -> JsonObject:
+    async def _list_page(
+        self, kind: str, namespace: str | None, token: str, limit: int = PAGE, *, where: str = ""
+    ) -> JsonObject:
         token = f"&continue={quote(token)}" if token else ""
-        return await self._call(kind, "GET", f"{_path(kind, namespace)}?limit={limit}{token}")
+        chosen = f"&fieldSelector={quote(where)}" if where else ""
+        return await self._call(kind, "GET", f"{_path(kind, namespace)}?limit={limit}{chosen}{token}")
 
     async def missing(self) -> Sequence[str]:
         """The plurals of our kinds whose CRDs are not installed.

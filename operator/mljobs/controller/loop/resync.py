@@ -3,15 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from mljobs.api.base import JsonObject
+from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Forbidden, KubeError, NotServed, ObjectNotFound
 from mljobs.controller.loop.store import Key, Store, keep, remove
 
 logger = logging.getLogger(__name__)
+
+STATE = ".status.state"
+"""The path of the job's state; it is empty while no service has accepted a job for the resource."""
 
 
 class Resync:
@@ -65,6 +70,17 @@ class Resync:
                     continue
                 except KubeError as error:
                     self._failed(error)
+
+    async def new(self) -> None:
+        """List what has no job yet, before the watches list all: it need not wait for what has ended long ago.
+
+        What fails here the watches report, and bring later: an API server before 1.31 cannot select by it.
+        """
+        for kind in self._kinds:
+            if STATE in ALL_KINDS[kind].selectable:
+                for namespace in self._namespaces or (None,):
+                    with suppress(KubeError):
+                        await self._kube.each(kind, namespace, self._keep, where=f"{STATE[1:]}=")
 
     async def complete(self, kinds: Collection[str]) -> None:
         """List some kinds once, so that nothing of them is missing from the store.

@@ -372,7 +372,8 @@ async def _act(
                 recorder.run(),
                 *([] if options.namespaces else [classes.keep(kube, options.resync_interval)]),
                 turns.run(partial(resync.complete, tuple(KINDS))),
-                *([lease.keep(), _repair(resync, checkpoint, lease)] if lease else [resync.run()]),
+                _repair(resync, checkpoint, lease),
+                *([lease.keep()] if lease else []),
             ],
             workers=[reconciler.work() for _ in range(options.workers)],
             queue=queue,
@@ -417,9 +418,11 @@ async def _resume(lease: Lease, checkpoint: WatchCheckpoint) -> None:
         logger.warning("the watch checkpoint is not in the Lease yet: the API server is slow")
 
 
-async def _repair(resync: Resync, checkpoint: WatchCheckpoint, lease: Lease) -> None:
-    """Find what was deleted before this process started, then what its watches miss."""
-    await checkpoint.recover(lease.renew)
+async def _repair(resync: Resync, checkpoint: WatchCheckpoint, lease: Lease | None) -> None:
+    """Find what is new, what was deleted before this process started, then what its watches miss."""
+    await resync.new()
+    if lease:
+        await checkpoint.recover(lease.renew)
     await resync.run()
 
 
