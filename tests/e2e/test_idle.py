@@ -44,7 +44,8 @@ def until_gauges_are_shown(emulator: Emulator, job: Job) -> None:
     """Wait until a status has what its job says that moves by itself: it is written later than the rest."""
     found = emulator.job(job.job_id)
     job.until_status(
-        lambda status: all(status.get(name) == found.get(name) for name in ("jobPosition", "etag")), "its gauges"
+        lambda status: all(status.get(name) == found.get(name) for name in ("jobPosition", "etag")),
+        "its gauges",
     )
 
 

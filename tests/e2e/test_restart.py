@@ -1,5 +1,6 @@
 """What is new when the operator starts does not wait until everything that has ended has been listed."""
 
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from kubernetes import client
@@ -34,7 +35,8 @@ def test_after_a_start_the_first_list_is_of_what_has_no_job_yet(
     running.until_state("RUNNING")
     operator.stop()
     fresh = namespace.create(training("fresh"))
-    (listed,) = client.CustomObjectsApi(namespace.api).list_namespaced_custom_object(
+    custom: Any = client.CustomObjectsApi(namespace.api)
+    (listed,) = custom.list_namespaced_custom_object(
         "mljobs.dev", "v1alpha1", namespace.name, "trainingjobs", field_selector=SELECTOR
     )["items"]
     assert listed["metadata"]["name"] == fresh.name

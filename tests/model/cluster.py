@@ -11,6 +11,7 @@ from mljobs.api.resources import API_VERSION, KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Conflict, ObjectNotFound, Refused
 from mljobs.controller.kube.events import ObjectReference, Posting
+from mljobs.controller.loop.resync import NEW
 from mljobs.controller.loop.store import Key
 from mljobs.domain.job.resource import FINALIZER, Resource
 from mljobs.domain.show.events import Event
@@ -247,10 +248,16 @@ class ModelKube(Kube):
         )
         return body
 
-    async def each(self, kind: str, _namespace: str | None, bring: Callable[[JsonObject], object]) -> str:
+    async def each(
+        self, kind: str, namespace: str | None, bring: Callable[[JsonObject], object], *, where: str = ""
+    ) -> str:
+        assert namespace is None
+        assert where in ("", NEW)
+
         def take() -> tuple[list[JsonObject], str]:
             bodies = [copy.deepcopy(b) for key, b in self._cluster.objects.items() if key.kind == kind]
-            return bodies, self._cluster.version
+            chosen = [body for body in bodies if not (where and (body.get("status") or {}).get("state"))]
+            return chosen, self._cluster.version
 
         found: tuple[list[JsonObject], str] = await self._wire.send("kube", "list", kind, take, reads=True)
         bodies, version = found

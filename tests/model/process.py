@@ -119,7 +119,12 @@ class Process:
         )
         reconciler = Reconciler(dict.fromkeys(KINDS, jobs), queue=self._queue, clock=clock, metrics=_METRICS)
         resync = Resync(kube, self.store, add, interval=RESYNC_INTERVAL, clock=clock, listed=lambda *_: None)
-        runs = [lanes.run(), recorder.run(), resync.run(), *(reconciler.work() for _ in range(WORKERS))]
+
+        async def repair() -> None:
+            await resync.new()
+            await resync.run()
+
+        runs = [lanes.run(), recorder.run(), repair(), *(reconciler.work() for _ in range(WORKERS))]
         self._tasks = [self._wire.loop.create_task(run) for run in runs]
 
     def _remember(self, resource: Resource, now: datetime) -> None:

@@ -183,9 +183,10 @@ class Wire:
             self.told(f"    but {natural}")
 
     def abandon(self) -> None:
-        """The callers have died: each call may still take effect, or not."""
+        """The callers have died: each call that changes anything may still take effect, or not."""
         for call in self.calls:
-            self.late.append(Late(call, self.loop.now + self.linger))
+            if not call.reads:
+                self.late.append(Late(call, self.loop.now + self.linger))
         self.calls.clear()
 
     def flow(self, seconds: float, *, but: Call | None = None, most: int = 10_000) -> int:

@@ -23,13 +23,9 @@ class Lists:
     """Stands for the API server: one TrainingJob, nothing else."""
 
     async def each(
-        self,
-        kind: str,
-        _namespace: str | None,
-        bring: Callable[[dict[str, Any]], object],
-        *,
-        where: str = "",
+        self, kind: str, namespace: str | None, bring: Callable[[dict[str, Any]], object], **_selectors: str
     ) -> str:
+        assert namespace in (None, "team-a", "team-b")
         if kind != "TrainingJob":
             return "110"
         bring(BODY)
@@ -65,8 +61,7 @@ async def test_a_kind_that_cannot_be_listed_hides_no_other_and_loses_nothing(
             kind: str,
             namespace: str | None,
             bring: Callable[[dict[str, Any]], object],
-            *,
-            where: str = "",
+            **_selectors: str,
         ) -> str:
             if kind == "TrainingJob":
                 raise error
@@ -92,10 +87,9 @@ async def test_what_has_no_job_yet_is_asked_for_first_and_no_end_of_the_list_is_
             kind: str,
             namespace: str | None,
             bring: Callable[[dict[str, Any]], object],
-            *,
-            where: str = "",
+            **_selectors: str,
         ) -> str:
-            asked.append((kind, namespace, where))
+            asked.append((kind, namespace, _selectors["where"]))
             if kind == "PredictionJob" and namespace == "team-a":
                 raise Refused("400: field label not supported: status.state")
             return await super().each(kind, namespace, bring)

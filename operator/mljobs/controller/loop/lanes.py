@@ -1,7 +1,6 @@
 """Lanes: a backend, its calls and its polls for each service, endpoint and caller that jobs go by."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -56,8 +55,7 @@ class Terms:
         """
         if given.service != route.service:
             return cls(route)
-        tables = json.dumps(given.tables, sort_keys=True)
-        return cls(route, given.limits.creates_per_minute, given.limits.reads_per_minute, tables)
+        return cls(route, given.limits.creates_per_minute, given.limits.reads_per_minute, given.tables_text)
 
 
 class Lanes:

@@ -1,8 +1,7 @@
 """Posts Events after the work: a queue and a writer, as client-go's EventRecorder has them.
 
-Who records an Event does not wait for it. It is posted when no resource has been reconciled or has waited for
-that for a moment, and after a while in any case; its times are those of when it happened. Nothing gets lost in
-a full queue.
+Who records an Event does not wait for it. It is posted when for a moment there has been no work, and after a
+while in any case; its times are those of when it happened. Nothing gets lost in a full queue.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ AT_ONCE = 4
 """Objects whose Events are posted at once: a few of the connections, the others are for the work."""
 
 CALM = 0.25
-"""Seconds without work after which Events are posted: in a burst, the next resource or answer comes earlier."""
+"""Seconds without work after which Events are posted: in a burst, more work comes earlier."""
 
 LONGEST_WAIT = 20.0
 """Seconds that an Event waits for the work, at most: people look at a job minutes after it has changed, and

@@ -16,7 +16,10 @@ from mljobs.controller.loop.store import Key, Store, keep, remove
 logger = logging.getLogger(__name__)
 
 STATE = ".status.state"
-"""The path of the job's state; it is empty while no service has accepted a job for the resource."""
+"""The path of the job's state, which is empty while no service has accepted a job for the resource."""
+
+NEW = f"{STATE[1:]}="
+"""The field selector of such resources."""
 
 
 class Resync:
@@ -72,7 +75,7 @@ class Resync:
                     self._failed(error)
 
     async def new(self) -> None:
-        """List what has no job yet, before the watches list all: it need not wait for what has ended long ago.
+        """List what has no job yet, before the watches list all: it need not wait for what has ended.
 
         What fails here the watches report, and bring later: an API server before 1.31 cannot select by it.
         """
@@ -80,7 +83,7 @@ class Resync:
             if STATE in ALL_KINDS[kind].selectable:
                 for namespace in self._namespaces or (None,):
                     with suppress(KubeError):
-                        await self._kube.each(kind, namespace, self._keep, where=f"{STATE[1:]}=")
+                        await self._kube.each(kind, namespace, self._keep, where=NEW)
 
     async def complete(self, kinds: Collection[str]) -> None:
         """List some kinds once, so that nothing of them is missing from the store.

@@ -1,8 +1,10 @@
 """A JobClass as the core sees it, and what it gives one resource."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -139,7 +141,12 @@ class JobClass:
             created=str(meta.get("creationTimestamp") or ""),
         )
 
-    @property
+    @cached_property
+    def tables_text(self) -> str:
+        """Its tables as JSON, the same for equal ones; made once, since each call of the service asks."""
+        return json.dumps(self.tables, sort_keys=True)
+
+    @cached_property
     def selects_by_labels(self) -> bool:
         """Whether the labels of a namespace have to be known."""
         return bool(self.namespaces and (self.namespaces.match_labels or self.namespaces.match_expressions))

@@ -7,6 +7,7 @@ clock, on chance or on the process.
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from mljobs.domain.port import Owner
 from mljobs.domain.spec.marks import ATTEMPT_LABEL as ATTEMPT_LABEL
@@ -19,6 +20,7 @@ from mljobs.domain.spec.marks import UID_LABEL as UID_LABEL
 _NOT_LABEL = re.compile(r"[^a-z0-9_-]")
 
 
+@lru_cache(maxsize=1024)
 def label_value(text: str) -> str:
     """Make a text legal as a label's value; a digest at its end keeps changed values distinct.
 

@@ -16,8 +16,8 @@ def moment(text: Any, otherwise: datetime = LONG_AGO) -> datetime:
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a moment as Kubernetes does: RFC 3339, UTC, whole seconds."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Write a moment in UTC as Kubernetes does: RFC 3339, whole seconds."""
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def parse_timestamp(text: str) -> datetime:

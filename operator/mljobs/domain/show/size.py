@@ -20,6 +20,8 @@ _SHORT, _SHORTEST = 512, 128
 
 def fitted(status: JsonObject) -> JsonObject:
     """The status, or the first of its smaller forms whose stored size is within the limit."""
+    if stored_bytes(status) <= STATUS_BYTES:
+        return status
     for form in _forms(status):
         if stored_bytes(form) <= STATUS_BYTES:
             return form
