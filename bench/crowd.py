@@ -91,7 +91,11 @@ class Crowd:
         Returns:
             The moments at which they were, in order.
         """
-        seen: dict[bytes, float] = {}
+        return list((await self.moments(count, done, since)).values())
+
+    async def moments(self, count: int, done: Done, since: str) -> Mapping[str, float]:
+        """The same, by the names of the resources, the first one first."""
+        seen: dict[str, float] = {}
         while True:
             address = f"{self._collection}?watch=true&resourceVersion={since}&timeoutSeconds=300"
             async with self._session.get(address) as answer:
@@ -101,19 +105,19 @@ class Crowd:
                     name = _NAME.search(line)
                     if name is None:
                         raise RuntimeError(f"an event without a name of ours: {line[:300]!r}")
-                    if done(line) and name[1] not in seen:
-                        seen[name[1]] = time.monotonic()
+                    if done(line) and (key := name[1].decode()) not in seen:
+                        seen[key] = time.monotonic()
                         if len(seen) == count:
-                            return list(seen.values())
+                            return seen
             # a watch ends by itself after a while, and the API server cuts slow ones: what is there counts
             items, since = await self._listed()
             for item in items:
                 line = json.dumps(item, separators=(",", ":")).encode()
                 name = _NAME.search(line)
                 if name and done(line):
-                    seen.setdefault(name[1], time.monotonic())
+                    seen.setdefault(name[1].decode(), time.monotonic())
             if len(seen) >= count:
-                return list(seen.values())
+                return seen
 
     async def _listed(self) -> tuple[list[Any], str]:
         """All objects, and the resourceVersion of the list."""

@@ -10,6 +10,7 @@ millisecond. Writes the figures to build/bench; ends with 1 if one misses its go
 
 import argparse
 import asyncio
+import re
 import statistics
 import sys
 import time
@@ -115,8 +116,9 @@ async def life(figures: Figures, count: int, *, steady: float) -> None:
             total = count + SUBMISSIONS
             await started(figures, place, all_of_them, total, count)
             await watched(figures, place, total, count, steady)
+            await seen(figures, place, all_of_them, count)
             await restarted(figures, place, total, f"restart_{count}")
-            await ended(figures, place, all_of_them, total, count)
+            await ended(figures, place, all_of_them, total - SINGLE_ENDS, count)
             beside = await submissions(place, all_of_them, first=91_000)
             figures.add(f"beside_{count}.submission_to_empty", beside / one, others=0.0)
             await restarted_with_ended(figures, place, all_of_them, count)
@@ -142,6 +144,29 @@ async def watched(figures: Figures, place: Lab, total: int, count: int, seconds:
     figures.add(f"{name}.calls_a_round", calls / (cost.seconds / INTERVAL), others=cost.others)
     figures.add(f"{name}.calls_a_job_minute", calls / total / minutes, others=cost.others)
     figures.add(f"{name}.writes_a_job_minute", written / total / minutes, others=cost.others)
+
+
+SINGLE_ENDS, PAUSE = 100, 0.3
+"""Jobs that end one by one while the others run, over three rounds of polls, and the seconds between two."""
+
+_JOB = re.compile(r"job_(\d+)_")
+
+
+async def seen(figures: Figures, place: Lab, all_of_them: Crowd, count: int) -> None:
+    """While all jobs run, some end one by one: until the status of each says so."""
+    jobs = place.emulator.applied("create")
+    since = await all_of_them.version()
+    watching = asyncio.create_task(all_of_them.moments(SINGLE_ENDS, in_state("SUCCEEDED"), since))
+    before, ends = place.snapshot(), {}
+    for job_id in jobs[:: len(jobs) // SINGLE_ENDS][:SINGLE_ENDS]:
+        await asyncio.to_thread(place.emulator.force, job_id, "SUCCEEDED")
+        ends[f"job-{_JOB.findall(job_id)[0]}"] = time.monotonic()
+        await asyncio.sleep(PAUSE)
+    moments = await watching
+    late = statistics.quantiles([moments[name] - end for name, end in ends.items()], n=100)[-1]
+    others = spent(before, place.snapshot()).others
+    figures.add(f"steady_{count}.p99_beyond_interval_s", late - INTERVAL, others=others)
+    await asyncio.to_thread(place.settle)
 
 
 async def restarted(figures: Figures, place: Lab, total: int, name: str) -> None:
