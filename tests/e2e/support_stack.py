@@ -280,6 +280,14 @@ class Operator(_Server):
         """What it measures, as text."""
         return self._request("GET", "/metrics").data.decode()
 
+    def until_posted(self) -> None:
+        """Wait until no Event waits to be posted: they come after the statuses that they tell of."""
+        eventually(
+            lambda: "\nmljobs_events_waiting 0.0\n" in self.metrics(),
+            what="all Events are posted",
+            report=self.tail,
+        )
+
     def until_leading(self) -> None:
         """Wait until it holds the Lease."""
         eventually(

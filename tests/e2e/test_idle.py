@@ -102,6 +102,7 @@ def test_sixty_seconds_without_a_change_bring_no_write(
     active = [job for job in jobs if job.name in ("queued", "running", "second-attempt", "orphan")]
     for job in active:
         until_gauges_are_shown(emulator, job)
+    operator.until_posted()
     quiet = versions(namespace)
     before, count = emulator.last, len(writes())
     assert count > len(jobs)
@@ -128,12 +129,14 @@ def test_sixty_seconds_without_a_change_bring_no_write(
 
 
 def test_what_others_write_into_a_resource_is_no_reason_to_write(
-    namespace: Namespace, emulator: Emulator, writes: Callable[[], list[Json]]
+    namespace: Namespace, emulator: Emulator, operator: Operator, writes: Callable[[], list[Json]]
 ) -> None:
     job, other = namespace.create_all([training("census"), training("other")])
     for one in (job, other):
         one.until_state("QUEUED")
         until_polled(emulator, one, 2, emulator.last)
+        until_gauges_are_shown(emulator, one)
+    operator.until_posted()
     count = len(writes())
     for number in range(5):
         job.annotate(note=str(number))
@@ -146,13 +149,19 @@ def test_what_others_write_into_a_resource_is_no_reason_to_write(
 
 
 def test_applying_the_same_manifest_again_is_no_change(
-    namespace: Namespace, emulator: Emulator, kubectl: Kubectl, writes: Callable[[], list[Json]]
+    namespace: Namespace,
+    emulator: Emulator,
+    operator: Operator,
+    kubectl: Kubectl,
+    writes: Callable[[], list[Json]],
 ) -> None:
     manifest = training("census", {"labels": {"team": "a"}})
     kubectl.apply(manifest)
     job = namespace.job("TrainingJob", "census")
     job.until_state("QUEUED")
     until_polled(emulator, job, 2, emulator.last)
+    until_gauges_are_shown(emulator, job)
+    operator.until_posted()
     count, version = len(writes()), job.metadata()["resourceVersion"]
     assert "unchanged" in kubectl.apply(manifest)
     until_polled(emulator, job, 2, emulator.last)
