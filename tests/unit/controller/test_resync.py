@@ -1,6 +1,7 @@
 """The periodic list tells how far it has come, and only once what it shows has been taken in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -20,12 +21,27 @@ BODY: dict[str, Any] = {
 
 
 class Lists:
-    """Stands for the API server: one TrainingJob, nothing else."""
+    """Stands for the API server: one TrainingJob in each list of its kind, nothing else.
+
+    Args:
+        errors: answer the lists of a kind and namespace.
+    """
+
+    def __init__(self, errors: Mapping[tuple[str, str | None], KubeError] = MappingProxyType({})) -> None:
+        self.asked: list[tuple[str, str | None, str]] = []
+        self._errors = errors
 
     async def each(
-        self, kind: str, namespace: str | None, bring: Callable[[dict[str, Any]], object], **_selectors: str
+        self,
+        kind: str,
+        namespace: str | None,
+        bring: Callable[[dict[str, Any]], object],
+        *,
+        where: str = "",
     ) -> str:
-        assert namespace in (None, "team-a", "team-b")
+        self.asked.append((kind, namespace, where))
+        if (kind, namespace) in self._errors:
+            raise self._errors[kind, namespace]
         if kind != "TrainingJob":
             return "110"
         bring(BODY)
@@ -46,6 +62,7 @@ async def test_each_list_is_told_after_it_was_compared() -> None:
     await resync.once()
     assert told == [("TrainingJob", None, "100", True), ("PredictionJob", None, "110", True)]
     assert [row[0] for row in told] == list(KINDS)
+    assert kube.asked == [(kind, None, "") for kind in KINDS]
 
 
 @pytest.mark.parametrize(("error", "said"), [(NotServed("404"), 0), (Unreachable("503"), 1)])
@@ -54,20 +71,7 @@ async def test_a_kind_that_cannot_be_listed_hides_no_other_and_loses_nothing(
 ) -> None:
     store, told = Store(START), []
     store.put(BODY)
-
-    class Half(Lists):
-        async def each(
-            self,
-            kind: str,
-            namespace: str | None,
-            bring: Callable[[dict[str, Any]], object],
-            **_selectors: str,
-        ) -> str:
-            if kind == "TrainingJob":
-                raise error
-            return await super().each(kind, namespace, bring)
-
-    kube: Any = Half()
+    kube: Any = Lists({("TrainingJob", None): error})
     resync = Resync(
         kube, store, lambda _: None, interval=1, clock=lambda: NOW, listed=lambda *place: told.append(place)
     )
@@ -78,23 +82,9 @@ async def test_a_kind_that_cannot_be_listed_hides_no_other_and_loses_nothing(
 
 
 async def test_what_has_no_job_yet_is_asked_for_first_and_no_end_of_the_list_is_told() -> None:
-    asked: list[tuple[str, str | None, str]] = []
     changed: list[Key] = []
-
-    class Selecting(Lists):
-        async def each(
-            self,
-            kind: str,
-            namespace: str | None,
-            bring: Callable[[dict[str, Any]], object],
-            **_selectors: str,
-        ) -> str:
-            asked.append((kind, namespace, _selectors["where"]))
-            if kind == "PredictionJob" and namespace == "team-a":
-                raise Refused("400: field label not supported: status.state")
-            return await super().each(kind, namespace, bring)
-
-    kube: Any = Selecting()
+    unknown = Refused("400: field label not supported: status.state")
+    kube: Any = Lists({("PredictionJob", "team-a"): unknown})
     resync = Resync(
         kube,
         Store(START),
@@ -106,5 +96,5 @@ async def test_what_has_no_job_yet_is_asked_for_first_and_no_end_of_the_list_is_
         namespaces=["team-a", "team-b"],
     )
     await resync.new()
-    assert asked == [(kind, place, "status.state=") for kind in KINDS for place in ("team-a", "team-b")]
+    assert kube.asked == [(kind, place, "status.state=") for kind in KINDS for place in ("team-a", "team-b")]
     assert set(changed) == {Key.of(BODY)}

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import datetime
 
 from mljobs.api.base import JsonObject
-from mljobs.api.kinds import ALL_KINDS
 from mljobs.api.resources import KINDS
 from mljobs.controller.kube.client import Kube
 from mljobs.controller.kube.errors import Forbidden, KubeError, NotServed, ObjectNotFound
@@ -15,11 +14,8 @@ from mljobs.controller.loop.store import Key, Store, keep, remove
 
 logger = logging.getLogger(__name__)
 
-STATE = ".status.state"
-"""The path of the job's state, which is empty while no service has accepted a job for the resource."""
-
-NEW = f"{STATE[1:]}="
-"""The field selector of such resources."""
+NEW = "status.state="
+"""The field selector of resources without a state: no service has accepted a job for them yet."""
 
 
 class Resync:
@@ -80,7 +76,7 @@ class Resync:
         What fails here the watches report, and bring later: an API server before 1.31 cannot select by it.
         """
         for kind in self._kinds:
-            if STATE in ALL_KINDS[kind].selectable:
+            if kind in KINDS:
                 for namespace in self._namespaces or (None,):
                     with suppress(KubeError):
                         await self._kube.each(kind, namespace, self._keep, where=NEW)

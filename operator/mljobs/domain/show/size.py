@@ -5,7 +5,6 @@ knowledge yields an equal status.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import accumulate
 from typing import Any
 
 from mljobs.api.base import JsonObject
@@ -20,8 +19,6 @@ _SHORT, _SHORTEST = 512, 128
 
 def fitted(status: JsonObject) -> JsonObject:
     """The status, or the first of its smaller forms whose stored size is within the limit."""
-    if stored_bytes(status) <= STATUS_BYTES:
-        return status
     for form in _forms(status):
         if stored_bytes(form) <= STATUS_BYTES:
             return form
@@ -35,7 +32,8 @@ def barest(status: JsonObject) -> JsonObject:
 
 
 def _forms(status: JsonObject) -> Iterator[JsonObject]:
-    """The status, then smaller and smaller forms of it."""
+    """The status, then smaller and smaller forms of it, which most statuses never need."""
+    yield status
     steps: list[Callable[[JsonObject], JsonObject]] = [
         _with_short_attempts,
         _with_few_attempts,
@@ -47,7 +45,9 @@ def _forms(status: JsonObject) -> Iterator[JsonObject]:
         lambda form: _with_short_texts(form, _SHORTEST),
         lambda form: _without(form, *_OUTPUTS, "consoleUrl", "logsUrl"),
     ]
-    yield from accumulate(steps, lambda form, step: step(form), initial=status)
+    for step in steps:
+        status = step(status)
+        yield status
 
 
 def _without(form: JsonObject, *keys: str) -> JsonObject:
